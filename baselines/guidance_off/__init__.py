@@ -1,0 +1,1 @@
+"""No classifier-free guidance."""

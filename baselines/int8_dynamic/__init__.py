@@ -1,0 +1,1 @@
+"""W8A8 with real int8 kernels."""

@@ -1,0 +1,39 @@
+"""W8A8 with a real integer path on the CPU: per-channel int8 weights, activations quantised at run time.
+
+Activations use 7-bit codes, because full-range codes saturate silently on AVX2 (see ``effbench/kernels/int8_linear``).
+Layers that prepare conditions once a step (time and caption embedding, adaLN) and the output projection stay in float:
+they are a small share of the work and the most sensitive to it.
+"""
+
+from __future__ import annotations
+
+from effbench.api import Artifact, Method, Unsupported
+from effbench.tasks.t2i.system import DiffusionSystem
+
+KEPT_IN_FLOAT = ("adaln_single", "caption_projection", "proj_out", "pos_embed", "time_embedding", "add_embedding")
+
+
+def kept_in_float(name: str) -> bool:
+    """Return whether a layer of the denoiser stays in float, by its qualified name."""
+    return name.split(".", maxsplit=1)[0] in KEPT_IN_FLOAT
+
+
+class Int8Dynamic(Method):
+    """Replace the linear layers of the denoiser's blocks by int8 ones."""
+
+    name = "int8-dynamic"
+    accepts = (DiffusionSystem,)
+
+    def apply(self, system: DiffusionSystem, artifact: Artifact) -> DiffusionSystem:
+        """Return the system with its denoiser changed in place; raise ``Unsupported`` off the CPU or in half precision."""
+        import torch
+
+        from effbench.kernels.int8_linear import Int8Linear, replace_linears
+
+        if system.denoiser.device.type != "cpu" or system.denoiser.dtype != torch.float32:
+            raise Unsupported(
+                "int8-dynamic: the integer path runs on a CPU from float32, "
+                f"not on {system.denoiser.device.type} from {system.denoiser.dtype}"
+            )
+        replace_linears(system.denoiser, Int8Linear, kept_in_float)
+        return system

@@ -1,0 +1,44 @@
+"""W8A8 imitated in floating point: shows what 8-bit codes do to quality; it saves neither time nor memory.
+
+This is how most compression papers evaluate quality. EffBench therefore reports its quality and refuses it a latency
+and a memory figure.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from effbench.api import Artifact, Execution, Method, StrictParams
+from effbench.tasks.t2i.system import DiffusionSystem
+from effbench_baselines.int8_dynamic.method import kept_in_float
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Int8Simulated(Method):
+    """Fake-quantise weights per output channel and activations per token, both at ``bits``."""
+
+    name = "int8-simulated"
+    accepts = (DiffusionSystem,)
+
+    class Params(StrictParams):
+        """Parameters of the method."""
+
+        bits: Annotated[int, Field(ge=2, le=8, description="Bits of the activation codes.")] = 8
+
+    def execution(self) -> Execution:
+        """Return "simulated": the arithmetic stays in floating point."""
+        return "simulated"
+
+    def apply(self, system: DiffusionSystem, artifact: Artifact) -> DiffusionSystem:
+        """Return the system with its denoiser changed in place."""
+        from effbench.kernels.int8_linear import SimulatedInt8Linear, replace_linears
+
+        def imitate(layer: nn.Linear) -> nn.Module:
+            return SimulatedInt8Linear(layer, self.params.bits)
+
+        replace_linears(system.denoiser, imitate, kept_in_float)
+        return system

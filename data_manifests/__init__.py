@@ -1,0 +1,1 @@
+"""Manifests of data sets, prompts and subsets, as package data."""

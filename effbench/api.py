@@ -1,0 +1,213 @@
+"""The contract between EffBench and a plugin: what the author of a task or of a method imports.
+
+Importing this module is cheap and free of torch, and so must be importing a module that defines a Task or a Method:
+heavy imports live inside the methods. ``effbench.testing`` holds the checkers that say whether a plugin keeps the
+contract.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    import numpy as np
+
+API_VERSION = 1
+
+Split = Literal["calibration", "evaluation"]
+Execution = Literal["real", "simulated"]
+Axis = Literal["quality", "latency", "memory", "compute", "energy", "preparation"]
+
+Output = Mapping[str, "np.ndarray[Any, Any]"]
+"""What a system makes of one sample: named numpy arrays, so that any output can be hashed, stored and compared."""
+
+
+class StrictParams(BaseModel):
+    """Base of a plugin's parameters (``class Params(StrictParams)`` inside it): frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PluginError(Exception):
+    """Bad input that a plugin can explain in one sentence (a missing file, an unusable value); shown without traceback."""
+
+
+class Unsupported(PluginError):
+    """The method cannot work on this system or device (no kernel, no such layer); the cell says ``unsupported``."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number that a task reports about quality.
+
+    ``per="sample"`` metrics are the weighted mean of a per-sample scalar of the same name; ``per="set"`` metrics
+    (a distance between distributions, a rank correlation) only exist for a whole set of samples.
+    """
+
+    name: str
+    unit: str
+    higher_is_better: bool
+    per: Literal["sample", "set"] = "sample"
+    primary: bool = False
+    needs_reference: bool = False
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One unit of evaluation (a prompt, a frame, an architecture, a molecule) under an id that never changes meaning."""
+
+    id: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of n outputs: ``scalars[name]`` is float64 [n] (NaN where undefined), ``arrays[name]`` a list of n arrays.
+
+    Arrays (features, boxes, series) may differ in shape from sample to sample; they feed the metrics of a whole set.
+    """
+
+    scalars: Mapping[str, np.ndarray[Any, Any]]
+    arrays: Mapping[str, Sequence[np.ndarray[Any, Any]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A number that a method's paper published, with the setting it holds in and where it stands."""
+
+    metric: str
+    value: float
+    unit: str
+    setting: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where and how a job runs. ``device`` and ``dtype`` are resolved (never "auto"); ``threads`` is already applied."""
+
+    device: str = "cpu"
+    dtype: str = "float32"
+    threads: int = 1
+    seed: int = 0
+    calibration: Callable[[], Sequence[Sample]] = lambda: ()
+
+
+class System:
+    """The thing under test, loaded and ready. Each task family has one small subclass; methods declare which they accept.
+
+    Systems are values: a method returns a new one (``dataclasses.replace``) or transforms the modules it holds.
+    """
+
+    def modules(self) -> Mapping[str, Any]:
+        """Return the torch modules that the system runs, by name; empty for a system without torch."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What a method's preparation leaves: named arrays and a JSON-like plan; every job of a cell uses the same one."""
+
+    tensors: Mapping[str, np.ndarray[Any, Any]] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Task(ABC):
+    """A workload: which system is run, on which samples, and how its output is judged."""
+
+    name: ClassVar[str]
+    api_version: ClassVar[int] = API_VERSION
+    metrics: ClassVar[tuple[Metric, ...]]
+    system_type: ClassVar[type[System]]
+    preload: ClassVar[tuple[str, ...]] = ()
+    """Modules that every worker of this task imports; a fork server imports them once."""
+    gpu_dtype: ClassVar[str] = "float16"
+    """What ``dtype: auto`` means on a GPU (the precision of the paper's own reference); on a CPU it is float32."""
+
+    Params: ClassVar[type[StrictParams]] = StrictParams
+
+    def __init__(self, params: StrictParams | None = None) -> None:
+        self.params: Any = type(self).Params() if params is None else params
+
+    def check(self) -> None:
+        """Raise ``PluginError`` where the parameters cannot be run (a missing file, a size); cheap and free of torch."""
+
+    def revision(self) -> str:
+        """Return what pins the system besides the parameters (a weights hash, a commit); part of a cell's identity."""
+        return ""
+
+    @abstractmethod
+    def load(self, ctx: Context) -> System:
+        """Return the uncompressed system on ``ctx.device`` with ``ctx.dtype``."""
+
+    @abstractmethod
+    def samples(self, split: Split, subset: str | None = None) -> Sequence[Sample]:
+        """Return the samples of a split in their fixed order; the two splits share no id; free of torch."""
+
+    @abstractmethod
+    def run(self, system: Any, batch: Sequence[Sample], seed: int) -> Sequence[Output]:
+        """Return one output per sample; the noise of a sample depends on (sample id, seed) only, never on its batch."""
+
+    def probe(self, system: Any, batch_size: int) -> Callable[[], Any]:
+        """Return what latency times: a call without arguments. Default: ``run`` on fixed calibration samples."""
+        pool = self.samples("calibration")
+        batch = [pool[i % len(pool)] for i in range(batch_size)]
+        return lambda: self.run(system, batch, seed=0)
+
+    @abstractmethod
+    def score(self, outputs: Sequence[Output], batch: Sequence[Sample], reference: Sequence[Output] | None) -> Scores:
+        """Return the scores of a batch; ``reference`` holds the reference method's outputs on the same noise, if any."""
+
+    @abstractmethod
+    def summarise(self, scores: Scores, weights: np.ndarray[Any, Any]) -> dict[str, float]:
+        """Return metric name -> value for weighted samples (weights [n], not normalised); numpy only, no torch.
+
+        Called again on every bootstrap resample. A metric that cannot be computed is left out.
+        """
+
+
+class Method(ABC):
+    """A submission: takes a system, returns a cheaper (or otherwise changed) one."""
+
+    name: ClassVar[str]
+    api_version: ClassVar[int] = API_VERSION
+    accepts: ClassVar[tuple[type[System], ...]]
+    claims: ClassVar[tuple[Claim, ...]] = ()
+
+    Params: ClassVar[type[StrictParams]] = StrictParams
+
+    def __init__(self, params: StrictParams | None = None) -> None:
+        self.params: Any = type(self).Params() if params is None else params
+
+    def execution(self) -> Execution:
+        """Return "simulated" where the method only imitates its effect; its latency and memory are then null."""
+        return "real"
+
+    def prepare(self, system: Any, ctx: Context) -> Artifact:
+        """Calibrate, search or fine-tune; runs once per cell, is timed, and its result is stored. Default: nothing."""
+        return Artifact()
+
+    @abstractmethod
+    def apply(self, system: Any, artifact: Artifact) -> System:
+        """Return the changed system; cheap and deterministic, since it runs in every process of the cell."""
+
+
+def noise_seed(sample_id: str, seed: int) -> int:
+    """Return the 63-bit seed of a sample's own random generator: a hash of (sample id, seed) and of nothing else."""
+    digest = hashlib.sha256(f"{seed}:{sample_id}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def source_folder(plugin: type) -> Path:
+    """Return the folder of the file that defines a plugin class, where its data files stand too."""
+    import inspect
+
+    return Path(inspect.getfile(plugin)).parent

@@ -1,0 +1,69 @@
+"""Writing a file so that it is either whole or not there: temporary file, fsync, rename, fsync of the folder.
+
+Scope: survives SIGKILL and power loss of a local file system; costs two fsyncs a file. Not meant for many tiny files in
+a hot loop.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from effbench.errors import StoreError
+
+
+def write_bytes(path: Path, data: bytes) -> str:
+    """Write ``data`` to ``path`` atomically and return its sha256; raise ``StoreError`` where that fails."""
+    write_with(path, lambda temporary: temporary.write_bytes(data))
+    return hashlib.sha256(data).hexdigest()
+
+
+def write_with(path: Path, write: Callable[[Path], object]) -> None:
+    """Let ``write`` fill a temporary file beside ``path`` and move it into place; raise ``StoreError`` on failure."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(temporary)
+        _sync(temporary)
+        temporary.rename(path)
+        _sync(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StoreError(f"{path}: cannot be saved: {error.strerror or error}") from error
+
+
+def write_content_named(folder: Path, stem: str, suffix: str, write: Callable[[Path], object]) -> Path:
+    """Let ``write`` fill a file and move it to ``folder/<stem>.<sha256[:16]><suffix>``; return that path."""
+    temporary = folder / f".{stem}.{os.getpid()}.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write(temporary)
+        _sync(temporary)
+        path = folder / f"{stem}.{file_sha256(temporary)[:16]}{suffix}"
+        temporary.rename(path)
+        _sync(folder)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StoreError(f"{folder / stem}: cannot be saved: {error.strerror or error}") from error
+    return path
+
+
+def name_matches_content(path: Path) -> bool:
+    """Return whether a content-named file still holds what its name says."""
+    return path.stem.rpartition(".")[2] == file_sha256(path)[:16]
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file's bytes as hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

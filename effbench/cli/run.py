@@ -1,0 +1,49 @@
+"""``effbench run``: finish what a suite asks for, and print its table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SuiteArgument = Annotated[Path, typer.Argument(help="Suite file (YAML).", show_default=False)]
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override: key.path=value.", show_default=False)]
+
+
+def run(
+    suite: SuiteArgument,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Glob over task/method or method; repeatable.", show_default=False)
+    ] = None,
+    set_: SetOption = None,
+    store: Annotated[Path | None, typer.Option(help="Folder of results; default: the suite's.", show_default=False)] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done and stop.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Move earlier results of these cells aside first.")] = False,
+    accept_code_change: Annotated[
+        bool, typer.Option("--accept-code-change", help="Keep parts that another version of the code made.")
+    ] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON instead of a table.")] = False,
+) -> int:
+    """Run a suite: only what is missing is computed, and the table is printed."""
+    import signal
+
+    from effbench.cli.outcome import close_run, show_plan
+    from effbench.runner.executor import Executor, opened
+    from effbench.runner.plan import make_plan
+    from effbench.store import Store
+    from effbench.suite import load_suite
+
+    loaded = load_suite(suite, set_ or ())
+    whole = make_plan(loaded)
+    plan = whole.only(only or ())
+    path = store or Path(loaded.suite.output.store or f"results/{loaded.suite.name}")
+    if dry_run:
+        return show_plan(plan, path, json_)
+    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    with opened(Store(path), plan, whole) as open_store:
+        if fresh:
+            for cell in plan.cells:
+                open_store.move_aside(cell.id)
+        outcome = Executor(plan, open_store, accept_code_change, quiet=json_).run()
+    return close_run(path, outcome, loaded.suite.gates, json_)

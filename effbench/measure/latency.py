@@ -1,0 +1,100 @@
+"""Timing one callable in its own process: first call, warm-up until settled, then turns that the parent gives.
+
+Per iteration: synchronise the device, read the clock, call, synchronise, read the clock. The host clock is what a user
+waits for; the CPU seconds of the process and the device's own time stand beside it.
+"""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+LONG_CALL_S = 1.0
+SETTLED_WITHIN = 0.02
+SHORT_CALL_S = 0.05
+MOST_CALLS_A_TURN = 100
+
+
+@dataclass
+class Iteration:
+    """One timed call, in nanoseconds; ``device_ns`` is None without a device."""
+
+    phase: str
+    wall_ns: int
+    cpu_ns: int
+    device_ns: int | None = None
+
+
+@dataclass
+class Stopwatch:
+    """Times ``call``; ``device`` is "cpu" or "cuda:N"."""
+
+    call: Callable[[], Any]
+    device: str = "cpu"
+    flags: list[str] = field(default_factory=list)
+    last_output: Any = None
+    is_short: bool = True
+
+    def once(self, phase: str) -> Iteration:
+        """Time one call."""
+        if self.device == "cpu":
+            cpu, wall = time.process_time_ns(), time.perf_counter_ns()
+            self.last_output = self.call()
+            return Iteration(phase, time.perf_counter_ns() - wall, time.process_time_ns() - cpu)
+        import torch
+
+        with torch.cuda.device(self.device):
+            before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            torch.cuda.synchronize()
+            cpu, wall = time.process_time_ns(), time.perf_counter_ns()
+            before.record()  # type: ignore[no-untyped-call]
+            self.last_output = self.call()
+            after.record()  # type: ignore[no-untyped-call]
+            torch.cuda.synchronize()
+            wall_ns, cpu_ns = time.perf_counter_ns() - wall, time.process_time_ns() - cpu
+            return Iteration(phase, wall_ns, cpu_ns, round(before.elapsed_time(after) * 1e6))  # type: ignore[no-untyped-call]
+
+    def warm_up(self, budget_s: float) -> list[Iteration]:
+        """Time the first call, then call until two successive windows of five agree within 2 %, or the budget is spent.
+
+        A call of over a second gets two warm-up calls and the flag ``short_warmup``; a budget spent before the calls
+        have settled leaves the flag ``unsettled``.
+        """
+        first = self.once("first")
+        done = [first]
+        started = time.perf_counter()
+        walls: list[int] = []
+        while True:
+            done.append(self.once("warmup"))
+            walls.append(done[-1].wall_ns)
+            if walls[-1] > LONG_CALL_S * 1e9 and len(walls) >= 2:
+                self.flags.append("short_warmup")
+                break
+            if len(walls) >= 10:
+                before, last = statistics.median(walls[-10:-5]), statistics.median(walls[-5:])
+                if abs(last - before) <= SETTLED_WITHIN * before:
+                    break
+            if time.perf_counter() - started > budget_s:
+                self.flags.append("unsettled")
+                break
+        self.is_short = walls[-1] < SHORT_CALL_S * 1e9
+        return done
+
+    def turn(self, seconds: float) -> list[Iteration]:
+        """Time calls for at least ``seconds`` (one call at the least, a hundred at the most).
+
+        Other processes computed since the last turn, so a short call gets one untimed repeat to refill the caches; for
+        a long one that would cost more than it cleans.
+        """
+        gc.collect()
+        done: list[Iteration] = []
+        if self.is_short:
+            self.call()
+        started = time.perf_counter()
+        while not done or (time.perf_counter() - started < seconds and len(done) < MOST_CALLS_A_TURN):
+            done.append(self.once("steady"))
+        return done

@@ -1,0 +1,124 @@
+"""The schema of what a cell leaves on disk (``cells/<id>/cell.json``), versioned and readable for ever.
+
+A number that could not be measured is ``value: null`` with a ``reason`` from a closed list, never 0 and never absent.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+SCHEMA = "effbench/cell/1"
+
+Reason = Literal[
+    "simulated",
+    "unsupported",
+    "oom",
+    "timeout",
+    "signal",
+    "error",
+    "not_requested",
+    "too_few_samples",
+    "random_weights",
+    "no_reference",
+    "no_device",
+]
+AxisName = Literal["quality", "latency", "memory", "compute", "energy", "preparation"]
+
+
+class Record(BaseModel):
+    """Base of everything written to disk: unknown keys are kept out, values are never changed in place."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Number(Record):
+    """One measured number, or the reason why there is none. ``ci_low``/``ci_high`` bound it at the suite's level."""
+
+    name: str
+    axis: AxisName
+    unit: str
+    value: float | None
+    n: int = 0
+    ci_low: float | None = None
+    ci_high: float | None = None
+    ci_method: str = ""
+    higher_is_better: bool
+    primary: bool = False
+    reason: Reason | None = None
+    flags: tuple[str, ...] = ()
+
+
+class Link(Record):
+    """One method of a chain, with the parameters that the suite passed apart from those left at their default."""
+
+    use: str
+    passed: dict[str, Any] = {}
+    defaulted: dict[str, Any] = {}
+
+
+class Identity(Record):
+    """What a cell is: the fields that its id hashes, and nothing else."""
+
+    schema_version: str = SCHEMA
+    task: str
+    task_params: dict[str, Any]
+    system_revision: str
+    chain: tuple[Link, ...]
+    device_class: str
+    dtype: str
+
+
+class Attempt(Record):
+    """One try at one job of the cell, successful or not."""
+
+    job: str
+    status: Literal["done", "failed"]
+    reason: Reason | None = None
+    message: str = ""
+    started_utc: str
+    seconds: float
+
+
+class Provenance(Record):
+    """Where the numbers come from."""
+
+    effbench_version: str
+    git_commit: str | None
+    git_dirty: bool | None
+    code_version: str
+    origins: dict[str, str]
+    packages: dict[str, str]
+    python: str
+    machine: str
+    device: str
+    command: str
+
+
+class CellRecord(Record):
+    """A finished cell (or one that failed and says why); the only file that reports read."""
+
+    record_schema: str = SCHEMA
+    id: str
+    status: Literal["complete", "failed"]
+    suite: str
+    task_id: str
+    method_id: str
+    role: Literal["reference", "method"]
+    order: int
+    execution: Literal["real", "simulated"]
+    identity: Identity
+    plan_sha256: str
+    seeds: tuple[int, ...]
+    n_samples: int
+    subset: str | None
+    numbers: tuple[Number, ...]
+    reference_cell: str | None
+    files: dict[str, str]
+    artifact_sha256: str | None
+    probe_sha256: dict[str, str]
+    claims: tuple[dict[str, Any], ...] = ()
+    attempts: tuple[Attempt, ...]
+    provenance: Provenance
+    finished_utc: str

@@ -1,0 +1,130 @@
+"""The one generic registry behind tasks and methods: entry points, loaded lazily, never replaced silently.
+
+Listing reads package metadata only; nothing of a plugin is imported before it is used. Our own baselines come in by
+the same entry points as any third party's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from effbench.api import API_VERSION, Method, Task, source_folder
+from effbench.errors import BadInput, nearest
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One registered name: where it comes from and what it points to, without importing it."""
+
+    name: str
+    value: str
+    distribution: str
+    version: str
+
+    @property
+    def origin(self) -> str:
+        """Return "distribution version (module:attribute)"."""
+        return f"{self.distribution} {self.version} ({self.value})"
+
+
+class Registry(Generic[T]):
+    """Plugins of one kind by name.
+
+    A name claimed by two distributions, an ``api_version`` other than ours, or a plugin that fails to import is
+    remembered as broken: ``broken`` lists it, and ``get`` raises ``BadInput`` for that name only.
+    """
+
+    def __init__(self, kind: str, group: str, base: type[T]) -> None:
+        self.kind, self.group, self.base = kind, group, base
+        self._loaded: dict[str, type[T]] = {}
+
+    @cached_property
+    def _claims(self) -> dict[str, list[tuple[Entry, EntryPoint]]]:
+        claims: dict[str, list[tuple[Entry, EntryPoint]]] = {}
+        for point in sorted(entry_points(group=self.group), key=lambda p: (p.name, p.value)):
+            name = point.dist.name if point.dist else "unknown"
+            entry = Entry(point.name, point.value, name, point.dist.version if point.dist else "?")
+            known = claims.setdefault(point.name, [])
+            # An editable install may show the same distribution twice on sys.path.
+            if all((e.value, e.distribution) != (entry.value, entry.distribution) for e, _ in known):
+                known.append((entry, point))
+        return claims
+
+    def names(self) -> list[str]:
+        """Return all registered names, sorted."""
+        return sorted(self._claims)
+
+    def entries(self) -> list[Entry]:
+        """Return every claim to a name, including both of a duplicate."""
+        return [entry for name in self.names() for entry, _ in self._claims[name]]
+
+    def origin(self, name: str) -> str:
+        """Return where a name comes from."""
+        return " and ".join(entry.origin for entry, _ in self._claims[name])
+
+    def get(self, name: str) -> type[T]:
+        """Return the class registered under ``name``; raise ``BadInput`` where it is unknown, claimed twice or broken."""
+        if name in self._loaded:
+            return self._loaded[name]
+        if name not in self._claims:
+            raise BadInput(f"unknown {self.kind} {name!r}{nearest(name, self._claims)}")
+        if len(self._claims[name]) > 1:
+            raise BadInput(f"{self.kind} {name!r} is registered twice, by {self.origin(name)}; uninstall one of them")
+        plugin = self._load(*self._claims[name][0])
+        self._loaded[name] = plugin
+        return plugin
+
+    def _load(self, entry: Entry, point: EntryPoint) -> type[T]:
+        try:
+            plugin = point.load()
+        except Exception as error:  # noqa: BLE001 - importing a stranger's module may raise anything
+            raise BadInput(
+                f"{self.kind} {entry.name!r} of {entry.origin} cannot be imported: {type(error).__name__}: {error}"
+            ) from error
+        if not (isinstance(plugin, type) and issubclass(plugin, self.base)):
+            raise BadInput(f"{self.kind} {entry.name!r} of {entry.origin} is not a subclass of {self.base.__name__}")
+        declared, api = getattr(plugin, "name", None), getattr(plugin, "api_version", None)
+        if api != API_VERSION:
+            raise BadInput(
+                f"{self.kind} {entry.name!r} of {entry.origin} has api_version {api}, this EffBench has {API_VERSION}"
+            )
+        if declared != entry.name:
+            raise BadInput(f"{self.kind} {entry.name!r} of {entry.origin} calls itself {declared!r}; the names must agree")
+        return plugin
+
+    def broken(self) -> dict[str, str]:
+        """Return name -> one sentence for every name that cannot be used (this imports all plugins of the kind)."""
+        problems: dict[str, str] = {}
+        for name in self.names():
+            try:
+                self.get(name)
+            except BadInput as error:
+                problems[name] = str(error)
+        return problems
+
+
+tasks: Registry[Task] = Registry("task", "effbench.tasks", Task)  # type: ignore[type-abstract]
+methods: Registry[Method] = Registry("method", "effbench.methods", Method)  # type: ignore[type-abstract]
+
+
+@cache
+def code_version(plugin: type) -> str:
+    """Return the hash of the Python sources beside a plugin's module: its whole folder where that is a package."""
+    import inspect
+
+    folder = source_folder(plugin)
+    if (folder / "__init__.py").exists():
+        files = sorted(folder.rglob("*.py"))
+    else:
+        files = [Path(inspect.getfile(plugin))]
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]

@@ -1,0 +1,61 @@
+"""What must stand under a table for its numbers to mean something: samples, seeds, place, and what the intervals are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from effbench.record import CellRecord
+from effbench.report.columns import Column, has_several_places
+from effbench.report.summarise import Workload, number_of
+
+
+def caption_of(workload: Workload, columns: Sequence[Column]) -> tuple[str, ...]:
+    """Return the caption of a table with these columns, one sentence per line."""
+    samples = [
+        _shared(workload, "n =", lambda cell: f"{cell.n_samples} samples"),
+        _shared(workload, "seeds", lambda cell: ", ".join(map(str, cell.seeds)) or "none"),
+        f"subset {workload.cells[0].subset}" if workload.cells[0].subset else "no subset",
+        _shared(workload, "device", lambda cell: cell.provenance.device),
+        _shared(workload, "dtype", lambda cell: cell.identity.dtype),
+    ]
+    fingerprints = dict.fromkeys(place.machine for place in workload.places)
+    machines = [machine_text(name, workload.machines.get(name, {})) for name in fingerprints]
+    lines = ["; ".join(samples) + ".", f"{'Machines' if len(machines) > 1 else 'Machine'}: {' | '.join(machines)}."]
+    if has_several_places(workload):
+        lines.append("Measured in several places: absolute times are not comparable and left out, ratios are shown.")
+    return (*lines, interval_text(workload, columns))
+
+
+def machine_text(fingerprint: str, machine: Mapping[str, Any]) -> str:
+    """Return a machine in words: processor, cores, GPU, memory, and the fingerprint that names it in the store."""
+    parts = [str(machine["cpu_model"])] if machine.get("cpu_model") else []
+    parts += [f"{machine['cores']} cores"] if machine.get("cores") else []
+    gpu = machine.get("gpu")
+    parts += [", ".join(map(str, gpu)) if isinstance(gpu, list | tuple) else str(gpu)] if gpu else []
+    parts += [f"{machine['memory_gb']:g} GB"] if isinstance(machine.get("memory_gb"), int | float) else []
+    return f"{', '.join(parts) or 'unknown'} [{fingerprint}]"
+
+
+def interval_text(workload: Workload, columns: Sequence[Column]) -> str:
+    """Return what the bracketed intervals are: their level, and how they were made on each axis."""
+    methods: dict[str, list[str]] = {}
+    for column in columns:
+        for cell in workload.cells:
+            number = number_of(cell, column.name)
+            if number is not None and number.ci_method and number.ci_method not in methods.setdefault(column.axis, []):
+                methods[column.axis].append(number.ci_method)
+    how = "; ".join(f"{axis}: {', '.join(names)}" for axis, names in methods.items() if names)
+    level = " or ".join(f"{100 * level:g} %" for level in workload.levels) or "unstated"
+    return f"[low, high]: interval at the {level} level" + (f" ({how})." if how else ".")
+
+
+def _shared(workload: Workload, word: str, fact: Callable[[CellRecord], str]) -> str:
+    """Return ``word fact`` where all finished cells agree, else each fact with the methods it holds for."""
+    cells = [cell for cell in workload.cells if cell.status == "complete"] or workload.cells
+    holders: dict[str, list[str]] = {}
+    for cell in cells:
+        holders.setdefault(fact(cell), []).append(cell.method_id)
+    if len(holders) == 1:
+        return f"{word} {next(iter(holders))}"
+    return f"{word} " + " / ".join(f"{value} ({', '.join(methods)})" for value, methods in holders.items())

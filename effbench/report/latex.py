@@ -1,0 +1,91 @@
+"""Tables for a paper: booktabs, numbers in math mode, everything escaped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from effbench.report.tables import Entry, Row, Table
+
+ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "[": "{[}",  # a bare one at the start of a row would be read as the argument of the line break before it
+    "]": "{]}",
+    "–": "--",
+    "×": r"$\times$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+}
+
+
+def render_latex(tables: Sequence[Table]) -> str:
+    """Return one ``table`` environment per workload; the document needs ``booktabs`` and ``graphicx``."""
+    return "\n".join(["% needs \\usepackage{booktabs,graphicx}", *(_environment(table) for table in tables)])
+
+
+def escape_latex(text: str) -> str:
+    """Return text that LaTeX prints as it is."""
+    return "".join(ESCAPES.get(character, character) for character in " ".join(text.split()))
+
+
+def _environment(table: Table) -> str:
+    names = ["method", "execution", *(["where"] if table.shows_where else [])]
+    label = re.sub(r"[^A-Za-z0-9]+", "-", table.title).strip("-")
+    under = [rf"\textsuperscript{{{letter}}} {escape_latex(text)}." for letter, text in table.footnotes]
+    under += [f"{escape_latex(note)}." for note in table.notes]
+    return "\n".join(
+        [
+            r"\begin{table}[t]",
+            r"\centering",
+            rf"\caption{{{escape_latex(table.title)}. {escape_latex(' '.join(table.caption))}}}",
+            rf"\label{{tab:{label}}}",
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+            rf"\begin{{tabular}}{{{'l' * len(names)}{'r' * len(table.columns)}}}",
+            r"\toprule",
+            _line(names + [escape_latex(column.label) for column in table.columns]),
+            _line([""] * len(names) + [escape_latex(f"{column.unit} {column.arrow}") for column in table.columns]),
+            r"\midrule",
+            *(_line(_row(table, row)) for row in table.rows),
+            r"\bottomrule",
+            r"\end{tabular}}",
+            *([r"\par\smallskip", rf"{{\footnotesize {' '.join(under)}}}"] if under else []),
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _line(cells: Sequence[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _row(table: Table, row: Row) -> list[str]:
+    name = escape_latex(row.name)
+    fixed = [rf"\textbf{{{name}}}" if row.is_reference else name, escape_latex(row.execution)]
+    return fixed + ([escape_latex(row.where)] if table.shows_where else []) + [_entry(entry) for entry in row.entries]
+
+
+def _entry(entry: Entry) -> str:
+    marks = rf"\textsuperscript{{{entry.marks}}}" if entry.marks else ""
+    if not entry.value:
+        return rf"{{\scriptsize {escape_latex(entry.text)}}}{marks}"
+    interval = rf" {{\scriptsize ${_powers(entry.interval)}$}}" if entry.interval else ""
+    return f"${_powers(entry.value)}${marks}{interval}"
+
+
+def _powers(number: str) -> str:
+    """Return a number (or an interval) with ``1e-6`` as a power of ten and words set upright."""
+    words = re.sub(r"n/a|nan|inf", lambda match: rf"\mathrm{{{match[0]}}}", number)
+    return re.sub(r"(?<=\d)e(-?\d+)", r"{\\times}10^{\1}", words)

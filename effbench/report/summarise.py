@@ -1,0 +1,181 @@
+"""One summary of one or more stores: what every table, picture and page is drawn from.
+
+Cells are grouped by workload (the task with its parameters, system revision and subset), because numbers of two
+workloads must never stand in one table.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypedDict
+
+from effbench.record import CellRecord, Number
+from effbench.store import StoreView
+
+
+class NumberRow(TypedDict):
+    """One number of one cell, flat, as CSV and JSON carry it."""
+
+    cell: str
+    task: str
+    method: str
+    name: str
+    value: float | None
+    unit: str
+    n: int
+    ci_low: float | None
+    ci_high: float | None
+    higher_is_better: bool
+    axis: str
+    primary: bool
+    execution: str
+    reason: str | None
+
+
+class Place(NamedTuple):
+    """Where a cell ran; absolute times of two places are not comparable."""
+
+    machine: str
+    device: str
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Workload:
+    """The cells of one workload in suite order, the machines they ran on and the level of their intervals."""
+
+    title: str
+    suites: tuple[str, ...]
+    cells: tuple[CellRecord, ...]
+    machines: Mapping[str, Mapping[str, Any]]
+    levels: tuple[float, ...]
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Return the distinct places of the cells, in order of appearance."""
+        return tuple(dict.fromkeys(place_of(cell) for cell in self.cells))
+
+    @property
+    def numbers(self) -> tuple[NumberRow, ...]:
+        """Return every number of every cell; a failed cell has a null for each primary number that it lacks."""
+        return tuple(_flat(cell, number) for cell in self.cells for number in (*cell.numbers, *self._lost(cell)))
+
+    def _lost(self, cell: CellRecord) -> list[Number]:
+        if cell.status != "failed":
+            return []
+        primary = {number.name: number for other in self.cells for number in other.numbers if number.primary}
+        present = {number.name for number in cell.numbers}
+        null = {"value": None, "n": 0, "ci_low": None, "ci_high": None, "ci_method": "", "flags": ()}
+        null["reason"] = failure_of(cell).reason
+        return [number.model_copy(update=null) for name, number in primary.items() if name not in present]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The workloads of one or more stores; ``suite`` joins the names of several suites with `` + ``."""
+
+    suite: str
+    workloads: tuple[Workload, ...]
+
+    @property
+    def numbers(self) -> tuple[NumberRow, ...]:
+        """Return the numbers of all workloads, flat."""
+        return tuple(row for workload in self.workloads for row in workload.numbers)
+
+
+class Failure(NamedTuple):
+    """Why a cell failed: the reason of its last failed attempt, and what that attempt said."""
+
+    reason: str
+    job: str
+    message: str
+
+
+def summarise(view: StoreView) -> Summary:
+    """Return the summary of one store."""
+    return summarise_stores([view])
+
+
+def summarise_stores(views: Sequence[StoreView]) -> Summary:
+    """Return one summary of several stores; cells of equal workloads come together, whichever store holds them."""
+    machines = {name: machine for view in views for name, machine in view.machines.items()}
+    groups: dict[tuple[str, ...], list[tuple[StoreView, CellRecord]]] = {}
+    for view in views:
+        for cell in view.cells:
+            groups.setdefault(_key(cell), []).append((view, cell))
+    workloads = []
+    for key, members in groups.items():
+        members.sort(key=lambda member: (member[1].order, member[1].role != "reference"))
+        workloads.append(
+            Workload(
+                title=_title(key, list(groups)),
+                suites=tuple(dict.fromkeys(view.suite for view, _ in members)),
+                cells=tuple(cell for _, cell in members),
+                machines=machines,
+                levels=tuple(dict.fromkeys(level for view, _ in members if (level := _level(view)) is not None)),
+            )
+        )
+    return Summary(" + ".join(dict.fromkeys(view.suite for view in views)), tuple(workloads))
+
+
+def place_of(cell: CellRecord) -> Place:
+    """Return where a cell ran: machine fingerprint, device and dtype as resolved."""
+    return Place(cell.provenance.machine, cell.provenance.device, cell.identity.dtype)
+
+
+def number_of(cell: CellRecord, name: str) -> Number | None:
+    """Return the number of that name, or None where the cell did not record it."""
+    return next((number for number in cell.numbers if number.name == name), None)
+
+
+def failure_of(cell: CellRecord) -> Failure:
+    """Return why a failed cell failed; ``error`` where no attempt says more."""
+    for attempt in reversed(cell.attempts):
+        if attempt.status == "failed":
+            return Failure(attempt.reason or "error", attempt.job, attempt.message)
+    return Failure("error", "", "")
+
+
+def _flat(cell: CellRecord, number: Number) -> NumberRow:
+    return NumberRow(
+        cell=cell.id,
+        task=cell.task_id,
+        method=cell.method_id,
+        name=number.name,
+        value=number.value,
+        unit=number.unit,
+        n=number.n,
+        ci_low=number.ci_low,
+        ci_high=number.ci_high,
+        higher_is_better=number.higher_is_better,
+        axis=number.axis,
+        primary=number.primary,
+        execution=cell.execution,
+        reason=number.reason,
+    )
+
+
+def _key(cell: CellRecord) -> tuple[str, ...]:
+    params = json.dumps(cell.identity.task_params, sort_keys=True)
+    return (cell.task_id, cell.identity.task, params, cell.identity.system_revision, cell.subset or "")
+
+
+def _title(key: tuple[str, ...], keys: Sequence[tuple[str, ...]]) -> str:
+    """Return the task id, followed by what tells it from other workloads of the same id."""
+    rivals = [json.loads(other[2]) for other in keys if other[0] == key[0]]
+    if len(rivals) == 1:
+        return key[0]
+    params = json.loads(key[2])
+    told = [f"{name}={params[name]}" for name in sorted(params) if any(r.get(name) != params[name] for r in rivals)]
+    for place, word in ((1, "task"), (3, "revision"), (4, "subset")):
+        if len({other[place] for other in keys if other[0] == key[0]}) > 1:
+            told.append(f"{word} {key[place][:12] or 'none'}")
+    return f"{key[0]} [{', '.join(told)}]"
+
+
+def _level(view: StoreView) -> float | None:
+    stats = view.lock.get("stats")
+    level = stats.get("ci") if isinstance(stats, Mapping) else None
+    return float(level) if isinstance(level, int | float) else None

@@ -1,0 +1,144 @@
+"""The comparison table of a workload, independent of any output format: headings, rows, caption, notes.
+
+A renderer (terminal, Markdown, LaTeX, HTML, the leaderboard) only lays out what stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from effbench.record import CellRecord, Number
+from effbench.report.caption import caption_of
+from effbench.report.columns import Column, columns_of
+from effbench.report.rounding import rounded
+from effbench.report.summarise import Workload, failure_of, number_of, place_of
+
+FLAG_TEXT = {
+    "short_warmup": "calls of over a second got two warm-up calls only",
+    "unsettled": "timings had not settled when the warm-up budget was spent",
+}
+NOT_RECORDED = "–"
+LETTERS, RAISED = "abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ"
+"""Footnote letters, and how plain text raises them (Unicode has no raised q)."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One number as text: a value with its interval, or the reason why there is none; ``marks`` are footnote letters."""
+
+    value: str = ""
+    interval: str = ""
+    reason: str = ""
+    marks: str = ""
+
+    @property
+    def text(self) -> str:
+        """Return the entry in one line, without marks."""
+        if self.value:
+            return f"{self.value} {self.interval}".rstrip()
+        return f"n/a ({self.reason})" if self.reason else NOT_RECORDED
+
+
+@dataclass(frozen=True)
+class Row:
+    """One cell: its method, where it ran (``""`` where all ran in one place) and an entry per column."""
+
+    cell: CellRecord
+    where: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def method(self) -> str:
+        """Return the method's id."""
+        return self.cell.method_id
+
+    @property
+    def name(self) -> str:
+        """Return the method's id, with ``(ref.)`` after the reference's."""
+        return f"{self.method} (ref.)" if self.is_reference else self.method
+
+    @property
+    def is_reference(self) -> bool:
+        """Return whether the others are compared with this one."""
+        return self.cell.role == "reference"
+
+    @property
+    def execution(self) -> str:
+        """Return ``real``, ``simulated`` or ``failed (reason)``."""
+        if self.cell.status == "failed":
+            return f"failed ({failure_of(self.cell).reason})"
+        return self.cell.execution
+
+
+@dataclass(frozen=True)
+class Table:
+    """A workload's table. ``footnotes`` are (letter, text); ``notes`` say what the table leaves out and what failed."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    caption: tuple[str, ...]
+    footnotes: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+
+    @property
+    def shows_where(self) -> bool:
+        """Return whether the rows ran in different places, so that each must say where."""
+        return any(row.where for row in self.rows)
+
+
+def table_of(workload: Workload, every: bool = False) -> Table:
+    """Return the table of a workload; ``every`` shows all its numbers instead of the usual columns."""
+    chosen = columns_of(workload, every)
+    columns = tuple(column for column in chosen if not column.absent)
+    letters = _letters(workload, columns)
+    rows = tuple(
+        Row(cell, _where(workload, cell), tuple(_entry(cell, number_of(cell, column.name), letters) for column in columns))
+        for cell in workload.cells
+    )
+    absent = [f"{c.label}: n/a ({c.absent}) for every method" for c in chosen if c.absent]
+    failed = [_failed(cell) for cell in workload.cells if cell.status == "failed"]
+    return Table(
+        title=workload.title,
+        columns=columns,
+        rows=rows,
+        caption=caption_of(workload, columns),
+        footnotes=tuple((letter, FLAG_TEXT.get(flag, flag.replace("_", " "))) for flag, letter in letters.items()),
+        notes=(*absent, *failed),
+    )
+
+
+def superscript(marks: str) -> str:
+    """Return footnote letters as raised characters, for formats without markup of their own."""
+    return marks.translate(str.maketrans(LETTERS, RAISED))
+
+
+def _entry(cell: CellRecord, number: Number | None, letters: dict[str, str]) -> Entry:
+    if number is None:
+        return Entry(reason=failure_of(cell).reason if cell.status == "failed" else "")
+    marks = "".join(letters[flag] for flag in dict.fromkeys(number.flags))
+    if number.value is None:
+        return Entry(reason=number.reason or "error", marks=marks)
+    value, interval = rounded(number.value, number.ci_low, number.ci_high)
+    return Entry(value, interval, marks=marks)
+
+
+def _letters(workload: Workload, columns: Sequence[Column]) -> dict[str, str]:
+    """Return flag -> footnote letter, in order of appearance."""
+    shown = [number_of(cell, column.name) for cell in workload.cells for column in columns]
+    flags = dict.fromkeys(flag for number in shown if number is not None for flag in number.flags)
+    return {flag: LETTERS[index % len(LETTERS)] for index, flag in enumerate(flags)}
+
+
+def _where(workload: Workload, cell: CellRecord) -> str:
+    """Return what tells the cell's place from the others'."""
+    places, own = workload.places, place_of(cell)
+    return " ".join(part[:6] for i, part in enumerate(own) if len({place[i] for place in places}) > 1)
+
+
+def _failed(cell: CellRecord) -> str:
+    failure = failure_of(cell)
+    message = " ".join(failure.message.split())
+    job = f" in its {failure.job} job" if failure.job else ""
+    return f"{cell.method_id} failed{job}: {failure.reason}" + (f": {message}" if message else "")

@@ -1,0 +1,299 @@
+"""Executes a plan on this machine: per task the reference first, cell by cell, then the latency rounds of all of them.
+
+Whatever is in the store already is not done again; a failure costs its own cell only.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from effbench.errors import BadInput, StoreError
+from effbench.measure.machine import facts, fingerprint, physical_cores
+from effbench.parts import KeptOutputs, metadata_values, part_files, read_parts
+from effbench.record import CellRecord
+from effbench.runner import finish
+from effbench.runner.isolation import Launcher, WorkerError
+from effbench.runner.jobs import Done, Failed, JobKind, JobSpec, Progress, plan_batches
+from effbench.runner.plan import Cell, Plan, TaskPlan
+from effbench.runner.progress import Reporter
+from effbench.runner.rounds import RoundRunner
+from effbench.runner.worker import needs_preparation
+from effbench.store import SAMPLE_KEY, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MEMORY_SHARE = 0.85
+
+
+@dataclass
+class Outcome:
+    """What a run left: how many cells were finished in it or before, and the labels of those that failed."""
+
+    done: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    computed: int = 0
+
+
+class Stopped(Exception):
+    """A cell failed under ``on_error: stop``."""
+
+
+class Executor:
+    """Fills a store with what a plan asks for."""
+
+    def __init__(self, plan: Plan, store: Store, accept_code_change: bool = False, quiet: bool = False) -> None:
+        self.plan, self.suite, self.store = plan, plan.suite, store
+        self.accept_code_change, self.quiet = accept_code_change, quiet
+        self.machine = fingerprint()
+        self.threads = self.suite.execution.threads or physical_cores()
+        limit = self.suite.execution.max_memory_gb
+        free = psutil.virtual_memory().available
+        self.max_memory_bytes = int(limit * 1e9) if limit else int(free * MEMORY_SHARE)
+        preload = sorted({module for task in plan.tasks for module in task.task.preload})
+        self.launcher = Launcher(self.suite.execution.start, preload, self.threads)
+        self.outcome = Outcome()
+
+    def run(self) -> Outcome:
+        """Do everything that is missing and return what the store then holds of the plan."""
+        self.store.write_machine(self.machine, facts())
+        for cell in self.plan.cells:
+            self._check_code(cell)
+        todo = [task for task in self.plan.tasks if any(not self._is_done(task, cell) for cell in task.cells)]
+        with Reporter(sum(self._pieces(task) for task in todo), self.quiet) as self.report:
+            try:
+                for task in todo:
+                    self._run_task(task)
+            except Stopped:
+                pass
+        for task in self.plan.tasks:
+            for cell in task.cells:
+                self._account(cell)
+        return self.outcome
+
+    def _account(self, cell: Cell) -> None:
+        record = self.store.cell(cell.id).record()
+        if record is not None and record.status == "complete":
+            self.outcome.done.append(cell.label)
+        elif cell.label not in self.outcome.failed:
+            self.outcome.failed[cell.label] = "not run"
+
+    def _is_done(self, task: TaskPlan, cell: Cell) -> bool:
+        folder = self.store.cell(cell.id)
+        record = folder.record()
+        return (
+            record is not None
+            and record.status == "complete"
+            and record.plan_sha256 == finish.plan_sha256(self.suite, task, cell)
+            and folder.is_intact(record)
+        )
+
+    def _check_code(self, cell: Cell) -> None:
+        """Refuse to mix parts of different code, unless the user accepts that."""
+        folder = self.store.cell(cell.id)
+        found = metadata_values(folder.samples, "code_version") | metadata_values(folder.timings, "code_version")
+        for name in ("prepare", "quality", "memory"):
+            job = folder.job(name)
+            found |= {job["code_version"]} if job else set()
+        if found - {cell.code_version} and not self.accept_code_change:
+            raise BadInput(
+                f"{cell.label}: the store holds parts made by another version of this task's or method's code; "
+                "--fresh moves them aside and starts anew, --accept-code-change keeps them"
+            )
+
+    def _pieces(self, task: TaskPlan) -> int:
+        latency = self.suite.measure.latency
+        rounds = latency.rounds * len(latency.batch_sizes) if latency else 0
+        return sum(len(self._missing_batches(task, cell)) + 1 for cell in task.cells) + rounds
+
+    def _missing_batches(self, task: TaskPlan, cell: Cell) -> list[Any]:
+        rows = finish.committed_rows(read_parts(self.store.cell(cell.id).samples, SAMPLE_KEY))
+        return plan_batches(task.samples, self.suite.seeds, task.entry.batch_size, rows)
+
+    def _run_task(self, task: TaskPlan) -> None:
+        started_with = {cell.id: self._is_done(task, cell) for cell in task.cells}
+        for cell in task.cells:
+            if not started_with[cell.id]:
+                self._drop_damaged(cell)
+                self._run_cell(task, cell)
+                self.report.advance()
+        retimed = RoundRunner(self, task).run() if self.suite.measure.latency else set()
+        for cell in task.cells:
+            if not started_with[cell.id] or cell.id in retimed:
+                self.report.now(f"{cell.label}: numbers")
+                self._finish(task, cell)
+
+    def _finish(self, task: TaskPlan, cell: Cell) -> None:
+        record: CellRecord = finish.finish_cell(self.suite, task, cell, self.store, self.machine)
+        self.outcome.computed += 1
+        if record.status == "failed":
+            failures = [f"{a.job}: {a.reason}: {a.message}" for a in record.attempts if a.status == "failed"]
+            self.outcome.failed[cell.label] = cell.unsupported or "; ".join(failures) or "incomplete"
+
+    def _drop_damaged(self, cell: Cell) -> None:
+        """Set files aside whose content is not what their name says; their rows will be computed again."""
+        folder = self.store.cell(cell.id)
+        for parts in (folder.samples, folder.timings):
+            for file in part_files(parts)[1]:
+                self.report.say(f"{cell.label}: {file.name} is damaged; it is set aside and computed again")
+                file.rename(file.with_suffix(".damaged"))
+
+    def _run_cell(self, task: TaskPlan, cell: Cell) -> None:
+        """Run the prepare, quality and memory jobs that are missing; a failure ends the cell, not the run."""
+        if cell.unsupported:
+            self._failed(cell, "quality", Failed("unsupported", cell.unsupported), time.time())
+            return
+        if needs_preparation(cell.chain) and not self.job_done(cell, "prepare"):
+            if not self._single_job(task, cell, "prepare"):
+                return
+        if not self._quality(task, cell):
+            return
+        if self.suite.measure.memory and cell.execution == "real" and not self.job_done(cell, "memory"):
+            self._single_job(task, cell, "memory")
+
+    def job_done(self, cell: Cell, name: str) -> bool:
+        """Return whether a job of a cell has succeeded."""
+        job = self.store.cell(cell.id).job(name)
+        return job is not None and job["status"] == "done"
+
+    def spec(self, task: TaskPlan, cell: Cell, kind: JobKind, **more: Any) -> JobSpec:
+        """Return the job of a cell with everything that is the same for all kinds."""
+        return JobSpec(
+            kind=kind,
+            task=task.task,
+            chain=cell.chain,
+            device=task.device,
+            dtype=task.dtype,
+            threads=self.threads,
+            cell_path=self.store.cell(cell.id).path,
+            code_version=cell.code_version,
+            machine=self.machine,
+            max_memory_bytes=self.max_memory_bytes,
+            **{"probe_batch_size": self.first_batch_size, **more},
+        )
+
+    @property
+    def first_batch_size(self) -> int:
+        """Return the batch size of the probe whose hash all jobs of a cell must agree on."""
+        return self.suite.measure.latency.batch_sizes[0] if self.suite.measure.latency else 1
+
+    def _single_job(self, task: TaskPlan, cell: Cell, kind: JobKind) -> bool:
+        self.report.now(f"{cell.label}: {kind}")
+        return self._run_job(cell, self.spec(task, cell, kind))
+
+    def _quality(self, task: TaskPlan, cell: Cell) -> bool:
+        kept = self._kept_reference(task, cell)
+        self._rescore_where_reference_came_late(cell, kept)
+        batches = tuple(self._missing_batches(task, cell))
+        wants_flops = self.suite.measure.flops and "torch" in task.task.preload
+        job = self.store.cell(cell.id).job("quality")
+        if not batches and job and job["status"] == "done" and (not wants_flops or "flops" in job["data"]):
+            return True
+        self.report.now(f"{cell.label}: quality")
+        spec = self.spec(
+            task,
+            cell,
+            "quality",
+            batches=batches,
+            reference_outputs=self.store.cell(kept).outputs if kept else None,
+            reference_cell=kept,
+            keep_outputs=cell.role == "reference" or self.suite.output.outputs == "all",
+            count_flops=self.suite.measure.flops and cell.execution == "real",
+        )
+        return self._run_job(cell, spec)
+
+    def _kept_reference(self, task: TaskPlan, cell: Cell) -> str:
+        """Return the id of the reference cell whose outputs can be compared with, or ""."""
+        reference = task.reference
+        if reference is None or cell is reference:
+            return ""
+        kept = KeptOutputs(self.store.cell(reference.id).outputs)
+        whole = all(kept.has(sample.id, seed) for seed in self.suite.seeds for sample in task.samples)
+        return reference.id if whole else ""
+
+    def _rescore_where_reference_came_late(self, cell: Cell, kept: str) -> None:
+        """Set aside parts that were scored without a reference which is there now; refuse parts scored with another."""
+        samples = self.store.cell(cell.id).samples
+        found = metadata_values(samples, "reference")
+        if not kept or found <= {kept}:
+            return
+        if found <= {kept, ""}:
+            self.report.say(f"{cell.label}: was scored without the reference; it is run again with it")
+            samples.rename(samples.with_name(f"samples-without-reference-{time.time_ns()}"))
+            return
+        raise BadInput(f"{cell.label}: the store holds scores against another reference; run with --fresh --only '{cell.label}'")
+
+    def _run_job(self, cell: Cell, spec: JobSpec) -> bool:
+        """Run one job in a worker of its own and record how it ended; return whether it succeeded."""
+        started = time.time()
+        worker = self.launcher.start(spec)
+        try:
+            while True:
+                message = worker.receive(self.suite.execution.timeout_s)
+                if isinstance(message, Progress):
+                    self.report.advance()
+                elif isinstance(message, Done):
+                    worker.finish()
+                    self._succeeded(cell, spec.kind, message.data, started)
+                    return True
+                else:
+                    self._failed(cell, spec.kind, message, started)
+                    return False
+        except WorkerError as error:
+            self._failed(cell, spec.kind, error.failure, started)
+            return False
+        finally:
+            worker.kill()
+
+    def _succeeded(self, cell: Cell, job: str, data: Mapping[str, Any], started: float) -> None:
+        previous = self.store.cell(cell.id).job(job)
+        if job == "quality" and previous and previous["status"] == "done" and "model_s" in previous["data"]:
+            data = {**previous["data"], **data, "model_s": data["model_s"] + previous["data"]["model_s"]}
+        self.store.cell(cell.id).write_job(job, self._job_record(cell, job, "done", started, data))
+
+    def _failed(self, cell: Cell, job: str, failure: Failed, started: float) -> None:
+        if failure.store:
+            raise StoreError(failure.message)
+        attempt = {"reason": failure.reason, "message": failure.message}
+        self.store.cell(cell.id).write_job(job, self._job_record(cell, job, "failed", started, {}, attempt))
+        self.report.say(f"{cell.label}: {job} failed: {failure.reason}: {failure.message}")
+        if self.suite.execution.on_error == "stop":
+            raise Stopped
+
+    def _job_record(
+        self, cell: Cell, job: str, status: str, started: float, data: Mapping[str, Any], more: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        begun = datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds")
+        attempt = {"job": job, "status": status, "started_utc": begun, "seconds": round(time.time() - started, 3)}
+        return {
+            "status": status,
+            "code_version": cell.code_version,
+            "machine": self.machine,
+            "attempt": {**attempt, **(more or {})},
+            "data": dict(data),
+        }
+
+    def record_latency(self, cell: Cell, started: float, result: Done | Failed) -> None:
+        """Record how a cell's part in a latency round ended."""
+        if isinstance(result, Failed):
+            self._failed(cell, "latency", result, started)
+        else:
+            self._succeeded(cell, "latency", result.data, started)
+
+
+@contextmanager
+def opened(store: Store, plan: Plan, whole: Plan) -> Iterator[Store]:
+    """Open the store for ``plan`` (a part of ``whole``, whose cells it lists) and close it whatever happens."""
+    cells = [{"id": c.id, "task": c.task_id, "method": c.method_id} for c in whole.cells]
+    store.open(plan.suite.model_dump(mode="json", by_alias=True), cells)
+    try:
+        yield store
+    finally:
+        store.close()

@@ -1,0 +1,284 @@
+"""From a suite to its cells: names resolved, parameters validated, matrices expanded, identities hashed. No torch."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from effbench import registry
+from effbench.api import Method, PluginError, Sample, StrictParams, Task
+from effbench.errors import BadInput, nearest
+from effbench.measure.machine import resolve_device
+from effbench.record import Identity, Link
+from effbench.suite import LoadedSuite, MethodEntry, Suite, TaskEntry, explain
+from effbench.yamlpos import Key
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One (task, method chain, parameters): the unit of identity and of results."""
+
+    id: str
+    task_id: str
+    method_id: str
+    role: Literal["reference", "method"]
+    order: int
+    chain: tuple[Method, ...]
+    identity: Identity
+    execution: Literal["real", "simulated"]
+    unsupported: str | None
+    code_version: str
+    origins: tuple[tuple[str, str], ...]
+
+    @property
+    def label(self) -> str:
+        """Return "task/method"."""
+        return f"{self.task_id}/{self.method_id}"
+
+
+@dataclass(frozen=True)
+class TaskPlan:
+    """A task of the suite with its samples and its cells, the reference first where there is one."""
+
+    entry: TaskEntry
+    task: Task
+    device: str
+    dtype: str
+    samples: tuple[Sample, ...]
+    cells: tuple[Cell, ...]
+
+    @property
+    def reference(self) -> Cell | None:
+        """Return the cell that the others are compared with."""
+        return next((cell for cell in self.cells if cell.role == "reference"), None)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a run will do."""
+
+    suite: Suite
+    tasks: tuple[TaskPlan, ...]
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Return all cells in the suite's order."""
+        return sorted((cell for task in self.tasks for cell in task.cells), key=lambda cell: cell.order)
+
+    def only(self, globs: Sequence[str]) -> Plan:
+        """Return the plan with the cells whose task/method or method matches a glob, and the references they need."""
+        if not globs:
+            return self
+        tasks, found = [], False
+        for task in self.tasks:
+            chosen = [c for c in task.cells if any(matches(c, glob) for glob in globs)]
+            found = found or bool(chosen)
+            kept = tuple(c for c in task.cells if c in chosen or (chosen and c.role == "reference"))
+            if kept:
+                tasks.append(TaskPlan(task.entry, task.task, task.device, task.dtype, task.samples, kept))
+        if not found:
+            raise BadInput(f"--only {' '.join(globs)}: matches no cell{nearest(globs[0], [c.label for c in self.cells])}")
+        return Plan(self.suite, tuple(tasks))
+
+
+def matches(cell: Cell, glob: str) -> bool:
+    """Return whether a glob names the cell, by "task/method" or by the method alone."""
+    return fnmatch.fnmatchcase(cell.label, glob) or fnmatch.fnmatchcase(cell.method_id, glob)
+
+
+def make_plan(loaded: LoadedSuite) -> Plan:
+    """Return the plan of a suite; raise ``BadInput`` with file, line and column where it cannot be run."""
+    suite = loaded.suite
+    methods = [variant for i, entry in enumerate(suite.methods) for variant in _variants(loaded, i, entry)]
+    _refuse_repeats(loaded, ("methods",), [(m.id, m.index) for m in methods])
+    _refuse_repeats(loaded, ("tasks",), [(t.name, i) for i, t in enumerate(suite.tasks)])
+    task_names = [entry.name for entry in suite.tasks]
+    for i, method_entry in enumerate(suite.methods):
+        for j, name in enumerate(method_entry.tasks or []):
+            if name not in task_names:
+                raise loaded.error(("methods", i, "tasks", j), f"no task {name!r} in the suite{nearest(name, task_names)}")
+    plans, order = [], itertools.count()
+    seen: dict[str, str] = {}
+    for i, entry in enumerate(suite.tasks):
+        plan = _plan_task(loaded, i, entry, methods, order)
+        for cell in plan.cells:
+            if cell.id in seen:
+                raise loaded.error(("tasks", i), f"{cell.label} is the same cell as {seen[cell.id]}; remove one of them")
+            seen[cell.id] = cell.label
+        plans.append(plan)
+    _check_gates(loaded, plans)
+    return Plan(suite, tuple(plans))
+
+
+@dataclass(frozen=True)
+class _Variant:
+    id: str
+    index: int
+    entry: MethodEntry
+    chain: tuple[Method, ...]
+    links: tuple[Link, ...]
+
+
+def _variants(loaded: LoadedSuite, index: int, entry: MethodEntry) -> list[_Variant]:
+    if entry.chain is not None:
+        links = [(link.use, dict(link.with_), ("methods", index, "chain", n)) for n, link in enumerate(entry.chain)]
+    else:
+        names = (entry.use or "").split("+")
+        links = [(name, dict(entry.with_), ("methods", index)) for name in names]
+    found = []
+    for combination in itertools.product(*entry.matrix.values()):
+        chosen = dict(zip(entry.matrix, combination))
+        params = [dict(with_) for _, with_, _ in links]
+        for name, value in chosen.items():
+            position = _matrix_link(loaded, index, [use for use, _, _ in links], name)
+            params[position][name.rpartition(".")[2]] = value
+        chain, records = [], []
+        for (use, _, key), passed in zip(links, params):
+            place: Key = (*key, "use")
+            plugin = _get(loaded, registry.methods, use, place)
+            method_params = _validate_params(loaded, plugin.Params, passed, key, entry.matrix)
+            chain.append(plugin(method_params))
+            records.append(_link(use, method_params))
+        base = entry.id or "+".join(use for use, _, _ in links)
+        suffix = ",".join(f"{name.rpartition('.')[2]}={value}" for name, value in chosen.items())
+        label = f"{base}({suffix})" if suffix else base
+        found.append(_Variant(label, index, entry, tuple(chain), tuple(records)))
+    return found
+
+
+def _matrix_link(loaded: LoadedSuite, index: int, uses: list[str], name: str) -> int:
+    if len(uses) == 1 and "." not in name:
+        return 0
+    link, dot, _ = name.rpartition(".")
+    if not dot or link not in uses:
+        options = [f"{use}.{name.rpartition('.')[2]}" for use in uses]
+        raise loaded.error(("methods", index, "matrix", name), f"{name!r} names no link of the chain{nearest(name, options)}")
+    return uses.index(link)
+
+
+def _get(loaded: LoadedSuite, plugins: registry.Registry[Any], name: str, key: Key) -> Any:
+    try:
+        return plugins.get(name)
+    except BadInput as error:
+        raise loaded.error(key, str(error)) from None
+
+
+def _validate_params(
+    loaded: LoadedSuite, model: type[StrictParams], passed: dict[str, Any], key: Key, matrix: dict[str, list[Any]]
+) -> StrictParams:
+    try:
+        return model.model_validate(passed)
+    except ValidationError as error:
+        at = error.errors()[0]["loc"]
+        from_matrix = [name for name in matrix if at and name.rpartition(".")[2] == at[0]]
+        if from_matrix:
+            message = explain(error, loaded.document, model).rpartition(": ")[2]
+            raise loaded.error((*key[:2], "matrix", from_matrix[0]), message) from None
+        raise BadInput(explain(error, loaded.document, model, (*key, "with"))) from None
+
+
+def _link(use: str, params: StrictParams) -> Link:
+    values = params.model_dump(mode="json")
+    passed = {name: value for name, value in values.items() if name in params.model_fields_set}
+    return Link(use=use, passed=passed, defaulted={n: v for n, v in values.items() if n not in passed})
+
+
+def _plan_task(
+    loaded: LoadedSuite, index: int, entry: TaskEntry, methods: list[_Variant], order: itertools.count[int]
+) -> TaskPlan:
+    key: Key = ("tasks", index)
+    plugin = _get(loaded, registry.tasks, entry.use, (*key, "use"))
+    params = _validate_params(loaded, plugin.Params, entry.with_, key, {})
+    task: Task = plugin(params)
+    device = resolve_device(entry.device)
+    if device is None:
+        raise loaded.error((*key, "device"), f"there is no device {entry.device!r} on this machine; valid: auto, cpu")
+    dtype = entry.dtype
+    if dtype == "auto":
+        dtype = "float32" if device == "cpu" else plugin.gpu_dtype  # type: ignore[assignment]
+    known = [metric.name for metric in plugin.metrics]
+    for j, name in enumerate(entry.metrics or []):
+        if name not in known:
+            raise loaded.error((*key, "metrics", j), f"task {entry.use!r} has no metric {name!r}{nearest(name, known)}")
+    try:
+        task.check()
+        samples = tuple(task.samples("evaluation", entry.samples.subset))
+        revision = task.revision()
+    except PluginError as error:
+        raise loaded.error((*key, "with"), str(error)) from None
+    samples = samples[: entry.samples.limit]
+    if not samples:
+        raise loaded.error((*key, "samples"), "no sample is left to evaluate")
+    cells = []
+    for variant in methods:
+        if variant.entry.tasks is not None and entry.name not in variant.entry.tasks:
+            continue
+        identity = Identity(
+            task=entry.use,
+            task_params=params.model_dump(mode="json"),
+            system_revision=revision,
+            chain=variant.links,
+            device_class=device.partition(":")[0],
+            dtype=dtype,
+        )
+        cells.append(_cell(plugin, entry, variant, identity, next(order)))
+    cells.sort(key=lambda cell: cell.role != "reference")
+    if not cells:
+        raise loaded.error(key, f"no method of the suite runs on task {entry.name!r}")
+    return TaskPlan(entry, task, device, dtype, samples, tuple(cells))
+
+
+def _cell(plugin: type[Task], entry: TaskEntry, variant: _Variant, identity: Identity, order: int) -> Cell:
+    first = variant.chain[0]
+    supported = issubclass(plugin.system_type, tuple(first.accepts))
+    accepted = ", ".join(t.__name__ for t in first.accepts)
+    simulated = any(method.execution() == "simulated" for method in variant.chain)
+    plugins = [plugin, *(type(method) for method in variant.chain)]
+    origins = {f"task {entry.use}": registry.tasks.origin(entry.use)}
+    origins |= {f"method {link.use}": registry.methods.origin(link.use) for link in variant.links}
+    return Cell(
+        id=identity_hash(identity),
+        task_id=entry.name,
+        method_id=variant.id,
+        role=variant.entry.role,
+        order=order,
+        chain=variant.chain,
+        identity=identity,
+        execution="simulated" if simulated else "real",
+        unsupported=None if supported else f"{first.name} accepts {accepted}, the task gives {plugin.system_type.__name__}",
+        code_version=hashlib.sha256("".join(map(registry.code_version, plugins)).encode()).hexdigest()[:16],
+        origins=tuple(origins.items()),
+    )
+
+
+def identity_hash(identity: Identity) -> str:
+    """Return the id of a cell; whether a parameter was passed or defaulted to the same value makes no difference."""
+    content = identity.model_dump(mode="json")
+    content["chain"] = [[link.use, {**link.defaulted, **link.passed}] for link in identity.chain]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _refuse_repeats(loaded: LoadedSuite, key: Key, names: list[tuple[str, int]]) -> None:
+    seen: set[str] = set()
+    for name, index in names:
+        if name in seen:
+            raise loaded.error((*key, index), f"the name {name!r} is used twice; give one of them another `id`")
+        seen.add(name)
+
+
+def _check_gates(loaded: LoadedSuite, plans: list[TaskPlan]) -> None:
+    cells = [cell for plan in plans for cell in plan.cells]
+    for i, gate in enumerate(loaded.suite.gates):
+        named = [c for c in cells if fnmatch.fnmatchcase(c.task_id, gate.task)]
+        if not named:
+            raise loaded.error(("gates", i, "task"), f"matches no task{nearest(gate.task, [c.task_id for c in cells])}")
+        if not any(fnmatch.fnmatchcase(c.method_id, gate.method) for c in named):
+            options = [c.method_id for c in named]
+            raise loaded.error(("gates", i, "method"), f"matches no method{nearest(gate.method, options)}")

@@ -1,0 +1,1 @@
+"""Intervals and resampling; numpy and scipy only, and nothing of EffBench."""

@@ -1,0 +1,302 @@
+"""The suite schema: a YAML file says which tasks, which methods, which seeds, and how to measure.
+
+Unknown keys are refused, and every error is one sentence with file, line, column, key path and the nearest valid name.
+``docs/suite.md`` and the editors' JSON Schema are generated from the models below.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from effbench.errors import BadInput, nearest
+from effbench.yamlpos import Document, Key, load
+
+SCHEMA = "effbench/suite/1"
+NAME = r"^[a-z0-9][a-z0-9._-]*$"
+
+
+class Model(BaseModel):
+    """Base of the schema: frozen, strict about types, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+
+
+class Samples(Model):
+    """Which samples of the task's evaluation split are used."""
+
+    subset: Annotated[str | None, Field(description="Name of a subset of the task; null: all samples.")] = None
+    limit: Annotated[int | None, Field(ge=1, description="Use only the first so many samples, in fixed order.")] = None
+
+
+class TaskEntry(Model):
+    """One workload."""
+
+    id: Annotated[str | None, Field(pattern=NAME, description="Name within the suite; default: `use`.")] = None
+    use: Annotated[str, Field(description="Registered task (`effbench list tasks`).")]
+    with_: Annotated[dict[str, Any], Field(alias="with", description="Parameters (`effbench describe NAME`).")] = {}
+    device: Annotated[
+        str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="`auto`, `cpu`, `cuda` or `cuda:N`; auto prefers a GPU.")
+    ] = "auto"
+    dtype: Annotated[
+        Literal["auto", "float32", "float16", "bfloat16"],
+        Field(description="Precision of the reference; auto: float32 on a CPU, the paper's own on a GPU."),
+    ] = "auto"
+    samples: Samples = Samples()
+    batch_size: Annotated[int, Field(ge=1, description="Samples per batch of the quality pass.")] = 8
+    metrics: Annotated[list[str] | None, Field(min_length=1, description="Quality metrics to report; null: all.")] = None
+
+    @property
+    def name(self) -> str:
+        """Return the task's name within the suite."""
+        return self.id or self.use
+
+
+class LinkEntry(Model):
+    """One method of a chain."""
+
+    use: Annotated[str, Field(description="Registered method (`effbench list methods`).")]
+    with_: Annotated[dict[str, Any], Field(alias="with", description="Parameters of the method.")] = {}
+
+
+class MethodEntry(Model):
+    """One submission: a method, or a chain of them (`use: a+b`, or `chain:` where the links take parameters)."""
+
+    id: Annotated[str | None, Field(pattern=NAME, description="Name in tables; default: made from `use` and `matrix`.")] = None
+    use: Annotated[str | None, Field(description="Registered method, or several joined by `+`.")] = None
+    with_: Annotated[dict[str, Any], Field(alias="with", description="Parameters of the method.")] = {}
+    chain: Annotated[list[LinkEntry] | None, Field(min_length=1, description="Links in order, instead of `use`.")] = None
+    matrix: Annotated[
+        dict[str, Annotated[list[Any], Field(min_length=1)]],
+        Field(description="Parameter -> values; one method per combination. In a chain: `method.parameter`."),
+    ] = {}
+    role: Annotated[
+        Literal["method", "reference"], Field(description="The one `reference` is what all others are compared with.")
+    ] = "method"
+    tasks: Annotated[list[str] | None, Field(min_length=1, description="Task ids it runs on; null: all.")] = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> MethodEntry:
+        if (self.use is None) == (self.chain is None):
+            raise ValueError("give either `use` or `chain`")
+        if self.with_ and (self.chain is not None or "+" in (self.use or "")):
+            raise ValueError("`with` belongs to a single method; in a chain give it to the link (`chain:`)")
+        if self.role == "reference" and self.matrix and math.prod(map(len, self.matrix.values())) > 1:
+            raise ValueError("the reference must be a single method, not a matrix")
+        return self
+
+
+class Latency(Model):
+    """How latency is timed: rounds of fresh processes that take turns in random order."""
+
+    rounds: Annotated[int, Field(ge=1, description="Rounds; below 3 the interval of the ratio is null.")] = 3
+    budget_s: Annotated[float, Field(gt=0, description="Timed seconds per method and round.")] = 3.0
+    batch_sizes: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = [1]
+
+
+class Measure(Model):
+    """What is measured. Quality is always measured."""
+
+    latency: Annotated[Latency | None, Field(description="null: no latency.")] = Latency()
+    memory: Annotated[bool, Field(description="Peak and parameter memory, in a process of its own.")] = True
+    flops: Annotated[bool, Field(description="Count the FLOPs of one call.")] = True
+    energy: Annotated[Literal["auto", "off"], Field(description="Energy; null with a reason where unreadable.")] = "auto"
+
+
+class Gate(Model):
+    """A condition on a number; a run in which one fails exits with code 3."""
+
+    metric: Annotated[str, Field(description="Name of a number in the report.")]
+    method: Annotated[str, Field(description="Glob over method ids.")] = "*"
+    task: Annotated[str, Field(description="Glob over task ids.")] = "*"
+    min: float | None = None
+    max: float | None = None
+    min_ratio: Annotated[float | None, Field(description="Least value / reference value.")] = None
+    max_ratio: Annotated[float | None, Field(description="Greatest value / reference value.")] = None
+
+    @model_validator(mode="after")
+    def _some_bound(self) -> Gate:
+        if all(bound is None for bound in (self.min, self.max, self.min_ratio, self.max_ratio)):
+            raise ValueError("a gate needs one of min, max, min_ratio, max_ratio")
+        return self
+
+
+class Stats(Model):
+    """How uncertainty is stated."""
+
+    ci: Annotated[float, Field(gt=0.5, lt=1, description="Level of every interval.")] = 0.95
+    resamples: Annotated[int, Field(ge=200, le=100_000, description="Bootstrap resamples over samples.")] = 1000
+
+
+class ExecutionEntry(Model):
+    """How jobs run."""
+
+    timeout_s: Annotated[float, Field(gt=0, description="Limit of one job (for latency: of one answer).")] = 3600.0
+    threads: Annotated[int | None, Field(ge=1, description="CPU threads of a worker; null: the physical cores.")] = None
+    max_memory_gb: Annotated[
+        float | None, Field(gt=0, description="Memory of one worker; null: 85 % of what was free at the start.")
+    ] = None
+    start: Annotated[
+        Literal["fork", "spawn"], Field(description="Fork workers from a server that only imported, or spawn each afresh.")
+    ] = "fork"
+    on_error: Annotated[Literal["continue", "stop"], Field(description="What a failed cell does to the others.")] = "continue"
+
+
+class OutputEntry(Model):
+    """What is kept."""
+
+    store: Annotated[str | None, Field(description="Folder; default: results/<name> where the command is run.")] = None
+    outputs: Annotated[
+        Literal["reference", "all"], Field(description="Whose outputs are kept losslessly.")
+    ] = "reference"
+
+
+class Suite(Model):
+    """A suite file."""
+
+    schema_: Annotated[Literal["effbench/suite/1"], Field(alias="schema")]
+    name: Annotated[str, Field(pattern=NAME, description="A store belongs to this name.")]
+    description: str = ""
+    tasks: Annotated[list[TaskEntry], Field(min_length=1)]
+    methods: Annotated[list[MethodEntry], Field(min_length=1)]
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0]
+    measure: Measure = Measure()
+    gates: list[Gate] = []
+    stats: Stats = Stats()
+    execution: ExecutionEntry = ExecutionEntry()
+    output: OutputEntry = OutputEntry()
+
+    @model_validator(mode="after")
+    def _one_reference(self) -> Suite:
+        references = [m for m in self.methods if m.role == "reference"]
+        if len(references) > 1:
+            raise ValueError(f"{len(references)} methods have role: reference; at most one may")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds {self.seeds} repeat a value")
+        return self
+
+
+@dataclass(frozen=True)
+class LoadedSuite:
+    """A suite together with the document it came from, so that later errors can still name line and column."""
+
+    suite: Suite
+    document: Document
+
+    def error(self, key: Key, message: str) -> BadInput:
+        """Return the ``BadInput`` that places ``message`` at a key path of the file."""
+        return BadInput(f"{self.document.where(key)}: {message}")
+
+
+def load_suite(path: Path, overrides: Sequence[str] = ()) -> LoadedSuite:
+    """Return the validated suite of a YAML file with ``--set`` overrides applied; raise ``BadInput`` in one sentence."""
+    document = load(path)
+    if not isinstance(document.data, dict):
+        raise BadInput(f"{document.where(())}: a suite is a mapping with the keys schema, name, tasks, methods")
+    for override in overrides:
+        document = _override(document, override)
+    try:
+        suite = Suite.model_validate(document.data)
+    except ValidationError as error:
+        raise BadInput(explain(error, document, Suite)) from None
+    return LoadedSuite(suite, document)
+
+
+def _override(document: Document, text: str) -> Document:
+    path, equals, value_text = text.partition("=")
+    if not equals or not path:
+        raise BadInput(f"--set {text}: expected key.path=value")
+    try:
+        value = yaml.safe_load(value_text)
+    except yaml.YAMLError:
+        raise BadInput(f"--set {text}: the value is not YAML") from None
+    import copy
+
+    data = copy.deepcopy(document.data)
+    target, key = data, []
+    parts = path.replace("[", ".").replace("]", "").split(".")
+    for position, part in enumerate(parts):
+        last = position == len(parts) - 1
+        if isinstance(target, list):
+            index = _item(target, part)
+            if index is None:
+                names = [str(i.get("id") or i.get("use")) for i in target if isinstance(i, dict)]
+                raise BadInput(f"--set {text}: no item {part!r} in {'.'.join(parts[:position])}{nearest(part, names)}")
+            key.append(index)
+            if last:
+                target[index] = value
+            else:
+                target = target[index]
+        elif isinstance(target, dict):
+            key.append(part)
+            if last:
+                target[part] = value
+            else:
+                if target.get(part) is None:
+                    target[part] = {}
+                target = target[part]
+        else:
+            raise BadInput(f"--set {text}: {'.'.join(parts[:position])} is not a mapping or a list")
+    return replace(document, data=data, overrides={**document.overrides, tuple(key): f"--set {text}"})
+
+
+def _item(items: list[Any], part: str) -> int | None:
+    if part.isdigit() and int(part) < len(items):
+        return int(part)
+    for index, item in enumerate(items):
+        if isinstance(item, dict) and part in (item.get("id"), item.get("use")):
+            return index
+    return None
+
+
+def explain(error: ValidationError, document: Document, model: type[BaseModel], prefix: Key = ()) -> str:
+    """Return the first problem of a validation as one sentence with its place; further ones are only counted."""
+    problems = error.errors()
+    first = problems[0]
+    key = prefix + tuple(part for part in first["loc"] if not str(part).startswith("function-"))
+    kind, message = first["type"], first["msg"]
+    if kind == "extra_forbidden":
+        parent = model_at(model, first["loc"][:-1])
+        valid = [f.alias or n for n, f in parent.model_fields.items()] if parent else []
+        message = f"unknown key {str(first['loc'][-1])!r}{nearest(str(first['loc'][-1]), valid)}"
+    elif kind == "missing":
+        message = f"the key {str(first['loc'][-1])!r} is missing"
+        key = key[:-1]
+    elif kind == "literal_error":
+        expected = first.get("ctx", {}).get("expected", "")
+        valid = [word.strip(" '") for word in expected.replace(" or ", ",").split(",")]
+        message = f"{first['input']!r} is not valid{nearest(str(first['input']), valid)}"
+    else:
+        message = message.removeprefix("Value error, ")
+        if not isinstance(first["input"], dict | list):
+            message += f", got {first['input']!r}"
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{document.where(key)}: {message}{more}"
+
+
+def model_at(model: type[BaseModel], loc: Sequence[str | int]) -> type[BaseModel] | None:
+    """Return the model that a location of a validation error lies in, or None where it is not a model."""
+    import typing
+
+    current: Any = model
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        if not (isinstance(current, type) and issubclass(current, BaseModel)):
+            return None
+        by_key = {f.alias or n: f for n, f in current.model_fields.items()}
+        if part not in by_key:
+            return None
+        current = by_key[part].annotation
+        while not isinstance(current, type) or typing.get_args(current):
+            inner = [a for a in typing.get_args(current) if a is not type(None)]
+            if not inner:
+                return None
+            current = inner[0]
+    return current if isinstance(current, type) and issubclass(current, BaseModel) else None

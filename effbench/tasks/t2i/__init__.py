@@ -1,0 +1,1 @@
+"""Text-to-image: a prompt becomes an image through a diffusers pipeline."""

@@ -1,0 +1,64 @@
+"""Distances between two sets of features, with sample weights; numpy only, as bootstrap resamples call them often."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+
+class RealSet:
+    """The features [M, D] of real images, with everything about them that does not change from call to call."""
+
+    def __init__(self, features: Array) -> None:
+        self.features = np.asarray(features, np.float64)
+        self.mean = self.features.mean(axis=0)
+        covariance = np.cov(self.features, rowvar=False)
+        values, vectors = np.linalg.eigh(covariance)
+        self.trace = float(values.sum())
+        self.root = (vectors * np.sqrt(values.clip(0))) @ vectors.T  # [D, D], symmetric square root
+        kernel = polynomial_kernel(self.features, self.features)
+        count = len(self.features)
+        self.self_similarity = float((kernel.sum() - np.trace(kernel)) / (count * (count - 1)))
+
+
+def frechet_distance(features: Array, weights: Array, real: RealSet) -> float:
+    """Return the Fréchet distance between Gaussians fitted to weighted features [N, D] and to the real set.
+
+    |m - m_r|^2 + Tr(C + C_r - 2 (C_r^1/2 C C_r^1/2)^1/2) (Dowson and Landau 1982). It is biased upwards for small N,
+    alike for every method; NaN where fewer than two samples have weight.
+    """
+    total = weights.sum()
+    if np.count_nonzero(weights) < 2:
+        return float("nan")
+    share = weights / total
+    mean = share @ features
+    centred = features - mean
+    # Frequency weights: the unbiased divisor is that of a sample in which sample i stands weights[i] times.
+    covariance = (centred * share[:, None]).T @ centred * (total / max(total - weights.mean(), 1e-12))
+    values = np.linalg.eigvalsh(real.root @ covariance @ real.root)
+    overlap = np.sqrt(values.clip(0)).sum()
+    return float(((mean - real.mean) ** 2).sum() + np.trace(covariance) + real.trace - 2 * overlap)
+
+
+def kernel_distance(features: Array, weights: Array, real: RealSet) -> float:
+    """Return the unbiased squared MMD with the cubic kernel (Binkowski et al. 2018, eq. 4) of weighted features [N, D].
+
+    Pairs of a sample with itself are left out even where it carries weight above one, so that a bootstrap resample is
+    not biased by its repeats. May be slightly negative; NaN where fewer than two samples have weight.
+    """
+    pairs = np.outer(weights, weights)
+    np.fill_diagonal(pairs, 0.0)
+    if pairs.sum() <= 0:
+        return float("nan")
+    within = float((pairs * polynomial_kernel(features, features)).sum() / pairs.sum())
+    across = float(weights @ polynomial_kernel(features, real.features).mean(axis=1) / weights.sum())
+    return within + real.self_similarity - 2 * across
+
+
+def polynomial_kernel(x: Array, y: Array) -> Array:
+    """Return (x . y / D + 1)^3 for x [N, D] and y [M, D] as [N, M]."""
+    base: Array = x @ y.T / x.shape[1] + 1.0
+    return base * base * base

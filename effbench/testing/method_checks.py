@@ -1,0 +1,231 @@
+"""``check_method``: whether a method keeps the contract that the runner relies on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, cast, get_args
+
+import numpy as np
+
+from effbench.api import Artifact, Context, Execution, Method, Output, Sample, StrictParams, System, Task
+from effbench.testing import declarations
+from effbench.testing.findings import Findings, Report, Steps, Unavailable
+from effbench.testing.fresh_process import importing_is_light
+from effbench.testing.outputs import first_difference, mates_matter, output_problems
+
+
+class MethodTrial:
+    """A method on one task: its artifact, the changed system and that system's outputs, each obtained once."""
+
+    def __init__(
+        self, method_class: type[Method], params: StrictParams | None, task: Task, context: Context, n: int, rtol: float
+    ) -> None:
+        self.method_class, self.params, self.task, self.context = method_class, params, task, context
+        self.batch: list[Sample] = list(task.samples("evaluation")[:n])
+        self.rtol = rtol
+        self.steps = Steps()
+
+    @property
+    def method(self) -> Method:
+        """Return the method."""
+        name = f"{self.method_class.__name__}(params)"
+        return self.steps.obtain(
+            name, lambda: self.method_class(self.params), "a method is built from its Params alone"
+        )
+
+    @property
+    def raw_artifact(self) -> Any:
+        """Return what ``prepare`` leaves, unchecked."""
+        self.require_accepted()
+        make = lambda: self.method.prepare(self.task.load(self.context), self.context)  # noqa: E731 - named by the call
+        return self.steps.obtain("prepare(system, ctx)", make, "it must work on every system type it accepts")
+
+    @property
+    def artifact(self) -> Artifact:
+        """Return what ``prepare`` leaves, after a round trip through its file, as every job of a cell gets it."""
+        for problem in artifact_problems(self.raw_artifact):
+            raise Unavailable(problem)
+        return _stored(self.raw_artifact)
+
+    @property
+    def system(self) -> System:
+        """Return the changed system."""
+        return self.steps.obtain("apply(system, artifact)", self.apply, "it must work on every system type it accepts")
+
+    def apply(self) -> System:
+        """Return the changed system, from a newly loaded one."""
+        return self.method.apply(self.task.load(self.context), self.artifact)
+
+    def run(self, batch: Sequence[Sample]) -> Any:
+        """Return what the task makes of a batch with the changed system."""
+        for problem in the_task_still_knows_the_system(self):
+            raise Unavailable(problem)
+        return self.task.run(self.system, batch, seed=0)
+
+    @property
+    def raw_outputs(self) -> Any:
+        """Return the outputs of the batch, unchecked."""
+        call = "the task's run on the changed system"
+        return self.steps.obtain(call, partial(self.run, self.batch), "keep what the task needs of the system")
+
+    @property
+    def outputs(self) -> list[Output]:
+        """Return the outputs of the batch."""
+        for problem in the_changed_system_gives_one_output_per_sample(self):
+            raise Unavailable(problem)
+        return list(cast("Sequence[Output]", self.raw_outputs))
+
+    def require_accepted(self) -> None:
+        """Raise ``Unavailable`` where the method does not accept the task's system."""
+        for problem in (*declarations.accepts_is_declared(self.method_class), *the_task_is_accepted(self)):
+            raise Unavailable(problem)
+
+
+def check_method(
+    method_class: type[Method],
+    *,
+    task: Task,
+    params: StrictParams | None = None,
+    n_samples: int = 3,
+    rtol: float = 0.0,
+    context: Context | None = None,
+    fresh_process: bool = True,
+) -> Report:
+    """Return what was checked; raise ``ConformanceError`` with every violation.
+
+    ``task`` is a task, small and quick, whose system the method accepts. ``n_samples`` of its evaluation samples are
+    run, and the same ones again alone, in reverse and on a second system. ``rtol`` is how far an output may depend on
+    its batch mates, relative to its largest magnitude (0: equal bytes; see ``check_task``). ``fresh_process=False``
+    skips the check that starts an interpreter.
+    """
+    if n_samples < 2:
+        raise ValueError(f"n_samples is {n_samples}; at least 2 are needed to tell samples apart")
+    context = replace(context or Context(), calibration=lambda: task.samples("calibration"))
+    findings = Findings(f"method {getattr(method_class, 'name', method_class.__name__)!r}")
+    findings.run((*declarations.SHARED, *declarations.OF_METHODS), method_class)
+    if fresh_process:
+        findings.run((importing_is_light,), method_class)
+    trial = MethodTrial(method_class, params, task, context, n_samples, rtol)
+    findings.run(CHECKS, trial)
+    if not findings.violations:
+        plain = task.run(task.load(context), trial.batch, seed=0)
+        same = not first_difference(trial.outputs, plain, trial.batch, rtol=0.0)
+        findings.notes += ["the outputs are those of the unchanged system, bit by bit"] if same else []
+    return findings.conclude()
+
+
+def declared_params_survive_json(trial: MethodTrial) -> Iterator[str]:
+    """Yield a violation unless the parameters come back equal from JSON."""
+    yield from declarations.params_survive_json(trial.method.params)
+
+
+def the_task_is_accepted(trial: MethodTrial) -> Iterator[str]:
+    """Yield a violation unless ``accepts`` covers the task's system type."""
+    kind, accepts = trial.task.system_type, trial.method_class.accepts
+    if not issubclass(kind, accepts):
+        names = ", ".join(accepted.__name__ for accepted in accepts)
+        yield f"accepts ({names}) does not cover {kind.__name__} of task {trial.task.name!r}; add it or change the task"
+
+
+def execution_is_real_or_simulated(trial: MethodTrial) -> Iterator[str]:
+    """Yield a violation unless ``execution`` returns one of the two words."""
+    execution = trial.steps.obtain("execution()", trial.method.execution, 'return "real" or "simulated"')
+    if execution not in get_args(Execution):
+        yield f'execution() returned {execution!r}; return "real", or "simulated" where the effect is only imitated'
+
+
+def prepare_gives_a_storable_artifact(trial: MethodTrial) -> Iterator[str]:
+    """Yield violations unless ``prepare`` returns an Artifact that files can hold."""
+    yield from artifact_problems(trial.raw_artifact)
+
+
+def artifacts_come_back_from_files(trial: MethodTrial) -> Iterator[str]:
+    """Yield a violation per tensor that safetensors does not give back as it was."""
+    for name, tensor in trial.artifact.tensors.items():
+        original = trial.raw_artifact.tensors[name]
+        if tensor.dtype != original.dtype or not np.array_equal(tensor, original, equal_nan=tensor.dtype.kind == "f"):
+            yield f"artifact tensor {name!r} ({original.dtype}) comes back changed from safetensors; convert its dtype"
+
+
+def the_task_still_knows_the_system(trial: MethodTrial) -> Iterator[str]:
+    """Yield a violation unless the changed system is still one of the task's type."""
+    if not isinstance(trial.system, trial.task.system_type):
+        yield (
+            f"apply returned {type(trial.system).__name__}; return a {trial.task.system_type.__name__}, "
+            "for example by dataclasses.replace"
+        )
+
+
+def the_changed_system_gives_one_output_per_sample(trial: MethodTrial) -> Iterator[str]:
+    """Yield violations of the form of the changed system's outputs."""
+    yield from output_problems(trial.raw_outputs, trial.batch, "the task's run on the changed system")
+
+
+def apply_is_deterministic(trial: MethodTrial) -> Iterator[str]:
+    """Yield a violation where the same artifact on a second system gives other outputs."""
+    first = trial.outputs
+    again = trial.task.run(trial.apply(), trial.batch, seed=0)
+    found = first_difference(again, first, trial.batch, rtol=0.0)
+    if found:
+        yield (
+            f"apply on a second system gives other outputs ({found}); it runs in every process of a cell: "
+            "move what is random into prepare and keep its result in the artifact"
+        )
+
+
+def samples_do_not_see_their_batch(trial: MethodTrial) -> Iterator[str]:
+    """Yield a violation where a sample's output depends on its batch mates or its place among them."""
+    found = mates_matter(trial.run, trial.batch, together=trial.outputs, rtol=trial.rtol)
+    if found:
+        yield (
+            f"an output depends on its batch mates ({found}, allowed rtol {trial.rtol:g}); keep per-sample state apart "
+            "and reset it between calls, and pass rtol= where only rounding differs"
+        )
+
+
+def the_probe_runs_on_the_changed_system(trial: MethodTrial) -> Sequence[str]:
+    """Return nothing; raise ``Unavailable`` where what latency times does not run twice."""
+    make = partial(trial.task.probe, trial.system, 1)
+    probe = trial.steps.obtain("the task's probe", make, "keep what the task needs of the system")
+    for turn in ("first", "second"):
+        trial.steps.obtain(f"the {turn} call of the task's probe", probe, "latency times it many times in a row")
+    return ()
+
+
+def artifact_problems(artifact: object) -> Iterator[str]:
+    """Yield what is wrong with the form of an artifact."""
+    if not isinstance(artifact, Artifact):
+        yield f"prepare returned {type(artifact).__name__}; return effbench.api.Artifact"
+        return
+    for name, tensor in artifact.tensors.items():
+        if not isinstance(name, str) or not isinstance(tensor, np.ndarray):
+            yield f"artifact tensor {name!r} is {type(tensor).__name__}; convert it to a numpy array under a string"
+        elif tensor.dtype.kind not in "biuf":
+            yield f"artifact tensor {name!r} has dtype {tensor.dtype}; use booleans, integers or floats"
+    problem = declarations.json_problem(artifact.config)
+    if problem:
+        yield f"the artifact's config is not JSON: {problem}; use dicts with string keys, lists, strings and numbers"
+
+
+def _stored(artifact: Artifact) -> Artifact:
+    """Return the artifact after a round trip through safetensors; its config is known to survive JSON."""
+    from safetensors.numpy import load, save
+
+    tensors: Mapping[str, Any] = load(save({name: np.asarray(t, order="C") for name, t in artifact.tensors.items()}))
+    return Artifact(tensors, artifact.config)
+
+
+CHECKS = (
+    declared_params_survive_json,
+    the_task_is_accepted,
+    execution_is_real_or_simulated,
+    prepare_gives_a_storable_artifact,
+    artifacts_come_back_from_files,
+    the_task_still_knows_the_system,
+    the_changed_system_gives_one_output_per_sample,
+    apply_is_deterministic,
+    samples_do_not_see_their_batch,
+    the_probe_runs_on_the_changed_system,
+)

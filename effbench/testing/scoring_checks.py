@@ -1,0 +1,210 @@
+"""Checks of ``Task.score`` and ``Task.summarise``: what turns outputs into the numbers of the table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from effbench.api import Metric, Output, Sample, Scores, Task
+from effbench.testing.findings import Steps, Unavailable
+
+RTOL = 1e-9
+"""How far two summaries of the same weighted samples may differ: the order of a sum, and no more."""
+
+
+class ScoreTrial:
+    """The scores of a batch's outputs, without a reference and with the outputs themselves as the reference."""
+
+    def __init__(
+        self, task: Callable[[], Task], batch: Callable[[], list[Sample]], outputs: Callable[[], list[Output]]
+    ) -> None:
+        self._task, self._batch, self._outputs = task, batch, outputs
+        self.steps = Steps()
+
+    @property
+    def task(self) -> Task:
+        """Return the task."""
+        return self._task()
+
+    def score(self, members: slice, reference: Sequence[Output] | None = None) -> Scores:
+        """Return the scores of some outputs of the batch."""
+        return self.task.score(self._outputs()[members], self._batch()[members], reference)
+
+    @property
+    def raw_alone(self) -> Scores:
+        """Return the scores without a reference, unchecked."""
+        call = "score(outputs, batch, reference=None)"
+        return self.steps.obtain(call, lambda: self.score(slice(None)), "it must work where the reference failed")
+
+    @property
+    def raw_paired(self) -> Scores:
+        """Return the scores with the outputs as their own reference, unchecked."""
+        make: Callable[[], Scores] = lambda: self.score(slice(None), self._outputs())  # noqa: E731 - typed for mypy
+        return self.steps.obtain("score(outputs, batch, reference=outputs)", make, "it must take a perfect copy")
+
+    @property
+    def paired(self) -> Scores:
+        """Return the scores with the outputs as their own reference."""
+        for problem in _score_problems(self.task, self.raw_paired, len(self._batch()), with_reference=True):
+            raise Unavailable(problem)
+        return self.raw_paired
+
+    def summarise(self, scores: Scores, weights: np.ndarray[Any, Any]) -> dict[str, float]:
+        """Return the task's summary."""
+        return self.task.summarise(scores, weights)
+
+    @property
+    def weights(self) -> np.ndarray[Any, Any]:
+        """Return the weights 1, 2, ..., n."""
+        return np.arange(1.0, len(self._batch()) + 1)
+
+    @property
+    def summary(self) -> dict[str, float]:
+        """Return the summary of the paired scores under those weights."""
+        make: Callable[[], dict[str, float]] = lambda: self.summarise(self.paired, self.weights)  # noqa: E731
+        return self.steps.obtain("summarise(scores, weights)", make, "it must take any positive weights")
+
+
+def scores_have_the_right_form(trial: ScoreTrial) -> Iterator[str]:
+    """Yield violations of shape, dtype, presence and NaN, without a reference and with one."""
+    yield from _score_problems(trial.task, trial.raw_alone, len(trial.weights), with_reference=False)
+    yield from _score_problems(trial.task, trial.raw_paired, len(trial.weights), with_reference=True)
+
+
+def the_reference_matters_only_where_declared(trial: ScoreTrial) -> Iterator[str]:
+    """Yield a violation per metric that changes with a reference though it says that it needs none."""
+    for metric in _per_sample(trial.task):
+        if not metric.needs_reference and metric.name in trial.raw_alone.scalars:
+            alone, paired = trial.raw_alone.scalars[metric.name], trial.paired.scalars[metric.name]
+            if not np.array_equal(alone, paired, equal_nan=True):
+                yield f"score {metric.name!r} changes with the reference; declare it with needs_reference=True"
+
+
+def samples_are_scored_alone(trial: ScoreTrial) -> Iterator[str]:
+    """Yield a violation per scalar that depends on which outputs are scored together."""
+    first = trial.score(slice(0, 1), trial._outputs()[:1])
+    for name, values in trial.paired.scalars.items():
+        if not np.allclose(first.scalars.get(name, np.nan), values[:1], rtol=1e-5, atol=1e-8, equal_nan=True):
+            yield f"score {name!r} of a sample depends on the others in the call; compare samples in summarise instead"
+
+
+def summaries_are_numbers_by_metric(trial: ScoreTrial) -> Iterator[str]:
+    """Yield violations unless the summary maps declared metrics to floats, with every computable one among them."""
+    declared = {metric.name: metric for metric in trial.task.metrics}
+    for name, value in trial.summary.items():
+        if name not in declared:
+            yield f"summarise gives {name!r}, which is not among the metrics; declare it"
+        elif not isinstance(value, float | int) or isinstance(value, bool):
+            yield f"summarise gives {name!r} as {type(value).__name__}; convert it to float"
+        elif math.isnan(value):
+            yield f"summarise gives {name!r} as NaN; leave out what cannot be computed"
+    for metric in declared.values():
+        if metric.name not in trial.summary and (metric.per == "sample" or metric.primary):
+            what = "per-sample metric" if metric.per == "sample" else "primary metric"
+            yield f"summarise leaves out the {what} {metric.name!r}; compute it, or raise n_samples"
+
+
+def sample_metrics_are_weighted_means(trial: ScoreTrial) -> Iterator[str]:
+    """Yield a violation per metric declared per sample whose summary is not the weighted mean of its scores."""
+    for metric in _per_sample(trial.task):
+        if metric.name in trial.summary:
+            mean = float(np.average(trial.paired.scalars[metric.name], weights=trial.weights))
+            if not _close(trial.summary[metric.name], mean):
+                value = trial.summary[metric.name]
+                yield f"{metric.name!r} is {value:g}, the weighted mean of its scores {mean:g}; declare it per='set'"
+
+
+def only_relative_weights_count(trial: ScoreTrial) -> Iterator[str]:
+    """Yield violations where multiplying all weights changes a summary."""
+    yield from _changes(trial, trial.summarise(trial.paired, trial.weights * 7.0), "all weights are multiplied by 7")
+
+
+def order_does_not_count(trial: ScoreTrial) -> Iterator[str]:
+    """Yield violations where the order of the samples changes a summary."""
+    order = np.arange(len(trial.weights))[::-1]
+    reversed_scores = _select(trial.paired, order)
+    yield from _changes(trial, trial.summarise(reversed_scores, trial.weights[order]), "the samples are reversed")
+
+
+def weight_zero_leaves_a_sample_out(trial: ScoreTrial) -> Iterator[str]:
+    """Yield violations where a sample of weight 0 still counts."""
+    weights = trial.weights
+    weights[0] = 0.0
+    rest = np.arange(1, len(weights))
+    without = trial.summarise(_select(trial.paired, rest), weights[1:])
+    yield from _changes(
+        trial, trial.summarise(trial.paired, weights), "a sample of weight 0 is removed altogether", without
+    )
+
+
+def a_resample_of_one_sample_is_survived(trial: ScoreTrial) -> Iterator[str]:
+    """Yield violations where all weight on one sample, as a bootstrap may draw it, gives NaN instead of leaving out."""
+    weights = np.zeros_like(trial.weights)
+    weights[0] = len(weights)
+    for name, value in trial.summarise(trial.paired, weights).items():
+        if math.isnan(value):
+            yield f"summarise gives {name!r} as NaN where one sample has all the weight; leave it out there"
+
+
+def _per_sample(task: Task) -> list[Metric]:
+    return [metric for metric in task.metrics if metric.per == "sample"]
+
+
+def _score_problems(task: Task, scores: object, count: int, *, with_reference: bool) -> Iterator[str]:
+    """Yield what is wrong with the form of the scores of ``count`` samples."""
+    call = f"score with {'a' if with_reference else 'no'} reference"
+    if not isinstance(scores, Scores):
+        yield f"{call} returned {type(scores).__name__}; return effbench.api.Scores"
+        return
+    for metric in _per_sample(task):
+        if metric.name not in scores.scalars:
+            yield f"{call} lacks the per-sample metric {metric.name!r}; give NaN where it is undefined"
+    for name, values in scores.scalars.items():
+        if not (isinstance(values, np.ndarray) and values.shape == (count,) and values.dtype.kind == "f"):
+            form = f"{values.dtype} {list(values.shape)}" if isinstance(values, np.ndarray) else type(values).__name__
+            yield f"{call} gives {name!r} as {form}; expected a float64 array [{count}]"
+    for metric in _per_sample(task):
+        scored = scores.scalars.get(metric.name)
+        may_be_nan = metric.needs_reference and not with_reference
+        if isinstance(scored, np.ndarray) and scored.dtype.kind == "f" and np.isnan(scored).any() and not may_be_nan:
+            yield f"{call} gives NaN for {metric.name!r}; only needs_reference metrics without a reference may be NaN"
+    for name, arrays in scores.arrays.items():
+        if len(arrays) != count or not all(isinstance(array, np.ndarray) for array in arrays):
+            yield f"{call} gives the arrays {name!r} in another form than {count} numpy arrays; give one per sample"
+
+
+def _select(scores: Scores, members: np.ndarray[Any, Any]) -> Scores:
+    """Return the scores of some samples."""
+    scalars = {name: values[members] for name, values in scores.scalars.items()}
+    return Scores(scalars, {name: [arrays[i] for i in members] for name, arrays in scores.arrays.items()})
+
+
+def _close(a: float, b: float) -> bool:
+    return a == b or math.isclose(a, b, rel_tol=RTOL, abs_tol=RTOL)
+
+
+def _changes(
+    trial: ScoreTrial, other: dict[str, float], when: str, expected: dict[str, float] | None = None
+) -> Iterator[str]:
+    """Yield a violation per metric on which ``other`` disagrees with ``expected`` (default: the plain summary)."""
+    expected = trial.summary if expected is None else expected
+    for name in sorted(other.keys() | expected.keys()):
+        a, b = other.get(name, math.nan), expected.get(name, math.nan)
+        if not _close(a, b):
+            yield f"summarise gives another {name!r} when {when} ({a:g}, not {b:g}); weights are relative frequencies"
+
+
+CHECKS = (
+    scores_have_the_right_form,
+    the_reference_matters_only_where_declared,
+    samples_are_scored_alone,
+    summaries_are_numbers_by_metric,
+    sample_metrics_are_weighted_means,
+    only_relative_weights_count,
+    order_does_not_count,
+    weight_zero_leaves_a_sample_out,
+    a_resample_of_one_sample_is_survived,
+)
