@@ -137,7 +137,7 @@ class Task(ABC):
     def __init__(self, params: StrictParams | None = None) -> None:
         self.params: Any = type(self).Params() if params is None else params
 
-    def check(self) -> None:
+    def check(self) -> None:  # noqa: B027 - a task without further checks is fine
         """Raise ``PluginError`` where the parameters cannot be run (a missing file, a size); cheap and free of torch."""
 
     def revision(self) -> str:

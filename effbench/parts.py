@@ -64,6 +64,9 @@ def read_parts(folder: Path, unique: Sequence[str]) -> pa.Table | None:
 
 def merge_parts(folder: Path, unique: Sequence[str]) -> Path | None:
     """Write all rows of a folder as one merged file and return it; the parts stay until ``drop_merged_parts``."""
+    files, _ = part_files(folder)
+    if len(files) == 1 and files[0].name.startswith(f"{MERGED}."):
+        return files[0]
     table = read_parts(folder, unique)
     return None if table is None else _write(folder, MERGED, table)
 

@@ -84,7 +84,7 @@ class Registry(Generic[T]):
     def _load(self, entry: Entry, point: EntryPoint) -> type[T]:
         try:
             plugin = point.load()
-        except Exception as error:  # noqa: BLE001 - importing a stranger's module may raise anything
+        except Exception as error:  # importing a stranger's module may raise anything
             raise BadInput(
                 f"{self.kind} {entry.name!r} of {entry.origin} cannot be imported: {type(error).__name__}: {error}"
             ) from error
@@ -96,7 +96,9 @@ class Registry(Generic[T]):
                 f"{self.kind} {entry.name!r} of {entry.origin} has api_version {api}, this EffBench has {API_VERSION}"
             )
         if declared != entry.name:
-            raise BadInput(f"{self.kind} {entry.name!r} of {entry.origin} calls itself {declared!r}; the names must agree")
+            raise BadInput(
+                f"{self.kind} {entry.name!r} of {entry.origin} calls itself {declared!r}; the names must agree"
+            )
         return plugin
 
     def broken(self) -> dict[str, str]:
@@ -120,10 +122,8 @@ def code_version(plugin: type) -> str:
     import inspect
 
     folder = source_folder(plugin)
-    if (folder / "__init__.py").exists():
-        files = sorted(folder.rglob("*.py"))
-    else:
-        files = [Path(inspect.getfile(plugin))]
+    is_package = (folder / "__init__.py").exists()
+    files = sorted(folder.rglob("*.py")) if is_package else [Path(inspect.getfile(plugin))]
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")

@@ -111,7 +111,9 @@ class Store:
             self._lock = FileLock(self.path / ".lock", timeout=0)
             self._lock.acquire()
         except Timeout:
-            raise StoreError(f"{self.path}: another run is writing to this store; wait for it or name another") from None
+            raise StoreError(
+                f"{self.path}: another run is writing to this store; wait for it or name another"
+            ) from None
         except OSError as error:
             raise StoreError(f"{self.path}: cannot be written: {error.strerror or error}") from None
         write_bytes(self.path / "plan.json", json.dumps([dict(cell) for cell in cells], indent=0).encode())

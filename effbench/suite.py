@@ -42,15 +42,20 @@ class TaskEntry(Model):
     use: Annotated[str, Field(description="Registered task (`effbench list tasks`).")]
     with_: Annotated[dict[str, Any], Field(alias="with", description="Parameters (`effbench describe NAME`).")] = {}
     device: Annotated[
-        str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="`auto`, `cpu`, `cuda` or `cuda:N`; auto prefers a GPU.")
+        str,
+        Field(
+            pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="`auto`, `cpu`, `cuda` or `cuda:N`; auto prefers a GPU."
+        ),
     ] = "auto"
     dtype: Annotated[
         Literal["auto", "float32", "float16", "bfloat16"],
         Field(description="Precision of the reference; auto: float32 on a CPU, the paper's own on a GPU."),
     ] = "auto"
-    samples: Samples = Samples()
+    samples: Annotated[Samples, Field(description="Which samples are used.")] = Samples()
     batch_size: Annotated[int, Field(ge=1, description="Samples per batch of the quality pass.")] = 8
-    metrics: Annotated[list[str] | None, Field(min_length=1, description="Quality metrics to report; null: all.")] = None
+    metrics: Annotated[list[str] | None, Field(min_length=1, description="Quality metrics to report; null: all.")] = (
+        None
+    )
 
     @property
     def name(self) -> str:
@@ -68,10 +73,14 @@ class LinkEntry(Model):
 class MethodEntry(Model):
     """One submission: a method, or a chain of them (`use: a+b`, or `chain:` where the links take parameters)."""
 
-    id: Annotated[str | None, Field(pattern=NAME, description="Name in tables; default: made from `use` and `matrix`.")] = None
+    id: Annotated[
+        str | None, Field(pattern=NAME, description="Name in tables; default: made from `use` and `matrix`.")
+    ] = None
     use: Annotated[str | None, Field(description="Registered method, or several joined by `+`.")] = None
     with_: Annotated[dict[str, Any], Field(alias="with", description="Parameters of the method.")] = {}
-    chain: Annotated[list[LinkEntry] | None, Field(min_length=1, description="Links in order, instead of `use`.")] = None
+    chain: Annotated[list[LinkEntry] | None, Field(min_length=1, description="Links in order, instead of `use`.")] = (
+        None
+    )
     matrix: Annotated[
         dict[str, Annotated[list[Any], Field(min_length=1)]],
         Field(description="Parameter -> values; one method per combination. In a chain: `method.parameter`."),
@@ -97,7 +106,10 @@ class Latency(Model):
 
     rounds: Annotated[int, Field(ge=1, description="Rounds; below 3 the interval of the ratio is null.")] = 3
     budget_s: Annotated[float, Field(gt=0, description="Timed seconds per method and round.")] = 3.0
-    batch_sizes: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = [1]
+    batch_sizes: Annotated[
+        list[Annotated[int, Field(ge=1)]],
+        Field(min_length=1, description="Latency is timed at each; the first is primary."),
+    ] = [1]
 
 
 class Measure(Model):
@@ -106,7 +118,9 @@ class Measure(Model):
     latency: Annotated[Latency | None, Field(description="null: no latency.")] = Latency()
     memory: Annotated[bool, Field(description="Peak and parameter memory, in a process of its own.")] = True
     flops: Annotated[bool, Field(description="Count the FLOPs of one call.")] = True
-    energy: Annotated[Literal["auto", "off"], Field(description="Energy; null with a reason where unreadable.")] = "auto"
+    energy: Annotated[Literal["auto", "off"], Field(description="Energy; null with a reason where unreadable.")] = (
+        "auto"
+    )
 
 
 class Gate(Model):
@@ -115,8 +129,8 @@ class Gate(Model):
     metric: Annotated[str, Field(description="Name of a number in the report.")]
     method: Annotated[str, Field(description="Glob over method ids.")] = "*"
     task: Annotated[str, Field(description="Glob over task ids.")] = "*"
-    min: float | None = None
-    max: float | None = None
+    min: Annotated[float | None, Field(description="Least value.")] = None
+    max: Annotated[float | None, Field(description="Greatest value.")] = None
     min_ratio: Annotated[float | None, Field(description="Least value / reference value.")] = None
     max_ratio: Annotated[float | None, Field(description="Greatest value / reference value.")] = None
 
@@ -137,40 +151,47 @@ class Stats(Model):
 class ExecutionEntry(Model):
     """How jobs run."""
 
-    timeout_s: Annotated[float, Field(gt=0, description="Limit of one job (for latency: of one answer).")] = 3600.0
+    timeout_s: Annotated[
+        float, Field(gt=0, description="Longest silence of a worker (a batch, a turn) before it is ended.")
+    ] = 3600.0
     threads: Annotated[int | None, Field(ge=1, description="CPU threads of a worker; null: the physical cores.")] = None
     max_memory_gb: Annotated[
         float | None, Field(gt=0, description="Memory of one worker; null: 85 % of what was free at the start.")
     ] = None
     start: Annotated[
-        Literal["fork", "spawn"], Field(description="Fork workers from a server that only imported, or spawn each afresh.")
+        Literal["fork", "spawn"],
+        Field(description="Fork workers from a server that only imported, or spawn each afresh."),
     ] = "fork"
-    on_error: Annotated[Literal["continue", "stop"], Field(description="What a failed cell does to the others.")] = "continue"
+    on_error: Annotated[Literal["continue", "stop"], Field(description="What a failed cell does to the others.")] = (
+        "continue"
+    )
 
 
 class OutputEntry(Model):
     """What is kept."""
 
     store: Annotated[str | None, Field(description="Folder; default: results/<name> where the command is run.")] = None
-    outputs: Annotated[
-        Literal["reference", "all"], Field(description="Whose outputs are kept losslessly.")
-    ] = "reference"
+    outputs: Annotated[Literal["reference", "all"], Field(description="Whose outputs are kept losslessly.")] = (
+        "reference"
+    )
 
 
 class Suite(Model):
     """A suite file."""
 
-    schema_: Annotated[Literal["effbench/suite/1"], Field(alias="schema")]
+    schema_: Annotated[Literal["effbench/suite/1"], Field(alias="schema", description="Version of this format.")]
     name: Annotated[str, Field(pattern=NAME, description="A store belongs to this name.")]
-    description: str = ""
-    tasks: Annotated[list[TaskEntry], Field(min_length=1)]
-    methods: Annotated[list[MethodEntry], Field(min_length=1)]
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0]
-    measure: Measure = Measure()
-    gates: list[Gate] = []
-    stats: Stats = Stats()
-    execution: ExecutionEntry = ExecutionEntry()
-    output: OutputEntry = OutputEntry()
+    description: Annotated[str, Field(description="What the suite is for, in a sentence.")] = ""
+    tasks: Annotated[list[TaskEntry], Field(min_length=1, description="Workloads.")]
+    methods: Annotated[list[MethodEntry], Field(min_length=1, description="Submissions; each runs on every task.")]
+    seeds: Annotated[
+        list[Annotated[int, Field(ge=0)]], Field(min_length=1, description="Noise seeds; every sample runs under each.")
+    ] = [0]
+    measure: Annotated[Measure, Field(description="What is measured besides quality.")] = Measure()
+    gates: Annotated[list[Gate], Field(description="Conditions on numbers.")] = []
+    stats: Annotated[Stats, Field(description="How uncertainty is stated.")] = Stats()
+    execution: Annotated[ExecutionEntry, Field(description="How jobs run.")] = ExecutionEntry()
+    output: Annotated[OutputEntry, Field(description="What is kept, and where.")] = OutputEntry()
 
     @model_validator(mode="after")
     def _one_reference(self) -> Suite:
@@ -219,7 +240,8 @@ def _override(document: Document, text: str) -> Document:
     import copy
 
     data = copy.deepcopy(document.data)
-    target, key = data, []
+    target: Any = data
+    key: list[str | int] = []
     parts = path.replace("[", ".").replace("]", "").split(".")
     for position, part in enumerate(parts):
         last = position == len(parts) - 1

@@ -71,7 +71,9 @@ def show_plan(plan: Plan, path: Path, as_json: bool) -> int:
         return DONE
     for row in rows:
         todo = row["unsupported"] or f"{row['batches_left']} quality batches left"
-        print(f"{row['cell']}  {row['task']}/{row['method']}  {row['execution']}  {row['device']} {row['dtype']}  {todo}")
+        print(
+            f"{row['cell']}  {row['task']}/{row['method']}  {row['execution']}  {row['device']} {row['dtype']}  {todo}"
+        )
     return DONE
 
 

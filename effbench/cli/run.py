@@ -17,7 +17,9 @@ def run(
         list[str] | None, typer.Option(help="Glob over task/method or method; repeatable.", show_default=False)
     ] = None,
     set_: SetOption = None,
-    store: Annotated[Path | None, typer.Option(help="Folder of results; default: the suite's.", show_default=False)] = None,
+    store: Annotated[
+        Path | None, typer.Option(help="Folder of results; default: the suite's.", show_default=False)
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done and stop.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Move earlier results of these cells aside first.")] = False,
     accept_code_change: Annotated[

@@ -35,9 +35,7 @@ def custom_formulas() -> dict[Any, Callable[..., int]]:
     import torch
 
     # torch counts its fused attention on every device but the CPU, where it silently gives 0.
-    formulas: dict[Any, Callable[..., int]] = {
-        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention
-    }
+    formulas: dict[Any, Callable[..., int]] = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention}
     for package in pkgutil.iter_modules(kernels.__path__):
         module = importlib.import_module(f"{kernels.__name__}.{package.name}.cost")
         formulas |= module.formulas()

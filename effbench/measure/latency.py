@@ -51,12 +51,12 @@ class Stopwatch:
             before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))
             torch.cuda.synchronize()
             cpu, wall = time.process_time_ns(), time.perf_counter_ns()
-            before.record()  # type: ignore[no-untyped-call]
+            before.record()
             self.last_output = self.call()
-            after.record()  # type: ignore[no-untyped-call]
+            after.record()
             torch.cuda.synchronize()
             wall_ns, cpu_ns = time.perf_counter_ns() - wall, time.process_time_ns() - cpu
-            return Iteration(phase, wall_ns, cpu_ns, round(before.elapsed_time(after) * 1e6))  # type: ignore[no-untyped-call]
+            return Iteration(phase, wall_ns, cpu_ns, round(before.elapsed_time(after) * 1e6))
 
     def warm_up(self, budget_s: float) -> list[Iteration]:
         """Time the first call, then call until two successive windows of five agree within 2 %, or the budget is spent.

@@ -46,8 +46,12 @@ def interval_text(workload: Workload, columns: Sequence[Column]) -> str:
             if number is not None and number.ci_method and number.ci_method not in methods.setdefault(column.axis, []):
                 methods[column.axis].append(number.ci_method)
     how = "; ".join(f"{axis}: {', '.join(names)}" for axis, names in methods.items() if names)
-    level = " or ".join(f"{100 * level:g} %" for level in workload.levels) or "unstated"
-    return f"[low, high]: interval at the {level} level" + (f" ({how})." if how else ".")
+    return f"[low, high]: {level_text(workload.levels)} interval" + (f" ({how})." if how else ".")
+
+
+def level_text(levels: Sequence[float]) -> str:
+    """Return the level of intervals in words: ``95 %``."""
+    return " or ".join(f"{100 * level:g} %" for level in levels) or "confidence"
 
 
 def _shared(workload: Workload, word: str, fact: Callable[[CellRecord], str]) -> str:

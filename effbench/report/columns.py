@@ -16,10 +16,9 @@ RATIO_UNITS = frozenset({"x", "×", "1", ""})
 SURROUNDINGS = frozenset({"no_device", "not_requested"})
 """Reasons that say something about the run and nothing about a method."""
 
-CAPITALS = {
-    word.lower(): word
-    for word in ("RSS", "GFLOP", "FID", "KID", "CLIP", "LPIPS", "SSIM", "PSNR", "MSE", "mAP", "NDS", "mIoU", "BER", "EER")
-}
+ACRONYMS = "RSS FID KID CLIP LPIPS SSIM PSNR MSE mAP NDS mIoU BER EER"
+SPELLING = {word.lower(): word for word in ACRONYMS.split()} | {"parameter": "parameters"}
+"""How words of names are written in headings where not as they stand."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ def label_of(name: str, unit: str, axis: str) -> str:
             break
     if not words or words[0] == "per":
         words.insert(0, axis)
-    return " ".join([*(CAPITALS.get(word.lower(), word) for word in words), *([at + batch] if at else [])])
+    return " ".join([*(SPELLING.get(word.lower(), word) for word in words), *([at + batch] if at else [])])
 
 
 def _base(column: Column) -> str:

@@ -88,7 +88,7 @@ def _markdown_row(table: Table, row: Row) -> list[str]:
     name = escape_markdown(row.name)
     fixed = [f"**{name}**" if row.is_reference else name, escape_markdown(row.execution)]
     where = [escape_markdown(row.where)] if table.shows_where else []
-    return fixed + where + [escape_markdown(entry.text + superscript(entry.marks)) for entry in row.entries]
+    return fixed + where + [escape_markdown(entry.text) for entry in row.entries]
 
 
 def _markdown_line(cells: Sequence[str]) -> str:

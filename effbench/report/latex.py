@@ -80,7 +80,7 @@ def _row(table: Table, row: Row) -> list[str]:
 def _entry(entry: Entry) -> str:
     marks = rf"\textsuperscript{{{entry.marks}}}" if entry.marks else ""
     if not entry.value:
-        return rf"{{\scriptsize {escape_latex(entry.text)}}}{marks}"
+        return rf"{{\scriptsize {escape_latex(f'{entry.head} {entry.tail}'.rstrip())}}}{marks}"
     interval = rf" {{\scriptsize ${_powers(entry.interval)}$}}" if entry.interval else ""
     return f"${_powers(entry.value)}${marks}{interval}"
 

@@ -4,22 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from effbench.errors import BadInput, nearest
 from effbench.record import CellRecord, Number
 from effbench.report.columns import AXES, Column, primary_of
-from effbench.report.summarise import Workload, failure_of, number_of, place_of
+from effbench.report.summarise import Summary, Workload, failure_of, name_of, number_of
 
 
 @dataclass(frozen=True)
 class Point:
-    """A cell that has both numbers."""
+    """A cell that has both numbers, under the name that tells it from the others."""
 
+    name: str
     cell: CellRecord
     x: Number
     y: Number
     at: tuple[float, float]
     on_front: bool
+
+    @property
+    def across(self) -> tuple[float, float]:
+        """Return the interval on x; a bound that is not known is the value itself."""
+        return _bounds(self.x, self.at[0])
+
+    @property
+    def upright(self) -> tuple[float, float]:
+        """Return the interval on y; a bound that is not known is the value itself."""
+        return _bounds(self.y, self.at[1])
 
 
 @dataclass(frozen=True)
@@ -31,6 +43,7 @@ class Picture:
     y: Column
     points: tuple[Point, ...]
     left_out: tuple[tuple[str, str], ...]
+    levels: tuple[float, ...]
 
     @property
     def staircase(self) -> tuple[tuple[float, float], ...]:
@@ -38,7 +51,7 @@ class Picture:
         better_x, better_y = self.x.higher_is_better, self.y.higher_is_better
         ahead = sorted({point.at for point in self.points if point.on_front})
         corners = list(ahead[:1])
-        for (x0, y0), (x1, y1) in zip(ahead, ahead[1:]):
+        for (x0, y0), (x1, y1) in pairwise(ahead):
             corners += [(min(x0, x1) if better_x else max(x0, x1), min(y0, y1) if better_y else max(y0, y1)), (x1, y1)]
         return tuple(corners)
 
@@ -62,27 +75,48 @@ def parse_axes(text: str) -> tuple[str, str]:
     return axes[0], axes[1]
 
 
-def picture_of(workload: Workload, axes: tuple[str, str]) -> Picture:
-    """Return the picture of a workload on the primary numbers of two axes.
+def pictures_of(summary: Summary, axes: tuple[str, str]) -> tuple[Picture, ...]:
+    """Return a picture per workload on the primary numbers of two axes.
 
-    Raises ``BadInput`` where no cell has a primary number on an axis.
+    Raises ``BadInput`` where an axis has no comparable number in any workload.
     """
-    columns = []
     for axis in axes:
-        column = primary_of(workload, axis)
-        if column is None:
-            raise BadInput(f"{workload.title}: no comparable {axis} number was recorded, so there is nothing to draw")
-        columns.append(column)
-    x, y = columns
+        if all(primary_of(workload, axis) is None for workload in summary.workloads):
+            raise BadInput(f"--pareto: no comparable {axis} number was recorded in this store")
+    return tuple(picture_of(workload, axes) for workload in summary.workloads)
+
+
+def picture_of(workload: Workload, axes: tuple[str, str]) -> Picture:
+    """Return the picture of a workload; it has no points where an axis was not recorded."""
+    x, y = (primary_of(workload, axis) or Column(axis, axis, "", False, True) for axis in axes)
     found: list[tuple[CellRecord, Number, Number, tuple[float, float]]] = []
     left_out: list[tuple[str, str]] = []
     for cell in workload.cells:
-        numbers = [number_of(cell, column.name) for column in columns]
-        values = [number.value for number in numbers if number is not None and number.value is not None]
-        if len(values) == 2 and numbers[0] is not None and numbers[1] is not None:
-            found.append((cell, numbers[0], numbers[1], (values[0], values[1])))
+        on_x, on_y = number_of(cell, x.name), number_of(cell, y.name)
+        if on_x is None or on_y is None or on_x.value is None or on_y.value is None:
+            left_out.append((name_of(workload, cell), _missing(cell, ((x, on_x), (y, on_y)))))
         else:
-            left_out.append((name_of(workload, cell), _missing(cell, columns, numbers)))
+            found.append((cell, on_x, on_y, (on_x.value, on_y.value)))
     ahead = front([at for *_, at in found], x.higher_is_better, y.higher_is_better)
-    points = tuple(Point(cell, nx, ny, at, first) for (cell, nx, ny, at), first in zip(found, ahead))
-    return Picture(workload.title, x, y, points, tuple(left_out))
+    points = tuple(
+        Point(name_of(workload, cell), cell, on_x, on_y, at, first)
+        for (cell, on_x, on_y, at), first in zip(found, ahead)
+    )
+    return Picture(workload.title, x, y, points, tuple(left_out), workload.levels)
+
+
+def _bounds(number: Number, value: float) -> tuple[float, float]:
+    low = value if number.ci_low is None else min(value, number.ci_low)
+    return low, value if number.ci_high is None else max(value, number.ci_high)
+
+
+def _missing(cell: CellRecord, numbers: Sequence[tuple[Column, Number | None]]) -> str:
+    """Return why a cell cannot be drawn, shortest form that says it."""
+    if cell.status == "failed":
+        return f"failed: {failure_of(cell).reason}"
+    reasons: dict[str, list[str]] = {}
+    for column, number in numbers:
+        if number is None or number.value is None:
+            reason = "not recorded" if number is None else number.reason or "error"
+            reasons.setdefault(reason, []).append(column.axis)
+    return "; ".join(f"{' and '.join(axes)} {reason}" for reason, axes in reasons.items())

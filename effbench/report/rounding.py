@@ -38,7 +38,9 @@ def rounded(value: float, ci_low: float | None, ci_high: float | None) -> tuple[
 def last_place(value: float, bounds: Sequence[float]) -> int:
     """Return the power of ten of the last digit worth showing (-2: hundredths)."""
     largest = _exponent(max(abs(number) for number in (value, *bounds)))
-    half_width = (max(bounds) - min(bounds)) / 2 if len(bounds) == 2 else max((abs(value - b) for b in bounds), default=0)
+    half_width = (
+        (max(bounds) - min(bounds)) / 2 if len(bounds) == 2 else max((abs(value - b) for b in bounds), default=0)
+    )
     if half_width == 0 or not math.isfinite(half_width):
         place = largest - PLAIN_DIGITS + 1
         whole = float(value).is_integer() or place > 0

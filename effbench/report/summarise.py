@@ -125,6 +125,25 @@ def place_of(cell: CellRecord) -> Place:
     return Place(cell.provenance.machine, cell.provenance.device, cell.identity.dtype)
 
 
+def where_of(workload: Workload, cell: CellRecord) -> str:
+    """Return what tells the cell from others of its method: what differs of its place, then suite and time.
+
+    It is ``""`` where all cells ran in one place and each method stands there once.
+    """
+    own = place_of(cell)
+    parts = [part[:8] for i, part in enumerate(own) if len({place[i] for place in workload.places}) > 1]
+    twins = [other for other in workload.cells if other.method_id == cell.method_id and place_of(other) == own]
+    if len(twins) > 1:
+        parts += [cell.suite] if len({twin.suite for twin in twins}) > 1 else []
+        parts.append(cell.finished_utc[:16].replace("T", " "))
+    return " ".join(parts)
+
+
+def name_of(workload: Workload, cell: CellRecord) -> str:
+    """Return the method's id, with its place where the workload has several."""
+    return " ".join(filter(None, (cell.method_id, where_of(workload, cell))))
+
+
 def number_of(cell: CellRecord, name: str) -> Number | None:
     """Return the number of that name, or None where the cell did not record it."""
     return next((number for number in cell.numbers if number.name == name), None)

@@ -12,7 +12,7 @@ from effbench.record import CellRecord, Number
 from effbench.report.caption import caption_of
 from effbench.report.columns import Column, columns_of
 from effbench.report.rounding import rounded
-from effbench.report.summarise import Workload, failure_of, number_of, place_of
+from effbench.report.summarise import Workload, failure_of, number_of, where_of
 
 FLAG_TEXT = {
     "short_warmup": "calls of over a second got two warm-up calls only",
@@ -33,11 +33,19 @@ class Entry:
     marks: str = ""
 
     @property
+    def head(self) -> str:
+        """Return the value, ``n/a`` for a null, or a dash for what was not recorded; marks belong right behind it."""
+        return self.value or ("n/a" if self.reason else NOT_RECORDED)
+
+    @property
+    def tail(self) -> str:
+        """Return the interval, or the reason of a null in brackets."""
+        return self.interval if self.value else f"({self.reason})" if self.reason else ""
+
+    @property
     def text(self) -> str:
-        """Return the entry in one line, without marks."""
-        if self.value:
-            return f"{self.value} {self.interval}".rstrip()
-        return f"n/a ({self.reason})" if self.reason else NOT_RECORDED
+        """Return the entry in one line, its marks raised: ``12.3ᵃ [11.9, 12.7]``."""
+        return f"{self.head}{superscript(self.marks)} {self.tail}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -94,7 +102,11 @@ def table_of(workload: Workload, every: bool = False) -> Table:
     columns = tuple(column for column in chosen if not column.absent)
     letters = _letters(workload, columns)
     rows = tuple(
-        Row(cell, _where(workload, cell), tuple(_entry(cell, number_of(cell, column.name), letters) for column in columns))
+        Row(
+            cell,
+            where_of(workload, cell),
+            tuple(_entry(cell, number_of(cell, column.name), letters) for column in columns),
+        )
         for cell in workload.cells
     )
     absent = [f"{c.label}: n/a ({c.absent}) for every method" for c in chosen if c.absent]
@@ -129,12 +141,6 @@ def _letters(workload: Workload, columns: Sequence[Column]) -> dict[str, str]:
     shown = [number_of(cell, column.name) for cell in workload.cells for column in columns]
     flags = dict.fromkeys(flag for number in shown if number is not None for flag in number.flags)
     return {flag: LETTERS[index % len(LETTERS)] for index, flag in enumerate(flags)}
-
-
-def _where(workload: Workload, cell: CellRecord) -> str:
-    """Return what tells the cell's place from the others'."""
-    places, own = workload.places, place_of(cell)
-    return " ".join(part[:6] for i, part in enumerate(own) if len({place[i] for place in places}) > 1)
 
 
 def _failed(cell: CellRecord) -> str:

@@ -101,11 +101,9 @@ def _badge(row: Row, stacked: bool) -> Text:
 
 def _lines(entry: Entry, stacked: bool) -> list[str]:
     """Return the entry with its marks: value and interval (or reason) as two lines, or as one."""
-    marks = superscript(entry.marks)
-    tail = entry.interval if entry.value else f"({entry.reason})" if entry.reason else ""
-    head = (entry.value or ("n/a" if entry.reason else entry.text)) + marks
-    lines = [head, tail] if tail else [head]
-    return lines if stacked else [" ".join(lines)]
+    if not stacked or not entry.tail:
+        return [entry.text]
+    return [entry.head + superscript(entry.marks), entry.tail]
 
 
 def _column_width(table: Table, index: int, stacked: bool) -> int:

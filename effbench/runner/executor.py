@@ -150,10 +150,8 @@ class Executor:
         if cell.unsupported:
             self._failed(cell, "quality", Failed("unsupported", cell.unsupported), time.time())
             return
-        if needs_preparation(cell.chain) and not self.job_done(cell, "prepare"):
-            if not self._single_job(task, cell, "prepare"):
-                return
-        if not self._quality(task, cell):
+        prepared = not needs_preparation(cell.chain) or self.job_done(cell, "prepare")
+        if not (prepared or self._single_job(task, cell, "prepare")) or not self._quality(task, cell):
             return
         if self.suite.measure.memory and cell.execution == "real" and not self.job_done(cell, "memory"):
             self._single_job(task, cell, "memory")
@@ -174,8 +172,8 @@ class Executor:
             threads=self.threads,
             cell_path=self.store.cell(cell.id).path,
             code_version=cell.code_version,
-            machine=self.machine,
-            max_memory_bytes=self.max_memory_bytes,
+            # CUDA reserves address space that such a limit would count.
+            max_memory_bytes=self.max_memory_bytes if task.device == "cpu" else None,
             **{"probe_batch_size": self.first_batch_size, **more},
         )
 
@@ -228,7 +226,9 @@ class Executor:
             self.report.say(f"{cell.label}: was scored without the reference; it is run again with it")
             samples.rename(samples.with_name(f"samples-without-reference-{time.time_ns()}"))
             return
-        raise BadInput(f"{cell.label}: the store holds scores against another reference; run with --fresh --only '{cell.label}'")
+        raise BadInput(
+            f"{cell.label}: the store holds scores against another reference; run with --fresh --only '{cell.label}'"
+        )
 
     def _run_job(self, cell: Cell, spec: JobSpec) -> bool:
         """Run one job in a worker of its own and record how it ended; return whether it succeeded."""
@@ -268,7 +268,13 @@ class Executor:
             raise Stopped
 
     def _job_record(
-        self, cell: Cell, job: str, status: str, started: float, data: Mapping[str, Any], more: Mapping[str, Any] | None = None
+        self,
+        cell: Cell,
+        job: str,
+        status: str,
+        started: float,
+        data: Mapping[str, Any],
+        more: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         begun = datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds")
         attempt = {"job": job, "status": status, "started_utc": begun, "seconds": round(time.time() - started, 3)}

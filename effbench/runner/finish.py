@@ -76,7 +76,9 @@ def rounds_of(folder: CellFolder, batch_size: int, machine: str) -> dict[str, Ti
     if table is None:
         return {}
     found: dict[str, Any] = {}
-    columns = [table[name].to_pylist() for name in ("round", "batch_size", "machine", "phase", "wall_ns", "load_s", "flags")]
+    columns = [
+        table[name].to_pylist() for name in ("round", "batch_size", "machine", "phase", "wall_ns", "load_s", "flags")
+    ]
     for round_id, size, where, phase, wall, load, flags in zip(*columns):
         if (size, where) != (batch_size, machine):
             continue
@@ -200,10 +202,9 @@ def _numbers(
     # Counters of a GPU or of RAPL come with the measurement issue; a number is never guessed from a data sheet.
     why = blocked or ("no_device" if suite.measure.energy == "auto" else "not_requested")
     numbers.append(single_number("energy_j_per_sample", "energy", "J", None, why))
+    seconds: float | None = 0.0  # by definition, where no link of the chain prepares anything
     if needs_preparation(cell.chain):
         seconds = jobs["prepare"]["data"].get("seconds") if jobs["prepare"] else None
-    else:
-        seconds = 0.0  # by definition: no link of the chain prepares anything
     numbers.append(single_number("preparation_s", "preparation", "s", None if failed else seconds, failed or "error"))
     return numbers, complete
 

@@ -6,6 +6,7 @@ of the seconds that torch and diffusers take to import.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -34,10 +35,14 @@ class Launcher:
 
     def __init__(self, start: Literal["fork", "spawn"], preload: Sequence[str], threads: int) -> None:
         # Numeric libraries read these as they are loaded. One BLAS thread in the server means none to lose by forking.
-        os.environ.update({"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": str(threads)})
+        os.environ.update(
+            {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": str(threads)}
+        )
         self._context: Any = multiprocessing.get_context(START_METHODS[start])
         if start == "fork":
-            self._context.set_forkserver_preload(["effbench.runner.worker", "pyarrow.parquet", "safetensors.numpy", *preload])
+            self._context.set_forkserver_preload(
+                ["effbench.runner.worker", "pyarrow.parquet", "safetensors.numpy", *preload]
+            )
 
     def start(self, spec: JobSpec) -> Worker:
         """Start a worker on a job."""
@@ -61,10 +66,8 @@ class Worker:
 
     def send(self, request: object) -> None:
         """Send a request; a worker that has just died shows at the next ``receive``."""
-        try:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._ours.send(request)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
 
     def receive(self, timeout_s: float) -> Message:
         """Block until the worker says something; raise ``WorkerError`` where it dies or says nothing for too long."""

@@ -40,7 +40,6 @@ class JobSpec:
     threads: int
     cell_path: Path
     code_version: str
-    machine: str
     max_memory_bytes: int | None = None
     probe_batch_size: int = 1
     batches: tuple[Batch, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,7 +31,10 @@ def quality_numbers(
     intervals: dict[str, Interval] = {}
     if scores is not None:
         values = task.summarise(scores, np.ones(len(ids)))
-        intervals = percentile_intervals(lambda w: task.summarise(scores, w), ids, resamples, level)
+        of_sets = {
+            metric.name: values[metric.name] for metric in metrics if metric.per == "set" and metric.name in values
+        }
+        intervals = percentile_intervals(lambda w: task.summarise(scores, w), ids, resamples, level, of_sets)
     numbers = []
     for metric in metrics:
         value = values.get(metric.name)
@@ -40,7 +43,8 @@ def quality_numbers(
             numbers.append(_quality(metric, None, reason=reason))
             continue
         assert scores is not None
-        interval, how = intervals.get(metric.name), "bootstrap_percentile"
+        interval = intervals.get(metric.name)
+        how = "bootstrap_centred" if metric.per == "set" else "bootstrap_percentile"
         plain = scores.scalars.get(metric.name)
         if metric.unit == "share" and plain is not None and np.isin(plain, (0, 1)).all() and len(set(ids)) == len(ids):
             interval, how = wilson_interval(float(plain.sum()), len(plain), level), "wilson"
@@ -171,21 +175,18 @@ def _latency(found: LatencyInput, suffix: str, primary: bool, level: float, is_r
     return numbers
 
 
-def _speedup(found: LatencyInput, number: Any, level: float, is_reference: bool) -> Number:
+def _speedup(found: LatencyInput, number: Callable[..., Number], level: float, is_reference: bool) -> Number:
     if is_reference:
-        made: Number = number("speedup", value=1.0, n=len(found.ours.steady), ci_method="definition")
-        return made
+        return number("speedup", value=1.0, n=len(found.ours.steady), ci_method="definition")
     rounds = sorted(set(found.ours.steady) & set(found.reference.steady)) if found.reference else []
     if not found.reference or not rounds:
-        made = number("speedup", value=None, n=0, reason="no_reference")
-        return made
+        return number("speedup", value=None, n=0, reason="no_reference")
     theirs = [float(np.median(found.reference.steady[r])) for r in rounds]
     ours = [float(np.median(found.ours.steady[r])) for r in rounds]
     ratio = geometric_mean_ratio(theirs, ours, level)
     low, high = ratio.interval or (None, None)
     how = "t_log_ratio_of_rounds" if ratio.interval else ""
-    made = number("speedup", value=ratio.value, n=ratio.rounds, ci_low=low, ci_high=high, ci_method=how)
-    return made
+    return number("speedup", value=ratio.value, n=ratio.rounds, ci_low=low, ci_high=high, ci_method=how)
 
 
 def memory_numbers(use: Mapping[str, Any] | None, missing: Reason | None, device: str) -> list[Number]:

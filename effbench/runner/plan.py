@@ -84,7 +84,9 @@ class Plan:
             if kept:
                 tasks.append(TaskPlan(task.entry, task.task, task.device, task.dtype, task.samples, kept))
         if not found:
-            raise BadInput(f"--only {' '.join(globs)}: matches no cell{nearest(globs[0], [c.label for c in self.cells])}")
+            raise BadInput(
+                f"--only {' '.join(globs)}: matches no cell{nearest(globs[0], [c.label for c in self.cells])}"
+            )
         return Plan(self.suite, tuple(tasks))
 
 
@@ -103,14 +105,18 @@ def make_plan(loaded: LoadedSuite) -> Plan:
     for i, method_entry in enumerate(suite.methods):
         for j, name in enumerate(method_entry.tasks or []):
             if name not in task_names:
-                raise loaded.error(("methods", i, "tasks", j), f"no task {name!r} in the suite{nearest(name, task_names)}")
+                raise loaded.error(
+                    ("methods", i, "tasks", j), f"no task {name!r} in the suite{nearest(name, task_names)}"
+                )
     plans, order = [], itertools.count()
     seen: dict[str, str] = {}
     for i, entry in enumerate(suite.tasks):
         plan = _plan_task(loaded, i, entry, methods, order)
         for cell in plan.cells:
             if cell.id in seen:
-                raise loaded.error(("tasks", i), f"{cell.label} is the same cell as {seen[cell.id]}; remove one of them")
+                raise loaded.error(
+                    ("tasks", i), f"{cell.label} is the same cell as {seen[cell.id]}; remove one of them"
+                )
             seen[cell.id] = cell.label
         plans.append(plan)
     _check_gates(loaded, plans)
@@ -128,7 +134,8 @@ class _Variant:
 
 def _variants(loaded: LoadedSuite, index: int, entry: MethodEntry) -> list[_Variant]:
     if entry.chain is not None:
-        links = [(link.use, dict(link.with_), ("methods", index, "chain", n)) for n, link in enumerate(entry.chain)]
+        places: list[Key] = [("methods", index, "chain", n) for n in range(len(entry.chain))]
+        links = [(link.use, dict(link.with_), place) for link, place in zip(entry.chain, places)]
     else:
         names = (entry.use or "").split("+")
         links = [(name, dict(entry.with_), ("methods", index)) for name in names]
@@ -159,7 +166,9 @@ def _matrix_link(loaded: LoadedSuite, index: int, uses: list[str], name: str) ->
     link, dot, _ = name.rpartition(".")
     if not dot or link not in uses:
         options = [f"{use}.{name.rpartition('.')[2]}" for use in uses]
-        raise loaded.error(("methods", index, "matrix", name), f"{name!r} names no link of the chain{nearest(name, options)}")
+        raise loaded.error(
+            ("methods", index, "matrix", name), f"{name!r} names no link of the chain{nearest(name, options)}"
+        )
     return uses.index(link)
 
 
@@ -202,7 +211,7 @@ def _plan_task(
         raise loaded.error((*key, "device"), f"there is no device {entry.device!r} on this machine; valid: auto, cpu")
     dtype = entry.dtype
     if dtype == "auto":
-        dtype = "float32" if device == "cpu" else plugin.gpu_dtype  # type: ignore[assignment]
+        dtype = "float32" if device == "cpu" else plugin.gpu_dtype
     known = [metric.name for metric in plugin.metrics]
     for j, name in enumerate(entry.metrics or []):
         if name not in known:
@@ -252,7 +261,9 @@ def _cell(plugin: type[Task], entry: TaskEntry, variant: _Variant, identity: Ide
         chain=variant.chain,
         identity=identity,
         execution="simulated" if simulated else "real",
-        unsupported=None if supported else f"{first.name} accepts {accepted}, the task gives {plugin.system_type.__name__}",
+        unsupported=None
+        if supported
+        else f"{first.name} accepts {accepted}, the task gives {plugin.system_type.__name__}",
         code_version=hashlib.sha256("".join(map(registry.code_version, plugins)).encode()).hexdigest()[:16],
         origins=tuple(origins.items()),
     )

@@ -91,12 +91,10 @@ class RoundRunner:
 
     def _round(self, group: list[Cell], size: int) -> set[str]:
         """Run one round; what a member measured is written only once the whole round is over."""
-        members = []
+        members: list[Member] = []
         try:
             for cell in group:
-                member = self._start(cell, size)
-                if member is not None:
-                    members.append(member)
+                self._start(cell, size, members)
             self._take_turns(members)
             finished = [(member, done) for member in members if (done := self._finish(member)) is not None]
         finally:
@@ -112,18 +110,15 @@ class RoundRunner:
         known = [name for cell in group for name in self._rounds(cell, size)]
         return f"r{max((int(name[1:]) for name in known), default=0) + 1:03d}"
 
-    def _start(self, cell: Cell, size: int) -> Member | None:
+    def _start(self, cell: Cell, size: int, members: list[Member]) -> None:
+        """Start a member and wait until it is warm; it stands in ``members`` at once, so that it is ended in any case."""
         started = time.time()
-        spec = self.executor.spec(
-            self.task, cell, "latency", probe_batch_size=size, budget_s=self.latency.budget_s
-        )
+        spec = self.executor.spec(self.task, cell, "latency", probe_batch_size=size, budget_s=self.latency.budget_s)
         member = Member(cell, self.executor.launcher.start(spec), started)
+        members.append(member)
         message = self._listen(member)
-        if not isinstance(message, Progress):
-            member.worker.kill()
-            return None
-        member.add(0, message.data["iterations"])
-        return member
+        if isinstance(message, Progress):
+            member.add(0, message.data["iterations"])
 
     def _listen(self, member: Member) -> Message | None:
         """Return what a member says; a failure is recorded, costs the member its place, and returns None."""

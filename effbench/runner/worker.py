@@ -83,7 +83,7 @@ def _redirect_output(log: Path, kind: str) -> None:
     os.dup2(file, 2)
     os.close(file)
     print(f"--- {kind} {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} pid {os.getpid()}", flush=True)
-    faulthandler.enable(file=sys.__stderr__, all_threads=False)
+    faulthandler.enable(2, all_threads=False)
 
 
 def _limit_memory(limit: int | None) -> None:
@@ -104,9 +104,7 @@ def _set_threads(spec: JobSpec) -> None:
 
 
 def _context(spec: JobSpec) -> Context:
-    return Context(
-        spec.device, spec.dtype, spec.threads, seed=0, calibration=lambda: spec.task.samples("calibration")
-    )
+    return Context(spec.device, spec.dtype, spec.threads, seed=0, calibration=lambda: spec.task.samples("calibration"))
 
 
 def load_and_apply(spec: JobSpec) -> tuple[System, dict[str, float], str]:
@@ -142,13 +140,15 @@ def prepare(spec: JobSpec, connection: Connection) -> Done:
     """Prepare every link on the system that the links before it produced, and store the artifacts."""
     context = _context(spec)
     system: System = spec.task.load(context)
-    artifacts, seconds = [], 0.0
-    for method in spec.chain:
+    artifacts: list[Artifact] = []
+    seconds = 0.0
+    for position, method in enumerate(spec.chain):
+        if position:
+            system = _apply(spec.chain[position - 1], system, artifacts[-1])
         started = time.perf_counter()
         artifact = method.prepare(system, context)
         seconds += time.perf_counter() - started
         artifacts.append(artifact)
-        system = _apply(method, system, artifact)
     sha256 = CellFolder(spec.cell_path).write_artifact(artifacts)
     return Done({"seconds": seconds, "artifact_sha256": sha256})
 
@@ -180,6 +180,7 @@ def quality(spec: JobSpec, connection: Connection) -> Done:
         }
         metadata = {"code_version": spec.code_version, "reference": spec.reference_cell}
         write_part(folder.samples, batch.key, columns | score_columns(scores), metadata)
+        print(f"committed {batch.key}", flush=True)
         connection.send(Progress("batch", {"key": batch.key, "n": len(ids)}))
     probe = spec.task.probe(system, spec.probe_batch_size)
     data: dict[str, Any] = {**phases, "artifact_sha256": artifact, "probe_sha256": digest(probe()), "model_s": model_s}
@@ -202,7 +203,9 @@ def _check_output(sample_id: str, output: Output) -> None:
     for name, array in output.items():
         if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
             bad = int((~np.isfinite(array)).sum())
-            raise PluginError(f"output {name!r} of sample {sample_id!r} has {bad} of {array.size} values NaN or infinite")
+            raise PluginError(
+                f"output {name!r} of sample {sample_id!r} has {bad} of {array.size} values NaN or infinite"
+            )
 
 
 def _check_scores(scores: Scores, batch: Batch) -> None:

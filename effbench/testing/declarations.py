@@ -59,7 +59,8 @@ def params_survive_json(params: Any) -> Iterator[str]:
     try:
         same = type(params).model_validate_json(params.model_dump_json()) == params
     except (ValueError, TypeError) as error:
-        yield f"Params cannot be written as JSON ({error}); use plain numbers, strings, lists and nested StrictParams"
+        why = " ".join(str(error).split())
+        yield f"Params cannot be written as JSON ({why}); use plain numbers, strings, lists and nested StrictParams"
         return
     if not same:
         yield "Params come back from JSON as other values; use plain numbers, strings, lists and nested StrictParams"

@@ -79,7 +79,7 @@ class MethodTrial:
 
     def require_accepted(self) -> None:
         """Raise ``Unavailable`` where the method does not accept the task's system."""
-        for problem in (*declarations.accepts_is_declared(self.method_class), *the_task_is_accepted(self)):
+        for problem in the_task_is_accepted(self):
             raise Unavailable(problem)
 
 
@@ -123,6 +123,9 @@ def declared_params_survive_json(trial: MethodTrial) -> Iterator[str]:
 
 def the_task_is_accepted(trial: MethodTrial) -> Iterator[str]:
     """Yield a violation unless ``accepts`` covers the task's system type."""
+    if found := list(declarations.accepts_is_declared(trial.method_class)):
+        yield from found
+        return
     kind, accepts = trial.task.system_type, trial.method_class.accepts
     if not issubclass(kind, accepts):
         names = ", ".join(accepted.__name__ for accepted in accepts)
@@ -202,8 +205,8 @@ def artifact_problems(artifact: object) -> Iterator[str]:
     for name, tensor in artifact.tensors.items():
         if not isinstance(name, str) or not isinstance(tensor, np.ndarray):
             yield f"artifact tensor {name!r} is {type(tensor).__name__}; convert it to a numpy array under a string"
-        elif tensor.dtype.kind not in "biuf":
-            yield f"artifact tensor {name!r} has dtype {tensor.dtype}; use booleans, integers or floats"
+        elif tensor.dtype.kind not in "biuf" or tensor.dtype.itemsize > 8:
+            yield f"artifact tensor {name!r} has dtype {tensor.dtype}; use booleans, integers or floats of at most 64 bits"
     problem = declarations.json_problem(artifact.config)
     if problem:
         yield f"the artifact's config is not JSON: {problem}; use dicts with string keys, lists, strings and numbers"

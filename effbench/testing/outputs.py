@@ -35,8 +35,8 @@ def _array_problems(values: Sequence[Any], what: str) -> Iterator[str]:
         if not isinstance(value, np.ndarray):
             yield f"{what} is {type(value).__name__}; convert it to a numpy array"
             return
-        if value.dtype.kind not in "biuf":
-            yield f"{what} has dtype {value.dtype}, which cannot be stored; use booleans, integers or floats"
+        if value.dtype.kind not in "biuf" or value.dtype.itemsize > 8:
+            yield f"{what} has dtype {value.dtype}, which has no file format; use booleans, integers or floats up to 64 bits"
             return
         if not np.isfinite(value).all():
             yield f"{what} holds NaN or infinity; a system must give finite outputs on the samples of its task"

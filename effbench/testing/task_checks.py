@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, cast
@@ -33,16 +34,19 @@ class TaskTrial:
         return self.steps.obtain(name, lambda: self.task_class(self.params), "a task is built from its Params alone")
 
     def samples(self, split: Split) -> list[Sample]:
-        """Return all samples of a split."""
+        """Return all samples of a split, of which there is at least one."""
         call = f"samples({split!r})"
-        return self.steps.obtain(call, lambda: list(self.task.samples(split)), "return both splits")
+        samples = self.steps.obtain(call, lambda: list(self.task.samples(split)), "return both splits")
+        if not samples:
+            raise Unavailable(f"{call} is empty; both splits need samples, with different ids")
+        if not all(isinstance(sample, Sample) and sample.id for sample in samples):
+            raise Unavailable(f"{call} holds something that is no Sample with an id; return effbench.api.Sample")
+        return samples
 
     @property
     def batch(self) -> list[Sample]:
         """Return the first evaluation samples."""
-        if not (batch := self.samples("evaluation")[: self.n_samples]):
-            raise Unavailable(_empty("evaluation"))
-        return batch
+        return self.samples("evaluation")[: self.n_samples]
 
     @property
     def system(self) -> System:
@@ -109,23 +113,20 @@ def declared_params_survive_json(trial: TaskTrial) -> Iterator[str]:
     yield from declarations.params_survive_json(trial.task.params)
 
 
-def both_splits_have_samples(trial: TaskTrial) -> Iterator[str]:
-    """Yield a violation per split that is empty or holds something else than samples."""
+def both_splits_have_samples(trial: TaskTrial) -> Sequence[str]:
+    """Return nothing; raise ``Unavailable`` where a split is empty or holds something else than samples."""
     for split in SPLITS:
-        samples = trial.samples(split)
-        if not samples:
-            yield _empty(split)
-        elif not all(isinstance(sample, Sample) and sample.id for sample in samples):
-            yield f"samples({split!r}) holds something that is no Sample with an id; return effbench.api.Sample"
+        trial.samples(split)
+    return ()
 
 
 def ids_are_unique(trial: TaskTrial) -> Iterator[str]:
     """Yield a violation where an id stands for two samples, within a split or across both."""
     ids = {split: [sample.id for sample in trial.samples(split)] for split in SPLITS}
     for split, known in ids.items():
-        repeated = sorted({i for i in known if known.count(i) > 1}) if len(set(known)) < len(known) else []
-        if repeated:
-            yield f"samples({split!r}) gives the id {repeated[0]!r} twice; give each sample its own"
+        repeated, count = Counter(known).most_common(1)[0]
+        if count > 1:
+            yield f"samples({split!r}) gives the id {repeated!r} {count} times; give each sample its own"
     shared = sorted(set(ids["calibration"]) & set(ids["evaluation"]))
     if shared:
         yield f"{shared[0]!r} is in both splits; calibrating on evaluation samples would leak, keep the splits disjoint"
@@ -206,10 +207,6 @@ def probe_can_be_called_twice(trial: TaskTrial) -> Iterator[str]:
         for turn in ("first", "second"):
             advice = "latency times it many times in a row"
             trial.steps.obtain(f"the {turn} call of probe(system, {size})", probe, advice)
-
-
-def _empty(split: Split) -> str:
-    return f"samples({split!r}) is empty; both splits need samples, with different ids"
 
 
 def _notes(trial: TaskTrial, scored: scoring_checks.ScoreTrial) -> list[str]:

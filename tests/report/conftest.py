@@ -113,7 +113,9 @@ def cell(method: str, numbers: list[Number] | None = None, order: int = 0, **res
     )
 
 
-def failed(method: str, order: int = 3, reason: str = "oom", message: str = "killed at 7.1 GB", **rest: Any) -> CellRecord:
+def failed(
+    method: str, order: int = 3, reason: str = "oom", message: str = "killed at 7.1 GB", **rest: Any
+) -> CellRecord:
     """A cell whose latency job failed before it left any number."""
     attempt = Attempt(
         job="latency", status="failed", reason=reason, message=message, started_utc="2026-11-22T10:00:00Z", seconds=3.0

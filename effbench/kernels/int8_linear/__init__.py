@@ -21,7 +21,9 @@ class Int8Linear(nn.Module):
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         if linear.weight.device.type != "cpu" or linear.weight.dtype != torch.float32:
-            raise ValueError(f"int8 linear needs float32 weights on the CPU, got {linear.weight.dtype} on {linear.weight.device}")
+            raise ValueError(
+                f"int8 linear needs float32 weights on the CPU, got {linear.weight.dtype} on {linear.weight.device}"
+            )
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.has_bias = linear.bias is not None
         self._packed: Any = cpu.pack(linear.weight, linear.bias)

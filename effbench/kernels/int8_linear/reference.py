@@ -30,9 +30,7 @@ def quantise_weight(weight: torch.Tensor) -> QuantisedWeight:
     return QuantisedWeight(codes, scale)
 
 
-def activation_parameters(
-    x: torch.Tensor, bits: int, granularity: Granularity
-) -> tuple[torch.Tensor, torch.Tensor]:
+def activation_parameters(x: torch.Tensor, bits: int, granularity: Granularity) -> tuple[torch.Tensor, torch.Tensor]:
     """Return (scale, zero point) of x [..., I], each [..., 1] per row or [1] per tensor; the range always includes 0."""
     dims = (-1,) if granularity == "row" else tuple(range(x.dim()))
     low, high = x.amin(dims, keepdim=True).clamp(max=0), x.amax(dims, keepdim=True).clamp(min=0)
@@ -42,7 +40,11 @@ def activation_parameters(
 
 
 def int8_linear_reference(
-    x: torch.Tensor, weight: QuantisedWeight, bias: torch.Tensor | None, bits: int = 7, granularity: Granularity = "tensor"
+    x: torch.Tensor,
+    weight: QuantisedWeight,
+    bias: torch.Tensor | None,
+    bits: int = 7,
+    granularity: Granularity = "tensor",
 ) -> torch.Tensor:
     """Return the W8A8 product of x [..., I] float32 as [..., O] float32; ``bits`` is the activation's code width.
 

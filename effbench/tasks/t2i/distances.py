@@ -10,10 +10,14 @@ Array = np.ndarray[Any, Any]
 
 
 class RealSet:
-    """The features [M, D] of real images, with everything about them that does not change from call to call."""
+    """The features [M, D] of real images, with everything about them that does not change from call to call.
 
-    def __init__(self, features: Array) -> None:
-        self.features = np.asarray(features, np.float64)
+    ``scale`` divides every feature that is compared; the root mean square of the real ones makes distances of order 1.
+    """
+
+    def __init__(self, features: Array, scale: float = 1.0) -> None:
+        self.scale = scale
+        self.features = np.asarray(features, np.float64) / scale
         self.mean = self.features.mean(axis=0)
         covariance = np.cov(self.features, rowvar=False)
         values, vectors = np.linalg.eigh(covariance)
@@ -30,7 +34,7 @@ def frechet_distance(features: Array, weights: Array, real: RealSet) -> float:
     |m - m_r|^2 + Tr(C + C_r - 2 (C_r^1/2 C C_r^1/2)^1/2) (Dowson and Landau 1982). It is biased upwards for small N,
     alike for every method; NaN where fewer than two samples have weight.
     """
-    total = weights.sum()
+    features, total = features / real.scale, weights.sum()
     if np.count_nonzero(weights) < 2:
         return float("nan")
     share = weights / total
@@ -49,7 +53,7 @@ def kernel_distance(features: Array, weights: Array, real: RealSet) -> float:
     Pairs of a sample with itself are left out even where it carries weight above one, so that a bootstrap resample is
     not biased by its repeats. May be slightly negative; NaN where fewer than two samples have weight.
     """
-    pairs = np.outer(weights, weights)
+    features, pairs = features / real.scale, np.outer(weights, weights)
     np.fill_diagonal(pairs, 0.0)
     if pairs.sum() <= 0:
         return float("nan")

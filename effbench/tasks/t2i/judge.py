@@ -28,7 +28,8 @@ def real_set(model: str) -> RealSet:
     """Return the features of the real held-out digits; free of torch."""
     from safetensors.numpy import load_file
 
-    return RealSet(load_file(zoo.find(model).judge / "real_features.safetensors")["features"])
+    features = load_file(zoo.find(model).judge / "real_features.safetensors")["features"]
+    return RealSet(features, float(np.sqrt(np.mean(np.square(features, dtype=np.float64)))))
 
 
 def judge_images(model: str, images: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

@@ -38,7 +38,9 @@ def find(system: str, revision: str | None) -> Source:
     if system.startswith((".", "/", "~")) or system.count("/") != 1:
         raise PluginError(f"system {system!r}: no such folder, and not a hub id of the form owner/name")
     if revision is None:
-        raise PluginError(f"system {system!r}: a hub id needs its revision (the commit), or the result cannot be repeated")
+        raise PluginError(
+            f"system {system!r}: a hub id needs its revision (the commit), or the result cannot be repeated"
+        )
     return Source(system, False, revision)
 
 
@@ -58,12 +60,16 @@ def load_pipeline(source: Source, device: str, dtype: str) -> Any:
     """Return the pipeline in evaluation mode on a device in a dtype, silent about its own progress."""
     import torch
     from diffusers import PixArtSigmaPipeline
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
 
+    diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
     try:
         pipeline = PixArtSigmaPipeline.from_pretrained(
             source.location,
             revision=source.revision,
-            torch_dtype=getattr(torch, dtype),
+            dtype=getattr(torch, dtype),
             use_safetensors=True,
             local_files_only=source.is_local,
         )

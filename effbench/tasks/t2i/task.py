@@ -69,7 +69,9 @@ class TextToImage(Task):
             per="set",
             description="Fréchet distance to real held-out digits on the classifier's features (not FID)",
         ),
-        Metric("psnr_db", "dB", higher_is_better=True, needs_reference=True, description="PSNR to the reference's image"),
+        Metric(
+            "psnr_db", "dB", higher_is_better=True, needs_reference=True, description="PSNR to the reference's image"
+        ),
         Metric("ssim", "", higher_is_better=True, needs_reference=True, description="SSIM to the reference's image"),
         Metric(
             "latent_error",
@@ -202,11 +204,11 @@ def _fidelity(
     psnr = [float(peak_signal_noise_ratio(a, b, data_range=1.0)) for a, b in zip(ours, theirs)]
     ssim = structural_similarity_index_measure(ours, theirs, data_range=1.0, reduction="none")
     error = [
-        np.linalg.norm(o["latent"] - r["latent"]) / max(np.linalg.norm(r["latent"]), 1e-12)
+        float(np.linalg.norm(o["latent"] - r["latent"])) / max(float(np.linalg.norm(r["latent"])), 1e-12)
         for o, r in zip(outputs, reference)
     ]
     return {
         "psnr_db": np.minimum(np.array(psnr, np.float64), PSNR_CEILING_DB),
-        "ssim": np.asarray(ssim.numpy(), np.float64).reshape(len(images)),
+        "ssim": np.asarray(ssim, np.float64).reshape(len(images)),
         "latent_error": np.array(error, np.float64),
     }

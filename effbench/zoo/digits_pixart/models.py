@@ -114,5 +114,6 @@ class Judge(nn.Module):
         return nn.Conv2d(c_in, c_out, 3, padding=1, bias=False), nn.BatchNorm2d(c_out), nn.GELU(), nn.MaxPool2d(2)
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return (logits, features)."""
         features = self.trunk(images)  # [B, 64]
         return self.head(features), features

@@ -16,7 +16,7 @@ import argparse
 import json
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -48,7 +48,7 @@ class Stage(NamedTuple):
     lr: float
 
 
-STAGES = (Stage("coarse", 16, 64, 1500, 1e-3), Stage("full", 32, 32, 3000, 7e-4))
+STAGES = (Stage("coarse", 16, 64, 1500, 1e-3), Stage("full", 32, 32, 2200, 7e-4))
 WARMUP_STEPS, DECAY_SHARE = 100, 0.3
 
 
@@ -109,7 +109,7 @@ def train_autoencoder(train: Digits, held_out: Digits, out: Path, steps: int = 2
 
 
 @torch.no_grad()
-def standardise_latents(model: nn.Module, images: torch.Tensor) -> None:
+def standardise_latents(model: Any, images: torch.Tensor) -> None:
     """Make the latents of ``images`` zero-mean and unit-variance per channel without changing any reconstruction."""
     latents = model.encode(images).latent_dist.mode()  # [N, C, h, w]
     mean, std = latents.mean((0, 2, 3)), latents.std((0, 2, 3))
@@ -128,12 +128,12 @@ class Denoiser(nn.Module):
     def __init__(self, vocab_size: int) -> None:
         super().__init__()
         self.text_encoder = build_text_encoder(vocab_size)
-        self.transformer = build_transformer()
+        self.transformer: Any = build_transformer()
 
     def forward(self, x: torch.Tensor, s: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Velocity [B, C, h, w] at noise level s [B] for token ids and mask [B, L]."""
         text = self.text_encoder(input_ids=ids, attention_mask=mask)[0]  # [B, L, 64]
-        return self.transformer(
+        velocity: torch.Tensor = self.transformer(
             x,
             encoder_hidden_states=text,
             encoder_attention_mask=mask,
@@ -141,6 +141,7 @@ class Denoiser(nn.Module):
             added_cond_kwargs={"resolution": None, "aspect_ratio": None},
             return_dict=False,
         )[0]
+        return velocity
 
 
 def caption_tokens() -> tuple[torch.Tensor, torch.Tensor]:
@@ -204,7 +205,12 @@ def train_denoiser(train: Digits, work: Path, stage: Stage, start_from: Path | N
         running_loss += loss.item()
         if step % 50 == 0:
             rate = 50 / (time.monotonic() - started)
-            line = {"stage": stage.name, "step": step, "loss": round(running_loss / 50, 5), "steps_per_s": round(rate, 3)}
+            line = {
+                "stage": stage.name,
+                "step": step,
+                "loss": round(running_loss / 50, 5),
+                "steps_per_s": round(rate, 3),
+            }
             with open(work / "curve.jsonl", "a") as curve:
                 curve.write(json.dumps(line) + "\n")
             print(line, flush=True)

@@ -13,7 +13,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
@@ -59,10 +59,10 @@ class Fault(Method):
     accepts = (Solver,)
 
     class Params(StrictParams):
-        """``when``: the stage that fails; ``after``: how many calls of run or probe in a process go well before."""
+        """Parameters of the fault."""
 
-        when: When = "run"
-        after: int = Field(default=0, ge=0)
+        when: Annotated[When, Field(description="The stage that fails.")] = "run"
+        after: Annotated[int, Field(ge=0, description="Calls of run or probe that go well before, per process.")] = 0
 
     @abstractmethod
     def strike(self) -> None:
@@ -119,15 +119,15 @@ class KillsItself(Fault):
 
 
 class Hangs(Fault):
-    """Sleeps; with ``stubborn`` it ignores SIGTERM too."""
+    """Sleeps until it is stopped."""
 
     name = "toy-hangs"
 
     class Params(Fault.Params):
-        """``bound_s``: when it gives up waiting to be stopped."""
+        """Parameters of the fault."""
 
-        bound_s: float = Field(default=600.0, gt=0)
-        stubborn: bool = False
+        bound_s: Annotated[float, Field(gt=0, description="When it gives up waiting to be stopped.")] = 600.0
+        stubborn: Annotated[bool, Field(description="Ignore SIGTERM.")] = False
 
     def strike(self) -> None:
         """Sleep until stopped from outside."""
@@ -143,10 +143,10 @@ class Allocates(Fault):
     name = "toy-allocates"
 
     class Params(Fault.Params):
-        """``chunk_mb``: size of one allocation; ``bound_mb``: when it gives up waiting to be stopped."""
+        """Parameters of the fault."""
 
-        chunk_mb: int = Field(default=64, ge=1)
-        bound_mb: int = Field(default=8192, ge=1)
+        chunk_mb: Annotated[int, Field(ge=1, description="Size of one allocation.")] = 64
+        bound_mb: Annotated[int, Field(ge=1, description="When it gives up waiting to be stopped.")] = 8192
 
     def strike(self) -> None:
         """Allocate until stopped from outside, or until numpy raises MemoryError."""

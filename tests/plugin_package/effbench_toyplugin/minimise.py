@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
@@ -36,13 +36,13 @@ class ToyMinimise(Task):
     )
 
     class Params(StrictParams):
-        """Size of the work: steps per problem, dimension, sleep per step and number of evaluation problems."""
+        """Parameters of the task."""
 
-        steps: int = Field(default=40, ge=0)
-        dim: int = Field(default=4, ge=2)
-        step_cost_ms: float = Field(default=0.0, ge=0)
-        problems: int = Field(default=24, ge=1)
-        tolerance: float = Field(default=1e-3, gt=0)
+        steps: Annotated[int, Field(ge=0, description="Steps of the solver.")] = 40
+        dim: Annotated[int, Field(ge=2, description="Dimension of the problems.")] = 4
+        step_cost_ms: Annotated[float, Field(ge=0, description="Sleep in each step of each problem.")] = 0.0
+        problems: Annotated[int, Field(ge=1, description="Number of evaluation problems.")] = 24
+        tolerance: Annotated[float, Field(gt=0, description="Largest f(x) - f* that counts as solved.")] = 1e-3
 
     def load(self, ctx: Context) -> Solver:
         """Return plain gradient descent."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field
@@ -20,9 +21,9 @@ class Noisy(Method):
     accepts = (Predictor,)
 
     class Params(StrictParams):
-        """``scale``: standard deviation of the error, in units of the score."""
+        """Parameters of the method."""
 
-        scale: float = Field(default=0.3, ge=0)
+        scale: Annotated[float, Field(ge=0, description="Standard deviation of the error, in units of score.")] = 0.3
 
     def apply(self, system: Predictor, artifact: Artifact) -> System:
         """Return the predictor with the error added last."""
@@ -41,9 +42,9 @@ class Rounded(Method):
     accepts = (Predictor,)
 
     class Params(StrictParams):
-        """``bits``: the scores take 2 ** bits values."""
+        """Parameters of the method."""
 
-        bits: int = Field(default=4, ge=1, le=16)
+        bits: Annotated[int, Field(ge=1, le=16, description="The scores take 2 ** bits values.")] = 4
 
     def execution(self) -> Execution:
         """Return "simulated": no integer is ever computed with."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
@@ -28,9 +28,9 @@ class ToyRank(Task):
     )
 
     class Params(StrictParams):
-        """Size of the work: number of evaluation items."""
+        """Parameters of the task."""
 
-        items: int = Field(default=40, ge=2)
+        items: Annotated[int, Field(ge=2, description="Number of evaluation items.")] = 40
 
     def load(self, ctx: Context) -> Predictor:
         """Return the predictor that knows the linear part of the truth."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field
@@ -35,9 +36,9 @@ class Momentum(Method):
     )
 
     class Params(StrictParams):
-        """``beta``: the share of the last move that is kept."""
+        """Parameters of the method."""
 
-        beta: float = Field(default=0.7, ge=0, lt=1)
+        beta: Annotated[float, Field(ge=0, lt=1, description="Share of the last move that is kept.")] = 0.7
 
     def apply(self, system: Solver, artifact: Artifact) -> System:
         """Return the solver with the heavy-ball rule."""
@@ -62,9 +63,12 @@ class TunedStep(Method):
     accepts = (Solver,)
 
     class Params(StrictParams):
-        """``factors``: what the system's learning rate is multiplied by; the first of the best wins."""
+        """Parameters of the method."""
 
-        factors: tuple[float, ...] = Field(default=(0.25, 0.5, 1.0, 1.5, 1.9), min_length=1)
+        factors: Annotated[
+            tuple[float, ...],
+            Field(min_length=1, description="Multiples of the system's learning rate that are tried."),
+        ] = (0.25, 0.5, 1.0, 1.5, 1.9)
 
     def prepare(self, system: Solver, ctx: Context) -> Artifact:
         """Return the chosen ``learning_rate`` and, per factor, the mean log10 gap that it left."""
@@ -91,9 +95,9 @@ class PlantedCost(Method):
     accepts = (Solver,)
 
     class Params(StrictParams):
-        """``factor``: the true ratio of step times, where ``step_cost_ms`` of the task outweighs everything else."""
+        """Parameters of the method."""
 
-        factor: float = Field(default=0.5, ge=0)
+        factor: Annotated[float, Field(ge=0, description="True ratio of step times, if step_cost_ms is large.")] = 0.5
 
     def apply(self, system: Solver, artifact: Artifact) -> System:
         """Return the solver with another cost per step."""

@@ -1,0 +1,67 @@
+# Every target sets itself up; `make help` lists them.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RESULTS ?= results
+
+.DEFAULT_GOAL := help
+.PHONY: help setup quickstart test test-slow test-install lint fmt types docs readme bench-overhead zoo-digits-pixart board clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
+
+setup: $(VENV)/.installed  ## make .venv with effbench from the tested constraints
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[test]"
+	@touch $@
+
+quickstart: setup  ## run suites/quickstart.yaml on the embedded model and print the table
+	$(BIN)/effbench run suites/quickstart.yaml --store $(RESULTS)/quickstart
+	$(BIN)/effbench report $(RESULTS)/quickstart --pareto quality,latency >/dev/null
+	@echo "Picture:  $(RESULTS)/quickstart/pareto-quality-latency.png"
+	@echo "Board:    $(BIN)/effbench board $(RESULTS)/quickstart"
+
+test: setup  ## the test suite
+	$(BIN)/python -m pytest
+
+test-slow: setup  ## what takes minutes: 50 kills and resumes, the overhead benchmark
+	$(BIN)/python -m pytest -m slow -n 0
+
+test-install: setup  ## build the wheel and install it with all dependencies in a fresh environment
+	$(BIN)/python tests/full_install.py
+
+lint: setup  ## ruff and the import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+fmt: setup  ## format the sources
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: setup  ## mypy, strict on effbench
+	$(BIN)/mypy
+
+docs: setup  ## regenerate docs/suite.md from the schema
+	$(BIN)/effbench schema --markdown > docs/suite.md
+
+readme: setup  ## put the table and the picture of results/quickstart into README.md
+	$(BIN)/python docs/readme_table.py $(RESULTS)/quickstart
+	mkdir -p docs/img
+	$(BIN)/effbench report $(RESULTS)/quickstart --pareto quality,latency --out docs/img/quickstart-pareto.png >/dev/null
+
+bench-overhead: setup  ## the runner's overhead per sample against a bare loop
+	$(BIN)/python -m pytest -m slow -n 0 -s tests/bench_overhead.py
+
+zoo-digits-pixart: setup  ## retrain zoo:digits-pixart (1-2 hours; resumes where it stopped)
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[zoo]"
+	$(BIN)/python -m effbench.zoo.digits_pixart.train --work zoo-work/digits-pixart
+	$(BIN)/python -m effbench.zoo.digits_pixart.export --work zoo-work/digits-pixart
+
+board: setup  ## open the board on all results
+	$(BIN)/effbench board $(wildcard $(RESULTS)/*)
+
+clean:  ## remove caches and builds (never results)
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,61 @@
+"""``effbench board``: the leaderboard over one or more stores, in a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from effbench.errors import BadInput
+
+
+def board(
+    stores: Annotated[list[Path], typer.Argument(help="One or more stores that `effbench run` wrote.")],
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port to serve on; default: Streamlit's.")] = None,
+    headless: Annotated[bool, typer.Option("--headless", help="Serve without opening a browser.")] = False,
+) -> None:
+    """Open the leaderboard; it stops with Ctrl-C."""
+    import subprocess
+
+    import effbench.store
+
+    for store in stores:
+        effbench.store.read_store(store)
+    try:
+        code = subprocess.run(command(stores, port, headless)).returncode
+    except KeyboardInterrupt:
+        return
+    if code != 0:
+        raise typer.Exit(code)
+
+
+def command(stores: list[Path], port: int | None, headless: bool) -> list[str]:
+    """Return the command line that serves the leaderboard.
+
+    Without a display no browser can open, so the server is headless then too. Raises ``BadInput`` where the leaderboard
+    is not installed.
+    """
+    import os
+    import sys
+
+    has_display = sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    options = ["--browser.gatherUsageStats", "false", "--server.showEmailPrompt", "false"]
+    options += ["--server.headless", "false" if has_display and not headless else "true"]
+    if port is not None:
+        options += ["--server.port", str(port)]
+    paths = [str(store.resolve()) for store in stores]
+    return [sys.executable, "-m", "streamlit", "run", str(_app_file()), *options, "--", *paths]
+
+
+def _app_file() -> Path:
+    import importlib.util
+
+    spec = importlib.util.find_spec("effbench_leaderboard")
+    folders = list(spec.submodule_search_locations or ()) if spec is not None else []
+    for folder in folders:
+        if (file := Path(folder) / "app.py").is_file():
+            return file
+    raise BadInput(
+        "the leaderboard (package effbench_leaderboard) is not installed; reinstall effbench from its repository"
+    )

@@ -1,0 +1,111 @@
+"""``effbench new``: write a starter package for a method or a task, which installs and passes its checker as it is."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from effbench.api import Task
+
+KINDS = ("method", "task")
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+# A pipeline on a CPU picks its kernels by batch size, so its outputs agree to rounding only.
+T2I_TOLERANCE = 1e-3
+
+
+def new(
+    kind: Annotated[str, typer.Argument(help="method or task.")],
+    name: Annotated[str, typer.Argument(help="Lower-case words joined by hyphens, such as half-steps.")],
+    into: Annotated[Path, typer.Option(help="Folder in which the package's folder is made.")] = Path(),
+    for_task: Annotated[str, typer.Option("--for", metavar="TASK", help="Task that the method serves.")] = "t2i",
+) -> None:
+    """Write an installable starter package for a method or a task."""
+    from effbench.cli.outcome import require_choice
+    from effbench.errors import BadInput
+
+    require_choice(kind, KINDS, "the kind")
+    fields = starter_fields(kind, name, for_task)
+    folder = into / fields["distribution"]
+    if folder.exists():
+        raise BadInput(f"{folder} exists already; choose another name or another --into")
+    try:
+        for path, content in starter_files(kind, fields, for_task).items():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{folder}: cannot be written: {error.strerror}") from None
+    print(f"wrote {folder}; next:\n  cd {folder}\n  pip install -e '.[test]'\n  pytest")
+
+
+def starter_fields(kind: str, name: str, for_task: str) -> dict[str, str]:
+    """Return what fills the templates' fields; raise ``BadInput`` where the name or the task cannot be used."""
+    from effbench import api, registry
+    from effbench.errors import BadInput
+
+    if not NAME.fullmatch(name):
+        raise BadInput(f"the name {name!r} is not lower-case words joined by hyphens, such as 'half-steps'")
+    taken = registry.methods if kind == "method" else registry.tasks
+    if name in taken.names():
+        raise BadInput(f"the {kind} {name!r} exists already, from {taken.origin(name)}; names are unique")
+    class_name = "".join(word.capitalize() for word in name.split("-"))
+    package = f"effbench_{name.replace('-', '_')}"
+    fields = {
+        "kind": kind,
+        "name": name,
+        "class_name": class_name,
+        "distribution": f"effbench-{name}",
+        "package": package,
+    }
+    if kind == "method":
+        fields |= _task_fields(registry.tasks.get(for_task), for_task)
+    meanings = {*dir(api), *keyword.kwlist, "Estimator", fields.get("system_class"), fields.get("task_class")}
+    if class_name in meanings:
+        raise BadInput(
+            f"the name {name!r} would make the class {class_name}, which has a meaning already; choose another"
+        )
+    if find_spec(package) is not None:
+        raise BadInput(
+            f"the name {name!r} would make the package {package}, which is installed already; choose another"
+        )
+    return fields
+
+
+def _task_fields(task: type[Task], name: str) -> dict[str, str]:
+    """Return the fields that say which system a method accepts and on which task it is tested."""
+    system = task.system_type
+    return {
+        "system_module": system.__module__,
+        "system_class": system.__qualname__,
+        "task_module": task.__module__,
+        "task_class": task.__qualname__,
+        "task_params": f"{task.__qualname__}.Params(steps=2)" if name == "t2i" else "",
+        "tolerance": f", rtol={T2I_TOLERANCE:g}" if name == "t2i" else "",
+    }
+
+
+def starter_files(kind: str, fields: dict[str, str], for_task: str) -> dict[str, str]:
+    """Return path within the package's folder -> content."""
+    package, plugin = fields["package"], fields["package"].removeprefix("effbench_")
+    source = "method_t2i.py" if kind == "method" and for_task == "t2i" else f"{kind}.py"
+    templates = {
+        "pyproject.toml": "pyproject.toml",
+        "README.md": "readme.md",
+        f"{package}/__init__.py": "init.py",
+        f"{package}/{kind}.py": source,
+        f"tests/test_{plugin}.py": f"test_{kind}.py",
+    }
+    return {path: _fill(template, fields) for path, template in templates.items()}
+
+
+def _fill(template: str, fields: dict[str, str]) -> str:
+    from importlib.resources import files
+    from string import Template
+
+    return Template((files("effbench.templates") / f"{template}.tmpl").read_text(encoding="utf-8")).substitute(fields)

@@ -1,0 +1,89 @@
+"""``effbench report``: a store as tables, pictures or flat numbers; nothing is measured again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from effbench.errors import BadInput
+
+if TYPE_CHECKING:
+    from effbench.report.pareto import Picture
+
+
+def report(
+    store: Annotated[Path, typer.Argument(help="Store that `effbench run` wrote.")],
+    format_name: Annotated[
+        str, typer.Option("--format", "-f", help="table, md, csv, json, html or latex; csv and json hold every number.")
+    ] = "table",
+    pareto: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X,Y", help="Also draw two axes of quality, latency, memory, compute, energy, preparation."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="File for the report; one ending in .svg, .png or .pdf takes the picture of --pareto instead."
+        ),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Show every number, not only the usual columns.")] = False,
+) -> None:
+    """Show what a store holds: quality, latency, memory and compute with their intervals."""
+    import effbench.store
+    from effbench.report.figures import SUFFIXES
+    from effbench.report.formats import render
+    from effbench.report.pareto import parse_axes, pictures_of
+    from effbench.report.summarise import summarise
+    from effbench.report.terminal import PLAIN_WIDTH
+
+    axes = parse_axes(pareto) if pareto is not None else None
+    picture_file = out if out is not None and out.suffix.lower() in SUFFIXES else None
+    if picture_file is not None and axes is None:
+        raise BadInput(f"{picture_file} is a picture; say what to draw, for example --pareto latency,quality")
+    view = effbench.store.read_store(store)
+    if not view.cells:
+        raise BadInput(
+            f"{store}: no cell has finished yet, so there is nothing to report; run its suite again to go on"
+        )
+    summary = summarise(view)
+    pictures = pictures_of(summary, axes) if axes is not None else ()
+    is_terminal = sys.stdout.isatty() and (out is None or picture_file is not None)
+    width, colour = (_terminal_width(), True) if is_terminal else (PLAIN_WIDTH, False)
+    text = render(summary, format_name, every=every, width=width, colour=colour, pareto=axes)
+    if out is None or picture_file is not None:
+        sys.stdout.write(text)
+    else:
+        _write(out, text)
+    if axes is not None and (format_name != "html" or picture_file is not None):
+        files = [picture_file] if picture_file else [store / f"pareto-{axes[0]}-{axes[1]}{s}" for s in (".svg", ".png")]
+        _draw(pictures, files)
+    if view.unfinished:
+        print(f"not finished yet: {', '.join(view.unfinished)}", file=sys.stderr)
+
+
+def _terminal_width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+def _draw(pictures: Sequence[Picture], files: Sequence[Path]) -> None:
+    from effbench.report.figures import write_picture
+
+    for file in files:
+        write_picture(pictures, file)
+        print(f"wrote {file}", file=sys.stderr)
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{file}: cannot be written: {error.strerror or error}") from None
+    print(f"wrote {file}", file=sys.stderr)

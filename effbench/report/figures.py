@@ -1,0 +1,135 @@
+"""The Pareto picture as a file that one would put into a paper: one panel per workload, a legend, and what is missing."""
+
+from __future__ import annotations
+
+import io
+import math
+import textwrap
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from effbench.errors import BadInput, nearest
+from effbench.report.caption import level_text
+from effbench.report.panel import BEHIND, FRONT, INK, MARKER_SIZE, REFERENCE, draw_names, draw_panel
+from effbench.report.pareto import Picture
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+SUFFIXES = (".svg", ".png", ".pdf")
+PANEL_WIDTH, PANEL_HEIGHT, MARGIN = 5.2, 3.9, 0.5
+"""Inches; the margin holds legend and notes."""
+
+MOST_ACROSS = 3
+LINE_LENGTH = 92
+"""Characters of a note that fit under one panel."""
+
+DPI = 200
+
+
+def write_picture(pictures: Sequence[Picture], file: Path) -> None:
+    """Write the panels to an SVG, PNG or PDF file; the same input gives the same bytes.
+
+    Raises ``BadInput`` for another suffix or where the file cannot be written.
+    """
+    suffix = file.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise BadInput(f"{file}: a picture is written as {', '.join(SUFFIXES)}{nearest(suffix, SUFFIXES)}")
+    content = draw(pictures, suffix.removeprefix("."))
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        raise BadInput(f"{file}: cannot be written: {error.strerror or error}") from None
+
+
+def draw(pictures: Sequence[Picture], kind: str) -> bytes:
+    """Return the panels as a file of that kind (svg, png, pdf)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with _style():
+        across = min(MOST_ACROSS, len(pictures))
+        down = math.ceil(len(pictures) / across)
+        size = (PANEL_WIDTH * across, PANEL_HEIGHT * down + MARGIN)
+        figure = Figure(figsize=size, dpi=DPI, layout="constrained")
+        FigureCanvasAgg(figure)
+        panels = figure.subplots(down, across, squeeze=False).ravel()
+        for axes, picture in zip(panels, pictures):
+            draw_panel(axes, picture)
+        for axes in panels[len(pictures) :]:
+            axes.set_axis_off()
+        if handles := _handles(pictures):
+            figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), frameon=False, fontsize=8)
+        _notes(figure, pictures, LINE_LENGTH * across)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        for axes, picture in zip(panels, pictures):
+            draw_names(axes, picture)
+        buffer = io.BytesIO()
+        stamp = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+        figure.savefig(buffer, format=kind, metadata=stamp)
+    return buffer.getvalue()
+
+
+def _style() -> AbstractContextManager[None]:
+    import matplotlib
+
+    return matplotlib.rc_context(
+        {
+            "font.family": ["DejaVu Sans"],
+            "font.size": 9,
+            "axes.titlesize": 10.5,
+            "axes.titleweight": "bold",
+            "axes.labelsize": 9.5,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.edgecolor": "#666666",
+            "axes.linewidth": 0.8,
+            "axes.grid": True,
+            "axes.axisbelow": True,
+            "grid.color": "#E6E6E6",
+            "grid.linewidth": 0.7,
+            "xtick.color": "#444444",
+            "ytick.color": "#444444",
+            "xtick.major.size": 3,
+            "ytick.major.size": 3,
+            "savefig.facecolor": "white",
+            "svg.fonttype": "path",
+            "svg.hashsalt": "effbench",
+        }
+    )
+
+
+def _handles(pictures: Sequence[Picture]) -> list[Line2D]:
+    """Return the legend's entries, only for what the panels show."""
+    from matplotlib.lines import Line2D
+
+    def dot(label: str, marker: str, face: str, edge: str = "white", linewidth: float = 0) -> Line2D:
+        look = Line2D([], [], label=label, color=face, linewidth=linewidth)
+        look.set(marker=marker, markersize=MARKER_SIZE, markerfacecolor=face, markeredgecolor=edge)
+        return look
+
+    points = [point for picture in pictures for point in picture.points]
+    entries = [
+        (any(p.cell.role == "reference" for p in points), dot("reference", "D", REFERENCE)),
+        (any(p.on_front for p in points), dot("Pareto front", "o", FRONT, linewidth=1.3)),
+        (any(not p.on_front for p in points), dot("behind the front", "o", BEHIND)),
+        (any(p.cell.execution == "simulated" for p in points), dot("simulated", "o", "white", INK)),
+    ]
+    return [handle for is_shown, handle in entries if is_shown]
+
+
+def _notes(figure: Figure, pictures: Sequence[Picture], line_length: int) -> None:
+    """Write under the panels what the error bars are and which methods are missing, with the reason."""
+    levels = tuple(dict.fromkeys(level for picture in pictures for level in picture.levels))
+    lines = [f"Error bars: {level_text(levels)} intervals."] if any(picture.points for picture in pictures) else []
+    for picture in pictures:
+        if picture.left_out:
+            which = f" in {picture.title}" if len(pictures) > 1 else ""
+            left_out = ", ".join(f"{name} ({reason})" for name, reason in picture.left_out)
+            lines.append(f"Not drawn{which}: {left_out}.")
+    text = "\n".join(textwrap.fill(line, line_length) for line in lines)
+    figure.supxlabel(text, x=0.01, ha="left", fontsize=7.5, color="#444444", parse_math=False)

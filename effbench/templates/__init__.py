@@ -1,0 +1,1 @@
+"""The files that ``effbench new`` writes, with ``$fields`` to fill in."""

@@ -1,0 +1,30 @@
+"""Fixtures for every test: the third-party toy package, installed once."""
+
+import importlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+PACKAGE = Path(__file__).parent / "plugin_package"
+
+
+@pytest.fixture(scope="session")
+def toy_plugin(tmp_path_factory):
+    """Return the folder that the toy package is installed in; it is on sys.path of this process too."""
+    shared = tmp_path_factory.getbasetemp().parent if hasattr(sys, "_called_from_xdist") else tmp_path_factory.getbasetemp()
+    target = shared / "toy-plugin"
+    with FileLock(f"{target}.lock"):
+        if not target.exists():
+            source = shared / "toy-plugin-source"
+            shutil.copytree(PACKAGE, source, ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
+            building = shared / "toy-plugin-building"
+            pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
+            subprocess.run([*pip, "--target", building, source], check=True, timeout=120)
+            building.rename(target)
+    sys.path.insert(0, str(target))
+    importlib.invalidate_caches()
+    return target

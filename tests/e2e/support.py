@@ -1,0 +1,93 @@
+"""Runs the real command line in a process of its own, with the third-party toy package installed."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from effbench.parts import read_parts
+from effbench.store import SAMPLE_KEY, read_store
+
+SUITES = Path(__file__).parent.parent / "plugin_package" / "suites"
+
+
+@dataclass
+class Result:
+    code: int
+    out: str
+    err: str
+
+    def json(self):
+        return json.loads(self.out)
+
+
+@dataclass
+class Cli:
+    """`cli("run", suite)` runs the command in `cwd` and returns code, stdout and stderr."""
+
+    cwd: Path
+    env: dict
+
+    def argv(self, *args):
+        return [sys.executable, "-c", "from effbench.cli import main; main()", *map(str, args)]
+
+    def __call__(self, *args, timeout=120, preexec_fn=None):
+        done = subprocess.run(
+            self.argv(*args),
+            cwd=self.cwd,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            preexec_fn=preexec_fn,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    def popen(self, *args):
+        return subprocess.Popen(
+            self.argv(*args), cwd=self.cwd, env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+
+def suite_text(name="small", *, methods, seeds=(0,), latency="null", memory=False, limit=6, extra=""):
+    """Return a suite over the optimisation task in which the methods are given as YAML lines."""
+    return f"""\
+schema: effbench/suite/1
+name: {name}
+tasks:
+  - id: minimise
+    use: toy-minimise
+    with: {{steps: 8, dim: 2, problems: 12}}
+    samples: {{limit: {limit}}}
+    batch_size: 2
+methods:
+  - {{id: reference, use: reference, role: reference}}
+{"".join(f"  - {line}{chr(10)}" for line in methods)}seeds: {list(seeds)}
+measure: {{latency: {latency}, memory: {str(memory).lower()}, flops: false}}
+stats: {{resamples: 200}}
+execution: {{timeout_s: 20}}
+{extra}"""
+
+
+def committed(store: Path) -> dict:
+    """Return (task/method, seed, sample) -> output hash of everything a store has committed."""
+    rows = {}
+    for cell in read_store(store).cells:
+        table = read_parts(store / "cells" / cell.id / "samples", SAMPLE_KEY)
+        if table is None:
+            continue
+        columns = (table[name].to_pylist() for name in ("seed", "sample_id", "output_sha256"))
+        rows |= {(cell.method_id, seed, sample): sha for seed, sample, sha in zip(*columns)}
+    return rows
+
+
+def quality(store: Path) -> dict:
+    """Return (method, number) -> (value, low, high) of all quality numbers."""
+    return {
+        (cell.method_id, n.name): (n.value, n.ci_low, n.ci_high)
+        for cell in read_store(store).cells
+        for n in cell.numbers
+        if n.axis == "quality"
+    }

@@ -1,0 +1,122 @@
+"""The text-to-image task end to end, on the embedded model and on a local folder in hub format with random weights."""
+
+import json
+import shutil
+
+import pytest
+
+from effbench import zoo
+from effbench.store import read_store
+
+SUITE = """\
+schema: effbench/suite/1
+name: tiny
+tasks:
+  - id: digits
+    use: t2i
+    with: {system: "zoo:digits-pixart", steps: 3}
+    samples: {limit: 4}
+    batch_size: 2
+methods:
+  - {id: reference, use: reference, role: reference}
+  - {use: int8-dynamic}
+  - {use: int8-simulated}
+  - {use: "int8-dynamic+guidance-off"}
+measure: {latency: {rounds: 1, budget_s: 0.2}}
+stats: {resamples: 200}
+execution: {start: fork}
+"""
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory, toy_plugin):
+    import os
+
+    from support import Cli
+
+    cli = Cli(tmp_path_factory.mktemp("tiny"), {**os.environ, "PYTHONPATH": str(toy_plugin)})
+    (cli.cwd / "suite.yaml").write_text(SUITE)
+    result = cli("run", "suite.yaml", "--store", "fork", timeout=280)
+    assert result.code == 0, result.err
+    return cli
+
+
+def numbers(store):
+    return {(c.method_id, n.name): n for c in read_store(store).cells for n in c.numbers}
+
+
+@pytest.mark.timeout(300)
+def test_the_three_axes_are_there_and_a_simulated_method_has_quality_only(tiny):
+    found = numbers(tiny.cwd / "fork")
+    assert found["int8-dynamic", "parameter_mb"].value < 0.6 * found["reference", "parameter_mb"].value
+    assert found["int8-dynamic+guidance-off", "gflop_per_sample"].value == pytest.approx(
+        found["reference", "gflop_per_sample"].value / 2, rel=0.1
+    )
+    assert found["int8-simulated", "latency_p50_ms"].reason == "simulated"
+    assert found["int8-simulated", "peak_rss_growth_mb"].reason == "simulated"
+    assert found["int8-simulated", "psnr_db"].value > found["int8-dynamic", "psnr_db"].value > 15
+    assert found["reference", "psnr_db"].reason == "no_reference"
+    assert found["reference", "latency_p50_ms"].value > 0
+
+
+@pytest.mark.timeout(300)
+def test_quality_memory_and_latency_ran_the_same_object(tiny):
+    for cell in read_store(tiny.cwd / "fork").cells:
+        assert len(set(cell.probe_sha256.values())) == 1, cell.method_id
+        if cell.execution == "real":
+            assert set(cell.probe_sha256) == {"quality", "memory", "latency"}
+
+
+@pytest.mark.timeout(300)
+def test_fork_and_spawn_give_the_same_quality(tiny):
+    only = ["--only", "int8-dynamic", "--set", "measure.latency=null", "--set", "measure.memory=false"]
+    result = tiny("run", "suite.yaml", "--store", "spawn", "--set", "execution.start=spawn", *only, timeout=280)
+    assert result.code == 0, result.err
+    forked, spawned = numbers(tiny.cwd / "fork"), numbers(tiny.cwd / "spawn")
+    compared = [key for key in spawned if spawned[key].axis in ("quality", "compute")]
+    assert compared
+    assert all(spawned[key].value == forked[key].value for key in compared)
+
+
+@pytest.mark.timeout(300)
+def test_a_local_folder_in_hub_format_runs_and_what_cannot_be_judged_says_so(tiny):
+    from diffusers import PixArtSigmaPipeline
+
+    folder = tiny.cwd / "hub-model"
+    pipeline = PixArtSigmaPipeline.from_pretrained(zoo.find("zoo:digits-pixart").weights)
+    for parameter in pipeline.transformer.parameters():
+        parameter.data.add_(0.01)
+    pipeline.save_pretrained(folder)
+    tiny.cwd.joinpath("prompts.txt").write_text("a seven\nan eight\na nine\nthe number 3\na small 4\n")
+    local = ["--set", f"tasks.digits.with.system={folder}", "--set", "tasks.digits.with.prompts=prompts.txt"]
+    quick = ["--set", "measure.latency=null", "--only", "int8-dynamic"]
+    result = tiny("run", "suite.yaml", "--store", "local", *local, *quick, timeout=280)
+    assert result.code == 0, result.err
+    found = numbers(tiny.cwd / "local")
+    assert found["int8-dynamic", "psnr_db"].value > 10
+    assert found["int8-dynamic", "prompt_accuracy"].reason == "unsupported"
+
+
+@pytest.mark.parametrize(
+    ("change", "hint"),
+    [
+        ({"_class_name": "FluxPipeline"}, "PixArtSigmaPipeline"),
+        (None, "model_index.json"),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_refused_before_anything_runs(tiny, change, hint, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(zoo.find("zoo:digits-pixart").weights, folder)
+    if change is None:
+        (folder / "model_index.json").unlink()
+    else:
+        index = json.loads((folder / "model_index.json").read_text())
+        (folder / "model_index.json").write_text(json.dumps(index | change))
+    refused = tiny("validate", "suite.yaml", "--set", f"tasks.digits.with.system={folder}")
+    assert refused.code == 2
+    assert hint in refused.err and len(refused.err.strip().splitlines()) == 1
+
+
+def test_a_hub_id_without_revision_is_refused(tiny):
+    refused = tiny("validate", "suite.yaml", "--set", "tasks.digits.with.system=owner/name")
+    assert refused.code == 2 and "revision" in refused.err

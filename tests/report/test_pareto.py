@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from effbench.errors import BadInput
+from effbench.report.pareto import front, parse_axes, picture_of, pictures_of
+from effbench.report.summarise import Summary, summarise, summarise_stores
+
+POINTS = [(1.0, 1.0), (2.0, 3.0), (3.0, 2.0), (3.0, 4.0), (4.0, 4.0), (2.0, 3.0)]
+
+
+@pytest.mark.parametrize(
+    ("higher_x", "higher_y", "ahead"),
+    [
+        (False, True, [0, 1, 3, 5]),  # (2, 3) stands twice and both stay; (4, 4) loses to (3, 4)
+        (False, False, [0]),
+        (True, True, [4]),
+        (True, False, [0, 2, 4]),  # (3, 4) loses to (3, 2)
+    ],
+)
+def test_front_of_a_case_done_by_hand(higher_x: bool, higher_y: bool, ahead: list[int]) -> None:
+    assert [i for i, is_ahead in enumerate(front(POINTS, higher_x, higher_y)) if is_ahead] == ahead
+
+
+def test_front_of_nothing_of_one_and_of_equal_points() -> None:
+    assert front([], True, True) == ()
+    assert front([(1.0, 2.0)], True, False) == (True,)
+    assert front([(1.0, 2.0)] * 3, True, False) == (True, True, True)
+
+
+def quality_and_latency(make: Any, *values: tuple[float, float]) -> Summary:
+    cells = [
+        make.cell(f"m{i}", [make.number("clip_score", q), make.number("latency_p50_ms", t)], i)
+        for i, (t, q) in enumerate(values)
+    ]
+    return summarise(make.view(*cells))
+
+
+def test_staircase_turns_at_the_worse_of_both(make: Any) -> None:
+    (workload,) = quality_and_latency(make, (1.0, 1.0), (3.0, 4.0), (2.0, 3.0), (4.0, 2.0)).workloads
+    assert picture_of(workload, ("latency", "quality")).staircase == ((1, 1), (2, 1), (2, 3), (3, 3), (3, 4))
+    assert picture_of(workload, ("quality", "latency")).staircase == ((1, 1), (1, 2), (3, 2), (3, 3), (4, 3))
+
+
+def test_cells_without_both_numbers_are_named_with_their_reason(typical: Summary) -> None:
+    (picture,) = pictures_of(typical, ("latency", "quality"))
+    assert [point.name for point in picture.points] == ["reference", "fewer-steps"]
+    assert picture.left_out == (("int8-simulated", "latency simulated"), ("w4a4", "failed: oom"))
+
+
+def test_intervals_that_are_not_known_shrink_to_the_value(make: Any) -> None:
+    (workload,) = quality_and_latency(make, (1.0, 1.0)).workloads
+    (point,) = picture_of(workload, ("latency", "quality")).points
+    assert (point.across, point.upright) == ((1.0, 1.0), (1.0, 1.0))
+
+
+def test_all_simulated_leaves_a_picture_without_points(make: Any) -> None:
+    cells = [make.cell(m, make.full_numbers(0.3, None, None), i, execution="simulated") for i, m in enumerate("ab")]
+    (picture,) = pictures_of(summarise(make.view(*cells)), ("latency", "quality"))
+    assert picture.points == ()
+    assert [name for name, _ in picture.left_out] == ["a", "b"]
+
+
+def test_latency_of_several_machines_is_the_ratio(make: Any) -> None:
+    views = [make.view(make.cell("ref", machine=name * 12)) for name in "ab"]
+    (picture,) = pictures_of(summarise_stores(views), ("latency", "quality"))
+    assert picture.x.name == "speedup"
+    assert [point.name for point in picture.points] == ["ref aaaaaaaa", "ref bbbbbbbb"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("quality", "takes two axes as X,Y, not 'quality'"),
+        ("quality,speed", "unknown axis 'speed'"),
+        ("qualty,latency", "did you mean 'quality'"),
+        ("latency,latency", "two different axes"),
+        ("a,b,c", "takes two axes"),
+    ],
+)
+def test_axes_that_make_no_sense_are_refused_in_one_sentence(text: str, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        parse_axes(text)
+
+
+def test_an_axis_nobody_recorded_is_refused(make: Any) -> None:
+    with pytest.raises(BadInput, match="no comparable memory number"):
+        pictures_of(quality_and_latency(make, (1.0, 1.0)), ("memory", "quality"))
+
+
+def test_axes_may_have_spaces() -> None:
+    assert parse_axes("quality, latency") == ("quality", "latency")
