@@ -15,7 +15,9 @@ PACKAGE = Path(__file__).parent / "plugin_package"
 @pytest.fixture(scope="session")
 def toy_plugin(tmp_path_factory):
     """Return the folder that the toy package is installed in; it is on sys.path of this process too."""
-    shared = tmp_path_factory.getbasetemp().parent if hasattr(sys, "_called_from_xdist") else tmp_path_factory.getbasetemp()
+    shared = (
+        tmp_path_factory.getbasetemp().parent if hasattr(sys, "_called_from_xdist") else tmp_path_factory.getbasetemp()
+    )
     target = shared / "toy-plugin"
     with FileLock(f"{target}.lock"):
         if not target.exists():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from effbench.api import Metric, Scores
 from effbench.atomic import file_sha256
-from effbench.parts import drop_merged_parts, merge_parts, read_parts, scores_of
+from effbench.parts import drop_merged_parts, merge_parts, metadata_values, read_parts, scores_of
 from effbench.record import SCHEMA, Attempt, CellRecord, Number, Reason
 from effbench.runner.numbers import (
     LatencyInput,
@@ -128,6 +128,9 @@ def finish_cell(suite: Suite, task: TaskPlan, cell: Cell, store: Store, machine:
     jobs = {name: folder.job(name) for name in ("prepare", "quality", "memory", "latency")}
     failures = {name: job for name, job in jobs.items() if job and job["status"] == "failed"}
     numbers, complete = _numbers(suite, task, cell, store, machine, jobs)
+    if task.reference is not None and cell is not task.reference:
+        # Scored while the reference was missing: the cell is run again once the reference is there.
+        complete = complete and metadata_values(folder.samples, "reference") == {task.reference.id}
     files = {}
     for parts, key in ((folder.samples, SAMPLE_KEY), (folder.timings, TIMING_KEY)):
         merged = merge_parts(parts, key)

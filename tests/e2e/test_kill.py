@@ -63,7 +63,9 @@ def check_kills(cli, suite, rounds):
 
 
 def _keys(names):
-    return {(path.parent.parent.name, name.split(".")[0]) for name, path in names.items() if not name.startswith("merged")}
+    return {
+        (path.parent.parent.name, name.split(".")[0]) for name, path in names.items() if not name.startswith("merged")
+    }
 
 
 def _batches_computed(store):

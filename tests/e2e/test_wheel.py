@@ -70,5 +70,7 @@ def test_the_wheel_runs_the_smallest_suite_outside_the_checkout(wheel, toy_plugi
     run = subprocess.run([*command, "run", suite], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stderr
     assert "toy-momentum" in run.stdout
-    listed = subprocess.run([*command, "list", "zoo"], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
+    listed = subprocess.run(
+        [*command, "list", "zoo"], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60
+    )
     assert "zoo:digits-pixart" in listed.stdout, listed.stderr

@@ -26,9 +26,14 @@ def test_the_table_goes_to_stdout(stored: None, tmp_path: Path, capsys: pytest.C
     assert max(map(len, out.splitlines())) <= 140
 
 
-def test_pictures_go_beside_the_store_by_default(stored: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_pictures_go_beside_the_store_by_default(
+    stored: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     report(tmp_path, pareto="latency,quality")
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["pareto-latency-quality.png", "pareto-latency-quality.svg"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        "pareto-latency-quality.png",
+        "pareto-latency-quality.svg",
+    ]
     out, err = capsys.readouterr()
     assert "fewer-steps" in out
     assert err.count("wrote") == 2

@@ -6,13 +6,34 @@ from effbench.report.columns import columns_of, label_of, primary_of
 from effbench.report.summarise import Summary, summarise, summarise_stores
 from effbench.report.tables import table_of
 
-KEYS = "cell task method name value unit n ci_low ci_high higher_is_better axis primary execution reason".split()
+KEYS = [
+    "cell",
+    "task",
+    "method",
+    "name",
+    "value",
+    "unit",
+    "n",
+    "ci_low",
+    "ci_high",
+    "higher_is_better",
+    "axis",
+    "primary",
+    "execution",
+    "reason",
+]
 
 
 def test_numbers_are_flat_and_carry_exactly_the_agreed_keys(typical: Summary) -> None:
     assert all(list(row) == KEYS for row in typical.numbers)
     row = next(row for row in typical.numbers if row["method"] == "fewer-steps" and row["name"] == "latency_p50_ms")
-    assert (row["task"], row["value"], row["unit"], row["axis"], row["primary"]) == ("t2i", 403.1, "ms", "latency", True)
+    assert (row["task"], row["value"], row["unit"], row["axis"], row["primary"]) == (
+        "t2i",
+        403.1,
+        "ms",
+        "latency",
+        True,
+    )
 
 
 def test_a_failed_cell_has_a_null_with_its_reason_for_each_primary_number(typical: Summary) -> None:

@@ -32,7 +32,7 @@ def test_layout_goes_from_one_line_to_stacked_to_several_parts(typical: Summary)
     stacked, parts = layout(table, 80)
     assert stacked
     assert len(parts) > 1
-    assert sum(parts, []) == list(range(8))
+    assert [index for part in parts for index in part] == list(range(8))
 
 
 def test_every_part_repeats_the_methods(typical: Summary) -> None:

@@ -1,0 +1,1 @@
+"""The Streamlit leaderboard: draws what ``effbench.report`` computed."""

@@ -1,0 +1,67 @@
+"""Round trips of what a cell leaves: scores, arrays, outputs; hashes tell what differs."""
+
+import numpy as np
+import pytest
+
+from effbench.api import Scores
+from effbench.digest import digest
+from effbench.parts import (
+    KeptOutputs,
+    merge_parts,
+    part_files,
+    read_parts,
+    score_columns,
+    scores_of,
+    write_outputs,
+    write_part,
+)
+
+KEY = ("seed", "sample_id")
+
+
+def part(folder, ids, seed=0, shift=0.0):
+    scalars = {"a": np.arange(len(ids)) + shift, "b": np.full(len(ids), np.nan)}
+    arrays = {"box": [np.ones((i, 2), np.float32) * i for i in range(len(ids))]}
+    columns = {"sample_id": ids, "seed": [seed] * len(ids)} | score_columns(Scores(scalars, arrays))
+    return write_part(folder, f"s{seed}-{ids[0]}", columns, {"code_version": "v"})
+
+
+def test_scores_with_nan_and_ragged_arrays_come_back(tmp_path):
+    part(tmp_path, ["x", "y", "z"])
+    scores = scores_of(read_parts(tmp_path, KEY))
+    assert scores.scalars["a"].tolist() == [0, 1, 2]
+    assert np.isnan(scores.scalars["b"]).all()
+    assert [a.shape for a in scores.arrays["box"]] == [(0, 2), (1, 2), (2, 2)]
+    assert scores.arrays["box"][2].tolist() == [[2, 2], [2, 2]]
+
+
+def test_merging_keeps_every_row_once_even_beside_the_merged_file(tmp_path):
+    part(tmp_path, ["x", "y"])
+    part(tmp_path, ["z"], shift=7.0)
+    merged = merge_parts(tmp_path, KEY)
+    assert merged is not None and len(part_files(tmp_path)[0]) == 3
+    assert read_parts(tmp_path, KEY)["sample_id"].to_pylist() == ["x", "y", "z"]
+
+
+def test_a_damaged_part_is_told_apart_and_not_read(tmp_path):
+    part(tmp_path, ["x"])
+    bad = part(tmp_path, ["y"])
+    bad.write_bytes(bad.read_bytes()[:-10])
+    assert part_files(tmp_path)[1] == [bad]
+    assert read_parts(tmp_path, KEY)["sample_id"].to_pylist() == ["x"]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int8", "int64", "bool"])
+def test_outputs_come_back_bit_for_bit(tmp_path, dtype):
+    outputs = [{"image": np.arange(6).reshape(2, 3).astype(dtype)}, {"image": np.zeros((0, 3), dtype)}]
+    write_outputs(tmp_path, "s3-k", ["x", "y"], 3, outputs)
+    kept = KeptOutputs(tmp_path)
+    assert digest(kept.batch(["y", "x"], 3)) == digest(outputs[::-1])
+    assert kept.batch(["x"], 4) is None
+
+
+def test_the_digest_tells_values_dtypes_shapes_and_order_apart():
+    a = np.arange(4, dtype=np.float32)
+    different = [a, a.astype(np.float64), a.reshape(2, 2), a[::-1], {"a": a}, {"b": a}, [a, a]]
+    assert len({digest(x) for x in different}) == len(different)
+    assert digest({"x": 1, "y": a}) == digest({"y": a.copy(), "x": 1})

@@ -1,0 +1,88 @@
+"""Entry points of fake distributions: duplicates, versions, broken modules."""
+
+import sys
+
+import pytest
+
+from effbench.api import Method
+from effbench.errors import BadInput
+from effbench.registry import Registry, code_version
+
+METHOD = """
+from effbench.api import Method, System
+class M(Method):
+    name = {name!r}
+    api_version = {version}
+    accepts = (System,)
+    def apply(self, system, artifact):
+        return system
+"""
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def add(dist, module, name, source):
+        info = tmp_path / f"{dist}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {dist}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[effbench.test]\n{name} = {module}:M\n")
+        (tmp_path / f"{module}.py").write_text(source)
+
+    return add
+
+
+def registry():
+    return Registry("method", "effbench.test", Method)
+
+
+def test_listing_imports_nothing_and_get_loads(install):
+    install("dist-a", "module_listing", "one", METHOD.format(name="one", version=1))
+    plugins = registry()
+    assert plugins.names() == ["one"]
+    assert "module_listing" not in sys.modules
+    assert plugins.get("one").name == "one"
+
+
+def test_a_name_claimed_twice_names_both_origins(install):
+    install("dist-a", "module_dup_a", "one", METHOD.format(name="one", version=1))
+    install("dist-b", "module_dup_b", "one", METHOD.format(name="one", version=1))
+    with pytest.raises(BadInput, match=r"dist-a 1\.0.*dist-b 1\.0"):
+        registry().get("one")
+
+
+@pytest.mark.parametrize(
+    ("source", "hint"),
+    [
+        (METHOD.format(name="one", version=7), "api_version 7, this EffBench has 1"),
+        (METHOD.format(name="two", version=1), "calls itself 'two'"),
+        ("M = 3", "not a subclass of Method"),
+        ("import no_such_thing", "ModuleNotFoundError"),
+    ],
+    ids=["version", "name", "type", "import"],
+)
+def test_a_broken_plugin_is_recorded_and_fatal_for_its_name_only(install, source, hint, request):
+    tag = request.node.callspec.id
+    install("dist-bad", f"module_bad_{tag}", "one", source)
+    install("dist-good", f"module_good_{tag}", "fine", METHOD.format(name="fine", version=1))
+    plugins = registry()
+    assert plugins.get("fine").name == "fine"
+    assert hint in plugins.broken()["one"]
+    with pytest.raises(BadInput, match="one"):
+        plugins.get("one")
+
+
+def test_an_unknown_name_gets_the_nearest(install):
+    install("dist-a", "module_near", "window-attention", METHOD.format(name="window-attention", version=1))
+    with pytest.raises(BadInput, match="did you mean 'window-attention'"):
+        registry().get("window-atention")
+
+
+def test_the_code_version_follows_the_source(install, tmp_path):
+    install("dist-a", "module_code", "one", METHOD.format(name="one", version=1))
+    before = code_version(registry().get("one"))
+    with (tmp_path / "module_code.py").open("a") as file:
+        file.write("# changed\n")
+    code_version.cache_clear()
+    assert code_version(registry().get("one")) != before
