@@ -1,1 +1,1 @@
-"""The Streamlit leaderboard: draws what ``effbench.report`` computed."""
+"""The Streamlit leaderboard: it draws what ``effbench.report`` computed, and computes nothing itself."""

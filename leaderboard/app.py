@@ -1,105 +1,106 @@
-"""The board: one table and one Pareto plot per workload, and where each number comes from. It computes nothing."""
+"""The page of the leaderboard; ``effbench board STORE...`` starts it.
+
+Stores come as arguments behind ``--``, or in the environment variable ``EFFBENCH_BOARD_STORES`` (separated as in PATH).
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
-from effbench_leaderboard.plot import pareto_figure
+from effbench_leaderboard.comparison import show_table
+from effbench_leaderboard.origin import show_origins
+from effbench_leaderboard.plot import show_plot
 
+import effbench.store
 from effbench.errors import StoreError
-from effbench.report.formats import render
-from effbench.report.pareto import picture_of
+from effbench.report.columns import has_several_places
 from effbench.report.summarise import Summary, Workload, summarise_stores
-from effbench.report.tables import Table, table_of
-from effbench.store import read_store
+from effbench.store import StoreView
 
-AXES = ("quality", "latency", "memory", "compute", "energy", "preparation")
 STORES_VARIABLE = "EFFBENCH_BOARD_STORES"
 
 
 def store_paths() -> list[Path]:
-    """Return the stores given on the command line, or in the environment separated like a search path."""
-    given = sys.argv[1:] or [p for p in os.environ.get(STORES_VARIABLE, "").split(os.pathsep) if p]
-    return [Path(path) for path in given]
+    """Return the stores to show: those of the environment variable where it is set, else the arguments."""
+    variable = os.environ.get(STORES_VARIABLE)
+    named = variable.split(os.pathsep) if variable is not None else sys.argv[1:]
+    return [Path(name) for name in dict.fromkeys(named) if name]
 
 
-def draw_table(table: Table) -> None:
-    """Draw the table of a workload with its caption and notes."""
-    rows = []
-    for row in table.rows:
-        badge = {"real": "🟢 real", "simulated": "🟡 simulated"}.get(row.execution, f"🔴 {row.execution}")
-        shown = {"method": row.name, "execution": badge}
-        if table.shows_where:
-            shown["where"] = row.where
-        rows.append(shown | {c.heading: entry.text for c, entry in zip(table.columns, row.entries)})
-    st.dataframe(rows, hide_index=True, width="stretch")
-    for line in (*table.caption, *(f"{letter}: {text}" for letter, text in table.footnotes), *table.notes):
-        st.caption(line)
+def readable(paths: Sequence[Path]) -> list[StoreView]:
+    """Return the stores that can be read and hold a finished cell; say of each other one why it is missing."""
+    views = []
+    for path in paths:
+        try:
+            view = effbench.store.read_store(path)
+        except StoreError as error:
+            st.error(str(error), icon=":material/error:")
+            continue
+        if view.unfinished:
+            names = ", ".join(f"`{name}`" for name in view.unfinished)
+            st.info(f"{path.name}: not finished yet: {names}", icon=":material/hourglass_empty:")
+        if view.cells:
+            views.append(view)
+    return views
 
 
-def draw_pareto(workload: Workload) -> None:
-    """Draw two axes of the workload against each other."""
-    left, right = st.columns(2)
-    x = left.selectbox("x axis", AXES, index=1, key=f"x-{workload.title}")
-    y = right.selectbox("y axis", AXES, index=0, key=f"y-{workload.title}")
-    if len(workload.places) > 1:
-        st.info("The cells ran on several machines or devices: absolute times of different ones are not comparable.")
-    picture = picture_of(workload, (x, y))
-    if not picture.points:
-        st.warning("No method has a number on both axes.")
-    else:
-        st.plotly_chart(pareto_figure(picture), width="stretch")
-    for method, reason in picture.left_out:
-        st.caption(f"Not in the picture: {method} ({reason})")
+def choose(paths: Sequence[Path]) -> tuple[Summary, Workload, bool] | None:
+    """Draw the side bar and return (summary, chosen workload, whether to show every number), or None without a cell."""
+    with st.sidebar:
+        st.header("EffBench", divider="gray")
+        chosen = paths
+        if len(paths) > 1:
+            chosen = st.multiselect("Stores", paths, default=paths, format_func=lambda path: path.name, key="stores")
+    views = readable(chosen)
+    summary = summarise_stores(views)
+    if not summary.workloads:
+        return None
+    with st.sidebar:
+        titles = [workload.title for workload in summary.workloads]
+        title = st.selectbox("Task", titles, key="task")
+        every = st.toggle("Every number", key="every", help="Show all numbers, not only the usual columns.")
+    return summary, summary.workloads[titles.index(title)], every
 
 
-def draw_provenance(workload: Workload) -> None:
-    """Draw where the numbers of one chosen cell come from."""
-    cell = st.selectbox("cell", workload.cells, format_func=lambda c: c.method_id, key=f"cell-{workload.title}")
-    facts = cell.model_dump(mode="json", exclude={"numbers"})
-    st.json({**facts, "machine": dict(workload.machines.get(cell.provenance.machine, {}))}, expanded=1)
-
-
-def draw_downloads(summary: Summary) -> None:
-    """Offer all numbers for download."""
-    for column, (label, kind, suffix) in zip(
-        st.columns(3), [("CSV", "csv", "csv"), ("JSON", "json", "json"), ("LaTeX", "latex", "tex")]
-    ):
-        column.download_button(f"Download {label}", render(summary, kind), f"effbench.{suffix}", key=f"download-{kind}")
+def show(summary: Summary, workload: Workload, every: bool) -> None:
+    """Draw the chosen workload."""
+    st.title(workload.title, anchor=False)
+    st.caption(f"Suite {', '.join(workload.suites)}: quality, latency and memory of {len(workload.cells)} methods.")
+    if has_several_places(workload):
+        st.info(
+            "These methods ran on several machines or devices. Absolute times are not comparable between them and are "
+            "left out; `speedup` is the ratio to the reference timed in the same rounds.",
+            icon=":material/compare_arrows:",
+        )
+    table, plot, origin = st.tabs(
+        [":material/table: Table", ":material/scatter_plot: Pareto", ":material/history: Provenance"]
+    )
+    with table:
+        show_table(summary, workload, every)
+    with plot:
+        show_plot(workload)
+    with origin:
+        show_origins(workload)
 
 
 def main() -> None:
     """Draw the page."""
-    st.set_page_config(page_title="EffBench", layout="wide")
-    st.title("EffBench")
+    st.set_page_config(page_title="EffBench", page_icon=":material/speed:", layout="wide")
     paths = store_paths()
     if not paths:
-        st.error("No store was given: start the board with `effbench board STORE`.")
+        st.error(
+            f"No store was given: run `effbench board STORE...`, or set {STORES_VARIABLE}.", icon=":material/error:"
+        )
         return
-    try:
-        summary = summarise_stores([read_store(path) for path in paths])
-    except StoreError as error:
-        st.error(str(error))
+    chosen = choose(paths)
+    if chosen is None:
+        st.warning("There is nothing to show: no chosen store holds a finished cell.", icon=":material/inbox:")
         return
-    st.caption(
-        f"{summary.suite}: quality, latency and memory of the same object, from {', '.join(p.name for p in paths)}"
-    )
-    if not summary.workloads:
-        st.info("The store holds no finished cell yet.")
-        return
-    titles = [workload.title for workload in summary.workloads]
-    chosen = st.selectbox("task", range(len(titles)), format_func=titles.__getitem__)
-    workload = summary.workloads[chosen]
-    every = st.toggle("all numbers", value=False)
-    draw_table(table_of(workload, every))
-    draw_downloads(summary)
-    st.subheader("Trade-off")
-    draw_pareto(workload)
-    with st.expander("Where the numbers come from"):
-        draw_provenance(workload)
+    show(*chosen)
 
 
 main()

@@ -36,7 +36,7 @@ def refused(tmp_path, text, *overrides):
         (("rounds: 2", "round: 2"), ("s.yaml:9:13", "measure.latency.round", "'rounds'")),
         (("rounds: 2", "rounds: 0"), ("s.yaml:9:13", "got 0")),
         (("rounds: 2", "rounds: two"), ("s.yaml:9:13", "integer", "'two'")),
-        (("role: reference", "role: referense"), ("s.yaml:7:21", "'reference'")),
+        (("role: reference", "role: referense"), ("s.yaml:7:22", "'reference'")),
         (("suite/1", "suite/9"), ("s.yaml:1:1", "effbench/suite/1")),
         (("name: small", "name: Small Name"), ("s.yaml:2:1", "pattern")),
         (("name: small", "name: a\nname: b"), ("s.yaml:3:1", "given twice")),

@@ -9,6 +9,15 @@ from effbench.record import CellRecord
 from effbench.report.columns import Column, has_several_places
 from effbench.report.summarise import Workload, number_of
 
+METHOD_TEXT = {
+    "bootstrap_percentile": "percentile bootstrap over samples",
+    "bootstrap_centred": "centred bootstrap over samples",
+    "wilson": "Wilson",
+    "order_statistic": "order statistics of the calls",
+    "t_log_ratio_of_rounds": "t on log ratios of rounds",
+}
+"""How intervals are made, in words; the reference's own ratio is 1 by definition and needs none."""
+
 
 def caption_of(workload: Workload, columns: Sequence[Column]) -> tuple[str, ...]:
     """Return the caption of a table with these columns, one sentence per line."""
@@ -43,8 +52,11 @@ def interval_text(workload: Workload, columns: Sequence[Column]) -> str:
     for column in columns:
         for cell in workload.cells:
             number = number_of(cell, column.name)
-            if number is not None and number.ci_method and number.ci_method not in methods.setdefault(column.axis, []):
-                methods[column.axis].append(number.ci_method)
+            if number is None or number.ci_method in ("", "definition"):
+                continue
+            word = METHOD_TEXT.get(number.ci_method, number.ci_method.replace("_", " "))
+            if word not in methods.setdefault(column.axis, []):
+                methods[column.axis].append(word)
     how = "; ".join(f"{axis}: {', '.join(names)}" for axis, names in methods.items() if names)
     return f"[low, high]: {level_text(workload.levels)} interval" + (f" ({how})." if how else ".")
 

@@ -23,7 +23,7 @@ SPELLING = {word.lower(): word for word in ACRONYMS.split()} | {"parameter": "pa
 
 @dataclass(frozen=True)
 class Column:
-    """One number of every cell; ``absent`` is the reason that all cells share where it belongs to the run, else ``""``."""
+    """One number of every cell; ``absent`` holds the reasons where no cell has it and that is no method's doing."""
 
     name: str
     axis: str
@@ -103,13 +103,13 @@ def _base(column: Column) -> str:
 
 def _column(same: list[Number]) -> Column:
     first = same[0]
-    reasons = {number.reason or "" for number in same if number.value is None}
-    everywhere = len(reasons) == 1 and reasons <= SURROUNDINGS and all(number.value is None for number in same)
+    reasons = {number.reason or "error" for number in same if number.value is None}
+    nobody = all(number.value is None for number in same)
     return Column(
         name=first.name,
         axis=first.axis,
         unit=first.unit,
         higher_is_better=first.higher_is_better,
         primary=any(number.primary for number in same),
-        absent=reasons.pop() if everywhere else "",
+        absent=", ".join(sorted(reasons)) if nobody and reasons & SURROUNDINGS else "",
     )

@@ -16,6 +16,8 @@ from effbench.report.summarise import Workload, failure_of, number_of, where_of
 
 FLAG_TEXT = {
     "short_warmup": "calls of over a second got two warm-up calls only",
+    "peak_includes_load": "the peak could not be reset after loading, so it includes loading",
+    "probe_differs": "this job's system gave another output on the probe than the one whose quality was scored",
     "unsettled": "timings had not settled when the warm-up budget was spent",
 }
 NOT_RECORDED = "–"

@@ -97,8 +97,9 @@ def check_method(
 
     ``task`` is a task, small and quick, whose system the method accepts. ``n_samples`` of its evaluation samples are
     run, and the same ones again alone, in reverse and on a second system. ``rtol`` is how far an output may depend on
-    its batch mates, relative to its largest magnitude (0: equal bytes; see ``check_task``). ``fresh_process=False``
-    skips the check that starts an interpreter.
+    its batch mates, relative to its norm (0: equal bytes; see ``check_task``). A method that rounds activations makes
+    whole steps of differences in the last bit: find out how far rounding alone takes it, and allow no more.
+    ``fresh_process=False`` skips the check that starts an interpreter.
     """
     if n_samples < 2:
         raise ValueError(f"n_samples is {n_samples}; at least 2 are needed to tell samples apart")

@@ -46,8 +46,8 @@ def _array_problems(values: Sequence[Any], what: str) -> Iterator[str]:
 def difference(ours: Output, theirs: Output, rtol: float) -> str:
     """Return "" where two outputs agree, else what differs.
 
-    ``rtol=0`` demands equal bytes. Otherwise the largest absolute difference may be ``rtol`` times the largest
-    magnitude in ``theirs``.
+    ``rtol=0`` demands equal bytes. Otherwise the Euclidean norm of the difference of an array may be ``rtol`` times
+    that of the array in ``theirs``.
     """
     if ours.keys() != theirs.keys():
         return f"arrays {sorted(ours)} against {sorted(theirs)}"
@@ -57,10 +57,10 @@ def difference(ours: Output, theirs: Output, rtol: float) -> str:
             return f"{name!r} is {a.dtype} {list(a.shape)} against {b.dtype} {list(b.shape)}"
         if a.tobytes() == b.tobytes():
             continue
-        largest = float(np.abs(a.astype(np.float64) - b.astype(np.float64)).max())
-        scale = float(np.abs(b.astype(np.float64)).max())
-        if not largest <= rtol * scale:
-            return f"{name!r} differs by up to {largest:.3g} where its largest magnitude is {scale:.3g}"
+        distance = float(np.linalg.norm(a.astype(np.float64) - b.astype(np.float64)))
+        norm = float(np.linalg.norm(b.astype(np.float64)))
+        if rtol == 0 or not distance <= rtol * norm:
+            return f"{name!r} differs by a vector of norm {distance:.3g}, its own norm is {norm:.3g}"
     return ""
 
 

@@ -87,8 +87,8 @@ def check_task(
 
     ``params`` should make the system small. ``n_samples`` evaluation samples are run, and the same ones again alone, in
     reverse, on a second system and under another seed. ``rtol`` is how far an output may depend on its batch mates,
-    relative to its largest magnitude: 0 means equal bytes; where a library picks its kernels by batch size, allow
-    about 1e-4. ``fresh_process=False`` skips the two checks that start an interpreter.
+    relative to its norm: 0 means equal bytes; where a library picks its kernels by batch size, allow about 1e-4.
+    ``fresh_process=False`` skips the two checks that start an interpreter.
     """
     if n_samples < 2:
         raise ValueError(f"n_samples is {n_samples}; at least 2 are needed to tell samples apart")

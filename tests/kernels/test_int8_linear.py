@@ -1,5 +1,7 @@
 """The int8 layer against its exact reference, and proof that the comparison can fail."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -35,7 +37,7 @@ def test_codes_at_the_end_of_their_range_do_not_saturate_and_eight_bits_would():
     fast = Int8Linear(linear)
     assert rms_ratio(fast(x), exact) < 1e-6
     full_range = torch.ops.quantized.linear_dynamic(x, fast._packed, reduce_range=False)
-    if "avx512_vnni" not in open("/proc/cpuinfo").read():
+    if "avx512_vnni" not in Path("/proc/cpuinfo").read_text():
         assert rms_ratio(full_range, exact) > 1e-3, "the comparison could not see a saturating kernel"
 
 

@@ -45,13 +45,13 @@ def full_numbers(quality: float = 0.3012, latency: float | None = 812.4, speedup
     """What the runner records for one cell; ``latency=None`` makes it a simulated one."""
     half = 0.02 * (latency or 0)
     return [
-        number("clip_score", quality, quality - 0.0123, quality + 0.0118, ci_method="bootstrap over samples"),
-        number("lpips_to_reference", 0.1204, 0.0981, 0.1433, ci_method="bootstrap over samples"),
+        number("clip_score", quality, quality - 0.0123, quality + 0.0118, ci_method="bootstrap_percentile"),
+        number("lpips_to_reference", 0.1204, 0.0981, 0.1433, ci_method="bootstrap_percentile"),
         number(
             "latency_p50_ms",
             latency,
             *((latency - half, latency + half) if latency else (None, None)),
-            ci_method="bootstrap over rounds" if latency else "",
+            ci_method="order_statistic" if latency else "",
         ),
         number("latency_p90_ms", None, reason="too_few_samples"),
         number("speedup", speedup, *((speedup * 0.97, speedup * 1.04) if speedup else (None, None))),

@@ -96,6 +96,18 @@ def test_a_null_that_says_nothing_about_a_method_goes_to_the_notes(typical: Summ
     assert "energy per sample: n/a (no_device) for every method" in table.notes
 
 
+def test_such_a_null_stays_in_the_notes_where_a_method_is_simulated_too(make: Any) -> None:
+    null = make.number("energy_j_per_sample", None, reason="simulated")
+    real = make.number("energy_j_per_sample", None, reason="no_device")
+    (workload,) = summarise(make.view(make.cell("ref", [real]), make.cell("a", [null], 1))).workloads
+    assert table_of(workload).notes == ("energy per sample: n/a (no_device, simulated) for every method",)
+
+
+def test_all_simulated_keeps_its_columns(make: Any) -> None:
+    (workload,) = summarise(make.view(make.cell("ref", make.full_numbers(0.3, None, None)))).workloads
+    assert "latency_p50_ms" in [column.name for column in table_of(workload).columns]
+
+
 def test_times_of_several_machines_are_left_out_and_ratios_stay(make: Any) -> None:
     here = make.view(make.cell("ref", machine="aaaaaaaaaaaa"))
     there = make.view(make.cell("ref", machine="bbbbbbbbbbbb"))
@@ -113,7 +125,7 @@ def test_a_caption_says_samples_seeds_place_and_level(typical: Summary) -> None:
     text = " ".join(table_of(typical.workloads[0]).caption)
     assert "n = 64 samples; seeds 0, 1; no subset; device cpu; dtype float32." in text
     assert "AMD EPYC 7B13, 2 cores, 8.3 GB [feedc0ffee12]" in text
-    assert "95 % interval (quality: bootstrap over samples; latency: bootstrap over rounds)" in text
+    assert "95 % interval (quality: percentile bootstrap over samples; latency: order statistics of the calls)" in text
 
 
 def test_a_caption_copes_with_an_unknown_machine_and_level(make: Any) -> None:

@@ -14,8 +14,8 @@ def draw(n, shift=0.0, scale=1.0, seed=0):
 
 
 def test_frechet_distance_of_two_gaussians_is_the_closed_form():
-    real, ours = RealSet(draw(40_000)), draw(40_000, 0.5, 2.0, seed=1)
-    assert frechet_distance(ours, np.ones(40_000), real) == pytest.approx(4 * 0.25 + 4 * (2 - 1) ** 2, rel=0.03)
+    real, ours = RealSet(draw(3_000)), draw(3_000, 0.5, 2.0, seed=1)
+    assert frechet_distance(ours, np.ones(3_000), real) == pytest.approx(4 * 0.25 + 4 * (2 - 1) ** 2, rel=0.05)
 
 
 def test_a_set_is_at_no_distance_from_itself():

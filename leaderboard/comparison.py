@@ -1,0 +1,112 @@
+"""The comparison table: one row per method, numbers that sort as numbers, their intervals or reasons beside them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from effbench.report.columns import Column
+from effbench.report.formats import render_csv, render_json
+from effbench.report.latex import render_latex
+from effbench.report.summarise import Summary, Workload
+from effbench.report.tables import Entry, Row, Table, superscript, table_of
+
+BADGES = {"real": "🟢", "simulated": "🟡"}
+FAILED_BADGE = "🔴"
+
+
+def show_table(summary: Summary, workload: Workload, every: bool) -> None:
+    """Draw the table of a workload with its caption, footnotes and downloads."""
+    table = table_of(workload, every)
+    kinds = list(dict.fromkeys(row.execution.partition(" ")[0] for row in table.rows))
+    shown = kinds
+    if len(kinds) > 1:
+        shown = st.pills(
+            "Show", kinds, selection_mode="multi", default=kinds, key="kinds", label_visibility="collapsed"
+        )
+    rows = [row for row in table.rows if row.execution.partition(" ")[0] in shown]
+    st.dataframe(
+        pd.DataFrame([_record(table, row) for row in rows]),
+        hide_index=True,
+        height="content",
+        placeholder="",
+        column_config=_configuration(table),
+        key="table",
+    )
+    st.caption("  \n".join(_escape(line) for line in _under(table)))
+    _downloads(summary, workload, table)
+
+
+def _record(table: Table, row: Row) -> dict[str, Any]:
+    badge = BADGES.get(row.execution, FAILED_BADGE)
+    record: dict[str, Any] = {"method": row.name, "execution": f"{badge} {row.execution}"}
+    if table.shows_where:
+        record["where"] = row.where
+    for column, entry in zip(table.columns, row.entries):
+        record[column.name] = float(entry.value) if entry.value else None
+        if _has_tail(table, column):
+            record[f"{column.name} ±"] = _beside(entry)
+    return record
+
+
+def _configuration(table: Table) -> dict[str, Any]:
+    """Return the look of each data frame column."""
+    look = st.column_config
+    found: dict[str, Any] = {
+        "method": look.TextColumn("method", pinned=True),
+        "execution": look.TextColumn(
+            "execution", help="real: what was scored is what was timed; simulated: quality only"
+        ),
+        "where": look.TextColumn("where", help="what tells the places apart: machine, device, dtype"),
+    }
+    for column in table.columns:
+        what = f"`{column.name}`, {column.axis}; {'higher' if column.higher_is_better else 'lower'} is better"
+        found[column.name] = look.NumberColumn(column.heading, help=what, format=_number_format(table, column))
+        found[f"{column.name} ±"] = look.TextColumn(
+            "interval", help="interval of the number to the left, or why it is missing"
+        )
+    return found
+
+
+def _number_format(table: Table, column: Column) -> str:
+    """Return the printf format that shows as many decimals as the most precise value of a column has."""
+    values = [row.entries[table.columns.index(column)].value for row in table.rows]
+    if any("e" in value for value in values):
+        return "scientific"
+    return f"%.{max(len(value.partition('.')[2]) for value in values)}f"
+
+
+def _has_tail(table: Table, column: Column) -> bool:
+    index = table.columns.index(column)
+    return any(_beside(row.entries[index]) for row in table.rows)
+
+
+def _beside(entry: Entry) -> str:
+    """Return what stands beside a value: footnote marks with its interval, or why there is none."""
+    text = entry.interval if entry.value else entry.text
+    return f"{text} {superscript(entry.marks)}".strip() if entry.value else text
+
+
+def _under(table: Table) -> list[str]:
+    return [*table.caption, *(f"{superscript(letter)} {text}" for letter, text in table.footnotes), *table.notes]
+
+
+def _escape(text: str) -> str:
+    """Return text that Streamlit's Markdown shows as it is."""
+    return "".join(f"\\{character}" if character in "\\`*_[]$:<>~#|" else character for character in text)
+
+
+def _downloads(summary: Summary, workload: Workload, table: Table) -> None:
+    name = "".join(character if character.isalnum() else "-" for character in workload.title).strip("-")
+    files = (
+        ("CSV", f"{name}.csv", "text/csv", render_csv(workload.numbers)),
+        ("JSON", f"{name}.json", "application/json", render_json(Summary(summary.suite, (workload,)))),
+        ("LaTeX", f"{name}.tex", "application/x-tex", render_latex([table])),
+    )
+    with st.container(horizontal=True):
+        for label, file, kind, content in files:
+            st.download_button(
+                label, content, file, kind, key=f"download-{label}", icon=":material/download:", on_click="ignore"
+            )

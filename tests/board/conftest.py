@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from effbench.record import CellRecord
+from effbench.store import Store
+
+FACTORY = Path(__file__).parent.parent / "report" / "conftest.py"
+
+
+@pytest.fixture(scope="session")
+def make() -> ModuleType:
+    """The record factories of the report tests; a conftest cannot be imported by name."""
+    spec = importlib.util.spec_from_file_location("record_factory", FACTORY)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def write_store(tmp_path: Path, make: ModuleType) -> Callable[..., Path]:
+    """Write real stores: ``write_store("name", cells, extra plan entries)`` returns its folder."""
+
+    def write(name: str, cells: Sequence[CellRecord], unfinished: Sequence[str] = ()) -> Path:
+        store = Store(tmp_path / name)
+        plan = [{"id": cell.id, "task": cell.task_id, "method": cell.method_id} for cell in cells]
+        plan += [{"id": f"todo-{method}", "task": "t2i", "method": method} for method in unfinished]
+        store.open({"name": name, "stats": {"ci": 0.95}}, plan)
+        for cell in cells:
+            store.cell(cell.id).write_record(cell)
+            store.write_machine(cell.provenance.machine, make.MACHINE)
+        store.close()
+        return store.path
+
+    return write

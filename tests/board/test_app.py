@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+APP = Path(__file__).parent.parent.parent / "leaderboard" / "app.py"
+
+
+@pytest.fixture
+def open_board(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """Run the page over some stores and make sure that nothing raised."""
+
+    def run(*stores: Path) -> AppTest:
+        monkeypatch.setenv("EFFBENCH_BOARD_STORES", os.pathsep.join(map(str, stores)))
+        board = AppTest.from_file(str(APP), default_timeout=30).run()
+        assert not board.exception
+        return board
+
+    return run
+
+
+def frame(board: AppTest) -> Any:
+    return board.dataframe[0].value
+
+
+def test_the_table_shows_values_intervals_badges_and_reasons(
+    open_board: Callable[..., AppTest], write_store: Callable[..., Path], make: ModuleType
+) -> None:
+    board = open_board(write_store("quick", make.typical_cells()))
+    table = frame(board)
+    assert list(table["method"]) == ["reference (ref.)", "fewer-steps", "int8-simulated", "w4a4"]
+    assert list(table["execution"]) == ["🟢 real", "🟢 real", "🟡 simulated", "🔴 failed (oom)"]
+    assert table["latency_p50_ms"][0] == 812.0
+    assert list(table["latency_p50_ms ±"])[:2] == ["[796, 829]", "[395, 411]"]
+    assert list(table["latency_p50_ms ±"])[2:] == ["n/a (simulated)", "n/a (oom)"]
+    assert board.title[0].value == "t2i"
+    assert any("n = 64 samples" in caption.value for caption in board.caption)
+    assert any("killed at 7.1 GB" in caption.value for caption in board.caption)
+
+
+def test_every_number_and_the_filter_of_kinds(
+    open_board: Callable[..., AppTest], write_store: Callable[..., Path], make: ModuleType
+) -> None:
+    board = open_board(write_store("quick", make.typical_cells()))
+    assert "latency_p90_ms" not in frame(board).columns
+    board.toggle("every").set_value(True).run()
+    assert "latency_p90_ms" in frame(board).columns
+    board.pills("kinds").set_value(["simulated"]).run()
+    assert list(frame(board)["method"]) == ["int8-simulated"]
+    board.pills("kinds").set_value([]).run()
+    assert not board.exception
+
+
+def test_axes_can_be_chosen_and_what_is_not_drawn_is_said(
+    open_board: Callable[..., AppTest], write_store: Callable[..., Path], make: ModuleType
+) -> None:
+    board = open_board(write_store("quick", make.typical_cells()))
+    assert board.selectbox("across").value == "latency"
+    assert board.selectbox("upright").value == "quality"
+    said = " ".join(markdown.value for markdown in board.markdown)
+    assert "`int8-simulated`" in said
+    assert "`w4a4`" in said
+    board.selectbox("across").select("compute").run()
+    board.selectbox("upright").select("memory").run()
+    assert not board.exception
+    board.selectbox("across").select("energy").run()
+    assert not board.exception
+    assert any("No method has a number on both axes" in warning.value for warning in board.warning)
+
+
+def test_tasks_can_be_chosen(
+    open_board: Callable[..., AppTest], write_store: Callable[..., Path], make: ModuleType
+) -> None:
+    cells = [make.cell("ref"), make.cell("ref", task="t2v"), make.cell("a", order=1, task="t2v")]
+    board = open_board(write_store("quick", cells))
+    assert len(frame(board)) == 1
+    board.selectbox("task").select("t2v").run()
+    assert list(frame(board)["method"]) == ["ref (ref.)", "a"]
+
+
+def test_times_of_two_machines_never_stand_in_one_table(
+    open_board: Callable[..., AppTest], write_store: Callable[..., Path], make: ModuleType
+) -> None:
+    stores = [write_store(name, [make.cell("ref", machine=name * 6, suite=name)]) for name in ("aa", "bb")]
+    board = open_board(*stores)
+    table = frame(board)
+    assert "latency_p50_ms" not in table.columns
+    assert "speedup" in table.columns
+    assert list(table["where"]) == ["aaaaaaaa", "bbbbbbbb"]
+    assert any("not comparable" in info.value for info in board.info)
+    board.multiselect("stores").set_value([stores[0]]).run()
+    assert "latency_p50_ms" in frame(board).columns
+    board.multiselect("stores").set_value([]).run()
+    assert not board.exception
+    assert board.warning
+
+
+def test_provenance_shows_hashes_attempts_and_claims(
+    open_board: Callable[..., AppTest], write_store: Callable[..., Path], make: ModuleType
+) -> None:
+    claims = ({"metric": "fid", "value": 3.1, "unit": "", "setting": "COCO", "source": "Tab. 2"},)
+    board = open_board(write_store("quick", [make.cell("ref", claims=claims)]))
+    assert [expander.label for expander in board.expander] == ["🟢 ref"]
+    frames = [element.value for element in board.dataframe]
+    assert any("ab" * 32 in frame.to_string() for frame in frames)
+    assert any("Tab. 2" in frame.to_string() for frame in frames)
+    assert any("2026-11-22T10:00:00Z" in frame.to_string() for frame in frames)
+    assert board.code[0].value == "effbench run quick.yaml"
+    assert any(json.loads(element.value).get("system_revision") == "rev1" for element in board.json)
+
+
+def test_an_all_simulated_store_and_one_with_failures_only(
+    open_board: Callable[..., AppTest], write_store: Callable[..., Path], make: ModuleType
+) -> None:
+    simulated = make.cell("ref", make.full_numbers(0.3, None, None), execution="simulated")
+    open_board(write_store("simulated", [simulated]))
+    board = open_board(write_store("failed", [make.failed("ref", order=0)]))
+    assert list(frame(board)["execution"]) == ["🔴 failed (oom)"]
+
+
+def test_stores_that_cannot_be_read_are_named_and_the_others_shown(
+    open_board: Callable[..., AppTest], write_store: Callable[..., Path], make: ModuleType, tmp_path: Path
+) -> None:
+    board = open_board(tmp_path / "missing", write_store("quick", [make.cell("ref")], unfinished=["w8"]))
+    assert "not an EffBench store" in board.error[0].value
+    assert any("t2i/w8" in info.value for info in board.info)
+    assert len(frame(board)) == 1
+
+
+def test_nothing_to_show_is_said(open_board: Callable[..., AppTest], tmp_path: Path) -> None:
+    assert open_board().error
+    assert open_board(tmp_path / "missing").warning
