@@ -122,7 +122,7 @@ def write_outputs(folder: Path, stem: str, ids: Sequence[str], seed: int, output
     from safetensors.numpy import save_file
 
     tensors = {
-        f"{row}/{name}": np.ascontiguousarray(array)
+        f"{row}/{name}": np.asarray(array, order="C")
         for row, output in enumerate(outputs)
         for name, array in output.items()
     }

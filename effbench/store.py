@@ -17,6 +17,7 @@ whole.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 from pydantic import ValidationError
 
@@ -54,12 +56,19 @@ def read_store(path: Path) -> StoreView:
     """Return one view over a store; raise ``StoreError`` in one sentence where it is missing, foreign or damaged."""
     lock = read_lock(path)
     cells, unfinished = [], []
-    for planned in read_plan(path):
-        record = CellFolder(path / "cells" / planned["id"]).record()
-        if record is None:
-            unfinished.append(f"{planned['task']}/{planned['method']}")
-        else:
-            cells.append(record)
+    # Thousands of new records would make the cyclic collector walk all of them again and again: twice the time.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        for planned in read_plan(path):
+            record = CellFolder(path / "cells" / planned["id"]).record()
+            if record is None:
+                unfinished.append(f"{planned['task']}/{planned['method']}")
+            else:
+                cells.append(record)
+    finally:
+        if collecting:
+            gc.enable()
     machines = {file.stem: json.loads(file.read_text()) for file in sorted((path / "machine").glob("*.json"))}
     return StoreView(path, lock["suite"]["name"], lock["suite"], tuple(cells), machines, tuple(unfinished))
 
@@ -195,7 +204,11 @@ class CellFolder:
         """Write the artifacts of a chain, link by link, and return the hash over all of them."""
         from safetensors.numpy import save_file
 
-        tensors = {f"{i}/{name}": value for i, a in enumerate(artifacts) for name, value in a.tensors.items()}
+        tensors = {
+            f"{i}/{name}": np.asarray(value, order="C")
+            for i, a in enumerate(artifacts)
+            for name, value in a.tensors.items()
+        }
         plan = [dict(a.config) for a in artifacts]
         plan_file = write_bytes(self.artifact_folder / "plan.yaml", yaml.safe_dump(plan, sort_keys=True).encode())
         for old in self.artifact_folder.glob("tensors.*.safetensors"):

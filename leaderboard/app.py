@@ -11,15 +11,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
-from effbench_leaderboard.comparison import show_table
-from effbench_leaderboard.origin import show_origins
-from effbench_leaderboard.plot import show_plot
 
 import effbench.store
 from effbench.errors import StoreError
 from effbench.report.columns import has_several_places
 from effbench.report.summarise import Summary, Workload, summarise_stores
 from effbench.store import StoreView
+from effbench_leaderboard.comparison import show_table
+from effbench_leaderboard.origin import show_origins
+from effbench_leaderboard.plot import show_plot
 
 STORES_VARIABLE = "EFFBENCH_BOARD_STORES"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 import streamlit as st
-from effbench_leaderboard.comparison import BADGES, FAILED_BADGE
 
 from effbench.record import CellRecord
 from effbench.report.caption import machine_text
 from effbench.report.summarise import Workload, name_of
+from effbench_leaderboard.comparison import BADGES, FAILED_BADGE
 
 
 def show_origins(workload: Workload) -> None:

@@ -8,13 +8,13 @@ import statistics
 import time
 
 import pytest
-from effbench_baselines.reference.method import Reference
 
 from effbench.api import Context
 from effbench.measure.machine import physical_cores
 from effbench.runner.jobs import Batch, JobSpec
 from effbench.runner.worker import quality
 from effbench.tasks.t2i.task import TextToImage
+from effbench_baselines.reference.method import Reference
 
 SAMPLES, BATCH, REPEATS = 16, 8, 3
 

@@ -24,7 +24,7 @@ def install(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
 
     def add(dist, module, name, source):
-        info = tmp_path / f"{dist}-1.0.dist-info"
+        info = tmp_path / f"{dist.replace('-', '_')}-1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {dist}\nVersion: 1.0\n")
         (info / "entry_points.txt").write_text(f"[effbench.test]\n{name} = {module}:M\n")

@@ -79,8 +79,8 @@ def test_reading_ten_thousand_cells_takes_under_two_seconds(tmp_path):
     (store / "plan.json").write_text(json.dumps(plan))
     seconds = []
     for _ in range(3):
-        started = time.perf_counter()
+        started = time.process_time()  # CPU seconds: other tests run beside this one
         assert len(read_store(store).cells) == 10_000
-        seconds.append(time.perf_counter() - started)
+        seconds.append(time.process_time() - started)
     print(f"10,000 cells in {min(seconds):.2f} s")
     assert min(seconds) < 2.0

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from effbench_baselines.int8_dynamic.method import kept_in_float
 from pydantic import Field
 
 from effbench.api import Artifact, Execution, Method, StrictParams
 from effbench.tasks.t2i.system import DiffusionSystem
+from effbench_baselines.int8_dynamic.method import kept_in_float
 
 if TYPE_CHECKING:
     from torch import nn

@@ -6,6 +6,7 @@ import sys
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from effbench import __version__
 from effbench.cli import board, describe, doctor, list_plugins, new, report, run, schema, validate
@@ -49,6 +50,9 @@ def run_app() -> int:
     try:
         code = app(standalone_mode=False)
     except (BadInput, StoreError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except TyperException as error:  # a missing argument, an unknown command or option
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

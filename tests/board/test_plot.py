@@ -2,10 +2,9 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from effbench_leaderboard.plot import figure_of
-
 from effbench.report.pareto import pictures_of
 from effbench.report.summarise import summarise
+from effbench_leaderboard.plot import figure_of
 
 
 def test_the_plot_draws_the_front_bars_and_exact_values(make: ModuleType) -> None:

@@ -123,3 +123,10 @@ def test_bad_suites_are_one_sentence_with_place_and_hint(cli, write_suite, edit,
     assert refused.code == 2
     (line,) = refused.err.strip().splitlines()
     assert place in line and hint in line
+
+
+@pytest.mark.parametrize("arguments", [["rum"], ["run"], ["run", "x.yaml", "--nope"], ["run", "no-such-file.yaml"]])
+def test_a_bad_command_line_is_one_sentence(cli, arguments):
+    refused = cli(*arguments)
+    assert refused.code == 2
+    assert len(refused.err.strip().splitlines()) == 1

@@ -59,6 +59,13 @@ def test_constant_rows(value):
     assert torch.allclose(Int8Linear(linear)(x), linear(x), atol=0.15)
 
 
+def test_a_sample_does_not_depend_on_its_batch():
+    fast, x = Int8Linear(layer(64, 10)), torch.randn(3, 5, 64) * torch.tensor([1.0, 10.0, 100.0])[:, None, None]
+    together = fast(x)
+    assert all(torch.equal(together[i : i + 1], fast(x[i : i + 1])) for i in range(3))
+    assert fast(x).shape == (3, 5, 10)
+
+
 def test_sizes_counts_and_refusals():
     linear = layer(64, 10)
     assert Int8Linear(linear).packed_bytes() == 64 * 10 + 10 * (4 + 4 + 4)

@@ -32,6 +32,12 @@ def pack(weight: torch.Tensor, bias: torch.Tensor | None) -> Any:
 
 
 def linear(x: torch.Tensor, packed: Any) -> torch.Tensor:
-    """Return x [..., I] float32 times the packed weight as [..., O] float32."""
+    """Return x [..., I] float32 times the packed weight as [..., O] float32.
+
+    The operator takes one activation scale for all it is given. Each item of a batch [B, N, I] is given alone, so that a
+    sample's output never depends on the samples beside it.
+    """
+    if x.dim() > 2:
+        return torch.stack([linear(item, packed) for item in x.unbind()])
     product: torch.Tensor = torch.ops.quantized.linear_dynamic(x, packed, reduce_range=True)
     return product

@@ -34,14 +34,14 @@ def frechet_distance(features: Array, weights: Array, real: RealSet) -> float:
     |m - m_r|^2 + Tr(C + C_r - 2 (C_r^1/2 C C_r^1/2)^1/2) (Dowson and Landau 1982). It is biased upwards for small N,
     alike for every method; NaN where fewer than two samples have weight.
     """
-    features, total = features / real.scale, weights.sum()
+    features = features / real.scale
     if np.count_nonzero(weights) < 2:
         return float("nan")
-    share = weights / total
+    share = weights / weights.sum()
     mean = share @ features
     centred = features - mean
-    # Frequency weights: the unbiased divisor is that of a sample in which sample i stands weights[i] times.
-    covariance = (centred * share[:, None]).T @ centred * (total / max(total - weights.mean(), 1e-12))
+    # Unbiased for weights that say how reliable a sample is; samples of weight 0 and the scale do not count.
+    covariance = (centred * share[:, None]).T @ centred / (1 - share @ share)
     values = np.linalg.eigvalsh(real.root @ covariance @ real.root)
     overlap = np.sqrt(values.clip(0)).sum()
     return float(((mean - real.mean) ** 2).sum() + np.trace(covariance) + real.trace - 2 * overlap)

@@ -181,8 +181,11 @@ class TextToImage(Task):
         if self._judge is not None and "features" in scores.arrays:
             features = np.asarray(scores.arrays["features"], np.float64)
             real = real_set(self._judge)
-            values["kernel_distance"] = kernel_distance(features, weights, real)
-            values["frechet_distance"] = frechet_distance(features, weights, real)
+            distances = {
+                "kernel_distance": kernel_distance(features, weights, real),
+                "frechet_distance": frechet_distance(features, weights, real),
+            }
+            values |= {name: value for name, value in distances.items() if np.isfinite(value)}
         return values
 
 
