@@ -34,7 +34,7 @@ def close_run(path: Path, outcome: Outcome, gates: Sequence[Gate], as_json: bool
         print(f"gate failed: {sentence}", file=sys.stderr)
     if not as_json:
         print(f"{len(outcome.done)} cells done, {len(outcome.failed)} failed; store: {path}", file=sys.stderr)
-        print(f"next: effbench report {path} --pareto quality,latency   |   effbench board {path}", file=sys.stderr)
+        print(f"next: effbench report {path} --pareto latency,quality   |   effbench board {path}", file=sys.stderr)
     if outcome.failed:
         return SOME_FAILED
     return GATE_FAILED if broken else DONE
