@@ -13,8 +13,8 @@ from effbench.report.latex import render_latex
 from effbench.report.summarise import Summary, Workload
 from effbench.report.tables import Entry, Row, Table, superscript, table_of
 
-BADGES = {"real": "🟢", "simulated": "🟡"}
-FAILED_BADGE = "🔴"
+BADGES = {"real": "●", "simulated": "○"}
+FAILED_BADGE = "✕"
 
 
 def show_table(summary: Summary, workload: Workload, every: bool) -> None:

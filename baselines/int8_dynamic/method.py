@@ -1,6 +1,7 @@
 """W8A8 with a real integer path on the CPU: per-channel int8 weights, activations quantised at run time.
 
-Activations use 7-bit codes, because full-range codes saturate silently on AVX2 (see ``effbench/kernels/int8_linear``).
+Activations are quantised per token, so that a sample never depends on its batch, and to 7-bit codes, because full-range
+codes saturate silently on AVX2 (see ``effbench/kernels/int8_linear``).
 Layers that prepare conditions once a step (time and caption embedding, adaLN) and the output projection stay in float:
 they are a small share of the work and the most sensitive to it.
 """

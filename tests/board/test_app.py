@@ -36,7 +36,7 @@ def test_the_table_shows_values_intervals_badges_and_reasons(
     board = open_board(write_store("quick", make.typical_cells()))
     table = frame(board)
     assert list(table["method"]) == ["reference (ref.)", "fewer-steps", "int8-simulated", "w4a4"]
-    assert list(table["execution"]) == ["🟢 real", "🟢 real", "🟡 simulated", "🔴 failed (oom)"]
+    assert list(table["execution"]) == ["● real", "● real", "○ simulated", "✕ failed (oom)"]
     assert table["latency_p50_ms"][0] == 812.0
     assert list(table["latency_p50_ms ±"])[:2] == ["[796, 829]", "[395, 411]"]
     assert list(table["latency_p50_ms ±"])[2:] == ["n/a (simulated)", "n/a (oom)"]
@@ -107,7 +107,7 @@ def test_provenance_shows_hashes_attempts_and_claims(
 ) -> None:
     claims = ({"metric": "fid", "value": 3.1, "unit": "", "setting": "COCO", "source": "Tab. 2"},)
     board = open_board(write_store("quick", [make.cell("ref", claims=claims)]))
-    assert [expander.label for expander in board.expander] == ["🟢 ref"]
+    assert [expander.label for expander in board.expander] == ["● ref"]
     frames = [element.value for element in board.dataframe]
     assert any("ab" * 32 in frame.to_string() for frame in frames)
     assert any("Tab. 2" in frame.to_string() for frame in frames)
@@ -122,7 +122,7 @@ def test_an_all_simulated_store_and_one_with_failures_only(
     simulated = make.cell("ref", make.full_numbers(0.3, None, None), execution="simulated")
     open_board(write_store("simulated", [simulated]))
     board = open_board(write_store("failed", [make.failed("ref", order=0)]))
-    assert list(frame(board)["execution"]) == ["🔴 failed (oom)"]
+    assert list(frame(board)["execution"]) == ["✕ failed (oom)"]
 
 
 def test_stores_that_cannot_be_read_are_named_and_the_others_shown(

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from effbench.kernels.int8_linear import cpu
-from effbench.kernels.int8_linear.reference import activation_parameters, quantise_weight
+from effbench.kernels.int8_linear.reference import fake_quantise_rows, quantise_weight
 
 
 class Int8Linear(nn.Module):
@@ -25,17 +25,16 @@ class Int8Linear(nn.Module):
                 f"int8 linear needs float32 weights on the CPU, got {linear.weight.dtype} on {linear.weight.device}"
             )
         self.in_features, self.out_features = linear.in_features, linear.out_features
-        self.has_bias = linear.bias is not None
-        self._packed: Any = cpu.pack(linear.weight, linear.bias)
+        self.bias = linear.bias
+        self._packed: Any = cpu.pack(linear.weight)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the product in float32."""
-        return cpu.linear(x, self._packed)
+        return cpu.linear(x, self._packed, self.bias)
 
     def packed_bytes(self) -> int:
-        """Return what the packed weight holds: 1 byte a code, a float32 scale and an int32 zero point a channel, bias."""
-        per_channel = 4 + 4 + (4 if self.has_bias else 0)
-        return self.in_features * self.out_features + self.out_features * per_channel
+        """Return what the packed weight holds: 1 byte a code, a float32 scale and an int32 zero point a channel."""
+        return self.in_features * self.out_features + self.out_features * (4 + 4)
 
 
 def replace_linears(root: nn.Module, make: Callable[[nn.Linear], nn.Module], keep: Callable[[str], bool]) -> int:
@@ -62,6 +61,5 @@ class SimulatedInt8Linear(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the product of rounded activations and rounded weights."""
-        scale, zero = activation_parameters(x.float(), self.bits, "row")
-        codes = ((x.float() / scale).round() + zero).clamp(0, 2**self.bits - 1)
-        return nn.functional.linear(((codes - zero) * scale).to(x.dtype), self.weight, self.bias)
+        rounded = fake_quantise_rows(x.float(), self.bits).to(x.dtype)
+        return nn.functional.linear(rounded, self.weight, self.bias)

@@ -16,7 +16,7 @@ def formulas() -> dict[Any, Callable[..., int]]:
     """Return the formula under the operator that runs it (output shape tells O; the packed weight hides it)."""
     import torch
 
-    def linear_dynamic(x_shape: Any, *_: Any, out_shape: Any = None, **__: Any) -> int:
+    def linear(x_shape: Any, *_: Any, out_shape: Any = None, **__: Any) -> int:
         return flops(tuple(x_shape), out_shape[-1])
 
-    return {torch.ops.quantized.linear_dynamic: linear_dynamic}
+    return {torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32: linear}

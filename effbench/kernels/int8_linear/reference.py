@@ -1,18 +1,19 @@
 """W8A8 linear layer in plain torch: the specification of the fast path, exact in its integer part.
 
-Weights are quantised per output channel, symmetric, to [-127, 127]; activations at run time, asymmetric, per tensor or
-per row. With s_x, z_x the activation's scale and zero point and s_w [O] the weight scales::
+Weights are quantised per output channel, symmetric, to [-127, 127]. Activations are quantised at run time per row, so that
+nothing depends on which rows stand beside it: symmetric to [-63, 63], for reasons given in ``cpu.py``. With s_x the scale
+of a row and s_w [O] those of the weight::
 
-    y = s_x * s_w * ((q_x - z_x) @ q_w^T) + b
+    y = s_x * s_w * (q_x @ q_w^T) + b
 """
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 
-Granularity = Literal["tensor", "row"]
+ACTIVATION_LEVELS = 63
 
 
 class QuantisedWeight(NamedTuple):
@@ -30,28 +31,28 @@ def quantise_weight(weight: torch.Tensor) -> QuantisedWeight:
     return QuantisedWeight(codes, scale)
 
 
-def activation_parameters(x: torch.Tensor, bits: int, granularity: Granularity) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return (scale, zero point) of x [..., I], each [..., 1] per row or [1] per tensor; the range always includes 0."""
-    dims = (-1,) if granularity == "row" else tuple(range(x.dim()))
-    low, high = x.amin(dims, keepdim=True).clamp(max=0), x.amax(dims, keepdim=True).clamp(min=0)
+def row_absmax(x: torch.Tensor) -> torch.Tensor:
+    """Return the largest magnitude of each row of x [..., I] as [..., 1]; 1 for a row of zeros."""
+    absmax = x.abs().amax(dim=-1, keepdim=True)
+    return torch.where(absmax > 0, absmax, torch.ones_like(absmax))
+
+
+def int8_linear_reference(x: torch.Tensor, weight: QuantisedWeight, bias: torch.Tensor | None) -> torch.Tensor:
+    """Return the W8A8 product of x [..., I] float32 as [..., O] float32.
+
+    The integer product is formed in float64, which holds it exactly: |sum| <= I * 63 * 127 < 2^53.
+    """
+    absmax = row_absmax(x)
+    codes = (x / absmax * ACTIVATION_LEVELS).round()  # [..., I] in [-63, 63]
+    product = codes.double() @ weight.codes.double().T  # [..., O], exact
+    y = (product * (absmax.double() / ACTIVATION_LEVELS) * weight.scale.double()).float()
+    return y if bias is None else y + bias
+
+
+def fake_quantise_rows(x: torch.Tensor, bits: int) -> torch.Tensor:
+    """Return x [..., I] rounded to 2^bits levels per row, asymmetric, in a range that always includes 0."""
+    low, high = x.amin(-1, keepdim=True).clamp(max=0), x.amax(-1, keepdim=True).clamp(min=0)
     levels = 2**bits - 1
     scale = ((high - low) / levels).clamp(min=torch.finfo(torch.float32).tiny)
-    return scale, (-low / scale).round().clamp(0, levels)
-
-
-def int8_linear_reference(
-    x: torch.Tensor,
-    weight: QuantisedWeight,
-    bias: torch.Tensor | None,
-    bits: int = 7,
-    granularity: Granularity = "tensor",
-) -> torch.Tensor:
-    """Return the W8A8 product of x [..., I] float32 as [..., O] float32; ``bits`` is the activation's code width.
-
-    The integer product is formed in float64, which holds it exactly: |sum| <= I * 127 * 255 < 2^53.
-    """
-    scale, zero = activation_parameters(x, bits, granularity)
-    codes = ((x / scale).round() + zero).clamp(0, 2**bits - 1)  # [..., I]
-    product = (codes - zero).double() @ weight.codes.double().T  # [..., O], exact
-    y = (product * scale.double() * weight.scale.double()).float()
-    return y if bias is None else y + bias
+    zero = (-low / scale).round().clamp(0, levels)
+    return (((x / scale).round() + zero).clamp(0, levels) - zero) * scale
