@@ -32,9 +32,8 @@ def quantise_weight(weight: torch.Tensor) -> QuantisedWeight:
 
 
 def row_absmax(x: torch.Tensor) -> torch.Tensor:
-    """Return the largest magnitude of each row of x [..., I] as [..., 1]; 1 for a row of zeros."""
-    absmax = x.abs().amax(dim=-1, keepdim=True)
-    return torch.where(absmax > 0, absmax, torch.ones_like(absmax))
+    """Return the largest magnitude of each row of x [..., I] as [..., 1], never quite 0 so that a row of zeros stays one."""
+    return x.abs().amax(dim=-1, keepdim=True).clamp_min_(torch.finfo(torch.float32).tiny)
 
 
 def int8_linear_reference(x: torch.Tensor, weight: QuantisedWeight, bias: torch.Tensor | None) -> torch.Tensor:
