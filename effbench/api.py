@@ -81,13 +81,23 @@ class Scores:
 
 @dataclass(frozen=True)
 class Claim:
-    """A number that a method's paper published, with the setting it holds in and where it stands."""
+    """A number that a method's paper published, with the setting it holds in and where it stands.
+
+    ``number`` names our own number that measures the same thing (``speedup``, ``parameter_mb``); ``as_ratio`` says that
+    the claim is that number divided by the reference's. ``holds_for`` are the facts of a cell under which the two are
+    comparable: ``task``, ``device_class``, ``dtype``, a parameter of the task (``system``) or of the method itself; a
+    cell that differs in one of them is shown as not comparable, naming it. ``not_comparable`` says why no cell can be.
+    """
 
     metric: str
     value: float
     unit: str
     setting: str
     source: str
+    number: str = ""
+    as_ratio: bool = False
+    holds_for: Mapping[str, Any] = field(default_factory=dict)
+    not_comparable: str = ""
 
 
 @dataclass(frozen=True)
@@ -181,6 +191,8 @@ class Method(ABC):
     api_version: ClassVar[int] = API_VERSION
     accepts: ClassVar[tuple[type[System], ...]]
     claims: ClassVar[tuple[Claim, ...]] = ()
+    kernels: ClassVar[tuple[str, ...]] = ()
+    """Globs over operator and kernel names that a real execution of this method must be seen to run."""
 
     Params: ClassVar[type[StrictParams]] = StrictParams
 

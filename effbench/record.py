@@ -9,7 +9,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-SCHEMA = "effbench/cell/1"
+SCHEMA = "effbench/cell/2"
+"""Version of the record. 2 added ``checks``, ``noise``, ``draws`` among the files, and threads and cores of a provenance."""
+
+IDENTITY_SCHEMA = "effbench/cell/1"
+"""Version of what a cell's id hashes; a new field of the record does not make another cell of it."""
 
 Reason = Literal[
     "simulated",
@@ -23,6 +27,7 @@ Reason = Literal[
     "random_weights",
     "no_reference",
     "no_device",
+    "unverified",
 ]
 AxisName = Literal["quality", "latency", "memory", "compute", "energy", "preparation"]
 
@@ -61,7 +66,7 @@ class Link(Record):
 class Identity(Record):
     """What a cell is: the fields that its id hashes, and nothing else."""
 
-    schema_version: str = SCHEMA
+    schema_version: str = IDENTITY_SCHEMA
     task: str
     task_params: dict[str, Any]
     system_revision: str
@@ -94,6 +99,31 @@ class Provenance(Record):
     machine: str
     device: str
     command: str
+    threads: int | None = None
+    cpus: tuple[int, ...] = ()
+
+
+class Check(Record):
+    """One honesty check of a cell: ``fail`` where the evidence contradicts the method, ``unknown`` where there is none."""
+
+    name: Literal["same_object", "kernels", "resident_bytes", "repeats"]
+    status: Literal["pass", "fail", "unknown"]
+    message: str
+
+
+class Noise(Record):
+    """How quiet the machine was during the latency rounds of a cell; shares are of all processor time, worst round first.
+
+    ``grade`` is A, B or C; ``clock_spread`` is the spread of a fixed piece of work timed between turns; None: unreadable.
+    """
+
+    grade: Literal["A", "B", "C"]
+    foreign_share: float | None = None
+    steal_share: float | None = None
+    clock_spread: float | None = None
+    load: float | None = None
+    throttled: bool | None = None
+    reasons: tuple[str, ...] = ()
 
 
 class CellRecord(Record):
@@ -119,6 +149,8 @@ class CellRecord(Record):
     artifact_sha256: str | None
     probe_sha256: dict[str, str]
     claims: tuple[dict[str, Any], ...] = ()
+    checks: tuple[Check, ...] = ()
+    noise: Noise | None = None
     attempts: tuple[Attempt, ...]
     provenance: Provenance
     finished_utc: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,6 @@ from effbench.parts import drop_merged_parts, merge_parts, metadata_values, read
 from effbench.record import SCHEMA, Attempt, CellRecord, Number, Reason
 from effbench.runner.numbers import (
     LatencyInput,
-    Timings,
     latency_numbers,
     memory_numbers,
     quality_numbers,
@@ -26,6 +25,7 @@ from effbench.runner.provenance import provenance
 from effbench.runner.worker import needs_preparation
 from effbench.store import SAMPLE_KEY, TIMING_KEY, CellFolder, Store
 from effbench.suite import Suite
+from effbench.timings import joined, rounds_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,41 +68,6 @@ def planned_scores(task: TaskPlan, suite: Suite, folder: CellFolder) -> tuple[Sc
         return None
     chosen = table.take(keep)
     return scores_of(chosen), chosen["sample_id"].to_pylist()
-
-
-def rounds_of(folder: CellFolder, batch_size: int, machine: str) -> dict[str, Timings]:
-    """Return round -> the timings of that round alone, for one batch size on one machine."""
-    table = read_parts(folder.timings, TIMING_KEY)
-    if table is None:
-        return {}
-    found: dict[str, Any] = {}
-    columns = [
-        table[name].to_pylist() for name in ("round", "batch_size", "machine", "phase", "wall_ns", "load_s", "flags")
-    ]
-    for round_id, size, where, phase, wall, load, flags in zip(*columns):
-        if (size, where) != (batch_size, machine):
-            continue
-        entry = found.setdefault(round_id, {"steady": [], "first": [], "load_s": load, "flags": flags})
-        if phase in ("steady", "first"):
-            entry[phase].append(wall)
-    return {
-        round_id: Timings(
-            {round_id: e["steady"]}, e["first"], [e["load_s"]], tuple(f for f in e["flags"].split(",") if f)
-        )
-        for round_id, e in found.items()
-        if e["steady"]
-    }
-
-
-def joined(rounds: Mapping[str, Timings], only: Sequence[str]) -> Timings:
-    """Return the timings of several rounds as one; a flag of any round is a flag of all."""
-    chosen = [rounds[name] for name in only]
-    return Timings(
-        {name: rounds[name].steady[name] for name in only},
-        [ns for t in chosen for ns in t.first],
-        [s for t in chosen for s in t.load_s],
-        tuple(sorted({flag for t in chosen for flag in t.flags})),
-    )
 
 
 def latency_inputs(

@@ -13,6 +13,7 @@ from effbench.record import Number, Reason
 from effbench.stats.bootstrap import Interval, percentile_intervals, wilson_interval
 from effbench.stats.order import LEAST_SAMPLES, percentile, quantile_interval
 from effbench.stats.ratio import geometric_mean_ratio
+from effbench.timings import Timings
 
 MB = 1e6
 
@@ -75,16 +76,6 @@ def _quality(
         primary=metric.primary,
         reason=reason,
     )
-
-
-@dataclass(frozen=True)
-class Timings:
-    """Steady wall times of one batch size, by round, in nanoseconds; and the first calls and loads of the rounds."""
-
-    steady: Mapping[str, Sequence[int]]
-    first: Sequence[int] = ()
-    load_s: Sequence[float] = ()
-    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ import psutil
 
 from effbench.measure.latency import Iteration
 from effbench.parts import write_part
-from effbench.runner.finish import rounds_of
 from effbench.runner.isolation import Worker, WorkerError
 from effbench.runner.jobs import Done, Failed, Message, Progress, Turn
 from effbench.runner.plan import Cell, TaskPlan
+from effbench.timings import rounds_of
 
 if TYPE_CHECKING:
     from effbench.runner.executor import Executor

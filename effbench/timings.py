@@ -1,0 +1,71 @@
+"""The raw timings of a cell, round by round: what latency numbers, comparisons and tables read from a store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from effbench.parts import read_parts
+from effbench.store import TIMING_KEY, CellFolder
+
+NOISE_COLUMNS = ("foreign_share", "steal_share", "clock_spread", "load", "throttled")
+"""What a round says of the machine's quiet, constant over its rows; absent in stores of before schema 2."""
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Steady wall times of one batch size, by round, in nanoseconds; and the first calls and loads of the rounds.
+
+    ``noise`` is round -> column of ``NOISE_COLUMNS`` -> value.
+    """
+
+    steady: Mapping[str, Sequence[int]]
+    first: Sequence[int] = ()
+    load_s: Sequence[float] = ()
+    flags: tuple[str, ...] = ()
+    noise: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+
+
+def rounds_of(folder: CellFolder, batch_size: int, machine: str) -> dict[str, Timings]:
+    """Return round -> the timings of that round alone, for one batch size on one machine."""
+    table = read_parts(folder.timings, TIMING_KEY)
+    if table is None:
+        return {}
+    found: dict[str, Any] = {}
+    columns = [
+        table[name].to_pylist() for name in ("round", "batch_size", "machine", "phase", "wall_ns", "load_s", "flags")
+    ]
+    known = [name for name in NOISE_COLUMNS if name in table.column_names]
+    noise = list(zip(*(table[name].to_pylist() for name in known))) if known else [()] * table.num_rows
+    for (round_id, size, where, phase, wall, load, flags), quiet in zip(zip(*columns), noise):
+        if (size, where) != (batch_size, machine):
+            continue
+        entry = found.setdefault(
+            round_id, {"steady": [], "first": [], "load_s": load, "flags": flags, "noise": dict(zip(known, quiet))}
+        )
+        if phase in ("steady", "first"):
+            entry[phase].append(wall)
+    return {
+        round_id: Timings(
+            {round_id: e["steady"]},
+            e["first"],
+            [e["load_s"]],
+            tuple(f for f in e["flags"].split(",") if f),
+            {round_id: e["noise"]},
+        )
+        for round_id, e in found.items()
+        if e["steady"]
+    }
+
+
+def joined(rounds: Mapping[str, Timings], only: Sequence[str]) -> Timings:
+    """Return the timings of several rounds as one; a flag of any round is a flag of all."""
+    chosen = [rounds[name] for name in only]
+    return Timings(
+        {name: rounds[name].steady[name] for name in only},
+        [ns for t in chosen for ns in t.first],
+        [s for t in chosen for s in t.load_s],
+        tuple(sorted({flag for t in chosen for flag in t.flags})),
+        {name: rounds[name].noise[name] for name in only},
+    )
