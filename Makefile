@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 RESULTS ?= results
+OPTIMUM_VENV ?= .venv-optimum
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-slow test-install lint fmt types docs readme bench-overhead zoo-digits-pixart board clean
+.PHONY: help setup quickstart test test-slow test-install lint fmt types docs readme self bench-overhead bench-timing zoo-digits-pixart board clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -52,8 +53,19 @@ readme: setup  ## put the table and the picture of results/quickstart into READM
 	mkdir -p docs/img
 	$(BIN)/effbench report $(RESULTS)/quickstart --pareto latency,quality --out docs/img/quickstart-pareto.png >/dev/null
 
+self: setup  ## EffBench measures itself 40 times (half an hour on a quiet machine) and writes docs/methodology.md
+	$(BIN)/python -m effbench.selfcheck --results $(RESULTS)/self --page docs/methodology.md
+
 bench-overhead: setup  ## the runner's overhead per sample against a bare loop
 	$(BIN)/python -m pytest -m slow -n 0 -s tests/bench_overhead.py
+
+bench-timing: setup $(OPTIMUM_VENV)/.installed  ## compare our timing with torch's and optimum-benchmark's; writes docs/methodology.md
+	PYTHONPATH=tests $(BIN)/python -m bench_timing --optimum-python $(OPTIMUM_VENV)/bin/python --page docs/methodology.md
+
+$(OPTIMUM_VENV)/.installed: constraints-optimum.txt
+	$(PYTHON) -m venv $(OPTIMUM_VENV)
+	$(OPTIMUM_VENV)/bin/python -m pip install --disable-pip-version-check -c constraints-optimum.txt optimum-benchmark
+	@touch $@
 
 zoo-digits-pixart: setup  ## retrain zoo:digits-pixart (1-2 hours; resumes where it stopped)
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[zoo]"

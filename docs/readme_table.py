@@ -4,17 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-BEGIN, END = "<!-- table:begin (make readme) -->", "<!-- table:end -->"
+from effbench.selfcheck.section import replace_section
 
 
 def main(store: str) -> None:
     """Replace what stands between the markers by ``effbench report STORE --format md``."""
-    command = [Path(sys.executable).with_name("effbench"), "report", store, "--format", "md"]
+    command = [sys.executable, "-m", "effbench", "report", store, "--format", "md"]
     table = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    page = Path(__file__).parent.parent / "README.md"
-    before, _, rest = page.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}\n{table}{END}{after}")
+    replace_section(Path(__file__).parent.parent / "README.md", "table", table)
 
 
 if __name__ == "__main__":

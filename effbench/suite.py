@@ -106,6 +106,9 @@ class Latency(Model):
 
     rounds: Annotated[int, Field(ge=1, description="Rounds; below 3 the interval of the ratio is null.")] = 3
     budget_s: Annotated[float, Field(gt=0, description="Timed seconds per method and round.")] = 3.0
+    warmup_s: Annotated[
+        float | None, Field(gt=0, description="Longest warm-up per method and round; null: `budget_s`.")
+    ] = None
     batch_sizes: Annotated[
         list[Annotated[int, Field(ge=1)]],
         Field(min_length=1, description="Latency is timed at each; the first is primary."),
@@ -117,14 +120,21 @@ class Measure(Model):
 
     latency: Annotated[Latency | None, Field(description="null: no latency.")] = Latency()
     memory: Annotated[bool, Field(description="Peak and parameter memory, in a process of its own.")] = True
-    flops: Annotated[bool, Field(description="Count the FLOPs of one call.")] = True
+    flops: Annotated[bool, Field(description="Count the FLOPs and the bytes of one call.")] = True
+    inspect: Annotated[
+        bool, Field(description="List the kernels that run, and check that a repeated call is not cheaper.")
+    ] = True
     energy: Annotated[Literal["auto", "off"], Field(description="Energy; null with a reason where unreadable.")] = (
         "auto"
     )
 
 
 class Gate(Model):
-    """A condition on a number; a run in which one fails exits with code 3."""
+    """A condition on a number; a run in which one fails exits with code 3.
+
+    A bound is missed only where the number's interval lies wholly beyond it, since that interval is the measured spread
+    from round to round and from sample to sample; ``tolerance: none`` compares the bare value.
+    """
 
     metric: Annotated[str, Field(description="Name of a number in the report.")]
     method: Annotated[str, Field(description="Glob over method ids.")] = "*"
@@ -133,6 +143,10 @@ class Gate(Model):
     max: Annotated[float | None, Field(description="Greatest value.")] = None
     min_ratio: Annotated[float | None, Field(description="Least value / reference value.")] = None
     max_ratio: Annotated[float | None, Field(description="Greatest value / reference value.")] = None
+    tolerance: Annotated[
+        Literal["interval", "none"],
+        Field(description="`interval`: a bound within the measured spread of the number is met; `none`: never."),
+    ] = "interval"
 
     @model_validator(mode="after")
     def _some_bound(self) -> Gate:
@@ -155,6 +169,10 @@ class ExecutionEntry(Model):
         float, Field(gt=0, description="Longest silence of a worker (a batch, a turn) before it is ended.")
     ] = 3600.0
     threads: Annotated[int | None, Field(ge=1, description="CPU threads of a worker; null: the physical cores.")] = None
+    cpus: Annotated[
+        list[Annotated[int, Field(ge=0)]] | None,
+        Field(min_length=1, description="Cores that workers are bound to; null: the first `threads` that are allowed."),
+    ] = None
     max_memory_gb: Annotated[
         float | None, Field(gt=0, description="Memory of one worker; null: 85 % of what was free at the start.")
     ] = None

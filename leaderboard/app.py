@@ -18,6 +18,7 @@ from effbench.report.columns import has_several_places
 from effbench.report.summarise import Summary, Workload, summarise_stores
 from effbench.store import StoreView
 from effbench_leaderboard.comparison import show_table
+from effbench_leaderboard.ledger import show_ledger
 from effbench_leaderboard.origin import show_origins
 from effbench_leaderboard.plot import show_plot
 
@@ -76,13 +77,20 @@ def show(summary: Summary, workload: Workload, every: bool) -> None:
             "left out; `speedup` is the ratio to the reference timed in the same rounds.",
             icon=":material/compare_arrows:",
         )
-    table, plot, origin = st.tabs(
-        [":material/table: Table", ":material/scatter_plot: Pareto", ":material/history: Provenance"]
+    table, plot, claims, origin = st.tabs(
+        [
+            ":material/table: Table",
+            ":material/scatter_plot: Pareto",
+            ":material/fact_check: Claims",
+            ":material/history: Provenance",
+        ]
     )
     with table:
         show_table(summary, workload, every)
     with plot:
         show_plot(workload)
+    with claims:
+        show_ledger(workload)
     with origin:
         show_origins(workload)
 

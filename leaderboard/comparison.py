@@ -7,14 +7,17 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from effbench.report.columns import Column
+from effbench.report.columns import Column, primary_of
 from effbench.report.formats import render_csv, render_json
 from effbench.report.latex import render_latex
+from effbench.report.ranks import RANK_TEXT
+from effbench.report.resampled import Chances, stability_of
 from effbench.report.summarise import Summary, Workload
 from effbench.report.tables import Entry, Row, Table, superscript, table_of
+from effbench.report.trust import noise_text
 
-BADGES = {"real": "●", "simulated": "○"}
-FAILED_BADGE = "✕"
+SYMBOLS = {"real verified": "●", "real unverified": "◐", "simulated": "○"}
+FAILED_SYMBOL = "✕"
 
 
 def show_table(summary: Summary, workload: Workload, every: bool) -> None:
@@ -27,38 +30,72 @@ def show_table(summary: Summary, workload: Workload, every: bool) -> None:
             "Show", kinds, selection_mode="multi", default=kinds, key="kinds", label_visibility="collapsed"
         )
     rows = [row for row in table.rows if row.execution.partition(" ")[0] in shown]
+    kept = _kept(workload)
     st.dataframe(
-        pd.DataFrame([_record(table, row) for row in rows]),
+        pd.DataFrame([_record(table, row, kept) for row in rows]),
         hide_index=True,
         height="content",
         placeholder="",
-        column_config=_configuration(table),
+        column_config=_configuration(table, kept),
         key="table",
     )
-    st.caption("  \n".join(_escape(line) for line in _under(table)))
+    st.caption("  \n".join(escape(line) for line in _under(table)))
     _downloads(summary, workload, table)
 
 
-def _record(table: Table, row: Row) -> dict[str, Any]:
-    badge = BADGES.get(row.execution, FAILED_BADGE)
-    record: dict[str, Any] = {"method": row.name, "execution": f"{badge} {row.execution}"}
+def badge(name: str) -> str:
+    """Return a badge with its symbol: ``● real verified``."""
+    return f"{SYMBOLS.get(name, FAILED_SYMBOL)} {name}"
+
+
+def stores_key(workload: Workload) -> tuple[tuple[str, str], ...]:
+    """Return what the raw material of a workload depends on, as a key to keep what was computed from it."""
+    return tuple((str(source.folder), cell.finished_utc) for cell, source in zip(workload.cells, workload.sources))
+
+
+def _kept(workload: Workload) -> dict[str, dict[int, float]]:
+    """Return the primary quality -> id of a record -> share of resamples in which it keeps its rank, where known."""
+    primary = primary_of(workload, "quality")
+    if primary is None:
+        return {}
+    chances = _stability(stores_key(workload), workload, primary)
+    shares = {id(cell): share for cell, share in zip(workload.cells, chances.values) if share is not None}
+    return {primary.name: shares} if shares else {}
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _stability(key: tuple[tuple[str, str], ...], _workload: Workload, _column: Column) -> Chances:
+    return stability_of(_workload, _column)
+
+
+def _record(table: Table, row: Row, kept: dict[str, dict[int, float]]) -> dict[str, Any]:
+    record: dict[str, Any] = {"method": row.name, "execution": badge(row.badge)}
+    if any(other.cell.noise for other in table.rows):
+        record["noise"] = noise_text([row.cell.noise]) if row.cell.noise else ""
     if table.shows_where:
         record["where"] = row.where
-    for column, entry in zip(table.columns, row.entries):
+    for at, (column, entry) in enumerate(zip(table.columns, row.entries)):
         record[column.name] = float(entry.value) if entry.value else None
         if _has_tail(table, column):
             record[f"{column.name} ±"] = _beside(entry)
+        if any(other.entries[at].rank for other in table.rows):
+            record[f"{column.name} #"] = entry.rank
+        if column.name in kept:
+            record[f"{column.name} kept"] = kept[column.name].get(id(row.cell))
     return record
 
 
-def _configuration(table: Table) -> dict[str, Any]:
+def _configuration(table: Table, kept: dict[str, dict[int, float]]) -> dict[str, Any]:
     """Return the look of each data frame column."""
     look = st.column_config
     found: dict[str, Any] = {
         "method": look.TextColumn("method", pinned=True),
         "execution": look.TextColumn(
-            "execution", help="real: what was scored is what was timed; simulated: quality only"
+            "execution",
+            help="real: what was scored is what was timed, verified where every honesty check found its evidence "
+            "(see Provenance); simulated: quality only",
         ),
+        "noise": look.TextColumn("noise", help="how quiet the machine was while this was timed: A, B or C"),
         "where": look.TextColumn("where", help="what tells the places apart: machine, device, dtype"),
     }
     for column in table.columns:
@@ -67,6 +104,13 @@ def _configuration(table: Table) -> dict[str, Any]:
         found[f"{column.name} ±"] = look.TextColumn(
             "interval", help="interval of the number to the left, or why it is missing"
         )
+        found[f"{column.name} #"] = look.NumberColumn("rank", help=RANK_TEXT, format="#%d")
+        if column.name in kept:
+            found[f"{column.name} kept"] = look.NumberColumn(
+                "rank kept",
+                help="share of resamples of the samples in which the method keeps its rank",
+                format="percent",
+            )
     return found
 
 
@@ -93,7 +137,7 @@ def _under(table: Table) -> list[str]:
     return [*table.caption, *(f"{superscript(letter)} {text}" for letter, text in table.footnotes), *table.notes]
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
     """Return text that Streamlit's Markdown shows as it is."""
     return "".join(f"\\{character}" if character in "\\`*_[]$:<>~#|" else character for character in text)
 

@@ -1,4 +1,4 @@
-"""Where each method's numbers come from: identity, machine, versions, attempts, claims and the hashes of its files."""
+"""Where each method's numbers come from: identity, machine, honesty checks, versions, attempts and hashes of its files."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ import streamlit as st
 from effbench.record import CellRecord
 from effbench.report.caption import machine_text
 from effbench.report.summarise import Workload, name_of
-from effbench_leaderboard.comparison import BADGES, FAILED_BADGE
+from effbench.report.trust import badge_of, check_text, noise_text
+from effbench_leaderboard.comparison import FAILED_SYMBOL, SYMBOLS
+
+CHECK_SYMBOLS = {"pass": "✔", "fail": "✕", "unknown": "?"}
 
 
 def show_origins(workload: Workload) -> None:
     """Draw one expander per cell."""
     for cell in workload.cells:
-        badge = FAILED_BADGE if cell.status == "failed" else BADGES[cell.execution]
-        with st.expander(f"{badge} {name_of(workload, cell)}"):
+        symbol = SYMBOLS.get(badge_of(cell), FAILED_SYMBOL)
+        with st.expander(f"{symbol} {name_of(workload, cell)}"):
             _show(workload, cell)
 
 
@@ -27,6 +30,8 @@ def _show(workload: Workload, cell: CellRecord) -> None:
         "suite": cell.suite,
         "machine": machine_text(origin.machine, workload.machines.get(origin.machine, {})),
         "device, dtype": f"{origin.device}, {cell.identity.dtype}",
+        "threads, cores": f"{origin.threads or 'unknown'}, {', '.join(map(str, origin.cpus)) or 'not bound'}",
+        "noise": noise_text([cell.noise]) if cell.noise else "not recorded",
         "samples": f"{cell.n_samples}, seeds {', '.join(map(str, cell.seeds))}, subset {cell.subset or 'none'}",
         "code": f"effbench {origin.effbench_version}, commit {origin.git_commit or 'unknown'}{dirty}, {origin.code_version}",
         "python": origin.python,
@@ -44,11 +49,12 @@ def _show(workload: Workload, cell: CellRecord) -> None:
         st.json(cell.identity.model_dump(), expanded=1)
         st.markdown("**Versions and origins**")
         st.json({"packages": origin.packages, "origins": origin.origins}, expanded=False)
+    if cell.checks:
+        st.markdown("**Honesty checks**")
+        checks = [f"{CHECK_SYMBOLS[check.status]} {check_text(check)}" for check in cell.checks]
+        st.dataframe(pd.DataFrame({"check": checks}), hide_index=True, height="content")
     st.markdown("**Attempts**")
     st.dataframe(pd.DataFrame([attempt.model_dump() for attempt in cell.attempts]), hide_index=True, height="content")
-    if cell.claims:
-        st.markdown("**Claims of the paper**")
-        st.dataframe(pd.DataFrame(list(cell.claims)), hide_index=True, height="content")
     hashes = {**cell.files, **{f"probe output, {job}": sha for job, sha in cell.probe_sha256.items()}}
     if hashes:
         st.markdown("**Files**")

@@ -11,9 +11,11 @@ from effbench.report.caption import level_text
 from effbench.report.columns import AXES, Column, primary_of
 from effbench.report.panel import FRONT as FRONT_COLOUR
 from effbench.report.panel import axis_title, colour_of
-from effbench.report.pareto import Picture, Point, picture_of
+from effbench.report.pareto import Picture, Point, chance_text, picture_of
 from effbench.report.rounding import rounded
 from effbench.report.summarise import Workload
+from effbench.report.trust import badge_of
+from effbench_leaderboard.comparison import escape, stores_key
 
 HEIGHT = 560
 CORNERS = ("top right", "bottom right", "top left", "bottom left")
@@ -30,16 +32,22 @@ def show_plot(workload: Workload) -> None:
     across = left.selectbox("Horizontal", axes, index=axes.index("latency") if "latency" in axes else 1, key="across")
     others = [axis for axis in axes if axis != across]
     upright = right.selectbox("Vertical", others, key="upright")
-    picture = picture_of(workload, (across, upright))
+    picture = _picture(stores_key(workload), workload, (across, upright))
     if picture.points:
         st.plotly_chart(figure_of(picture), config={"displaylogo": False}, key="pareto")
         st.caption(
-            f"Error bars: {level_text(picture.levels)} intervals. Line: methods that no other one beats on both axes."
+            f"Error bars: {level_text(picture.levels)} intervals. Line: methods that no other one beats on both axes. "
+            f"{escape(picture.note)}"
         )
     else:
         st.warning("No method has a number on both axes.")
     for name, reason in picture.left_out:
         st.markdown(f":gray[Not drawn:] `{name}` :gray[({reason.replace('_', ' ')})]")
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _picture(key: tuple[tuple[str, str], ...], _workload: Workload, axes: tuple[str, str]) -> Picture:
+    return picture_of(_workload, axes)
 
 
 def figure_of(picture: Picture) -> go.Figure:
@@ -64,11 +72,12 @@ def figure_of(picture: Picture) -> go.Figure:
             error_x=_bars([point.at[0] for point in points], [point.across for point in points], colour_of(points[0])),
             error_y=_bars([point.at[1] for point in points], [point.upright for point in points], colour_of(points[0])),
             mode="markers+text",
-            text=[point.name for point in points],
+            text=[point.label for point in points],
+            hovertext=[point.name for point in points],
             textposition=[positions[point.name] for point in points],
             marker={"symbol": symbol, "size": 12, "color": colour_of(points[0]), "line": {"width": 1.5}},
             customdata=[_hover(picture, point) for point in points],
-            hovertemplate="<b>%{text}</b><br>%{customdata}<extra></extra>",
+            hovertemplate="<b>%{hovertext}</b><br>%{customdata}<extra></extra>",
             name=name,
         )
     figure.update_layout(
@@ -112,10 +121,12 @@ def _hover(picture: Picture, point: Point) -> str:
         return f"{column.label}: {text} {interval} {column.unit}".rstrip()
 
     (x, y), on_x, on_y = point.at, point.x, point.y
+    chance = [] if point.chance is None else [f"probability of being on the front: {chance_text(point.chance)}"]
     return "<br>".join(
         [
             line(picture.x, x, on_x.ci_low, on_x.ci_high),
             line(picture.y, y, on_y.ci_low, on_y.ci_high),
-            f"{point.cell.execution}, n = {point.cell.n_samples}",
+            *chance,
+            f"{badge_of(point.cell)}, n = {point.cell.n_samples}",
         ]
     )

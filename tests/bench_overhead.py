@@ -12,7 +12,7 @@ import pytest
 from effbench.api import Context
 from effbench.measure.machine import physical_cores
 from effbench.runner.jobs import Batch, JobSpec
-from effbench.runner.worker import quality
+from effbench.runner.passes import quality
 from effbench.tasks.t2i.task import TextToImage
 from effbench_baselines.reference.method import Reference
 

@@ -24,6 +24,7 @@ class Int8Dynamic(Method):
 
     name = "int8-dynamic"
     accepts = (DiffusionSystem,)
+    kernels = ("quantized::linear_with_input_q_dq_qweight_dq_output_fp32",)
 
     def apply(self, system: DiffusionSystem, artifact: Artifact) -> DiffusionSystem:
         """Return the system with its denoiser changed in place; raise ``Unsupported`` off the CPU or in half precision."""

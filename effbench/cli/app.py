@@ -9,7 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from effbench import __version__
-from effbench.cli import board, describe, doctor, list_plugins, new, report, run, schema, validate
+from effbench.cli import board, calibrate, compare, describe, doctor, list_plugins, new, report, run, schema, validate
 from effbench.errors import BadInput, StoreError
 
 app = typer.Typer(
@@ -22,9 +22,11 @@ app = typer.Typer(
 app.command()(run.run)
 app.command()(validate.validate)
 app.command()(report.report)
+app.command()(compare.compare)
 app.command()(board.board)
 app.command(name="list")(list_plugins.list_plugins)
 app.command()(describe.describe)
+app.command()(calibrate.calibrate)
 app.command()(doctor.doctor)
 app.command()(new.new)
 app.command()(schema.schema)

@@ -13,6 +13,7 @@ from effbench.errors import BadInput
 
 if TYPE_CHECKING:
     from effbench.report.pareto import Picture
+    from effbench.report.summarise import Summary
 
 
 def report(
@@ -33,6 +34,12 @@ def report(
         ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Show every number, not only the usual columns.")] = False,
+    claims: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METHOD", help="Show only what a method's paper claims beside what was measured, as Markdown."
+        ),
+    ] = None,
 ) -> None:
     """Show what a store holds: quality, latency, memory and compute with their intervals."""
     import effbench.store
@@ -42,6 +49,8 @@ def report(
     from effbench.report.summarise import summarise
     from effbench.report.terminal import PLAIN_WIDTH
 
+    if claims is not None and pareto is not None:
+        raise BadInput("--claims shows one method's claims alone; leave --pareto out")
     axes = parse_axes(pareto) if pareto is not None else None
     picture_file = out if out is not None and out.suffix.lower() in SUFFIXES else None
     if picture_file is not None and axes is None:
@@ -52,6 +61,9 @@ def report(
             f"{store}: no cell has finished yet, so there is nothing to report; run its suite again to go on"
         )
     summary = summarise(view)
+    if claims is not None:
+        _show_claims(summary, claims, out)
+        return
     pictures = pictures_of(summary, axes) if axes is not None else ()
     is_terminal = sys.stdout.isatty() and (out is None or picture_file is not None)
     width, colour = (_terminal_width(), True) if is_terminal else (PLAIN_WIDTH, False)
@@ -65,6 +77,16 @@ def report(
         _draw(pictures, files)
     if view.unfinished:
         print(f"not finished yet: {', '.join(view.unfinished)}", file=sys.stderr)
+
+
+def _show_claims(summary: Summary, method: str, out: Path | None) -> None:
+    from effbench.report.markdown import claims_table
+
+    text = claims_table(summary, method)
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        _write(out, text)
 
 
 def _terminal_width() -> int:

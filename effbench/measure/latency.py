@@ -16,6 +16,7 @@ from typing import Any
 LONG_CALL_S = 1.0
 SETTLED_WITHIN = 0.02
 SHORT_CALL_S = 0.05
+SLOW_CALL_S = 0.2
 MOST_CALLS_A_TURN = 100
 
 
@@ -59,10 +60,10 @@ class Stopwatch:
             return Iteration(phase, wall_ns, cpu_ns, round(before.elapsed_time(after) * 1e6))
 
     def warm_up(self, budget_s: float) -> list[Iteration]:
-        """Time the first call, then call until two successive windows of five agree within 2 %, or the budget is spent.
+        """Time the first call, then call until the medians of two successive windows agree within 2 %.
 
-        A call of over a second gets two warm-up calls and the flag ``short_warmup``; a budget spent before the calls
-        have settled leaves the flag ``unsettled``.
+        A window is five calls, three where a call takes over 0.2 s. A call of over a second gets two warm-up calls and
+        the flag ``short_warmup``; a budget spent before the calls have settled leaves the flag ``unsettled``.
         """
         first = self.once("first")
         done = [first]
@@ -74,14 +75,17 @@ class Stopwatch:
             if walls[-1] > LONG_CALL_S * 1e9 and len(walls) >= 2:
                 self.flags.append("short_warmup")
                 break
-            if len(walls) >= 10:
-                before, last = statistics.median(walls[-10:-5]), statistics.median(walls[-5:])
+            window = 3 if walls[-1] > SLOW_CALL_S * 1e9 else 5
+            if len(walls) >= 2 * window:
+                before, last = statistics.median(walls[-2 * window : -window]), statistics.median(walls[-window:])
                 if abs(last - before) <= SETTLED_WITHIN * before:
                     break
             if time.perf_counter() - started > budget_s:
                 self.flags.append("unsettled")
                 break
         self.is_short = walls[-1] < SHORT_CALL_S * 1e9
+        gc.collect()
+        gc.freeze()  # what is loaded by now stays: searching it again would cost each turn about 0.1 s and the caches
         return done
 
     def turn(self, seconds: float) -> list[Iteration]:
@@ -91,10 +95,31 @@ class Stopwatch:
         a long one that would cost more than it cleans.
         """
         gc.collect()
-        done: list[Iteration] = []
         if self.is_short:
             self.call()
+        if self.device == "cpu":
+            return self._steady_on_cpu(seconds)
+        done: list[Iteration] = []
         started = time.perf_counter()
         while not done or (time.perf_counter() - started < seconds and len(done) < MOST_CALLS_A_TURN):
             done.append(self.once("steady"))
         return done
+
+    def _steady_on_cpu(self, seconds: float) -> list[Iteration]:
+        """Time calls with as little between them as can be: one reading of the CPU clock, rows made afterwards.
+
+        A call's CPU time reaches from the reading after the call before it, some microsecond earlier than its wall time.
+        """
+        call, clock, cpu_clock = self.call, time.perf_counter_ns, time.process_time_ns
+        walls: list[int] = []
+        cpus = [cpu_clock()]
+        until = clock() + round(seconds * 1e9)
+        while True:
+            before = clock()
+            self.last_output = call()
+            after = clock()
+            cpus.append(cpu_clock())
+            walls.append(after - before)
+            if after >= until or len(walls) >= MOST_CALLS_A_TURN:
+                break
+        return [Iteration("steady", wall, end - start) for wall, start, end in zip(walls, cpus, cpus[1:])]

@@ -8,11 +8,14 @@ import importlib.util
 import json
 import os
 import platform
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import psutil
+
+from effbench.errors import BadInput
 
 
 @cache
@@ -43,6 +46,22 @@ def physical_cores() -> int:
     """Return the physical cores this process may use."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
+
+
+def chosen_cpus(asked: Sequence[int] | None, threads: int | None) -> tuple[int, ...]:
+    """Return the cores that workers are bound to: those asked for, else the first ``threads`` that this process may use.
+
+    Raises ``BadInput`` where a core was asked for that this process may not use; empty where the system cannot bind.
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        return ()
+    allowed = sorted(os.sched_getaffinity(0))
+    if asked is None:
+        return tuple(allowed[:threads])
+    missing = sorted(set(asked) - set(allowed))
+    if missing:
+        raise BadInput(f"execution.cpus: core {missing[0]} is not among those of this process: {allowed}")
+    return tuple(asked)
 
 
 @cache

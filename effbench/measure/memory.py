@@ -1,8 +1,10 @@
-"""Memory of a system in a process of its own: weights that are resident, and the peak while it runs.
+"""Memory of a system in a process of its own: what it keeps when it stands, and the peak while it runs.
 
 Resident memory is counted without the code of libraries (their pages are the same for every method and appear as they
 are first executed). The peak is the operating system's high-water mark, reset after the system stands, so that the
-copies a loader makes on its way do not count.
+copies a loader makes on its way do not count; a thread that samples the same number beside it shows where a kernel
+cannot reset its mark. What a method says it keeps (``parameter_bytes``) stands beside what is really there: the bytes
+resident at rest, and a census of every tensor that is alive.
 """
 
 from __future__ import annotations
@@ -10,17 +12,30 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import gc
+import os
+import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from effbench.api import System
+from effbench.measure.nvml import open_gpu
+from effbench.measure.traffic import tensors
+
+SAMPLE_EVERY_S = 0.003
 
 
 @dataclass(frozen=True)
 class MemoryUse:
-    """Bytes; device fields are None without a device, ``parameter_bytes`` None for a system without torch modules."""
+    """Bytes; device fields are None without a device, ``parameter_bytes`` None for a system without torch modules.
+
+    ``resident_at_rest`` is what building the system added and keeps, ``live_tensor_bytes`` all tensors of the process
+    then (None where torch is not loaded), ``peak_rss_sampled`` the peak as a thread saw it, ``device_process`` what the
+    driver counts for this process on the GPU (None where it cannot say).
+    """
 
     peak_rss: int
     peak_rss_growth: int
@@ -28,6 +43,40 @@ class MemoryUse:
     parameter_bytes: int | None
     device_allocated: int | None = None
     device_reserved: int | None = None
+    peak_rss_sampled: int | None = None
+    resident_at_rest: int | None = None
+    live_tensor_bytes: int | None = None
+    device_process: int | None = None
+
+
+class ResidentSampler:
+    """While entered, a thread polls the resident bytes of this process every few milliseconds; ``peak`` is the largest."""
+
+    def __init__(self, every_s: float = SAMPLE_EVERY_S) -> None:
+        self.every_s = every_s
+        self.peak = 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._poll, daemon=True)
+
+    def _poll(self) -> None:
+        while not self._ended.wait(self.every_s):
+            self._sample()
+
+    def _sample(self) -> None:
+        pages = int(Path("/proc/self/statm").read_bytes().split()[1])
+        self.peak = max(self.peak, pages * os.sysconf("SC_PAGE_SIZE"))
+
+    def __enter__(self) -> Self:
+        self._sample()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._sample()
 
 
 def resident_bytes() -> tuple[int, int]:
@@ -73,22 +122,36 @@ def measure_memory(build: Callable[[], tuple[System, Callable[[], Any]]], device
     resident, code = resident_bytes()
     before = resident - code
     system, probe = build()
+    reset_peak()
+    at_rest, code_at_rest = resident_bytes()
+    alive = live_tensor_bytes()
     was_reset = reset_peak()
     if device != "cpu":
         import torch
 
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
-    for _ in range(calls):
-        probe()
-    peak = peak_resident_bytes()
+    with ResidentSampler() as sampler:
+        for _ in range(calls):
+            probe()
+        peak = peak_resident_bytes()
     _, code_after = resident_bytes()
     allocated = reserved = None
     if device != "cpu":
         torch.cuda.synchronize(device)
         allocated, reserved = torch.cuda.max_memory_allocated(device), torch.cuda.max_memory_reserved(device)
-    growth = max(0, peak - code_after - before)
-    return MemoryUse(peak, growth, was_reset, parameter_bytes(system), allocated, reserved)
+    return MemoryUse(
+        peak_rss=peak,
+        peak_rss_growth=max(0, peak - code_after - before),
+        hwm_reset=was_reset,
+        parameter_bytes=parameter_bytes(system),
+        device_allocated=allocated,
+        device_reserved=reserved,
+        peak_rss_sampled=sampler.peak,
+        resident_at_rest=max(0, at_rest - code_at_rest - before),
+        live_tensor_bytes=alive,
+        device_process=device_process_bytes(device),
+    )
 
 
 def parameter_bytes(system: System) -> int | None:
@@ -110,3 +173,43 @@ def parameter_bytes(system: System) -> int | None:
                 storage = tensor.untyped_storage()
                 storages[str(tensor.device), storage.data_ptr()] = storage.nbytes()
     return sum(storages.values()) + sum(packed.values())
+
+
+def live_tensor_bytes() -> int | None:
+    """Return the bytes of the distinct storages of all tensors alive in this process, or None where torch is not loaded.
+
+    Whatever holds a tensor (an attribute, a closure, a cache) cannot hide it; memory that a library packed out of
+    torch's sight is not in it.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return None
+    from torch._subclasses import FakeTensor
+
+    storages: dict[tuple[str, int], int] = {}
+    with torch._C.DisableTorchFunctionSubclass():
+        for thing in gc.get_objects():
+            # isinstance would run code of proxies that pretend to be something else.
+            if not issubclass(type(thing), torch.Tensor) or issubclass(type(thing), FakeTensor):
+                continue
+            for tensor in tensors([thing, thing.grad if thing.is_leaf else None]):
+                storage = tensor.untyped_storage()
+                if storage.data_ptr():
+                    storages[str(tensor.device), storage.data_ptr()] = storage.nbytes()
+    return sum(storages.values())
+
+
+def device_process_bytes(device: str) -> int | None:
+    """Return the bytes that the driver counts for this process on "cuda:N", its context included.
+
+    None for a CPU, and where the driver cannot say (no NVML, or a container that numbers processes otherwise).
+    """
+    gpu = open_gpu(device)
+    if gpu is None:
+        return None
+    try:
+        processes = gpu.nvml.nvmlDeviceGetComputeRunningProcesses(gpu.handle)
+    except gpu.nvml.NVMLError:
+        return None
+    used = [process.usedGpuMemory for process in processes if process.pid == os.getpid()]
+    return used[0] if used else None

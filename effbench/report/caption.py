@@ -7,13 +7,16 @@ from typing import Any
 
 from effbench.record import CellRecord
 from effbench.report.columns import Column, has_several_places
+from effbench.report.ranks import RANK_TEXT, ranks_of
 from effbench.report.summarise import Workload, number_of
+from effbench.report.trust import noise_lines
 
 METHOD_TEXT = {
     "bootstrap_percentile": "percentile bootstrap over samples",
     "bootstrap_centred": "centred bootstrap over samples",
     "wilson": "Wilson",
     "order_statistic": "order statistics of the calls",
+    "clustered_order_statistic": "order statistics of the calls, widened by the spread between rounds",
     "t_log_ratio_of_rounds": "t on log ratios of rounds",
 }
 """How intervals are made, in words; the reference's own ratio is 1 by definition and needs none."""
@@ -31,9 +34,13 @@ def caption_of(workload: Workload, columns: Sequence[Column]) -> tuple[str, ...]
     fingerprints = dict.fromkeys(place.machine for place in workload.places)
     machines = [machine_text(name, workload.machines.get(name, {})) for name in fingerprints]
     lines = ["; ".join(samples) + ".", f"{'Machines' if len(machines) > 1 else 'Machine'}: {' | '.join(machines)}."]
+    lines += noise_lines(workload.cells)
     if has_several_places(workload):
         lines.append("Measured in several places: absolute times are not comparable and left out, ratios are shown.")
-    return (*lines, interval_text(workload, columns))
+    lines.append(interval_text(workload, columns))
+    if any(rank for column in columns for rank in ranks_of([number_of(cell, column.name) for cell in workload.cells])):
+        lines.append(RANK_TEXT)
+    return tuple(lines)
 
 
 def machine_text(fingerprint: str, machine: Mapping[str, Any]) -> str:

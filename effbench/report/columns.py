@@ -8,7 +8,7 @@ from effbench.record import Number
 from effbench.report.summarise import Workload
 
 AXES = ("quality", "latency", "memory", "compute", "energy", "preparation")
-COMPANIONS = frozenset({"latency_p50_ms", "speedup", "parameter_mb"})
+COMPANIONS = frozenset({"latency_p50_ms", "speedup", "parameter_mb", "roofline_share"})
 """Numbers shown besides the primary ones; a batch size after ``@`` does not count as part of the name."""
 
 TIMED_AXES = frozenset({"latency", "energy", "preparation"})
@@ -19,6 +19,9 @@ SURROUNDINGS = frozenset({"no_device", "not_requested"})
 ACRONYMS = "RSS FID KID CLIP LPIPS SSIM PSNR MSE mAP NDS mIoU BER EER"
 SPELLING = {word.lower(): word for word in ACRONYMS.split()} | {"parameter": "parameters"}
 """How words of names are written in headings where not as they stand."""
+
+NAMES = {"gbyte_per_sample": "bytes moved per sample", "flop_per_byte": "arithmetic intensity"}
+"""Headings of numbers whose names are little more than a unit."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,8 @@ def label_of(name: str, unit: str, axis: str) -> str:
     ``energy_j_per_sample`` in J is ``energy per sample``, ``gflop_per_sample`` in GFLOP is ``compute per sample``.
     """
     base, at, batch = name.partition("@")
+    if base in NAMES:
+        return " ".join([NAMES[base], *([at + batch] if at else [])])
     words, said = base.split("_"), [word for word in unit.lower().replace("/", " per ").split() if word != "1"]
     for start in range(len(words) - len(said), -1, -1) if said else ():
         if words[start : start + len(said)] == said:

@@ -126,6 +126,7 @@ def _notes(figure: Figure, pictures: Sequence[Picture], line_length: int) -> Non
     """Write under the panels what the error bars are and which methods are missing, with the reason."""
     levels = tuple(dict.fromkeys(level for picture in pictures for level in picture.levels))
     lines = [f"Error bars: {level_text(levels)} intervals."] if any(picture.points for picture in pictures) else []
+    lines += dict.fromkeys(picture.note for picture in pictures if picture.note)
     for picture in pictures:
         if picture.left_out:
             which = f" in {picture.title}" if len(pictures) > 1 else ""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from effbench.errors import BadInput, nearest
+from effbench.report.claims import ledger_of
 from effbench.report.summarise import NumberRow, Summary
-from effbench.report.tables import Row, Table, superscript, table_of
+from effbench.report.tables import table_of
 
 FORMATS = ("table", "md", "csv", "json", "html", "latex")
 SCHEMA = "effbench/report/1"
@@ -38,6 +39,8 @@ def render(
         return render_json(summary)
     tables = [table_of(workload, every) for workload in summary.workloads]
     if format_name == "md":
+        from effbench.report.markdown import render_markdown
+
         return render_markdown(tables)
     if format_name == "latex":
         from effbench.report.latex import render_latex
@@ -62,40 +65,7 @@ def render_csv(numbers: Sequence[NumberRow]) -> str:
 
 
 def render_json(summary: Summary) -> str:
-    """Return ``{"schema", "suite", "numbers"}`` as JSON."""
-    content = {"schema": SCHEMA, "suite": summary.suite, "numbers": summary.numbers}
+    """Return ``{"schema", "suite", "numbers", "claims"}`` as JSON."""
+    claims = [asdict(row) for workload in summary.workloads for row in ledger_of(workload)]
+    content = {"schema": SCHEMA, "suite": summary.suite, "numbers": summary.numbers, "claims": claims}
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-
-
-def render_markdown(tables: Sequence[Table]) -> str:
-    """Return one GitHub-flavoured table per workload under a heading, each with its caption."""
-    return "\n".join(_markdown_table(table) for table in tables)
-
-
-def _markdown_table(table: Table) -> str:
-    fixed = ["method", "execution", *(["where"] if table.shows_where else [])]
-    header = fixed + [escape_markdown(column.heading) for column in table.columns]
-    ruler = [":--"] * len(fixed) + ["--:"] * len(table.columns)
-    lines = [f"### {escape_markdown(table.title)}", ""]
-    lines += [_markdown_line(cells) for cells in (header, ruler, *(_markdown_row(table, row) for row in table.rows))]
-    lines.append("")
-    under = [*table.caption, *(f"{superscript(letter)} {text}" for letter, text in table.footnotes), *table.notes]
-    lines += [f"{escape_markdown(line)}  " for line in under]
-    return "\n".join(lines) + "\n"
-
-
-def _markdown_row(table: Table, row: Row) -> list[str]:
-    name = escape_markdown(row.name)
-    fixed = [f"**{name}**" if row.is_reference else name, escape_markdown(row.execution)]
-    where = [escape_markdown(row.where)] if table.shows_where else []
-    return fixed + where + [escape_markdown(entry.text) for entry in row.entries]
-
-
-def _markdown_line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def escape_markdown(text: str) -> str:
-    """Return text that Markdown shows as it is, also inside a table."""
-    escaped = re.sub(r"([\\`*_\[\]|#~])", r"\\\1", " ".join(text.split()))
-    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

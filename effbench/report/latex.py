@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from effbench.report.claims import LEDGER_TEXT, ledger_columns
 from effbench.report.tables import Entry, Row, Table
 
 ESCAPES = {
@@ -28,11 +29,19 @@ ESCAPES = {
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
 }
+CLOSING = (r"\bottomrule", r"\end{tabular}}")
 
 
 def render_latex(tables: Sequence[Table]) -> str:
-    """Return one ``table`` environment per workload; the document needs ``booktabs`` and ``graphicx``."""
-    return "\n".join(["% needs \\usepackage{booktabs,graphicx}", *(_environment(table) for table in tables)])
+    """Return one ``table`` environment per workload, and one for its claims where it has any.
+
+    The document needs ``booktabs`` and ``graphicx``.
+    """
+    parts = ["% needs \\usepackage{booktabs,graphicx}"]
+    for table in tables:
+        parts.append(_environment(table))
+        parts += [_claims(table)] if table.ledger else []
+    return "\n".join(parts)
 
 
 def escape_latex(text: str) -> str:
@@ -42,29 +51,47 @@ def escape_latex(text: str) -> str:
 
 def _environment(table: Table) -> str:
     names = ["method", "execution", *(["where"] if table.shows_where else [])]
-    label = re.sub(r"[^A-Za-z0-9]+", "-", table.title).strip("-")
     under = [rf"\textsuperscript{{{letter}}} {escape_latex(text)}." for letter, text in table.footnotes]
     under += [f"{escape_latex(note)}." for note in table.notes]
+    alignment = "l" * len(names) + "r" * len(table.columns)
     return "\n".join(
         [
-            r"\begin{table}[t]",
-            r"\centering",
-            rf"\caption{{{escape_latex(table.title)}. {escape_latex(' '.join(table.caption))}}}",
-            rf"\label{{tab:{label}}}",
-            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-            rf"\begin{{tabular}}{{{'l' * len(names)}{'r' * len(table.columns)}}}",
-            r"\toprule",
+            *_opening(f"{table.title}. {' '.join(table.caption)}", _label(table), alignment),
             _line(names + [escape_latex(column.label) for column in table.columns]),
             _line([""] * len(names) + [escape_latex(f"{column.unit} {column.arrow}") for column in table.columns]),
             r"\midrule",
             *(_line(_row(table, row)) for row in table.rows),
-            r"\bottomrule",
-            r"\end{tabular}}",
+            *CLOSING,
             *([r"\par\smallskip", rf"{{\footnotesize {' '.join(under)}}}"] if under else []),
             r"\end{table}",
             "",
         ]
     )
+
+
+def _claims(table: Table) -> str:
+    headings, rows = ledger_columns(table.ledger)
+    opening = _opening(
+        f"{table.title}: claims of the papers. {LEDGER_TEXT}", f"{_label(table)}-claims", "l" * len(headings)
+    )
+    lines = [_line([escape_latex(text) for text in texts]) for texts in (headings, *rows)]
+    return "\n".join([*opening, lines[0], r"\midrule", *lines[1:], *CLOSING, r"\end{table}", ""])
+
+
+def _opening(caption: str, label: str, alignment: str) -> list[str]:
+    return [
+        r"\begin{table}[t]",
+        r"\centering",
+        rf"\caption{{{escape_latex(caption)}}}",
+        rf"\label{{tab:{label}}}",
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+        rf"\begin{{tabular}}{{{alignment}}}",
+        r"\toprule",
+    ]
+
+
+def _label(table: Table) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", table.title).strip("-")
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -79,10 +106,11 @@ def _row(table: Table, row: Row) -> list[str]:
 
 def _entry(entry: Entry) -> str:
     marks = rf"\textsuperscript{{{entry.marks}}}" if entry.marks else ""
+    place = rf" {{\scriptsize {escape_latex(entry.place)}}}" if entry.place else ""
     if not entry.value:
         return rf"{{\scriptsize {escape_latex(f'{entry.head} {entry.tail}'.rstrip())}}}{marks}"
     interval = rf" {{\scriptsize ${_powers(entry.interval)}$}}" if entry.interval else ""
-    return f"${_powers(entry.value)}${marks}{interval}"
+    return f"${_powers(entry.value)}${marks}{interval}{place}"
 
 
 def _powers(number: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from effbench.report.claims import LEDGER_TEXT, LEDGER_TITLE, ledger_columns
 from effbench.report.columns import Column
 from effbench.report.summarise import Summary
 from effbench.report.tables import Entry, Row, Table
@@ -23,7 +24,8 @@ th, td { padding: .4rem .8rem; text-align: left; border-bottom: 1px solid #e4e6e
 tbody th { font-weight: 400; white-space: nowrap; } tr.reference th { font-weight: 650; }
 td.number, th.number { text-align: right; }
 td.number { white-space: nowrap; } tbody tr:hover { background: #f6f8fa; }
-.interval { display: block; color: #62676f; font-size: .82em; } .null { color: #8a8f98; }
+h3 { font-size: 1rem; margin: 1.6rem 0 .4rem; }
+.claims td { font-size: .92em; } .interval { display: block; color: #62676f; font-size: .82em; } .null { color: #8a8f98; }
 .badge { border-radius: 1em; padding: .1em .65em; font-size: .82em; white-space: nowrap; }
 .real { background: #e2f2ea; color: #0b6b4a; } .simulated { background: #fdf0d5; color: #80560a; }
 .failed { background: #fbe3dc; color: #97310b; }
@@ -63,8 +65,27 @@ def _section(table: Table) -> str:
             *(_row(table, row) for row in table.rows),
             "</tbody></table></div>",
             f'<p class="under">{"<br>".join(under)}</p>',
+            *_claims(table),
         ]
     )
+
+
+def _claims(table: Table) -> list[str]:
+    """Return the claims of a table's methods as lines of HTML; none where there is no claim."""
+    if not table.ledger:
+        return []
+    headings, rows = ledger_columns(table.ledger)
+    return [
+        f"<h3>{LEDGER_TITLE}</h3>",
+        f'<div class="wide"><table class="claims">\n<thead><tr>{_cells("th", headings)}</tr></thead>\n<tbody>',
+        *(f"<tr>{_cells('td', row)}</tr>" for row in rows),
+        "</tbody></table></div>",
+        f'<p class="under">{escape(LEDGER_TEXT)}</p>',
+    ]
+
+
+def _cells(tag: str, texts: Sequence[str]) -> str:
+    return "".join(f"<{tag}>{escape(text)}</{tag}>" for text in texts)
 
 
 def _heading(column: Column) -> str:
@@ -83,5 +104,6 @@ def _entry(entry: Entry) -> str:
     marks = f"<sup>{entry.marks}</sup>" if entry.marks else ""
     if not entry.value:
         return f'<td class="number null">{entry.head}{marks} {escape(entry.tail)}</td>'
-    interval = f' <span class="interval">{escape(entry.interval)}</span>' if entry.interval else ""
-    return f'<td class="number">{escape(entry.value)}{marks}{interval}</td>'
+    below = " ".join(filter(None, (escape(entry.interval), f"<b>{entry.place}</b>" if entry.place else "")))
+    below = f' <span class="interval">{below}</span>' if below else ""
+    return f'<td class="number">{escape(entry.value)}{marks}{below}</td>'

@@ -56,7 +56,7 @@ def draw_names(axes: Axes, picture: Picture) -> None:
     pixel = figure.dpi / 72
     written = [
         axes.text(
-            0, 0, point.name, color=FOR_TEXT[colour_of(point)], fontsize=8.5, va="bottom", zorder=5, parse_math=False
+            0, 0, point.label, color=FOR_TEXT[colour_of(point)], fontsize=8.5, va="bottom", zorder=5, parse_math=False
         )
         for point in picture.points
     ]

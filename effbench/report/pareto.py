@@ -9,12 +9,21 @@ from itertools import pairwise
 from effbench.errors import BadInput, nearest
 from effbench.record import CellRecord, Number
 from effbench.report.columns import AXES, Column, primary_of
+from effbench.report.resampled import chances_on_front, members_of
 from effbench.report.summarise import Summary, Workload, failure_of, name_of, number_of
+
+CHANCE_TEXT = (
+    "Behind a name: the probability that no other method is at least as good on both axes and better on one, "
+    "over resampled samples and rounds."
+)
 
 
 @dataclass(frozen=True)
 class Point:
-    """A cell that has both numbers, under the name that tells it from the others."""
+    """A cell that has both numbers, under the name that tells it from the others.
+
+    ``chance`` is the probability that no other point beats it on both axes; None where that cannot be told.
+    """
 
     name: str
     cell: CellRecord
@@ -22,6 +31,12 @@ class Point:
     y: Number
     at: tuple[float, float]
     on_front: bool
+    chance: float | None = None
+
+    @property
+    def label(self) -> str:
+        """Return the name with the chance behind it, where there is one."""
+        return self.name if self.chance is None else f"{self.name} · {chance_text(self.chance)}"
 
     @property
     def across(self) -> tuple[float, float]:
@@ -36,7 +51,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Picture:
-    """What a Pareto picture of a workload shows; ``left_out`` is (method, reason) of the cells that lack a number."""
+    """What a Pareto picture of a workload shows; ``left_out`` is (method, reason) of the cells that lack a number.
+
+    ``chances_missing`` says why the points carry no probability, where they do not.
+    """
 
     title: str
     x: Column
@@ -44,6 +62,14 @@ class Picture:
     points: tuple[Point, ...]
     left_out: tuple[tuple[str, str], ...]
     levels: tuple[float, ...]
+    chances_missing: str = ""
+
+    @property
+    def note(self) -> str:
+        """Return what the numbers behind the names are, or why there are none; ``""`` for fewer than two points."""
+        if any(point.chance is not None for point in self.points):
+            return CHANCE_TEXT
+        return f"No probabilities of being on the front: {self.chances_missing}." if self.chances_missing else ""
 
     @property
     def staircase(self) -> tuple[tuple[float, float], ...]:
@@ -98,11 +124,19 @@ def picture_of(workload: Workload, axes: tuple[str, str]) -> Picture:
         else:
             found.append((cell, on_x, on_y, (on_x.value, on_y.value)))
     ahead = front([at for *_, at in found], x.higher_is_better, y.higher_is_better)
+    chances = chances_on_front(members_of(workload, [cell for cell, *_ in found]), x, y)
     points = tuple(
-        Point(name_of(workload, cell), cell, on_x, on_y, at, first)
-        for (cell, on_x, on_y, at), first in zip(found, ahead)
+        Point(name_of(workload, cell), cell, on_x, on_y, at, first, chance)
+        for (cell, on_x, on_y, at), first, chance in zip(found, ahead, chances.values)
     )
-    return Picture(workload.title, x, y, points, tuple(left_out), workload.levels)
+    return Picture(workload.title, x, y, points, tuple(left_out), workload.levels, chances.missing)
+
+
+def chance_text(chance: float) -> str:
+    """Return a probability with two decimals, which a resampled 0 or 1 does not have."""
+    if chance < 0.005:
+        return "<0.01"
+    return ">0.99" if chance > 0.995 else f"{chance:.2f}"
 
 
 def _bounds(number: Number, value: float) -> tuple[float, float]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, TypedDict
 
 from effbench.record import CellRecord, Number
+from effbench.report.ranks import is_ranked, ranks_of
 from effbench.store import StoreView
 
 
@@ -32,6 +34,7 @@ class NumberRow(TypedDict):
     primary: bool
     execution: str
     reason: str | None
+    rank: int | None
 
 
 class Place(NamedTuple):
@@ -42,15 +45,26 @@ class Place(NamedTuple):
     dtype: str
 
 
+class Source(NamedTuple):
+    """Where a cell's raw material stands, and the batch sizes it was timed at, the primary one first."""
+
+    folder: Path
+    batch_sizes: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Workload:
-    """The cells of one workload in suite order, the machines they ran on and the level of their intervals."""
+    """The cells of one workload in suite order, the machines they ran on and the level of their intervals.
+
+    ``sources`` are those of the cells, in the same order; only what is drawn from raw material reads them.
+    """
 
     title: str
     suites: tuple[str, ...]
     cells: tuple[CellRecord, ...]
     machines: Mapping[str, Mapping[str, Any]]
     levels: tuple[float, ...]
+    sources: tuple[Source, ...]
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -60,7 +74,21 @@ class Workload:
     @property
     def numbers(self) -> tuple[NumberRow, ...]:
         """Return every number of every cell; a failed cell has a null for each primary number that it lacks."""
-        return tuple(_flat(cell, number) for cell in self.cells for number in (*cell.numbers, *self._lost(cell)))
+        ranks = self._ranks()
+        return tuple(
+            _flat(cell, number, ranks.get((position, number.name)))
+            for position, cell in enumerate(self.cells)
+            for number in (*cell.numbers, *self._lost(cell))
+        )
+
+    def _ranks(self) -> dict[tuple[int, str], int | None]:
+        """Return (position of the cell, name of the number) -> rank, for the ranked numbers."""
+        ranked = dict.fromkeys(n.name for cell in self.cells for n in cell.numbers if is_ranked(n))
+        return {
+            (position, name): rank
+            for name in ranked
+            for position, rank in enumerate(ranks_of([number_of(cell, name) for cell in self.cells]))
+        }
 
     def _lost(self, cell: CellRecord) -> list[Number]:
         if cell.status != "failed":
@@ -114,7 +142,8 @@ def summarise_stores(views: Sequence[StoreView]) -> Summary:
                 suites=tuple(dict.fromkeys(view.suite for view, _ in members)),
                 cells=tuple(cell for _, cell in members),
                 machines=machines,
-                levels=tuple(dict.fromkeys(level for view, _ in members if (level := _level(view)) is not None)),
+                levels=tuple(dict.fromkeys(level for view, _ in members if (level := level_of(view)) is not None)),
+                sources=tuple(source_of(view, cell) for view, cell in members),
             )
         )
     return Summary(" + ".join(dict.fromkeys(view.suite for view in views)), tuple(workloads))
@@ -157,7 +186,22 @@ def failure_of(cell: CellRecord) -> Failure:
     return Failure("error", "", "")
 
 
-def _flat(cell: CellRecord, number: Number) -> NumberRow:
+def source_of(view: StoreView, cell: CellRecord) -> Source:
+    """Return where the raw material of a cell of a store stands; no batch size where the suite asks for no latency."""
+    measure = view.lock.get("measure")
+    latency = measure.get("latency") if isinstance(measure, Mapping) else None
+    sizes = latency.get("batch_sizes") if isinstance(latency, Mapping) else None
+    return Source(view.path / "cells" / cell.id, tuple(sizes or ()))
+
+
+def level_of(view: StoreView) -> float | None:
+    """Return the level of a store's intervals, or None where its suite does not say."""
+    stats = view.lock.get("stats")
+    level = stats.get("ci") if isinstance(stats, Mapping) else None
+    return float(level) if isinstance(level, int | float) else None
+
+
+def _flat(cell: CellRecord, number: Number, rank: int | None) -> NumberRow:
     return NumberRow(
         cell=cell.id,
         task=cell.task_id,
@@ -173,6 +217,7 @@ def _flat(cell: CellRecord, number: Number) -> NumberRow:
         primary=number.primary,
         execution=cell.execution,
         reason=number.reason,
+        rank=rank,
     )
 
 
@@ -192,9 +237,3 @@ def _title(key: tuple[str, ...], keys: Sequence[tuple[str, ...]]) -> str:
         if len({other[place] for other in keys if other[0] == key[0]}) > 1:
             told.append(f"{word} {key[place][:12] or 'none'}")
     return f"{key[0]} [{', '.join(told)}]"
-
-
-def _level(view: StoreView) -> float | None:
-    stats = view.lock.get("stats")
-    level = stats.get("ci") if isinstance(stats, Mapping) else None
-    return float(level) if isinstance(level, int | float) else None

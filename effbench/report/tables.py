@@ -10,14 +10,20 @@ from dataclasses import dataclass
 
 from effbench.record import CellRecord, Number
 from effbench.report.caption import caption_of
+from effbench.report.claims import Ledger, ledger_of
 from effbench.report.columns import Column, columns_of
+from effbench.report.ranks import ranks_of
 from effbench.report.rounding import rounded
 from effbench.report.summarise import Workload, failure_of, number_of, where_of
+from effbench.report.trust import badge_of, check_notes
 
 FLAG_TEXT = {
-    "short_warmup": "calls of over a second got two warm-up calls only",
+    "crosscheck_differs": "the hierarchical bootstrap over rounds and calls does not agree with the t interval",
+    "noisy_machine": "the machine was not quiet (noise grade C) while this was timed",
     "peak_includes_load": "the peak could not be reset after loading, so it includes loading",
     "probe_differs": "this job's system gave another output on the probe than the one whose quality was scored",
+    "short_energy_window": "the window was too short for the energy counter to be read well",
+    "short_warmup": "calls of over a second got two warm-up calls only",
     "unsettled": "timings had not settled when the warm-up budget was spent",
 }
 NOT_RECORDED = "–"
@@ -27,12 +33,16 @@ LETTERS, RAISED = "abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏ�
 
 @dataclass(frozen=True)
 class Entry:
-    """One number as text: a value with its interval, or the reason why there is none; ``marks`` are footnote letters."""
+    """One number as text: a value with its interval, or the reason why there is none; ``marks`` are footnote letters.
+
+    ``rank`` stands behind the interval where methods are ranked by the number.
+    """
 
     value: str = ""
     interval: str = ""
     reason: str = ""
     marks: str = ""
+    rank: int | None = None
 
     @property
     def head(self) -> str:
@@ -45,9 +55,14 @@ class Entry:
         return self.interval if self.value else f"({self.reason})" if self.reason else ""
 
     @property
+    def place(self) -> str:
+        """Return the rank as ``#1``, or ``""``."""
+        return "" if self.rank is None else f"#{self.rank}"
+
+    @property
     def text(self) -> str:
-        """Return the entry in one line, its marks raised: ``12.3ᵃ [11.9, 12.7]``."""
-        return f"{self.head}{superscript(self.marks)} {self.tail}".rstrip()
+        """Return the entry in one line, its marks raised: ``12.3ᵃ [11.9, 12.7] #1``."""
+        return " ".join(filter(None, (self.head + superscript(self.marks), self.tail, self.place)))
 
 
 @dataclass(frozen=True)
@@ -80,10 +95,18 @@ class Row:
             return f"failed ({failure_of(self.cell).reason})"
         return self.cell.execution
 
+    @property
+    def badge(self) -> str:
+        """Return one of ``trust.BADGES``, a failure with its reason."""
+        return self.execution if self.cell.status == "failed" else badge_of(self.cell)
+
 
 @dataclass(frozen=True)
 class Table:
-    """A workload's table. ``footnotes`` are (letter, text); ``notes`` say what the table leaves out and what failed."""
+    """A workload's table, with the claims of its methods beside what was measured.
+
+    ``footnotes`` are (letter, text); ``notes`` say what the table leaves out, what failed, and which checks did not pass.
+    """
 
     title: str
     columns: tuple[Column, ...]
@@ -91,6 +114,7 @@ class Table:
     caption: tuple[str, ...]
     footnotes: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
+    ledger: Ledger
 
     @property
     def shows_where(self) -> bool:
@@ -103,13 +127,15 @@ def table_of(workload: Workload, every: bool = False) -> Table:
     chosen = columns_of(workload, every)
     columns = tuple(column for column in chosen if not column.absent)
     letters = _letters(workload, columns)
+    numbers = [[number_of(cell, column.name) for cell in workload.cells] for column in columns]
+    ranks = [ranks_of(same) for same in numbers]
     rows = tuple(
         Row(
             cell,
             where_of(workload, cell),
-            tuple(_entry(cell, number_of(cell, column.name), letters) for column in columns),
+            tuple(_entry(cell, same[at], letters, placed[at]) for same, placed in zip(numbers, ranks)),
         )
-        for cell in workload.cells
+        for at, cell in enumerate(workload.cells)
     )
     absent = [f"{c.label}: n/a ({c.absent}) for every method" for c in chosen if c.absent]
     failed = [_failed(cell) for cell in workload.cells if cell.status == "failed"]
@@ -119,7 +145,8 @@ def table_of(workload: Workload, every: bool = False) -> Table:
         rows=rows,
         caption=caption_of(workload, columns),
         footnotes=tuple((letter, FLAG_TEXT.get(flag, flag.replace("_", " "))) for flag, letter in letters.items()),
-        notes=(*absent, *failed),
+        notes=(*absent, *failed, *check_notes(workload.cells)),
+        ledger=ledger_of(workload),
     )
 
 
@@ -128,14 +155,14 @@ def superscript(marks: str) -> str:
     return marks.translate(str.maketrans(LETTERS, RAISED))
 
 
-def _entry(cell: CellRecord, number: Number | None, letters: dict[str, str]) -> Entry:
+def _entry(cell: CellRecord, number: Number | None, letters: dict[str, str], rank: int | None) -> Entry:
     if number is None:
         return Entry(reason=failure_of(cell).reason if cell.status == "failed" else "")
     marks = "".join(letters[flag] for flag in dict.fromkeys(number.flags))
     if number.value is None:
         return Entry(reason=number.reason or "error", marks=marks)
     value, interval = rounded(number.value, number.ci_low, number.ci_high)
-    return Entry(value, interval, marks=marks)
+    return Entry(value, interval, marks=marks, rank=rank)
 
 
 def _letters(workload: Workload, columns: Sequence[Column]) -> dict[str, str]:

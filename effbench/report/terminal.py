@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from effbench.report.claims import LEDGER_TEXT, LEDGER_TITLE, ledger_columns
 from effbench.report.columns import Column
 from effbench.report.tables import Entry, Row, Table, superscript
 
@@ -21,6 +22,8 @@ BETWEEN = 2
 METHOD_WIDTH = 32
 """A method's name wraps beyond this many characters; a number never does."""
 
+UNBROKEN = ("claimed", "measured here")
+STATUS_STYLE = {"reproduced": "green", "not reproduced": "red"}
 EXECUTION_STYLE = {"real": "green", "simulated": "yellow"}
 
 
@@ -43,6 +46,11 @@ def render_terminal(tables: Sequence[Table], width: int = PLAIN_WIDTH, colour: b
         lines = [*((f"{superscript(letter)} {text}") for letter, text in table.footnotes), *table.notes]
         for line in (*table.caption, *lines):
             console.print(_styled(line, "dim"))
+        if table.ledger:
+            console.print()
+            console.print(_styled(LEDGER_TITLE, "bold"))
+            console.print(_claims(table))
+            console.print(_styled(LEDGER_TEXT, "dim"))
     return "\n".join(line.rstrip() for line in buffer.getvalue().lstrip("\n").split("\n"))
 
 
@@ -78,6 +86,19 @@ def _part(table: Table, indices: Sequence[int], stacked: bool) -> RichTable:
     return part
 
 
+def _claims(table: Table) -> RichTable:
+    from rich import box
+    from rich.table import Table as RichTable
+
+    headings, rows = ledger_columns(table.ledger)
+    part = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
+    for heading in headings:
+        part.add_column(heading, overflow="fold", vertical="top", no_wrap=heading in UNBROKEN)
+    for row in rows:
+        part.add_row(*(_styled(text, STATUS_STYLE.get(text, "")) for text in row))
+    return part
+
+
 def _heading(column: Column) -> Text:
     from rich.text import Text
 
@@ -100,10 +121,10 @@ def _badge(row: Row, stacked: bool) -> Text:
 
 
 def _lines(entry: Entry, stacked: bool) -> list[str]:
-    """Return the entry with its marks: value and interval (or reason) as two lines, or as one."""
-    if not stacked or not entry.tail:
-        return [entry.text]
-    return [entry.head + superscript(entry.marks), entry.tail]
+    """Return the entry with its marks: value and interval (or reason) with the rank as two lines, or as one."""
+    value = entry.head + superscript(entry.marks)
+    below = entry.text.removeprefix(value).strip()
+    return [value, below] if stacked and below else [entry.text]
 
 
 def _column_width(table: Table, index: int, stacked: bool) -> int:

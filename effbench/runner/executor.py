@@ -5,26 +5,30 @@ Whatever is in the store already is not done again; a failure costs its own cell
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from effbench.errors import BadInput, StoreError
-from effbench.measure.machine import facts, fingerprint, physical_cores
+from effbench.measure import roofline
+from effbench.measure.energy import find_counter
+from effbench.measure.machine import chosen_cpus, facts, fingerprint, physical_cores
 from effbench.parts import KeptOutputs, metadata_values, part_files, read_parts
 from effbench.record import CellRecord
 from effbench.runner import finish
+from effbench.runner.building import needs_preparation
 from effbench.runner.isolation import Launcher, WorkerError
 from effbench.runner.jobs import Done, Failed, JobKind, JobSpec, Progress, plan_batches
 from effbench.runner.plan import Cell, Plan, TaskPlan
 from effbench.runner.progress import Reporter
+from effbench.runner.provenance import Surroundings
 from effbench.runner.rounds import RoundRunner
-from effbench.runner.worker import needs_preparation
 from effbench.store import SAMPLE_KEY, Store
 
 if TYPE_CHECKING:
@@ -53,7 +57,8 @@ class Executor:
         self.plan, self.suite, self.store = plan, plan.suite, store
         self.accept_code_change, self.quiet = accept_code_change, quiet
         self.machine = fingerprint()
-        self.threads = self.suite.execution.threads or physical_cores()
+        self.cpus = chosen_cpus(self.suite.execution.cpus, self.suite.execution.threads)
+        self.threads = self.suite.execution.threads or min(physical_cores(), len(self.cpus) or physical_cores())
         limit = self.suite.execution.max_memory_gb
         free = psutil.virtual_memory().available
         self.max_memory_bytes = int(limit * 1e9) if limit else int(free * MEMORY_SHARE)
@@ -63,7 +68,9 @@ class Executor:
 
     def run(self) -> Outcome:
         """Do everything that is missing and return what the store then holds of the plan."""
-        self.store.write_machine(self.machine, facts())
+        self.around = Surroundings(self.machine, self.threads, self.cpus, self._calibration())
+        peaks = {"calibration": asdict(self.around.calibration)} if self.around.calibration else {}
+        self.store.write_machine(self.machine, {**facts(), **peaks})
         for cell in self.plan.cells:
             self._check_code(cell)
         todo = [task for task in self.plan.tasks if any(not self._is_done(task, cell) for cell in task.cells)]
@@ -77,6 +84,30 @@ class Executor:
             for cell in task.cells:
                 self._account(cell)
         return self.outcome
+
+    def _calibration(self) -> roofline.Calibration | None:
+        """Return the measured peaks of this machine, measuring them where a run needs them for the first time."""
+        tasks = [task for task in self.plan.tasks if "torch" in task.task.preload]
+        if not tasks or not (self.suite.measure.flops and self.suite.measure.latency):
+            return None
+        known = roofline.load(self.machine, self.threads, tasks[0].device)
+        if known is not None:
+            return known
+        print("measuring the peaks of this machine, once (effbench calibrate repeats it)", file=sys.stderr)
+        cell = tasks[0].cells[0]
+        worker = self.launcher.start(self.spec(tasks[0], cell, "calibrate"))
+        try:
+            message = worker.receive(self.suite.execution.timeout_s)
+        except WorkerError as error:
+            message = error.failure
+        finally:
+            worker.kill()
+        if not isinstance(message, Done):
+            print(f"the peaks could not be measured: {message}", file=sys.stderr)
+            return None
+        calibration = roofline.Calibration(**message.data)
+        roofline.save(calibration, self.machine)
+        return calibration
 
     def _account(self, cell: Cell) -> None:
         record = self.store.cell(cell.id).record()
@@ -99,7 +130,7 @@ class Executor:
         """Refuse to mix parts of different code, unless the user accepts that."""
         folder = self.store.cell(cell.id)
         found = metadata_values(folder.samples, "code_version") | metadata_values(folder.timings, "code_version")
-        for name in ("prepare", "quality", "memory"):
+        for name in ("prepare", "quality", "inspect", "memory", "energy"):
             job = folder.job(name)
             found |= {job["code_version"]} if job else set()
         if found - {cell.code_version} and not self.accept_code_change:
@@ -131,7 +162,7 @@ class Executor:
                 self._finish(task, cell)
 
     def _finish(self, task: TaskPlan, cell: Cell) -> None:
-        record: CellRecord = finish.finish_cell(self.suite, task, cell, self.store, self.machine)
+        record: CellRecord = finish.finish_cell(self.suite, task, cell, self.store, self.around)
         self.outcome.computed += 1
         if record.status == "failed":
             failures = [f"{a.job}: {a.reason}: {a.message}" for a in record.attempts if a.status == "failed"]
@@ -153,8 +184,18 @@ class Executor:
         prepared = not needs_preparation(cell.chain) or self.job_done(cell, "prepare")
         if not (prepared or self._single_job(task, cell, "prepare")) or not self._quality(task, cell):
             return
-        if self.suite.measure.memory and cell.execution == "real" and not self.job_done(cell, "memory"):
-            self._single_job(task, cell, "memory")
+        for kind in self.passes_of(task, cell):
+            if not self.job_done(cell, kind):
+                self._single_job(task, cell, kind)
+
+    def passes_of(self, task: TaskPlan, cell: Cell) -> list[JobKind]:
+        """Return the passes that a cell needs after its quality: none where it only imitates what it claims."""
+        wanted: list[tuple[JobKind, bool]] = [
+            ("inspect", self.suite.measure.inspect),
+            ("memory", self.suite.measure.memory),
+            ("energy", self.suite.measure.energy == "auto" and find_counter(task.device) is not None),
+        ]
+        return [kind for kind, asked in wanted if asked and cell.execution == "real"]
 
     def job_done(self, cell: Cell, name: str) -> bool:
         """Return whether a job of a cell has succeeded."""
@@ -170,6 +211,8 @@ class Executor:
             device=task.device,
             dtype=task.dtype,
             threads=self.threads,
+            cpus=self.cpus,
+            count_flops=self.suite.measure.flops,
             cell_path=self.store.cell(cell.id).path,
             code_version=cell.code_version,
             # CUDA reserves address space that such a limit would count.
@@ -190,9 +233,7 @@ class Executor:
         kept = self._kept_reference(task, cell)
         self._rescore_where_reference_came_late(cell, kept)
         batches = tuple(self._missing_batches(task, cell))
-        wants_flops = self.suite.measure.flops and "torch" in task.task.preload
-        job = self.store.cell(cell.id).job("quality")
-        if not batches and job and job["status"] == "done" and (not wants_flops or "flops" in job["data"]):
+        if not batches and self.job_done(cell, "quality"):
             return True
         self.report.now(f"{cell.label}: quality")
         spec = self.spec(
@@ -203,7 +244,6 @@ class Executor:
             reference_outputs=self.store.cell(kept).outputs if kept else None,
             reference_cell=kept,
             keep_outputs=cell.role == "reference" or self.suite.output.outputs == "all",
-            count_flops=self.suite.measure.flops and cell.execution == "real",
         )
         return self._run_job(cell, spec)
 
@@ -254,8 +294,9 @@ class Executor:
 
     def _succeeded(self, cell: Cell, job: str, data: Mapping[str, Any], started: float) -> None:
         previous = self.store.cell(cell.id).job(job)
-        if job == "quality" and previous and previous["status"] == "done" and "model_s" in previous["data"]:
-            data = {**previous["data"], **data, "model_s": data["model_s"] + previous["data"]["model_s"]}
+        if job == "quality" and previous and previous["status"] == "done":
+            sums = {name: data[name] + previous["data"].get(name, 0.0) for name in ("model_s", "score_s", "loop_s")}
+            data = {**previous["data"], **data, **sums}
         self.store.cell(cell.id).write_job(job, self._job_record(cell, job, "done", started, data))
 
     def _failed(self, cell: Cell, job: str, failure: Failed, started: float) -> None:

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from effbench.api import Metric, Scores
 from effbench.atomic import file_sha256
+from effbench.draws import Draws, cluster_hash, write_draws
+from effbench.measure.noise import NoiseReading, grade, worst
 from effbench.parts import drop_merged_parts, merge_parts, metadata_values, read_parts, scores_of
-from effbench.record import SCHEMA, Attempt, CellRecord, Number, Reason
-from effbench.runner.numbers import (
-    LatencyInput,
-    latency_numbers,
-    memory_numbers,
-    quality_numbers,
-    single_number,
-)
+from effbench.record import SCHEMA, Attempt, CellRecord, Check, Noise, Number, Reason
+from effbench.runner.building import needs_preparation
+from effbench.runner.honesty import checks_of, same_probe, withdrawn
+from effbench.runner.latency_numbers import LatencyInput, latency_numbers
 from effbench.runner.plan import Cell, TaskPlan
-from effbench.runner.provenance import provenance
-from effbench.runner.worker import needs_preparation
+from effbench.runner.provenance import Surroundings, provenance
+from effbench.runner.quality_numbers import quality_draws, quality_numbers
+from effbench.runner.resource_numbers import compute_numbers, energy_number, memory_numbers, single_number
 from effbench.store import SAMPLE_KEY, TIMING_KEY, CellFolder, Store
 from effbench.suite import Suite
-from effbench.timings import joined, rounds_of
+from effbench.timings import NOISE_COLUMNS, Timings, joined, rounds_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,6 +42,7 @@ def plan_sha256(suite: Suite, task: TaskPlan, cell: Cell) -> str:
         "latency": suite.measure.latency.model_dump() if suite.measure.latency else None,
         "memory": suite.measure.memory,
         "flops": suite.measure.flops,
+        "inspect": suite.measure.inspect,
         "energy": suite.measure.energy,
         "stats": suite.stats.model_dump(),
         "place": [cell.task_id, cell.method_id, cell.role],
@@ -87,12 +89,16 @@ def latency_inputs(
     return inputs
 
 
-def finish_cell(suite: Suite, task: TaskPlan, cell: Cell, store: Store, machine: str) -> CellRecord:
+JOBS = ("prepare", "quality", "inspect", "memory", "energy", "latency")
+
+
+def finish_cell(suite: Suite, task: TaskPlan, cell: Cell, store: Store, around: Surroundings) -> CellRecord:
     """Merge the parts of a cell, make its numbers, write its record, and return that."""
     folder = store.cell(cell.id)
-    jobs = {name: folder.job(name) for name in ("prepare", "quality", "memory", "latency")}
+    jobs = {name: folder.job(name) for name in JOBS}
     failures = {name: job for name, job in jobs.items() if job and job["status"] == "failed"}
-    numbers, complete = _numbers(suite, task, cell, store, machine, jobs)
+    made = _numbers(suite, task, cell, store, around, jobs)
+    complete = made.complete
     if task.reference is not None and cell is not task.reference:
         # Scored while the reference was missing: the cell is run again once the reference is there.
         complete = complete and metadata_values(folder.samples, "reference") == {task.reference.id}
@@ -101,6 +107,13 @@ def finish_cell(suite: Suite, task: TaskPlan, cell: Cell, store: Store, machine:
         merged = merge_parts(parts, key)
         if merged is not None:
             files[merged.relative_to(folder.path).as_posix()] = file_sha256(merged)
+    if made.draws is not None:
+        written = write_draws(folder, made.draws)
+        files[written.relative_to(folder.path).as_posix()] = file_sha256(written)
+    checks: tuple[Check, ...] = ()
+    if cell.execution == "real":
+        reference_jobs = _reference_jobs(task, cell, store)
+        checks = checks_of(jobs, reference_jobs, [name for method in cell.chain for name in method.kernels])
     probes = {name: job["data"]["probe_sha256"] for name, job in jobs.items() if job and "probe_sha256" in job["data"]}
     prepared = jobs["prepare"]
     record = CellRecord(
@@ -117,14 +130,16 @@ def finish_cell(suite: Suite, task: TaskPlan, cell: Cell, store: Store, machine:
         seeds=tuple(suite.seeds),
         n_samples=len(task.samples),
         subset=task.entry.samples.subset,
-        numbers=tuple(numbers),
+        numbers=tuple(withdrawn(made.numbers, checks)),
         reference_cell=task.reference.id if task.reference else None,
         files=files,
         artifact_sha256=prepared["data"].get("artifact_sha256") if prepared else None,
         probe_sha256=probes,
         claims=tuple(asdict(claim) for method in cell.chain for claim in method.claims),
-        attempts=tuple(Attempt(**job["attempt"]) for job in jobs.values() if job),
-        provenance=provenance(cell, machine, task.device),
+        checks=checks,
+        noise=made.noise,
+        attempts=tuple(Attempt.model_validate(job["attempt"]) for job in jobs.values() if job),
+        provenance=provenance(cell, task.device, around),
         finished_utc=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     folder.write_record(record)
@@ -133,11 +148,19 @@ def finish_cell(suite: Suite, task: TaskPlan, cell: Cell, store: Store, machine:
     return record
 
 
+class _Made(NamedTuple):
+    """The numbers of a cell; whether everything planned is there; the draws behind its quality; the machine's quiet."""
+
+    numbers: list[Number]
+    complete: bool
+    draws: Draws | None
+    noise: Noise | None
+
+
 def _numbers(
-    suite: Suite, task: TaskPlan, cell: Cell, store: Store, machine: str, jobs: Mapping[str, Any]
-) -> tuple[list[Number], bool]:
-    """Return (all numbers of a cell, whether everything that was planned is there)."""
-    folder, level = store.cell(cell.id), suite.stats.ci
+    suite: Suite, task: TaskPlan, cell: Cell, store: Store, around: Surroundings, jobs: Mapping[str, Any]
+) -> _Made:
+    folder, level, measure = store.cell(cell.id), suite.stats.ci, suite.measure
     unsupported: Reason | None = "unsupported" if cell.unsupported else None
     reasons: dict[str, Reason | None] = {
         name: job["attempt"]["reason"] if job and job["status"] == "failed" else None for name, job in jobs.items()
@@ -146,44 +169,75 @@ def _numbers(
     planned = None if failed else planned_scores(task, suite, folder)
     missing: Reason | None = failed or reasons["quality"] or (None if planned else "error")
     scores, ids = planned or (None, [])
-    numbers = quality_numbers(task.task, metrics_of(task), scores, ids, missing, level, suite.stats.resamples)
+    drawn = quality_draws(task.task, scores, ids, suite.stats.resamples) if scores else {}
+    numbers = quality_numbers(task.task, metrics_of(task), scores, ids, drawn, missing, level)
+    complete = planned is not None
 
     simulated: Reason | None = "simulated" if cell.execution == "simulated" else None
     blocked = failed or simulated or reasons["quality"]
-    latency, complete = suite.measure.latency, planned is not None
-    why = blocked or (None if latency else "not_requested") or reasons["latency"]
-    sizes = latency.batch_sizes if latency else [1]
-    inputs = [] if why else latency_inputs(suite, task, cell, store, machine, _object_flags(jobs, "latency"))
-    numbers += latency_numbers(inputs, sizes, why, level, cell is task.reference)
-    complete = complete and (why is not None or all(i.ours.steady for i in inputs))
 
-    why = blocked or (None if suite.measure.memory else "not_requested") or reasons["memory"]
-    use = jobs["memory"]["data"] if jobs["memory"] and not why else None
-    numbers += memory_numbers(use, why, task.device)
-    complete = complete and (why is not None or use is not None)
+    def why(asked: object, job: str) -> Reason | None:
+        """Return why a pass gave nothing, as far as that is known."""
+        return blocked or (None if asked else "not_requested") or reasons[job]
 
-    why = blocked or (None if suite.measure.flops else "not_requested")
-    flops = jobs["quality"]["data"].get("flops") if jobs["quality"] and not why else None
-    numbers.append(
-        single_number("gflop_per_sample", "compute", "GFLOP", flops / 1e9 if flops else None, why or "unsupported")
-    )
-    # Counters of a GPU or of RAPL come with the measurement issue; a number is never guessed from a data sheet.
-    why = blocked or ("no_device" if suite.measure.energy == "auto" else "not_requested")
-    numbers.append(single_number("energy_j_per_sample", "energy", "J", None, why))
-    seconds: float | None = 0.0  # by definition, where no link of the chain prepares anything
+    no_latency = why(measure.latency, "latency")
+    flags = ("probe_differs",) if same_probe(jobs, "latency") is False else ()
+    inputs = [] if no_latency else latency_inputs(suite, task, cell, store, around.machine, flags)
+    noise = noise_of([i.ours for i in inputs])
+    if noise is not None and noise.grade == "C":
+        inputs = [replace(i, extra_flags=(*i.extra_flags, "noisy_machine")) for i in inputs]
+    sizes = measure.latency.batch_sizes if measure.latency else [1]
+    numbers += latency_numbers(inputs, sizes, no_latency, level, cell is task.reference)
+    complete = complete and (no_latency is not None or all(i.ours.steady for i in inputs))
+
+    no_memory = why(measure.memory, "memory")
+    use = jobs["memory"]["data"] if jobs["memory"] and not no_memory else None
+    numbers += memory_numbers(use, no_memory, task.device)
+    complete = complete and (no_memory is not None or use is not None)
+
+    no_compute = why(measure.flops and measure.inspect, "inspect")
+    seen = jobs["inspect"]["data"] if jobs["inspect"] and not no_compute else None
+    at_one = next((i.ours for i in inputs if i.batch_size == 1 and i.ours.steady), None)
+    seconds = float(np.median([ns for walls in at_one.steady.values() for ns in walls])) / 1e9 if at_one else None
+    numbers += compute_numbers(seen, no_compute, seconds, no_latency or "not_requested", around.calibration)
+    complete = complete and (why(measure.inspect, "inspect") is not None or jobs["inspect"] is not None)
+
+    no_energy = why(measure.energy == "auto", "energy")
+    numbers.append(energy_number(jobs["energy"]["data"] if jobs["energy"] and not no_energy else None, no_energy))
+
+    prepared: float | None = 0.0  # by definition, where no link of the chain prepares anything
     if needs_preparation(cell.chain):
-        seconds = jobs["prepare"]["data"].get("seconds") if jobs["prepare"] else None
-    numbers.append(single_number("preparation_s", "preparation", "s", None if failed else seconds, failed or "error"))
-    return numbers, complete
+        prepared = jobs["prepare"]["data"].get("seconds") if jobs["prepare"] else None
+    numbers.append(single_number("preparation_s", "preparation", "s", None if failed else prepared, failed or "error"))
+    draws = Draws(drawn, cluster_hash(ids, suite.seeds)) if drawn else None
+    return _Made(numbers, complete, draws, noise)
 
 
-def _object_flags(jobs: Mapping[str, Any], job: str) -> tuple[str, ...]:
-    """Return the flag that a job ran another object than the quality job did, told by their probe outputs."""
-    ours, quality = jobs[job], jobs["quality"]
-    if ours and quality and ours["status"] == quality["status"] == "done":
-        same = ours["data"]["probe_sha256"] == quality["data"]["probe_sha256"]
-        return () if same else ("probe_differs",)
-    return ()
+def noise_of(timings: Sequence[Timings]) -> Noise | None:
+    """Return the noise of the worst round, or None where nothing was timed (or by a version that did not look)."""
+    readings = [
+        NoiseReading(**{name: _as_reading(name, quiet.get(name)) for name in NOISE_COLUMNS})
+        for timing in timings
+        for quiet in timing.noise.values()
+        if quiet
+    ]
+    if not readings:
+        return None
+    reading = worst(readings)
+    letter, reasons = grade(reading)
+    return Noise(grade=letter, reasons=tuple(reasons), **reading._asdict())
+
+
+def _as_reading(name: str, value: float | None) -> Any:
+    """Return a column's value as the meter gave it: parquet holds all of them as float64."""
+    return None if value is None else bool(value) if name == "throttled" else value
+
+
+def _reference_jobs(task: TaskPlan, cell: Cell, store: Store) -> dict[str, Any] | None:
+    if task.reference is None or cell is task.reference:
+        return None
+    folder = store.cell(task.reference.id)
+    return {"memory": folder.job("memory")}
 
 
 def committed_rows(table: pa.Table | None) -> set[tuple[int, str]]:

@@ -1,48 +1,106 @@
-"""Gates: conditions that a suite sets on the numbers of its cells."""
+"""Gates: conditions that a suite sets on the numbers of its cells, with the measured spread as their tolerance.
+
+A bound that lies within a number's interval is met: the interval is what rounds and samples were seen to vary by, and a
+gate that fails on less than that rejects runs by chance (MLPerf's 0.2 % tolerance would have rejected every SDXL result of
+a round).
+"""
 
 from __future__ import annotations
 
 import fnmatch
 from collections.abc import Sequence
+from typing import NamedTuple
 
+import numpy as np
+
+from effbench.draws import read_draws
 from effbench.record import CellRecord, Number
-from effbench.store import StoreView
+from effbench.store import CellFolder, StoreView
 from effbench.suite import Gate
+
+
+class Spread(NamedTuple):
+    """A value and what it was seen to vary between; both bounds are the value where nothing says more."""
+
+    value: float
+    low: float
+    high: float
+
+    def text(self) -> str:
+        """Return the value, with its interval where it has one."""
+        return f"{self.value:.4g}" + (f" [{self.low:.4g}, {self.high:.4g}]" if self.low < self.high else "")
 
 
 def failed_gates(view: StoreView, gates: Sequence[Gate]) -> list[str]:
     """Return one sentence for every cell that misses a gate; a null number misses it, its reason is said."""
+    level = view.lock.get("stats", {}).get("ci", 0.95)
     sentences = []
     for gate in gates:
         for record in view.cells:
             if fnmatch.fnmatchcase(record.task_id, gate.task) and fnmatch.fnmatchcase(record.method_id, gate.method):
-                sentences += _misses(gate, record, view.cells)
+                sentences += _misses(gate, record, view, level)
     return sentences
 
 
-def _misses(gate: Gate, record: CellRecord, cells: Sequence[CellRecord]) -> list[str]:
-    name = f"{record.task_id}/{record.method_id}"
+def _misses(gate: Gate, record: CellRecord, view: StoreView, level: float) -> list[str]:
+    name = f"{record.task_id}/{record.method_id}: {gate.metric}"
     number = _number(record, gate.metric)
     if number is None or number.value is None:
         why = "there is no such number" if number is None else f"it is null ({number.reason})"
-        return [f"{name}: {gate.metric}: {why}"]
-    found = []
-    if gate.min is not None and number.value < gate.min:
-        found.append(f"{name}: {gate.metric} is {number.value:.4g}, below {gate.min:g}")
-    if gate.max is not None and number.value > gate.max:
-        found.append(f"{name}: {gate.metric} is {number.value:.4g}, above {gate.max:g}")
+        return [f"{name}: {why}"]
+    found = _beyond(name, "is", _spread(number, gate.tolerance), gate.min, gate.max)
     if gate.min_ratio is None and gate.max_ratio is None:
         return found
-    reference = next((c for c in cells if c.id == record.reference_cell), None)
+    reference = next((c for c in view.cells if c.id == record.reference_cell), None)
     theirs = _number(reference, gate.metric) if reference else None
-    if theirs is None or not theirs.value:
-        return [*found, f"{name}: {gate.metric}: the reference has no value to compare with"]
-    ratio = number.value / theirs.value
-    if gate.min_ratio is not None and ratio < gate.min_ratio:
-        found.append(f"{name}: {gate.metric} is {ratio:.4g} of the reference's, below {gate.min_ratio:g}")
-    if gate.max_ratio is not None and ratio > gate.max_ratio:
-        found.append(f"{name}: {gate.metric} is {ratio:.4g} of the reference's, above {gate.max_ratio:g}")
+    if reference is None or theirs is None or not theirs.value:
+        return [*found, f"{name}: the reference has no value to compare with"]
+    ratio = _ratio(number, theirs, gate.tolerance)
+    if gate.tolerance == "interval" and number.axis == "quality":
+        ratio = _drawn_ratio(ratio.value, view, record, reference, gate.metric, level) or ratio
+    return found + _beyond(name, "over the reference's is", ratio, gate.min_ratio, gate.max_ratio)
+
+
+def _beyond(name: str, verb: str, spread: Spread, least: float | None, most: float | None) -> list[str]:
+    found = []
+    if least is not None and spread.high < least:
+        found.append(f"{name} {verb} {spread.text()}, below {least:g}")
+    if most is not None and spread.low > most:
+        found.append(f"{name} {verb} {spread.text()}, above {most:g}")
     return found
+
+
+def _spread(number: Number, tolerance: str) -> Spread:
+    assert number.value is not None
+    if tolerance == "none" or number.ci_low is None or number.ci_high is None:
+        return Spread(number.value, number.value, number.value)
+    return Spread(number.value, number.ci_low, number.ci_high)
+
+
+def _ratio(number: Number, theirs: Number, tolerance: str) -> Spread:
+    """Return the ratio with the widest interval that both numbers allow: nothing is known of how they vary together."""
+    ours, reference = _spread(number, tolerance), _spread(theirs, tolerance)
+    value = ours.value / reference.value
+    if reference.low <= 0 <= reference.high:
+        return Spread(value, value, value)
+    ends = [a / b for a in (ours.low, ours.high) for b in (reference.low, reference.high)]
+    return Spread(value, min(ends), max(ends))
+
+
+def _drawn_ratio(
+    value: float, view: StoreView, record: CellRecord, reference: CellRecord, metric: str, level: float
+) -> Spread | None:
+    """Return the ratio with its paired bootstrap interval, or None where the two were not drawn alike."""
+    ours, theirs = (read_draws(CellFolder(view.path / "cells" / cell.id)) for cell in (record, reference))
+    if ours is None or theirs is None or not ours.joint_with(theirs):
+        return None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = np.asarray(ours.values[metric]) / np.asarray(theirs.values[metric])
+    finite = ratios[np.isfinite(ratios)]
+    if len(finite) < 0.99 * len(ratios):
+        return None
+    low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
+    return Spread(value, float(min(low, value)), float(max(high, value)))
 
 
 def _number(record: CellRecord, name: str) -> Number | None:

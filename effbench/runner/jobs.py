@@ -11,7 +11,7 @@ from typing import Any, Literal
 from effbench.api import Method, Sample, Task
 from effbench.record import Reason
 
-JobKind = Literal["prepare", "quality", "memory", "latency"]
+JobKind = Literal["prepare", "quality", "inspect", "memory", "energy", "latency", "calibrate"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class JobSpec:
     device: str
     dtype: str
     threads: int
+    cpus: tuple[int, ...]
     cell_path: Path
     code_version: str
     max_memory_bytes: int | None = None
@@ -47,7 +48,8 @@ class JobSpec:
     reference_cell: str = ""
     keep_outputs: bool = False
     count_flops: bool = False
-    budget_s: float = 1.0
+    warmup_s: float = 1.0
+    probe_seed: int = 0
 
 
 @dataclass(frozen=True)

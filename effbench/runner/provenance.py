@@ -6,11 +6,13 @@ import platform
 import shlex
 import subprocess
 import sys
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import effbench
+from effbench.measure.roofline import Calibration
 from effbench.record import Provenance
 from effbench.runner.plan import Cell
 
@@ -45,7 +47,17 @@ def package_versions() -> dict[str, str]:
     return found
 
 
-def provenance(cell: Cell, machine: str, device: str) -> Provenance:
+@dataclass(frozen=True)
+class Surroundings:
+    """The machine that measures: its fingerprint, threads and cores of a worker, and its measured peaks if known."""
+
+    machine: str
+    threads: int
+    cpus: tuple[int, ...] = ()
+    calibration: Calibration | None = None
+
+
+def provenance(cell: Cell, device: str, around: Surroundings) -> Provenance:
     """Return the provenance of a cell that is finished now."""
     commit, dirty = git_state()
     return Provenance(
@@ -56,7 +68,9 @@ def provenance(cell: Cell, machine: str, device: str) -> Provenance:
         origins=dict(cell.origins),
         packages=package_versions(),
         python=platform.python_version(),
-        machine=machine,
+        machine=around.machine,
         device=device,
+        threads=around.threads,
+        cpus=around.cpus,
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     )

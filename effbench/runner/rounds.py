@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from typing import TYPE_CHECKING, Any
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from effbench.measure.latency import Iteration
+from effbench.measure.noise import NoiseMeter, NoiseReading, cpu_seconds
 from effbench.parts import write_part
 from effbench.runner.isolation import Worker, WorkerError
 from effbench.runner.jobs import Done, Failed, Message, Progress, Turn
 from effbench.runner.plan import Cell, TaskPlan
-from effbench.timings import rounds_of
+from effbench.timings import NOISE_COLUMNS, rounds_of
 
 if TYPE_CHECKING:
     from effbench.runner.executor import Executor
@@ -95,7 +97,7 @@ class RoundRunner:
         try:
             for cell in group:
                 self._start(cell, size, members)
-            self._take_turns(members)
+            noise = self._take_turns(members)
             finished = [(member, done) for member in members if (done := self._finish(member)) is not None]
         finally:
             for member in members:
@@ -103,17 +105,18 @@ class RoundRunner:
         round_id = self._round_id(group, size)
         # The reference last: a round without its rows counts for nobody, so a crash in between leaves no half of one.
         for member, done in sorted(finished, key=lambda pair: pair[0].cell.role == "reference"):
-            self._write(member, done, round_id, size)
+            self._write(member, done, round_id, size, noise)
         return {member.cell.id for member, _ in finished}
 
     def _round_id(self, group: list[Cell], size: int) -> str:
-        known = [name for cell in group for name in self._rounds(cell, size)]
+        known = [name for cell in self.task.cells for name in self._rounds(cell, size)]
         return f"r{max((int(name[1:]) for name in known), default=0) + 1:03d}"
 
     def _start(self, cell: Cell, size: int, members: list[Member]) -> None:
         """Start a member and wait until it is warm; it stands in ``members`` at once, so that it is ended in any case."""
         started = time.time()
-        spec = self.executor.spec(self.task, cell, "latency", probe_batch_size=size, budget_s=self.latency.budget_s)
+        warmup_s = self.latency.warmup_s or self.latency.budget_s
+        spec = self.executor.spec(self.task, cell, "latency", probe_batch_size=size, warmup_s=warmup_s)
         member = Member(cell, self.executor.launcher.start(spec), started)
         members.append(member)
         message = self._listen(member)
@@ -133,19 +136,26 @@ class RoundRunner:
             return None
         return message
 
-    def _take_turns(self, members: list[Member]) -> None:
-        """Let the members compute one at a time, in a new random order each time, until their budgets are spent."""
+    def _take_turns(self, members: list[Member]) -> NoiseReading:
+        """Let the members compute one at a time, in a new random order each time, until their budgets are spent.
+
+        Returns how quiet the machine was meanwhile: whatever this process and the members did not compute is foreign.
+        """
+        meter, before = NoiseMeter(self.task.device), cpu_seconds([os.getpid()])
+        meter.start()
         order = random.Random(time.time_ns())
         seconds = self.latency.budget_s / MOST_TURNS
         turn = 0
         while waiting := [m for m in members if self._has_budget(m)]:
             order.shuffle(waiting)
+            meter.tick()
             for member in waiting:
                 turn += 1
                 member.worker.send(Turn(seconds))
                 message = self._listen(member)
                 if isinstance(message, Progress):
                     member.add(turn, message.data["iterations"])
+        return meter.stop(cpu_seconds([os.getpid()]) - before)
 
     def _has_budget(self, member: Member) -> bool:
         if member.cell.id in self.out:
@@ -159,7 +169,9 @@ class RoundRunner:
         message = self._listen(member)
         return message if isinstance(message, Done) else None
 
-    def _write(self, member: Member, done: Done, round_id: str, size: int) -> None:
+    def _write(self, member: Member, done: Done, round_id: str, size: int, noise: NoiseReading) -> None:
+        import pyarrow as pa
+
         rows = member.rows
         count = len(rows)
         columns: dict[str, Any] = {
@@ -174,6 +186,7 @@ class RoundRunner:
             "load_s": [done.data["load_s"]] * count,
             "flags": [",".join(done.data["flags"])] * count,
             "machine": [self.executor.machine] * count,
+            **{name: pa.array([_plain(getattr(noise, name))] * count, pa.float64()) for name in NOISE_COLUMNS},
         }
         folder = self.executor.store.cell(member.cell.id)
         metadata = {"code_version": member.cell.code_version}
@@ -181,3 +194,7 @@ class RoundRunner:
         # The hash is only comparable with the quality job's at the batch size that both probed.
         if size == self.executor.first_batch_size:
             self.executor.record_latency(member.cell, member.started, done)
+
+
+def _plain(value: float | None) -> float | None:
+    return None if value is None else float(value)

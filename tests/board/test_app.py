@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from effbench.record import Check, Noise
+
 APP = Path(__file__).parent.parent.parent / "leaderboard" / "app.py"
 
 
@@ -36,7 +38,7 @@ def test_the_table_shows_values_intervals_badges_and_reasons(
     board = open_board(write_store("quick", make.typical_cells()))
     table = frame(board)
     assert list(table["method"]) == ["reference (ref.)", "fewer-steps", "int8-simulated", "w4a4"]
-    assert list(table["execution"]) == ["● real", "● real", "○ simulated", "✕ failed (oom)"]
+    assert list(table["execution"]) == ["◐ real unverified", "◐ real unverified", "○ simulated", "✕ failed (oom)"]
     assert table["latency_p50_ms"][0] == 812.0
     assert list(table["latency_p50_ms ±"])[:2] == ["[796, 829]", "[395, 411]"]
     assert list(table["latency_p50_ms ±"])[2:] == ["n/a (simulated)", "n/a (oom)"]
@@ -102,18 +104,79 @@ def test_times_of_two_machines_never_stand_in_one_table(
     assert board.warning
 
 
-def test_provenance_shows_hashes_attempts_and_claims(
+PASSED = Check(name="same_object", status="pass", message="same output")
+FAILED = Check(name="kernels", status="fail", message="claims to run int8::*, which did not run")
+
+
+def test_provenance_shows_hashes_attempts_checks_and_noise(
     open_board: Callable[..., AppTest], write_store: Callable[..., Path], make: ModuleType
 ) -> None:
-    claims = ({"metric": "fid", "value": 3.1, "unit": "", "setting": "COCO", "source": "Tab. 2"},)
-    board = open_board(write_store("quick", [make.cell("ref", claims=claims)]))
-    assert [expander.label for expander in board.expander] == ["● ref"]
+    noise = Noise(grade="B", foreign_share=0.04)
+    cells = [make.cell("ref", checks=(PASSED,), noise=noise), make.cell("a", order=1, checks=(PASSED, FAILED))]
+    board = open_board(write_store("quick", cells))
+    assert [expander.label for expander in board.expander] == ["● ref", "◐ a"]
     frames = [element.value for element in board.dataframe]
     assert any("ab" * 32 in frame.to_string() for frame in frames)
-    assert any("Tab. 2" in frame.to_string() for frame in frames)
+    assert any("✔ quality and latency come from one object: passed" in frame.to_string() for frame in frames)
+    assert any("B (foreign load 4 %)" in frame.to_string() for frame in frames)
+    assert any("✕ the kernels it names ran: FAILED" in frame.to_string() for frame in frames)
     assert any("2026-11-22T10:00:00Z" in frame.to_string() for frame in frames)
     assert board.code[0].value == "effbench run quick.yaml"
     assert any(json.loads(element.value).get("system_revision") == "rev1" for element in board.json)
+
+
+def test_the_table_has_badges_noise_and_ranks(
+    open_board: Callable[..., AppTest], write_store: Callable[..., Path], make: ModuleType
+) -> None:
+    noise = Noise(grade="C", foreign_share=0.2)
+    cells = [
+        make.cell("ref", checks=(PASSED,), noise=Noise(grade="A")),
+        make.cell("fast", make.full_numbers(0.2874, 403.1, 2.02), 1, checks=(PASSED, FAILED), noise=noise),
+        make.cell("int8", make.full_numbers(0.2991, None, None), 2, execution="simulated"),
+    ]
+    board = open_board(write_store("quick", cells))
+    table = frame(board)
+    assert list(table["execution"]) == ["● real verified", "◐ real unverified", "○ simulated"]
+    assert list(table["noise"]) == ["A", "C (foreign load 20 %)", ""]
+    assert list(table["speedup #"])[:2] == [2, 1]
+    assert table["speedup #"].isna()[2]
+    assert list(table["clip_score #"]) == [1, 1, 1]
+    assert "latency_p50_ms #" not in table.columns
+    assert "clip_score kept" not in table.columns  # no resamples in this store
+    assert any("cannot be told apart" in caption.value for caption in board.caption)
+
+
+def test_resamples_give_rank_stability_and_chances(
+    open_board: Callable[..., AppTest], make: ModuleType, tmp_path: Path
+) -> None:
+    def member(name: str, order: int, draws: list[float]) -> Any:
+        number = make.number("clip_score", 0.5, 0.4, 0.6, ci_method="bootstrap_percentile")
+        cell = make.cell(name, [number, make.number("gflop_per_sample", 1.0 + order)], order)
+        return make.Raw(cell, draws={"clip_score": draws})
+
+    make.raw_store(tmp_path, member("ref", 0, [0.5] * 4), member("b", 1, [0.6, 0.1, 0.1, 0.1]))
+    board = open_board(tmp_path)
+    assert list(frame(board)["clip_score kept"]) == [0.75, 0.75]
+    board.selectbox("across").select("compute").run()
+    assert not board.exception
+    said = " ".join(caption.value for caption in board.caption)
+    assert "the probability that no other method is at least as good" in said
+
+
+def test_claims_stand_beside_what_was_measured(
+    open_board: Callable[..., AppTest], write_store: Callable[..., Path], make: ModuleType
+) -> None:
+    claims = (
+        {"metric": "fid", "value": 3.1, "unit": "", "setting": "COCO", "source": "Tab. 2"},
+        {"metric": "size", "value": 10.5, "unit": "MB", "setting": "W8", "source": "Tab. 3", "number": "parameter_mb"},
+    )
+    board = open_board(write_store("quick", [make.cell("ref", claims=claims)]))
+    (found,) = [element.value for element in board.dataframe if "measured here" in element.value.columns]
+    assert list(found["source"]) == ["Tab. 2", "Tab. 3"]
+    assert list(found["status"]) == ["– not measured (no number here measures this)", "✔ reproduced"]
+    assert list(found["measured here"]) == ["–", "10.52 MB"]
+    board = open_board(write_store("bare", [make.cell("ref")]))
+    assert any("None of these methods claims a number" in info.value for info in board.info)
 
 
 def test_an_all_simulated_store_and_one_with_failures_only(

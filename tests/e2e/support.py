@@ -1,6 +1,7 @@
 """Runs the real command line in a process of its own, with the third-party toy package installed."""
 
 import json
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -47,7 +48,13 @@ class Cli:
 
     def popen(self, *args):
         return subprocess.Popen(
-            self.argv(*args), cwd=self.cwd, env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            self.argv(*args),
+            cwd=self.cwd,
+            env=self.env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            # A shell starts its background jobs with SIGINT ignored, and a test run inside one would pass that on.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
 

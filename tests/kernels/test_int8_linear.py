@@ -7,7 +7,6 @@ import torch
 
 from effbench.kernels.int8_linear import Int8Linear, SimulatedInt8Linear, replace_linears
 from effbench.kernels.int8_linear.reference import fake_quantise_rows, int8_linear_reference, quantise_weight
-from effbench.measure.flops import count_flops
 
 
 def rms_ratio(ours, reference):
@@ -66,19 +65,11 @@ def test_a_sample_does_not_depend_on_its_batch():
     assert fast(x).shape == (3, 5, 10)
 
 
-def test_sizes_counts_and_refusals():
+def test_sizes_and_refusals():
     linear = layer(64, 10)
     assert Int8Linear(linear).packed_bytes() == 64 * 10 + 10 * (4 + 4)
-    fast, x = Int8Linear(linear), torch.randn(3, 64)
-    assert count_flops(lambda: fast(x)) == count_flops(lambda: linear(x)) == 2 * 3 * 64 * 10
     with pytest.raises(ValueError, match="float32"):
         Int8Linear(linear.half())
-
-
-def test_fused_attention_on_the_cpu_is_counted():
-    q, k, v = (torch.randn(2, 4, n, 32) for n in (100, 60, 60))
-    attention = torch.nn.functional.scaled_dot_product_attention
-    assert count_flops(lambda: attention(q, k, v)) == 2 * 2 * (2 * 4 * 100 * 60 * 32)
 
 
 def test_simulated_is_the_product_of_rounded_operands_and_named_layers_stay():

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
+import yaml
 
+from effbench.api import Scores
+from effbench.draws import Draws, cluster_hash, write_draws
+from effbench.parts import score_columns, write_part
 from effbench.record import Attempt, CellRecord, Identity, Link, Number, Provenance
 from effbench.report.summarise import Summary, summarise
-from effbench.store import StoreView
+from effbench.store import CellFolder, StoreView, read_store
 
 MACHINE = {"cpu_model": "AMD EPYC 7B13", "cores": 2, "memory_gb": 8.3, "os": "Linux x86_64", "gpu": []}
 
@@ -139,13 +145,85 @@ def typical_cells() -> tuple[CellRecord, ...]:
     )
 
 
+class Raw(NamedTuple):
+    """A cell with its raw material: scores and draws by metric, round -> calls in ms, and the ids of its samples."""
+
+    cell: CellRecord
+    scores: Mapping[str, Sequence[float]] = {}
+    draws: Mapping[str, Sequence[float]] = {}
+    rounds: Mapping[str, Sequence[float]] = {}
+    batch_size: int = 1
+    samples: Sequence[str] | None = None
+
+
+def raw_store(path: Path, *members: Raw, batch_sizes: Sequence[int] = (1,), ci: float = 0.95) -> StoreView:
+    """Write a store with samples, draws and timings, and read it; the first reference is everybody's."""
+    reference = next((m.cell.id for m in members if m.cell.role == "reference"), None)
+    for member in members:
+        record = member.cell.model_copy(update={"reference_cell": reference})
+        folder = CellFolder(path / "cells" / record.id)
+        ids = _sample_ids(member)
+        _write_samples(folder, member, ids, record.seeds)
+        if member.draws:
+            values = {name: np.asarray(rows, np.float64) for name, rows in member.draws.items()}
+            write_draws(folder, Draws(values, cluster_hash(ids, record.seeds)))
+        _write_timings(folder, member)
+        folder.write_record(record)
+    plan = [{"id": m.cell.id, "task": m.cell.task_id, "method": m.cell.method_id} for m in members]
+    (path / "plan.json").write_text(json.dumps(plan))
+    suite = {"name": "quick", "stats": {"ci": ci}, "measure": {"latency": {"batch_sizes": list(batch_sizes)}}}
+    (path / "suite.lock.yaml").write_text(yaml.safe_dump({"schema": "effbench/store/1", "suite": suite}))
+    (path / "machine").mkdir(exist_ok=True)
+    for name in {m.cell.provenance.machine for m in members}:
+        (path / "machine" / f"{name}.json").write_text(json.dumps(MACHINE))
+    return read_store(path)
+
+
+def _sample_ids(member: Raw) -> list[str]:
+    longest = max((len(scores) for scores in member.scores.values()), default=member.cell.n_samples)
+    count = longest // len(member.cell.seeds) if member.scores else longest
+    return list(member.samples) if member.samples is not None else [f"s{i:03d}" for i in range(count)]
+
+
+def _write_samples(folder: CellFolder, member: Raw, ids: Sequence[str], seeds: Sequence[int]) -> None:
+    if member.scores:
+        rows = [(seed, sample) for seed in seeds for sample in ids]
+        columns = score_columns(Scores({name: np.asarray(v, np.float64) for name, v in member.scores.items()}))
+        columns |= {"seed": [seed for seed, _ in rows], "sample_id": [sample for _, sample in rows]}
+        write_part(folder.samples, "merged", columns, {})
+
+
+def _write_timings(folder: CellFolder, member: Raw) -> None:
+    for name, calls in member.rounds.items():
+        count = len(calls)
+        columns = {
+            "round": [name] * count,
+            "batch_size": [member.batch_size] * count,
+            "turn": [1] * count,
+            "iteration": list(range(count)),
+            "phase": ["steady"] * count,
+            "wall_ns": [int(ms * 1e6) for ms in calls],
+            "load_s": [0.1] * count,
+            "flags": [""] * count,
+            "machine": [member.cell.provenance.machine] * count,
+        }
+        write_part(folder.timings, f"{name}-b{member.batch_size}", columns, {})
+
+
 @pytest.fixture
 def make() -> Any:
     """The factories of this module, for tests that cannot import a conftest by name."""
     import types
 
     return types.SimpleNamespace(
-        number=number, full_numbers=full_numbers, cell=cell, failed=failed, view=view, typical_cells=typical_cells
+        number=number,
+        full_numbers=full_numbers,
+        cell=cell,
+        failed=failed,
+        view=view,
+        typical_cells=typical_cells,
+        Raw=Raw,
+        raw_store=raw_store,
     )
 
 

@@ -65,6 +65,8 @@ def test_a_page_takes_its_picture_inside(stored: None, tmp_path: Path) -> None:
         ({"format_name": "markdown"}, "unknown format 'markdown'"),
         ({"pareto": "latency"}, "takes two axes"),
         ({"out": Path("p.png")}, "say what to draw"),
+        ({"claims": "fewer-step"}, "did you mean 'fewer-steps'"),
+        ({"claims": "fewer-steps", "pareto": "latency,quality"}, "leave --pareto out"),
         ({"out": Path("/nowhere/t.md"), "format_name": "md"}, "cannot be written"),
     ],
 )
@@ -75,6 +77,15 @@ def test_bad_input_is_one_sentence_before_anything_is_written(
         report(tmp_path, **options)
     assert capsys.readouterr().out == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_claims_print_one_method_s_ledger_alone(
+    stored: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report(tmp_path, claims="fewer-steps")
+    assert capsys.readouterr().out == "fewer-steps makes no claims.\n"
+    report(tmp_path, claims="fewer-steps", out=tmp_path / "claims.md")
+    assert (tmp_path / "claims.md").read_text() == "fewer-steps makes no claims.\n"
 
 
 def test_a_store_without_a_finished_cell_is_refused(make: Any, fake_store: Callable[[StoreView], None]) -> None:

@@ -95,7 +95,7 @@ def test_csv_keeps_odd_names(odd: Summary) -> None:
 
 def test_json_parses_back_to_every_number(odd: Summary) -> None:
     content = json.loads(render(odd, "json"))
-    assert list(content) == ["schema", "suite", "numbers"]
+    assert list(content) == ["schema", "suite", "numbers", "claims"]
     assert (content["schema"], content["suite"]) == (SCHEMA, "quick")
     assert content["numbers"] == list(odd.numbers)
 
@@ -114,7 +114,7 @@ def test_html_parses_and_shows_odd_names_as_they_are(odd: Summary) -> None:
     header, reference, other = page.rows
     assert len(header) == len(reference) == len(other) == 10
     assert other[0] == ODD
-    assert reference[2] == "0.301 [0.289, 0.313]"
+    assert reference[2] == "0.301 [0.289, 0.313] #1"
 
 
 def test_html_takes_the_picture_inside(typical: Summary) -> None:

@@ -21,6 +21,7 @@ KEYS = [
     "primary",
     "execution",
     "reason",
+    "rank",
 ]
 
 
@@ -80,6 +81,13 @@ def test_other_batch_sizes_are_shown_without_being_listed_anywhere(make: Any) ->
     assert [column.name for column in columns_of(workload)] == ["fid", "latency_p50_ms@b8"]
 
 
+def test_of_the_roofline_only_the_share_reached_is_usual(make: Any) -> None:
+    compute = {"axis": "compute", "primary": False}
+    numbers = [make.number(n, 1.0, **compute) for n in ("gbyte_per_sample", "flop_per_byte", "roofline_share")]
+    (workload,) = summarise(make.view(make.cell("ref", numbers))).workloads
+    assert [column.name for column in columns_of(workload)] == ["roofline_share"]
+
+
 def test_headings_are_words_without_the_unit() -> None:
     assert label_of("latency_p50_ms", "ms", "latency") == "latency p50"
     assert label_of("latency_p50_ms@b8", "ms", "latency") == "latency p50 @b8"
@@ -88,6 +96,9 @@ def test_headings_are_words_without_the_unit() -> None:
     assert label_of("throughput_per_s", "1/s", "latency") == "throughput"
     assert label_of("peak_rss_growth_mb", "MB", "memory") == "peak RSS growth"
     assert label_of("clip_score", "", "quality") == "CLIP score"
+    assert label_of("gbyte_per_sample", "GB", "compute") == "bytes moved per sample"
+    assert label_of("flop_per_byte", "FLOP/B", "compute") == "arithmetic intensity"
+    assert label_of("roofline_share", "share", "compute") == "roofline"
 
 
 def test_a_null_that_says_nothing_about_a_method_goes_to_the_notes(typical: Summary) -> None:

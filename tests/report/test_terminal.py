@@ -28,7 +28,7 @@ def test_no_line_is_wider_than_the_terminal(typical: Summary, width: int) -> Non
 def test_layout_goes_from_one_line_to_stacked_to_several_parts(typical: Summary) -> None:
     table = table_of(typical.workloads[0])
     assert layout(table, 240) == (False, [list(range(8))])
-    assert layout(table, 140) == (True, [list(range(8))])
+    assert layout(table, 150) == (True, [list(range(8))])
     stacked, parts = layout(table, 80)
     assert stacked
     assert len(parts) > 1

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from effbench.kernels.int8_linear import cpu
+from effbench.kernels.int8_linear import cost, cpu
 from effbench.kernels.int8_linear.reference import fake_quantise_rows, quantise_weight
 
 
@@ -33,8 +33,8 @@ class Int8Linear(nn.Module):
         return cpu.linear(x, self._packed, self.bias)
 
     def packed_bytes(self) -> int:
-        """Return what the packed weight holds: 1 byte a code, a float32 scale and an int32 zero point a channel."""
-        return self.in_features * self.out_features + self.out_features * (4 + 4)
+        """Return what the packed weight holds: codes, and a scale and a zero point per channel."""
+        return cost.packed_bytes(self.in_features, self.out_features)
 
 
 def replace_linears(root: nn.Module, make: Callable[[nn.Linear], nn.Module], keep: Callable[[str], bool]) -> int:

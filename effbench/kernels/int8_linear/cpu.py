@@ -37,9 +37,15 @@ def pack(weight: torch.Tensor) -> Any:
 def linear(x: torch.Tensor, packed: Any, bias: torch.Tensor | None) -> torch.Tensor:
     """Return x [..., I] float32 times the packed weight, plus bias [O], as [..., O] float32."""
     absmax = row_absmax(x)  # [..., 1]
-    product: torch.Tensor = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
-        x / absmax, 1 / ACTIVATION_LEVELS, ZERO_POINT, packed
-    )
+    y = product(x / absmax, packed)
     # In place: a fresh buffer of this size costs page faults that take as long as the product.
-    product.mul_(absmax)
-    return product if bias is None else product.add_(bias)
+    y.mul_(absmax)
+    return y if bias is None else y.add_(bias)
+
+
+def product(x: torch.Tensor, packed: Any) -> torch.Tensor:
+    """Return x [..., I] float32 in [-1, 1] times the packed weight, as [..., O] float32."""
+    y: torch.Tensor = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
+        x, 1 / ACTIVATION_LEVELS, ZERO_POINT, packed
+    )
+    return y

@@ -54,4 +54,6 @@ def fake_quantise_rows(x: torch.Tensor, bits: int) -> torch.Tensor:
     levels = 2**bits - 1
     scale = ((high - low) / levels).clamp(min=torch.finfo(torch.float32).tiny)
     zero = (-low / scale).round().clamp(0, levels)
-    return (((x / scale).round() + zero).clamp(0, levels) - zero) * scale
+    codes = ((x / scale).round() + zero).clamp(0, levels)
+    rounded: torch.Tensor = (codes - zero) * scale
+    return rounded

@@ -3,60 +3,45 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-import yaml
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from effbench.zoo.checkpoints import load_ema
 from effbench.zoo.digits_pixart.data import load_digits
 from effbench.zoo.digits_pixart.models import Judge, build_autoencoder, train_tokenizer
-from effbench.zoo.digits_pixart.train import SEED, STAGES, Denoiser
+from effbench.zoo.digits_pixart.train import SEED, STAGES, build_denoiser
+from effbench.zoo.flow import sampler
+from effbench.zoo.shipping import write_card
 
 if TYPE_CHECKING:
     from diffusers import PixArtSigmaPipeline
 
 FOLDER = Path(__file__).parent
-FLOW_SHIFT = 1.0
 
 
 def build_pipeline(work: Path, stage: str) -> PixArtSigmaPipeline:
     """Return the pipeline of a finished stage (or of the EMA in its last checkpoint)."""
-    from diffusers import DPMSolverMultistepScheduler, PixArtSigmaPipeline
+    from diffusers import PixArtSigmaPipeline
 
-    tokenizer = train_tokenizer()
-    denoiser = Denoiser(len(tokenizer))
+    denoiser = build_denoiser()
     finished, checkpoint = work / f"{stage}.safetensors", work / f"{stage}.checkpoint.safetensors"
     if finished.exists():
         denoiser.load_state_dict(load_file(finished))
     else:
-        ema = {k.removeprefix("ema."): v for k, v in load_file(checkpoint).items() if k.startswith("ema.")}
-        missing, unexpected = denoiser.load_state_dict(ema, strict=False)
-        tied = {"text_encoder.encoder.embed_tokens.weight", "text_encoder.shared.weight"}
-        if unexpected or not set(missing) <= tied | {n for n, _ in denoiser.named_buffers()}:
-            raise SystemExit(
-                f"{checkpoint}: not a checkpoint of this model (missing {missing}, unexpected {unexpected})"
-            )
+        load_ema(checkpoint, denoiser)
     autoencoder = build_autoencoder()
     autoencoder.load_state_dict(load_file(work / "autoencoder.safetensors"))
-    scheduler = DPMSolverMultistepScheduler(
-        prediction_type="flow_prediction",
-        use_flow_sigmas=True,
-        flow_shift=FLOW_SHIFT,
-        algorithm_type="dpmsolver++",
-        solver_order=2,
-        final_sigmas_type="zero",
-    )
     return PixArtSigmaPipeline(
-        tokenizer=tokenizer,
+        tokenizer=train_tokenizer(),
         text_encoder=denoiser.text_encoder.eval(),
         vae=autoencoder.eval(),
         transformer=denoiser.transformer.eval(),
-        scheduler=scheduler,
+        scheduler=sampler(),
     )
 
 
@@ -99,26 +84,6 @@ def sample_sheet(pipeline: PixArtSigmaPipeline, path: Path, columns: int = 12) -
     Image.fromarray(sheet).resize((sheet.shape[1] * 2, sheet.shape[0] * 2), Image.Resampling.NEAREST).save(path)
 
 
-def write_card(facts: dict[str, Any], curve: list[dict[str, Any]]) -> None:
-    """Write ``card.yaml`` with the sha256 of every shipped file."""
-    files = sorted(p for p in (FOLDER / "weights").rglob("*") if p.is_file())
-    sha256 = {p.relative_to(FOLDER).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
-    card = {
-        "id": "zoo:digits-pixart",
-        "pipeline": "PixArtSigmaPipeline",
-        "licence": "Apache-2.0 (weights and recipe)",
-        "data": "data_manifests/digits.yaml (real handwritten digits, BSD-3-Clause package)",
-        "recipe": "make zoo-digits-pixart",
-        "seed": SEED,
-        "stages": [stage._asdict() for stage in STAGES],
-        **facts,
-        "curve": curve,
-        "bytes": sum(p.stat().st_size for p in files),
-        "sha256": sha256,
-    }
-    (FOLDER / "card.yaml").write_text(yaml.safe_dump(card, sort_keys=False, width=120))
-
-
 def main() -> None:
     """Export a finished training into the package."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -133,14 +98,19 @@ def main() -> None:
         autoencoder_facts = dict(opened.metadata())
     curve = [json.loads(line) for line in (args.work / "curve.jsonl").read_text().splitlines()]
     kept = [line for i, line in enumerate(curve) if i % 5 == 4 or i == len(curve) - 1]
-    facts = {
+    card = {
+        "id": "zoo:digits-pixart",
+        "pipeline": "PixArtSigmaPipeline",
+        "licence": "Apache-2.0 (weights and recipe)",
+        "data": "data_manifests/digits.yaml (real handwritten digits, BSD-3-Clause package)",
+        "recipe": "make zoo-digits-pixart",
+        "seed": SEED,
+        "stages": [stage._asdict() for stage in STAGES],
         "judge_held_out_accuracy": float(judge_facts["held_out_accuracy"]),
         "autoencoder_held_out_psnr_db": float(autoencoder_facts["held_out_psnr_db"]),
         "trained_steps": {stage.name: stage.steps for stage in STAGES},
     }
-    for file in (FOLDER / "weights").rglob("*.safetensors"):
-        file.chmod(0o644)  # the library writes them readable by their owner only
-    write_card(facts, kept)
+    write_card(FOLDER, {**card, "curve": kept})
 
 
 if __name__ == "__main__":

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import string
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -11,6 +9,7 @@ import torch
 from torch import nn
 
 from effbench.zoo.digits_pixart.prompts import NAMES, phrasings
+from effbench.zoo.words import tokenizer_of
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, PixArtTransformer2DModel
@@ -80,17 +79,9 @@ def build_text_encoder(vocab_size: int) -> T5EncoderModel:
 
 
 def train_tokenizer() -> PreTrainedTokenizerBase:
-    """Return a T5 unigram tokenizer: the words of the training captions by frequency, and single letters for any other."""
-    from transformers import T5Tokenizer
-
+    """Return a T5 unigram tokenizer of the words of the training captions."""
     captions = [p.caption(digit) for p in phrasings("train") for digit in range(len(NAMES))]
-    words = Counter(f"▁{word}" for caption in captions for word in caption.split())
-    letters = sorted({letter for word in words for letter in word} | set(string.ascii_lowercase + string.digits))
-    special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
-    pieces = [(word, math.log(n / words.total())) for word, n in words.most_common()]
-    # A spelled-out word must never beat the whole word, however rare that is.
-    pieces += [(letter, -20.0) for letter in letters if letter not in words]
-    return T5Tokenizer(vocab=special + pieces, extra_ids=0, model_max_length=MAX_TOKENS)
+    return tokenizer_of(Counter(word for caption in captions for word in caption.split()), MAX_TOKENS)
 
 
 class Judge(nn.Module):

@@ -4,17 +4,14 @@ Run by ``make zoo-digits-pixart``. Each stage leaves one safetensors file in the
 complete is skipped, and the denoiser goes on from its last checkpoint. Everything is fp32 on the CPU (bf16 is
 5-11 times slower there).
 
-The denoiser is trained by flow matching (Lipman et al. 2023): with x_s = (1 - s) x_0 + s e, e ~ N(0, I), the network
-regresses v = e - x_0; s = sigmoid(n), n ~ N(0, 1) (Esser et al. 2024). Captions are dropped in a tenth of the samples
-for classifier-free guidance. The first stage runs on 16x16 pixel digits (64 tokens, four times cheaper a step); PixArt's
+The denoiser is trained by flow matching (``effbench.zoo.flow``); captions are dropped in a tenth of the samples for
+classifier-free guidance. The first stage runs on 16x16 pixel digits (64 tokens, four times cheaper a step); PixArt's
 sine-cosine positions are relative to the model's grid, so the second stage goes on from its weights.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from effbench.zoo.checkpoints import save_atomically
 from effbench.zoo.digits_pixart.data import Digits, load_digits
 from effbench.zoo.digits_pixart.models import (
     MAX_TOKENS,
@@ -32,10 +30,11 @@ from effbench.zoo.digits_pixart.models import (
     train_tokenizer,
 )
 from effbench.zoo.digits_pixart.prompts import phrasings
+from effbench.zoo.fitting import Plan, fit
+from effbench.zoo.flow import Denoiser, flow_loss
 
 SEED = 20261122
 CAPTION_DROPOUT = 0.1
-EMA_DECAY = 0.998
 
 
 class Stage(NamedTuple):
@@ -49,7 +48,6 @@ class Stage(NamedTuple):
 
 
 STAGES = (Stage("coarse", 16, 64, 1500, 1e-3), Stage("full", 32, 32, 2200, 7e-4))
-WARMUP_STEPS, DECAY_SHARE = 100, 0.3
 
 
 def train_judge(train: Digits, held_out: Digits, out: Path) -> None:
@@ -122,26 +120,9 @@ def standardise_latents(model: Any, images: torch.Tensor) -> None:
     post.weight.mul_(std[None, :, None, None])
 
 
-class Denoiser(nn.Module):
-    """Text encoder and transformer, trained together; only exists during training."""
-
-    def __init__(self, vocab_size: int) -> None:
-        super().__init__()
-        self.text_encoder = build_text_encoder(vocab_size)
-        self.transformer: Any = build_transformer()
-
-    def forward(self, x: torch.Tensor, s: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Velocity [B, C, h, w] at noise level s [B] for token ids and mask [B, L]."""
-        text = self.text_encoder(input_ids=ids, attention_mask=mask)[0]  # [B, L, 64]
-        velocity: torch.Tensor = self.transformer(
-            x,
-            encoder_hidden_states=text,
-            encoder_attention_mask=mask,
-            timestep=s * 1000,
-            added_cond_kwargs={"resolution": None, "aspect_ratio": None},
-            return_dict=False,
-        )[0]
-        return velocity
+def build_denoiser() -> Denoiser:
+    """Return text encoder and transformer, untrained."""
+    return Denoiser(build_text_encoder(len(train_tokenizer())), build_transformer())
 
 
 def caption_tokens() -> tuple[torch.Tensor, torch.Tensor]:
@@ -153,32 +134,18 @@ def caption_tokens() -> tuple[torch.Tensor, torch.Tensor]:
     return tokens.input_ids.view(shape), tokens.attention_mask.view(shape)
 
 
-def learning_rate(stage: Stage, step: int) -> float:
-    """Warm up linearly, stay, then fall linearly to a twentieth over the last ``DECAY_SHARE`` of the stage."""
-    left = (stage.steps - step) / (DECAY_SHARE * stage.steps)
-    return stage.lr * min((step + 1) / WARMUP_STEPS, 1.0) * max(min(left, 1.0), 0.05)
-
-
-def train_denoiser(train: Digits, work: Path, stage: Stage, start_from: Path | None, checkpoint_every: int) -> None:
+def train_denoiser(train: Digits, work: Path, stage: Stage, start_from: Path | None) -> None:
     """Run one stage and write ``<work>/<stage>.safetensors`` with the EMA weights."""
     torch.manual_seed(SEED + 2)
     autoencoder = build_autoencoder().eval()
     autoencoder.load_state_dict(load_file(work / "autoencoder.safetensors"))
     images = train.images if stage.image_size == 32 else nn.functional.avg_pool2d(train.images, 2)
     ids, mask = caption_tokens()
-    model = Denoiser(len(train_tokenizer()))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=stage.lr, weight_decay=0.01, betas=(0.9, 0.98))
+    model = build_denoiser()
     if start_from is not None:
         model.load_state_dict(load_file(start_from))
-    ema = {name: p.detach().clone() for name, p in model.named_parameters()}
-    checkpoint, step = work / f"{stage.name}.checkpoint.safetensors", 0
-    if checkpoint.exists():
-        step = load_checkpoint(checkpoint, model, ema, optimizer)
-        print(f"{stage.name}: resumed at step {step}", flush=True)
-    model.train()
-    started, running_loss = time.monotonic(), 0.0
-    while step < stage.steps:
-        # Every random number of a step depends on the step alone, so a resumed run repeats an undisturbed one.
+
+    def loss_of(step: int) -> torch.Tensor:
         generator = torch.Generator().manual_seed(hash((SEED, stage.image_size, step)) % 2**63)
         rows = torch.randint(len(train.labels), (stage.batch,), generator=generator)
         labels = train.labels[rows]
@@ -187,77 +154,12 @@ def train_denoiser(train: Digits, work: Path, stage: Stage, start_from: Path | N
         phrasing = torch.randint(len(ids) - 1, (stage.batch,), generator=generator)
         dropped = torch.rand(stage.batch, generator=generator) < CAPTION_DROPOUT
         phrasing[dropped] = len(ids) - 1
-        s = torch.randn(stage.batch, generator=generator).sigmoid()
-        noise = torch.randn(x_0.shape, generator=generator)
-        mixed = torch.lerp(x_0, noise, s[:, None, None, None])
-        velocity = model(mixed, s, ids[phrasing, labels], mask[phrasing, labels])
-        loss = nn.functional.mse_loss(velocity, noise - x_0)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(stage, step)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        step += 1
-        decay = min(EMA_DECAY, (1 + step) / (10 + step))
-        for name, parameter in model.named_parameters():
-            ema[name].lerp_(parameter.detach(), 1 - decay)
-        running_loss += loss.item()
-        if step % 50 == 0:
-            rate = 50 / (time.monotonic() - started)
-            line = {
-                "stage": stage.name,
-                "step": step,
-                "loss": round(running_loss / 50, 5),
-                "steps_per_s": round(rate, 3),
-            }
-            with open(work / "curve.jsonl", "a") as curve:
-                curve.write(json.dumps(line) + "\n")
-            print(line, flush=True)
-            started, running_loss = time.monotonic(), 0.0
-        if step % checkpoint_every == 0:
-            save_checkpoint(checkpoint, model, ema, optimizer, step)
+        return flow_loss(model, x_0, ids[phrasing, labels], mask[phrasing, labels], generator)
+
+    plan = Plan(stage.name, stage.steps, stage.lr, floor=0.05)
+    ema = fit(model, loss_of, plan, work)
     # T5 shares one embedding under two names; the copy under the second name is not a parameter of its own.
-    save_atomically({**model.state_dict(), **ema}, work / f"{stage.name}.safetensors", {"steps": str(step)})
-
-
-def save_checkpoint(
-    path: Path, model: nn.Module, ema: dict[str, torch.Tensor], optimizer: torch.optim.Optimizer, step: int
-) -> None:
-    """Write weights, EMA and Adam moments as one safetensors file."""
-    tensors = {f"model.{name}": p.detach() for name, p in model.named_parameters()}
-    tensors |= {f"ema.{name}": p for name, p in ema.items()}
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"adam.{index}.{key}": value for key, value in state.items()}
-    save_atomically(tensors, path, {"step": str(step)})
-
-
-def load_checkpoint(
-    path: Path, model: nn.Module, ema: dict[str, torch.Tensor], optimizer: torch.optim.Optimizer
-) -> int:
-    """Restore what ``save_checkpoint`` wrote and return its step."""
-    from safetensors import safe_open
-
-    tensors = load_file(path)
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.copy_(tensors[f"model.{name}"])
-            ema[name].copy_(tensors[f"ema.{name}"])
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for key, value in tensors.items():
-        if key.startswith("adam."):
-            _, index, field = key.split(".")
-            state.setdefault(int(index), {})[field] = value
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-    with safe_open(path, "pt") as header:
-        return int(header.metadata()["step"])
-
-
-def save_atomically(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str]) -> None:
-    """Write through a temporary file, so that a kill never leaves half a checkpoint."""
-    temporary = path.with_suffix(".tmp")
-    save_file({name: t.clone().contiguous() for name, t in tensors.items()}, temporary, metadata=metadata)
-    temporary.replace(path)
+    save_atomically({**model.state_dict(), **ema}, work / f"{stage.name}.safetensors", {"steps": str(plan.steps)})
 
 
 def main() -> None:
@@ -265,7 +167,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--work", type=Path, default=Path("zoo-work/digits-pixart"))
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--checkpoint-every", type=int, default=100)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     args.work.mkdir(parents=True, exist_ok=True)
@@ -278,7 +179,7 @@ def main() -> None:
     for stage in STAGES:
         done = args.work / f"{stage.name}.safetensors"
         if not done.exists():
-            train_denoiser(train, args.work, stage, previous, args.checkpoint_every)
+            train_denoiser(train, args.work, stage, previous)
         previous = done
 
 

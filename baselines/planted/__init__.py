@@ -1,0 +1,1 @@
+"""Methods that plant a known difference, with which EffBench measures itself."""

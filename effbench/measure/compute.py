@@ -1,0 +1,176 @@
+"""What one call computes and moves, counted as it runs: operations by data type, bytes, and the least bytes it must read.
+
+Operations come from the formulas of ``torch.utils.flop_counter``, of ``formulas.py`` and of ``kernels/<op>/cost.py``. An
+operator that none of them knows is an error: a count that silently leaves something out would flatter the method.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from effbench import kernels
+from effbench.kernels.cost import Cost, registered
+from effbench.measure.formulas import UnknownOp, formula_of, shapes, sounds_like_a_product
+from effbench.measure.traffic import LOOKUPS, Moved, distinct_bytes, storage, tensors, traffic
+
+TORCHS_OWN = ("aten", "prim", "prims", "rngprims")
+"""Namespaces whose operators torch can see into; an operator of any other needs its cost."""
+ADDEND_FIRST = ("addmm", "addmv", "baddbmm", "_addmm_activation")
+
+
+@dataclass(frozen=True)
+class Compute:
+    """FLOPs by the type that multiplies ("float32", "int8"), bytes moved unfused, operators that moved any.
+
+    ``least_bytes`` is what any implementation must at least read and return: each tensor that stood before the call and
+    was read, once, and the result.
+    """
+
+    flops_by_dtype: dict[str, int]
+    bytes_moved: int
+    ops: int
+    least_bytes: int = 0
+
+    @property
+    def flops(self) -> int:
+        """Return the operations of all types together."""
+        return sum(self.flops_by_dtype.values())
+
+    @property
+    def intensity(self) -> float | None:
+        """Return FLOPs per byte moved; None where nothing moved."""
+        return self.flops / self.bytes_moved if self.bytes_moved else None
+
+
+def measure_compute(call: Callable[[], Any]) -> Compute:
+    """Return what ``call`` computes and moves; all zero for a system that does not use torch.
+
+    Raises ``UnknownOp`` where an operator has no formula.
+    """
+    if "torch" not in sys.modules:
+        call()  # it may import torch itself, and is counted in a second call then
+        if "torch" not in sys.modules:
+            return Compute({}, 0, 0)
+    tally = _Tally(_costs())
+    with _counting(tally):
+        result = call()
+    if tally.unknown:
+        raise tally.unknown  # the method may have caught it on its way
+    return Compute(dict(tally.flops), tally.bytes_moved, tally.ops, sum(tally.outside.values()) + _result_bytes(result))
+
+
+def _costs() -> dict[str, Cost]:
+    """Return operator -> cost of every kernel folder and of every plugin."""
+    costs = registered()
+    for package in pkgutil.iter_modules(kernels.__path__):
+        if package.ispkg:
+            costs |= importlib.import_module(f"{kernels.__name__}.{package.name}.cost").COSTS
+    return costs
+
+
+def _result_bytes(result: Any) -> int:
+    """Return the bytes of every array and tensor in nested lists, tuples and mappings."""
+    if isinstance(result, Mapping):
+        result = list(result.values())
+    if isinstance(result, list | tuple):
+        return sum(map(_result_bytes, result))
+    return int(getattr(result, "nbytes", 0))
+
+
+@dataclass
+class _Tally:
+    """What has been counted so far; ``outside`` holds the bytes read from each piece of memory that the call found."""
+
+    costs: dict[str, Cost]
+    flops: Counter[str] = field(default_factory=Counter)
+    bytes_moved: int = 0
+    ops: int = 0
+    outside: dict[Any, int] = field(default_factory=dict)
+    made_inside: set[int] = field(default_factory=set)
+    unknown: UnknownOp | None = None
+
+    def refuse(self, error: UnknownOp) -> UnknownOp:
+        """Keep the first error and return this one."""
+        self.unknown = self.unknown or error
+        return error
+
+    def add(self, operator: Any, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> None:
+        """Count one operator of torch's own; raises ``UnknownOp`` where its formula does not hold."""
+        moved = traffic(operator, args, kwargs, out)
+        # A lookup may read the same rows again and again: how much it must read is not known.
+        is_lookup = operator._overloadpacket.__name__ in LOOKUPS
+        self._remember([] if is_lookup else moved.read, moved.fresh)
+        self.bytes_moved += moved.bytes
+        self.ops += moved.bytes > 0
+        if formula := formula_of(operator):
+            operands = [value for value in (*args, *kwargs.values()) if hasattr(value, "layout")]
+            if any(t.is_nested or str(t.layout) != "torch.strided" for t in operands):
+                why = "has a sparse or nested operand, which its formula would count as dense"
+                raise self.refuse(UnknownOp(operator._schema.name, why))
+            self.flops[_multiplier(operator, args)] += formula(args, kwargs, out)
+
+    def add_cost(self, cost: Cost, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> None:
+        """Count one operator by its own formulas; bytes that its visible tensors do not explain are a packed weight."""
+        given, named, out_shape = shapes(args), shapes(kwargs), shapes(out)
+        size = cost.bytes_moved(*given, **named, out_shape=out_shape)
+        self.flops[cost.dtype] += cost.flops(*given, **named, out_shape=out_shape)
+        self.bytes_moved += size
+        self.ops += 1
+        read, made = [*tensors(list(args)), *tensors(list(kwargs.values()))], list(tensors(out))
+        self._remember([Moved(t, distinct_bytes(t)) for t in read], made)
+        packed = [hash(value) for value in args if type(value).__name__ == "ScriptObject"]
+        if len(packed) == 1:
+            self.outside["packed", packed[0]] = max(0, size - sum(map(distinct_bytes, (*read, *made))))
+
+    def _remember(self, read: Sequence[Moved], made: Sequence[Any]) -> None:
+        for tensor, size in read:
+            where = storage(tensor)
+            if where not in self.made_inside:
+                self.outside[where] = max(size, self.outside.get(where, 0))
+        self.made_inside |= {storage(tensor) for tensor in made}
+
+
+def _multiplier(operator: Any, args: Sequence[Any]) -> str:
+    """Return the type of the operands of a product: that of its first tensor which is not an addend."""
+    operands = list(tensors(list(args)))
+    has_addend = operator._overloadpacket.__name__.removesuffix("_") in ADDEND_FIRST
+    return str(operands[1 if has_addend else 0].dtype).removeprefix("torch.")
+
+
+def _counting(tally: _Tally) -> Any:
+    """Return a context in which every operator that torch runs is counted in ``tally``."""
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Counting(TorchDispatchMode):
+        supports_higher_order_operators = True
+
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            kwargs = kwargs or {}
+            if not isinstance(func, torch._ops.OpOverload):
+                raise tally.refuse(UnknownOp(f"higher_order::{func}"))
+            if any(kind not in (torch.Tensor, torch.nn.Parameter) for kind in types):
+                return NotImplemented  # a tensor of its own kind first says what it runs, and that is counted
+            name = func._schema.name
+            if name in tally.costs:
+                out = func(*args, **kwargs)
+                tally.add_cost(tally.costs[name], args, kwargs, out)
+                return out
+            if func.namespace != "prim" and formula_of(func) is None:
+                with self:
+                    out = func.decompose(*args, **kwargs)
+                if out is not NotImplemented:
+                    return out
+                if func.namespace not in TORCHS_OWN or sounds_like_a_product(name):
+                    raise tally.refuse(UnknownOp(name))
+            out = func(*args, **kwargs)
+            tally.add(func, args, kwargs, out)
+            return out
+
+    return Counting()  # type: ignore[no-untyped-call]  # torch's own constructor

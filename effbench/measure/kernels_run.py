@@ -1,0 +1,48 @@
+"""Which operators and device kernels a call really runs: the evidence behind a method that says it executes for real."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+USER_SCOPE = 7
+"""Scope of what a method wrote into the profile itself (``record_function``); a name it gives is no evidence."""
+
+
+class KernelCount(NamedTuple):
+    """Name of an operator ("aten::mm") or of a kernel on the device, and how often it ran in one call."""
+
+    name: str
+    calls: int
+
+
+def kernels_run(call: Callable[[], Any]) -> tuple[KernelCount, ...]:
+    """Return what one ``call`` runs by ``torch.profiler``, most frequent first; nothing for a system without torch.
+
+    Kernels of a GPU are listed where the system has started one. Code that goes past torch (numba, ctypes) does not show.
+    """
+    if "torch" not in sys.modules:
+        call()  # it may import torch itself, and is watched in a second call then
+        if "torch" not in sys.modules:
+            return ()
+    import torch
+    from torch.profiler import ProfilerActivity, profile
+
+    activities = [ProfilerActivity.CPU]
+    if torch.cuda.is_initialized():
+        activities.append(ProfilerActivity.CUDA)
+    with profile(activities=activities, acc_events=True) as watched:
+        call()
+        if torch.cuda.is_initialized():
+            torch.cuda.synchronize()
+    events = [e for e in watched.events() or () if not e.is_user_annotation and e.scope != USER_SCOPE]
+    found = Counter(event.name for event in events)
+    return tuple(KernelCount(name, n) for name, n in sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def matches(globs: Iterable[str], kernels: Sequence[KernelCount]) -> list[str]:
+    """Return the globs that no kernel matched: what a method promised to run and did not."""
+    return [glob for glob in globs if not any(fnmatchcase(kernel.name, glob) for kernel in kernels)]

@@ -1,0 +1,176 @@
+"""The claims ledger: what a method's paper published beside what was measured here, and whether the two agree.
+
+A claim that we cannot put beside one of our numbers is never counted against the method: it is ``not comparable`` where the
+setting differs, and ``not measured`` where there is no number, each with what is in the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from effbench.record import CellRecord
+from effbench.report.measured import Measured, measured_for
+from effbench.report.rounding import rounded
+from effbench.report.summarise import Workload, name_of
+
+Status = Literal["reproduced", "not reproduced", "not comparable", "not measured"]
+
+SLACK = 0.01
+"""How far below the claim a number without an interval may lie and still reproduce it."""
+
+ROUNDING = 1e-9
+
+RATIO_UNITS = frozenset({"", "x", "×", "1"})
+
+HEADINGS = ("task", "method", "claim", "setting", "source", "claimed", "measured here", "status")
+LEDGER_TITLE = "Claims"
+LEDGER_TEXT = (
+    "Reproduced: the claim lies in the interval measured here or on its worse side (without an interval: within 1 %)."
+)
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """One claim of one cell. ``why`` says what is in the way where the claim is not comparable or not measured."""
+
+    cell: str
+    task: str
+    method: str
+    metric: str
+    setting: str
+    source: str
+    unit: str
+    claimed: float
+    number: str
+    as_ratio: bool
+    measured: float | None
+    ci_low: float | None
+    ci_high: float | None
+    measured_unit: str
+    status: Status
+    why: str
+
+    @property
+    def what(self) -> str:
+        """Return the claimed metric, said to be a ratio where it is one."""
+        return f"{self.metric} (ratio to the reference)" if self.as_ratio else self.metric
+
+    @property
+    def claimed_text(self) -> str:
+        """Return the claimed value with its unit, with the digits that were published."""
+        return f"{self.claimed:.12g} {self.unit}".rstrip()
+
+    @property
+    def measured_text(self) -> str:
+        """Return the measured value with its unit and interval, or a dash."""
+        if self.measured is None:
+            return "–"
+        value, interval = rounded(self.measured, self.ci_low, self.ci_high)
+        return " ".join(filter(None, (value, self.measured_unit, interval)))
+
+    @property
+    def verdict(self) -> str:
+        """Return the status with its reason in brackets."""
+        return f"{self.status} ({self.why})" if self.why else self.status
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Return the row as text, one per heading of ``HEADINGS``."""
+        return (
+            self.task, self.method, self.what, self.setting, self.source,
+            self.claimed_text, self.measured_text, self.verdict,
+        )  # fmt: skip
+
+
+Ledger = tuple[LedgerRow, ...]
+
+
+def ledger_columns(ledger: Ledger, skip: Collection[str] = ("task",)) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return (headings, rows of text) of a ledger without some columns; under a table the task is said already."""
+    keep = [i for i, heading in enumerate(HEADINGS) if heading not in skip]
+    return tuple(HEADINGS[i] for i in keep), [tuple(row.texts[i] for i in keep) for row in ledger]
+
+
+def ledger_of(workload: Workload) -> Ledger:
+    """Return a row for every claim of every cell of a workload, in its order."""
+    return tuple(_row(workload, cell, claim) for cell in workload.cells for claim in cell.claims)
+
+
+def _row(workload: Workload, cell: CellRecord, claim: Mapping[str, Any]) -> LedgerRow:
+    measured = measured_for(workload, cell, claim)
+    status, why = _status(cell, claim, measured)
+    return LedgerRow(
+        cell=cell.id,
+        task=workload.title,
+        method=name_of(workload, cell),
+        metric=claim["metric"],
+        setting=claim["setting"],
+        source=claim["source"],
+        unit=claim["unit"],
+        claimed=float(claim["value"]),
+        number=claim.get("number", ""),
+        as_ratio=bool(claim.get("as_ratio", False)),
+        measured=measured.value,
+        ci_low=measured.ci_low,
+        ci_high=measured.ci_high,
+        measured_unit=measured.unit,
+        status=status,
+        why=why,
+    )
+
+
+def _status(cell: CellRecord, claim: Mapping[str, Any], measured: Measured) -> tuple[Status, str]:
+    if why := _in_the_way(cell, claim):
+        return "not comparable", why
+    if measured.value is None:
+        return "not measured", measured.why
+    if not _same_unit(claim, measured):
+        return "not comparable", f"claimed in {claim['unit'] or 'no unit'}, measured in {measured.unit or 'no unit'}"
+    return ("reproduced" if _holds(float(claim["value"]), measured) else "not reproduced"), ""
+
+
+def _holds(claimed: float, measured: Measured) -> bool:
+    """Return whether the claim lies in the interval or on its worse side; a bare number may miss it by ``SLACK``."""
+    assert measured.value is not None
+    bound = measured.ci_high if measured.higher_is_better else measured.ci_low
+    missed = claimed - (measured.value if bound is None else bound)
+    allowed = (SLACK if bound is None else ROUNDING) * abs(claimed)
+    return (missed if measured.higher_is_better else -missed) <= allowed
+
+
+def _same_unit(claim: Mapping[str, Any], measured: Measured) -> bool:
+    theirs, ours = (unit if unit not in RATIO_UNITS else "" for unit in (claim["unit"], measured.unit))
+    return bool(theirs == ours)
+
+
+def _in_the_way(cell: CellRecord, claim: Mapping[str, Any]) -> str:
+    """Return what makes the claim's setting another one than the cell's, or ``""``."""
+    if claim.get("not_comparable"):
+        return str(claim["not_comparable"])
+    facts = facts_of(cell)
+    missed = []
+    for name, expected in claim.get("holds_for", {}).items():
+        found = facts.get(name)
+        if found is None:
+            missed.append(f"it holds for {name} = {expected}, and this cell has no {name}")
+        elif not any(_plain(value) == _plain(expected) for value in found):
+            missed.append(f"it holds for {name} = {expected}, not {' or '.join(map(str, found))}")
+    if len(cell.identity.chain) > 1:
+        missed.append(f"it is about one method, and this is the chain {cell.method_id}")
+    return "; ".join(missed)
+
+
+def facts_of(cell: CellRecord) -> dict[str, list[Any]]:
+    """Return name -> values of the facts that a claim can hold for; links of a chain may share a parameter's name."""
+    identity = cell.identity
+    facts: dict[str, list[Any]] = {name: [value] for name, value in identity.task_params.items()}
+    for link in identity.chain:
+        for name, value in {**link.defaulted, **link.passed}.items():
+            facts.setdefault(name, []).append(value)
+    return facts | {"task": [identity.task], "device_class": [identity.device_class], "dtype": [identity.dtype]}
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

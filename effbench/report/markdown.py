@@ -1,0 +1,75 @@
+"""Tables and claims as GitHub-flavoured Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+
+from effbench.errors import BadInput, nearest
+from effbench.report.claims import LEDGER_TEXT, LEDGER_TITLE, Ledger, ledger_columns, ledger_of
+from effbench.report.summarise import Summary
+from effbench.report.tables import Row, Table, superscript
+
+
+def render_markdown(tables: Sequence[Table]) -> str:
+    """Return one GitHub-flavoured table per workload under a heading, each with its caption."""
+    return "\n".join(_markdown_table(table) for table in tables)
+
+
+def _markdown_table(table: Table) -> str:
+    fixed = ["method", "execution", *(["where"] if table.shows_where else [])]
+    header = fixed + [escape_markdown(column.heading) for column in table.columns]
+    ruler = [":--"] * len(fixed) + ["--:"] * len(table.columns)
+    lines = [f"### {escape_markdown(table.title)}", ""]
+    lines += [_markdown_line(cells) for cells in (header, ruler, *(_markdown_row(table, row) for row in table.rows))]
+    lines.append("")
+    under = [*table.caption, *(f"{superscript(letter)} {text}" for letter, text in table.footnotes), *table.notes]
+    lines += [f"{escape_markdown(line)}  " for line in under]
+    if table.ledger:
+        lines += ["", f"#### {LEDGER_TITLE}", "", *markdown_ledger(table.ledger), "", LEDGER_TEXT]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown_row(table: Table, row: Row) -> list[str]:
+    name = escape_markdown(row.name)
+    fixed = [f"**{name}**" if row.is_reference else name, escape_markdown(row.execution)]
+    where = [escape_markdown(row.where)] if table.shows_where else []
+    return fixed + where + [escape_markdown(entry.text) for entry in row.entries]
+
+
+def _markdown_line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def escape_markdown(text: str) -> str:
+    """Return text that Markdown shows as it is, also inside a table."""
+    escaped = re.sub(r"([\\`*_\[\]|#~])", r"\\\1", " ".join(text.split()))
+    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def markdown_ledger(ledger: Ledger, skip: Collection[str] = ("task",)) -> list[str]:
+    """Return a ledger as lines of a Markdown table, without the columns to skip."""
+    headings, rows = ledger_columns(ledger, skip)
+    lines = [_markdown_line([escape_markdown(text) for text in texts]) for texts in (headings, *rows)]
+    return [lines[0], _markdown_line([":--"] * len(headings)), *lines[1:]]
+
+
+def claims_table(summary: Summary, method: str) -> str:
+    """Return one method's claims beside what was measured, as Markdown; a sentence where it makes none.
+
+    ``method`` is the id of a cell, or the name of a method, which stands for all its variants. Raises ``BadInput`` with
+    the nearest name where the store has none of that name.
+    """
+    cells = [cell for workload in summary.workloads for cell in workload.cells]
+    alone = {cell.id: cell.identity.chain[0].use for cell in cells if len(cell.identity.chain) == 1}
+    ids = {cell.id for cell in cells if cell.method_id == method}
+    ids = ids or {cell_id for cell_id, use in alone.items() if use == method}
+    if not ids:
+        names = {*(cell.method_id for cell in cells), *alone.values()}
+        raise BadInput(f"--claims: no method {method!r} in this store{nearest(method, names)}")
+    rows = tuple(row for workload in summary.workloads for row in ledger_of(workload) if row.cell in ids)
+    if not rows:
+        return f"{escape_markdown(method)} makes no claims.\n"
+    told_apart = {"task": {row.task for row in rows}, "method": {row.method for row in rows}}
+    skip = [heading for heading, values in told_apart.items() if len(values) == 1]
+    return "\n".join([*markdown_ledger(rows, skip), "", LEDGER_TEXT]) + "\n"

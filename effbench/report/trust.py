@@ -1,0 +1,70 @@
+"""How far the numbers of a cell can be trusted: its badge, its honesty checks, and how quiet its machine was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from effbench.record import CellRecord, Check, Noise
+
+BADGES = ("real verified", "real unverified", "simulated", "failed")
+"""Verified: every honesty check that ran found its evidence. Unverified: one failed, had no evidence, or none ran."""
+
+CHECK_TEXT = {
+    "same_object": "quality and latency come from one object",
+    "kernels": "the kernels it names ran",
+    "resident_bytes": "the weights take the bytes it claims",
+    "repeats": "a repeated input is not faster",
+}
+SHARES = {"foreign_share": "foreign load", "steal_share": "stolen time", "clock_spread": "clock spread"}
+WORTH_SAYING = 0.005
+
+
+def badge_of(cell: CellRecord) -> str:
+    """Return one of ``BADGES``."""
+    if cell.status == "failed":
+        return "failed"
+    if cell.execution == "simulated":
+        return "simulated"
+    is_verified = bool(cell.checks) and all(check.status == "pass" for check in cell.checks)
+    return "real verified" if is_verified else "real unverified"
+
+
+def check_text(check: Check) -> str:
+    """Return a check in words: what it asks, what came out, and why."""
+    said = {"pass": "passed", "fail": "FAILED", "unknown": "no evidence"}[check.status]
+    return f"{CHECK_TEXT[check.name]}: {said}" + (f" ({check.message})" if check.message else "")
+
+
+def check_notes(cells: Iterable[CellRecord]) -> list[str]:
+    """Return one note per check that failed or had no evidence, with the methods that it says so of."""
+    holders: dict[str, list[str]] = {}
+    for cell in cells:
+        for check in cell.checks:
+            if check.status != "pass":
+                holders.setdefault(check_text(check), []).append(cell.method_id)
+    return [f"check of {', '.join(dict.fromkeys(methods))}: {text}" for text, methods in holders.items()]
+
+
+def noise_lines(cells: Sequence[CellRecord]) -> list[str]:
+    """Return how quiet the machine was while the cells were timed: one line per grade, the worst of it in brackets."""
+    graded: dict[str, list[tuple[str, Noise]]] = {}
+    for cell in cells:
+        if cell.noise is not None:
+            graded.setdefault(cell.noise.grade, []).append((cell.method_id, cell.noise))
+    lines = []
+    for grade in sorted(graded):
+        names = list(dict.fromkeys(name for name, _ in graded[grade]))
+        whose = f" for {', '.join(names)}" if len(graded) > 1 else ""
+        lines.append(f"Machine noise{whose}: {noise_text([noise for _, noise in graded[grade]])}.")
+    return lines
+
+
+def noise_text(states: Sequence[Noise]) -> str:
+    """Return states of one grade in words, each share at its worst: ``B (foreign load 4 %, clock spread 2 %)``."""
+    parts = []
+    for name, words in SHARES.items():
+        shares = [share for noise in states if (share := getattr(noise, name)) is not None]
+        if shares and max(shares) >= WORTH_SAYING:
+            parts.append(f"{words} {100 * max(shares):.2g} %")
+    parts += ["throttled"] if any(noise.throttled for noise in states) else []
+    return states[0].grade + (f" ({', '.join(parts)})" if parts else "")

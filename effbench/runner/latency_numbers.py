@@ -1,0 +1,146 @@
+"""The latency numbers of a cell from its raw timings, with the ratio to the reference in the rounds that both share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from effbench.record import Number, Reason
+from effbench.stats.bootstrap import Interval
+from effbench.stats.hierarchical import hierarchical_ratio_interval
+from effbench.stats.order import LEAST_SAMPLES, clustered_quantile_interval, percentile, quantile_interval
+from effbench.stats.ratio import LEAST_ROUNDS, geometric_mean_ratio
+from effbench.timings import Timings
+
+CROSSCHECK_ROUNDS, CROSSCHECK_RESAMPLES = 20, 2000
+
+
+@dataclass(frozen=True)
+class LatencyInput:
+    """Timings of a cell and of the reference in the rounds they share, for one batch size."""
+
+    batch_size: int
+    ours: Timings
+    reference: Timings | None
+    extra_flags: tuple[str, ...] = field(default=())
+
+
+def latency_numbers(
+    inputs: Sequence[LatencyInput], batch_sizes: Sequence[int], missing: Reason | None, level: float, is_reference: bool
+) -> list[Number]:
+    """Return the latency numbers of every batch size; names beyond the first carry ``@b<size>``."""
+    by_size = {i.batch_size: i for i in inputs}
+    numbers: list[Number] = []
+    for position, size in enumerate(batch_sizes):
+        suffix = f"@b{size}" if position else ""
+        found = by_size.get(size)
+        if found is None or not found.ours.steady:
+            numbers += _no_latency(suffix, position == 0, missing or "error")
+        else:
+            numbers += _latency(found, suffix, position == 0, level, is_reference)
+    return numbers
+
+
+LATENCY_NAMES = (
+    ("latency_p50_ms", "ms", False),
+    ("latency_p90_ms", "ms", False),
+    ("latency_p95_ms", "ms", False),
+    ("latency_p99_ms", "ms", False),
+    ("speedup", "x", True),
+    ("throughput_per_s", "1/s", True),
+    ("first_call_ms", "ms", False),
+    ("load_s", "s", False),
+)
+
+
+def _no_latency(suffix: str, primary: bool, reason: Reason) -> list[Number]:
+    return [
+        Number(
+            name=name + suffix,
+            axis="latency",
+            unit=unit,
+            value=None,
+            higher_is_better=higher,
+            primary=primary and name == "latency_p50_ms",
+            reason=reason,
+        )
+        for name, unit, higher in LATENCY_NAMES
+    ]
+
+
+def _latency(found: LatencyInput, suffix: str, primary: bool, level: float, is_reference: bool) -> list[Number]:
+    flags = found.ours.flags + found.extra_flags
+    walls = [ns / 1e6 for rows in found.ours.steady.values() for ns in rows]
+    n = len(walls)
+
+    def number(name: str, **more: Any) -> Number:
+        unit, higher = next((u, h) for known, u, h in LATENCY_NAMES if known == name)
+        return Number(
+            name=name + suffix, axis="latency", unit=unit, higher_is_better=higher, **{"n": n, "flags": flags, **more}
+        )
+
+    numbers, median = [], percentile(walls, 50)
+    for percent in LEAST_SAMPLES:
+        name = f"latency_p{percent}_ms"
+        if n < LEAST_SAMPLES[percent]:
+            numbers.append(number(name, value=None, reason="too_few_samples"))
+            continue
+        bounds, how = _quantile_bounds(found.ours, percent, level)
+        low, high = bounds or (None, None)
+        value = percentile(walls, percent)
+        is_primary = primary and percent == 50
+        numbers.append(number(name, value=value, ci_low=low, ci_high=high, ci_method=how, primary=is_primary))
+    low, high, how = numbers[0].ci_low, numbers[0].ci_high, numbers[0].ci_method
+    numbers.append(_speedup(found, number, level, is_reference))
+    scale = found.batch_size * 1e3
+    numbers.append(
+        number(
+            "throughput_per_s",
+            value=scale / median,
+            ci_low=scale / high if high else None,
+            ci_high=scale / low if low else None,
+            ci_method=how,
+        )
+    )
+    first, load = found.ours.first, found.ours.load_s
+    numbers.append(number("first_call_ms", value=float(np.median(first)) / 1e6, n=len(first)))
+    numbers.append(number("load_s", value=float(np.median(load)), n=len(load)))
+    return numbers
+
+
+def _quantile_bounds(ours: Timings, percent: int, level: float) -> tuple[Interval | None, str]:
+    """Return the interval of a quantile: widened by the spread between rounds where there are enough of them."""
+    rounds = [[ns / 1e6 for ns in walls] for walls in ours.steady.values()]
+    clustered = clustered_quantile_interval(rounds, percent, level) if len(rounds) >= LEAST_ROUNDS else None
+    if clustered is not None:
+        return clustered, "clustered_order_statistic"
+    plain = quantile_interval([ms for walls in rounds for ms in walls], percent, level)
+    return plain, "order_statistic" if plain else ""
+
+
+def _speedup(found: LatencyInput, number: Callable[..., Number], level: float, is_reference: bool) -> Number:
+    if is_reference:
+        return number("speedup", value=1.0, n=len(found.ours.steady), ci_method="definition")
+    rounds = sorted(set(found.ours.steady) & set(found.reference.steady)) if found.reference else []
+    if not found.reference or not rounds:
+        return number("speedup", value=None, n=0, reason="no_reference")
+    theirs = [float(np.median(found.reference.steady[r])) for r in rounds]
+    ours = [float(np.median(found.ours.steady[r])) for r in rounds]
+    ratio = geometric_mean_ratio(theirs, ours, level)
+    low, high = ratio.interval or (None, None)
+    how = "t_log_ratio_of_rounds" if ratio.interval else ""
+    flags = found.ours.flags + found.extra_flags + _crosscheck(found, rounds, level, ratio.value)
+    return number("speedup", value=ratio.value, n=ratio.rounds, ci_low=low, ci_high=high, ci_method=how, flags=flags)
+
+
+def _crosscheck(found: LatencyInput, rounds: Sequence[str], level: float, value: float) -> tuple[str, ...]:
+    """Return the flag that the hierarchical bootstrap does not cover the ratio; it is only sound from 20 rounds up."""
+    if len(rounds) < CROSSCHECK_ROUNDS or found.reference is None:
+        return ()
+    pairs = [(found.reference.steady[name], found.ours.steady[name]) for name in rounds]
+    theirs, ours = ([list(map(float, pair[side])) for pair in pairs] for side in (0, 1))
+    interval = hierarchical_ratio_interval(theirs, ours, level, CROSSCHECK_RESAMPLES, seed=0)
+    return () if interval is None or interval.low <= value <= interval.high else ("crosscheck_differs",)

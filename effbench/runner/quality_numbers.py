@@ -1,0 +1,76 @@
+"""The quality numbers of a cell from its scores, each with an interval or with the reason why it is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from effbench.api import Metric, Scores, Task
+from effbench.record import Number, Reason
+from effbench.stats.bootstrap import Array, Interval, draws_of, intervals_of, wilson_interval
+
+
+def quality_draws(task: Task, scores: Scores, ids: Sequence[str], resamples: int) -> dict[str, Array]:
+    """Return metric -> its value on every bootstrap resample [resamples], NaN where it is undefined."""
+    return draws_of(lambda weights: task.summarise(scores, weights), ids, resamples)
+
+
+def quality_numbers(
+    task: Task,
+    metrics: Sequence[Metric],
+    scores: Scores | None,
+    ids: Sequence[str],
+    draws: Mapping[str, Array],
+    missing: Reason | None,
+    level: float,
+) -> list[Number]:
+    """Return one number per metric; ``scores`` is None where the cell has none, for the reason ``missing``."""
+    values: dict[str, float] = {}
+    intervals: dict[str, Interval] = {}
+    if scores is not None:
+        values = task.summarise(scores, np.ones(len(ids)))
+        of_sets = {
+            metric.name: values[metric.name] for metric in metrics if metric.per == "set" and metric.name in values
+        }
+        intervals = intervals_of(draws, level, of_sets, clusters=len(set(ids)))
+    numbers = []
+    for metric in metrics:
+        value = values.get(metric.name)
+        if value is None or not np.isfinite(value):
+            reason: Reason = missing or ("no_reference" if metric.needs_reference else "unsupported")
+            numbers.append(_quality(metric, None, reason=reason))
+            continue
+        assert scores is not None
+        interval = intervals.get(metric.name)
+        how = "bootstrap_centred" if metric.per == "set" else "bootstrap_percentile"
+        plain = scores.scalars.get(metric.name)
+        if metric.unit == "share" and plain is not None and np.isin(plain, (0, 1)).all() and len(set(ids)) == len(ids):
+            interval, how = wilson_interval(float(plain.sum()), len(plain), level), "wilson"
+        low, high = interval or (None, None)
+        numbers.append(_quality(metric, value, len(ids), low, high, how if interval else ""))
+    return numbers
+
+
+def _quality(
+    metric: Metric,
+    value: float | None,
+    n: int = 0,
+    low: float | None = None,
+    high: float | None = None,
+    how: str = "",
+    reason: Reason | None = None,
+) -> Number:
+    return Number(
+        name=metric.name,
+        axis="quality",
+        unit=metric.unit,
+        value=value,
+        n=n,
+        ci_low=low,
+        ci_high=high,
+        ci_method=how,
+        higher_is_better=metric.higher_is_better,
+        primary=metric.primary,
+        reason=reason,
+    )

@@ -1,0 +1,110 @@
+"""What a cell costs besides time: memory, compute with its distance to the machine's roofline, energy, preparation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from effbench.measure.roofline import Calibration, shortest_time_s
+from effbench.record import Number, Reason
+
+MB, GIGA = 1e6, 1e9
+
+
+def memory_numbers(use: Mapping[str, Any] | None, missing: Reason | None, device: str) -> list[Number]:
+    """Return peak and parameter memory in MB (1e6 bytes); the primary one is the device's where there is a device."""
+    on_device = device != "cpu"
+    fields = [
+        ("peak_rss_growth_mb", "peak_rss_growth", not on_device),
+        ("peak_rss_mb", "peak_rss", False),
+        ("peak_rss_sampled_mb", "peak_rss_sampled", False),
+        ("parameter_mb", "parameter_bytes", False),
+    ]
+    if on_device:
+        fields += [
+            ("peak_allocated_mb", "device_allocated", True),
+            ("peak_reserved_mb", "device_reserved", False),
+            ("peak_process_mb", "device_process", False),
+        ]
+    numbers = []
+    for name, key, primary in fields:
+        size = use.get(key) if use else None
+        flags = ("peak_includes_load",) if use and not use["hwm_reset"] and name.startswith("peak_rss") else ()
+        numbers.append(
+            Number(
+                name=name,
+                axis="memory",
+                unit="MB",
+                value=None if size is None else size / MB,
+                n=0 if size is None else 1,
+                higher_is_better=False,
+                primary=primary,
+                reason=None if size is not None else (missing or "unsupported"),
+                flags=flags,
+            )
+        )
+    return numbers
+
+
+def compute_numbers(
+    seen: Mapping[str, Any] | None,
+    missing: Reason | None,
+    latency_s: float | None,
+    no_latency: Reason,
+    calibration: Calibration | None,
+) -> list[Number]:
+    """Return operations and bytes of a call at batch size 1, their ratio, and the share of the roofline that is reached.
+
+    ``seen`` is what the inspection counted; ``latency_s`` the median call at batch size 1 (None: for ``no_latency``).
+    The share is the shortest time that the measured peaks of the machine allow, divided by the time taken.
+    """
+    flops = bytes_moved = intensity = share = None
+    why_share: Reason | None = missing
+    if seen is not None and "flops_by_dtype" in seen:
+        total = sum(seen["flops_by_dtype"].values())
+        flops, bytes_moved = total / GIGA, seen["bytes_moved"] / GIGA
+        intensity = total / seen["bytes_moved"] if seen["bytes_moved"] else None
+        shortest = None
+        if calibration is not None:
+            shortest = shortest_time_s(seen["flops_by_dtype"], seen["least_bytes"], calibration)
+        share = shortest / latency_s if shortest is not None and latency_s else None
+        why_share = no_latency if latency_s is None else "not_requested" if calibration is None else "unsupported"
+    return [
+        single_number("gflop_per_sample", "compute", "GFLOP", flops, missing or "unsupported"),
+        single_number("gbyte_per_sample", "compute", "GB", bytes_moved, missing or "unsupported", primary=False),
+        single_number(
+            "flop_per_byte", "compute", "FLOP/B", intensity, missing or "unsupported", primary=False, higher=True
+        ),
+        single_number(
+            "roofline_share", "compute", "share", share, why_share or "unsupported", primary=False, higher=True
+        ),
+    ]
+
+
+def energy_number(used: Mapping[str, Any] | None, missing: Reason | None) -> Number:
+    """Return joules per call at the first batch size, divided by its samples; null without a readable counter."""
+    joules = None if used is None else used["joules_per_call"]
+    value = None if used is None or joules is None else joules / used["batch_size"]
+    return single_number("energy_j_per_sample", "energy", "J", value, missing or "no_device")
+
+
+def single_number(
+    name: str,
+    axis: Any,
+    unit: str,
+    value: float | None,
+    missing: Reason | None,
+    primary: bool = True,
+    higher: bool = False,
+) -> Number:
+    """Return a number that was measured once, without an interval; lower is better unless ``higher``."""
+    return Number(
+        name=name,
+        axis=axis,
+        unit=unit,
+        value=value,
+        n=0 if value is None else 1,
+        higher_is_better=higher,
+        primary=primary,
+        reason=missing if value is None else None,
+    )

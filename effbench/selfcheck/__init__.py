@@ -1,0 +1,1 @@
+"""EffBench measured by itself: what its intervals cover, what it finds of differences that were planted."""

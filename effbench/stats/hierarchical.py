@@ -1,0 +1,67 @@
+"""The speed-up by a bootstrap over rounds, then over the calls within them: a cross-check from twenty rounds up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from effbench.stats.bootstrap import Interval, interval_of, least_clusters
+from effbench.stats.inputs import Array, check_resamples, positive_rounds
+
+
+def hierarchical_ratio_interval(
+    reference_rounds: Sequence[Sequence[float]],
+    method_rounds: Sequence[Sequence[float]],
+    level: float,
+    resamples: int,
+    seed: int,
+) -> Interval | None:
+    """Return the interval of the geometric mean over rounds of median(reference) / median(method).
+
+    Both arguments hold, per round, the times of its calls; round i of both is one pair. A resample draws rounds with
+    replacement and, in each drawn round, calls with replacement on either side. The spread between rounds as observed
+    already contains the calls' (drawing at both levels counts it twice: Davison & Hinkley 1997, Bootstrap Methods and
+    their Application, section 3.8), so the rounds' log ratios are first drawn towards their mean by
+    sqrt(1 - within / observed variance). Then ``interval_of`` with the rounds as clusters.
+
+    None below ``least_clusters(level)`` rounds (six at 95 %), and where nothing varies.
+    Raises ``ValueError`` where the numbers of rounds differ, a round is empty, or a time is not positive and finite.
+    """
+    check_resamples(resamples)
+    theirs = positive_rounds(reference_rounds, "the reference's times")
+    ours = positive_rounds(method_rounds, "the method's times")
+    if len(theirs) != len(ours):
+        raise ValueError(f"need the same number of rounds on both sides, got {len(theirs)} and {len(ours)}")
+    rounds = len(ours)
+    if rounds < least_clusters(level):
+        return None
+    generator = np.random.default_rng(seed)
+    logs = np.log([np.median(a) / np.median(b) for a, b in zip(theirs, ours)])  # [rounds]
+    drawn = generator.integers(0, rounds, (resamples, rounds))
+    calls = _median_logs(theirs, drawn, generator) - _median_logs(ours, drawn, generator) - logs[drawn]
+    calls -= calls.mean()
+    between = logs.var(ddof=1)
+    if max(between, (calls**2).mean()) <= (8 * np.finfo(float).eps * max(1.0, np.abs(logs).max())) ** 2:
+        return None
+    own = np.sqrt(max(0.0, 1 - (calls**2).mean() / between)) if between > 0 else 0.0
+    draws = logs.mean() + (own * (logs[drawn] - logs.mean()) + calls).mean(1)  # [resamples]
+    found = interval_of(draws, level, rounds)
+    return None if found is None else Interval(float(np.exp(found.low)), float(np.exp(found.high)))
+
+
+def _median_logs(rounds: Sequence[Array], drawn: Array, generator: np.random.Generator) -> Array:
+    """Return the logarithm of the median of a resample of each drawn round [resamples, rounds].
+
+    The k-th smallest of m values drawn from a sorted round sits at rank floor(m U_(k)), where U_(k), the k-th smallest of
+    m uniform numbers, is Beta(k, m - k + 1); drawing that number equals drawing all m values. For even m the next one is
+    U_(k) + (1 - U_(k)) Beta(1, m - k).
+    """
+    sizes = np.array([len(times) for times in rounds])
+    ordered = np.concatenate([np.sort(times) for times in rounds])
+    begin, m = (np.cumsum(sizes) - sizes)[drawn], sizes[drawn]
+    k = (m + 1) // 2
+    place = generator.beta(k, m - k + 1)
+    following = place + (1 - place) * np.where(m % 2 == 0, generator.beta(1, np.maximum(m - k, 1)), 0)
+    middle = [ordered[begin + np.minimum((m * u).astype(np.intp), m - 1)] for u in (place, following)]
+    return np.asarray(np.log((middle[0] + middle[1]) / 2))

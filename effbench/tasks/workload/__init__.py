@@ -1,0 +1,1 @@
+"""The task ``workload``: work of known cost, on which EffBench measures itself."""

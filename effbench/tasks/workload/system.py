@@ -1,0 +1,38 @@
+"""The system of ``workload``: a call does a known number of equal pieces of work, or waits a known time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from effbench.api import System
+
+Matrix = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Workload(System):
+    """One call multiplies ``matrix`` [n, n] float32 ``units`` times, then sleeps ``wait_ms``.
+
+    Methods change ``units`` and ``wait_ms``; ``cost`` is what a call then truly costs, relative to the system as loaded.
+    ``ballast`` is held for as long as the system lives, so that a known amount of memory can be planted.
+    """
+
+    units: int
+    wait_ms: float
+    matrix: Matrix
+    cost: float = 1.0
+    ballast: Mapping[str, Matrix] = field(default_factory=dict)
+
+    def call(self, start: Matrix) -> Matrix:
+        """Return ``start`` [n, n] after all units; the matrix is orthogonal, so that nothing grows or fades."""
+        state = start
+        for _ in range(self.units):
+            state = self.matrix @ state
+        if self.wait_ms > 0:
+            time.sleep(self.wait_ms / 1e3)
+        return state

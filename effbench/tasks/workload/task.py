@@ -1,0 +1,80 @@
+"""The task ``workload``: EffBench measures itself on calls whose true relative cost is known.
+
+Compute and waiting are told apart because they meet different noise: equal pieces of work slow down and speed up with the
+machine, in proportion, while a sleep does not. The quality number is the planted truth itself, so that it stands in one
+row with what was measured.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from effbench.api import Context, Metric, Output, PluginError, Sample, Scores, Split, StrictParams, Task, noise_seed
+from effbench.tasks.workload.system import Matrix, Workload
+
+PR_SET_TIMERSLACK = 29
+"""Linux wakes a sleeper up to 50 microseconds late to save power; a worker of this task asks for 1 nanosecond."""
+
+
+class WorkloadTask(Task):
+    """Multiply a matrix a fixed number of times and wait a fixed time; methods make the call cost known shares more."""
+
+    name = "workload"
+    system_type = Workload
+    metrics = (
+        Metric(
+            "planted_cost",
+            "x",
+            higher_is_better=False,
+            primary=True,
+            description="true cost of a call, relative to the system as loaded",
+        ),
+    )
+
+    class Params(StrictParams):
+        """Parameters of the task."""
+
+        units: Annotated[int, Field(ge=0, description="Matrix products per call.")] = 200
+        size: Annotated[int, Field(ge=1, description="Rows of the square matrix.")] = 96
+        wait_ms: Annotated[float, Field(ge=0, description="Sleep per call.")] = 0.0
+        samples: Annotated[int, Field(ge=1, description="Number of evaluation samples.")] = 8
+
+    def check(self) -> None:
+        """Raise ``PluginError`` unless a call either works or waits: of a mixture the true cost would not be known."""
+        if (self.params.units > 0) == (self.params.wait_ms > 0):
+            raise PluginError("workload: give either units or wait_ms, and set the other to 0")
+
+    def load(self, ctx: Context) -> Workload:
+        """Return the system; the matrix is the same in every process."""
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1)
+        generator = np.random.default_rng(noise_seed("workload matrix", 0))
+        matrix, _ = np.linalg.qr(generator.standard_normal((self.params.size, self.params.size)))
+        return Workload(self.params.units, self.params.wait_ms, matrix.astype(np.float32))
+
+    def samples(self, split: Split, subset: str | None = None) -> Sequence[Sample]:
+        """Return samples that are nothing but their ids, from which their start matrices are drawn."""
+        return [Sample(f"{split}-{number}") for number in range(self.params.samples)]
+
+    def run(self, system: Workload, batch: Sequence[Sample], seed: int) -> Sequence[Output]:
+        """Return per sample ``state`` [n, n], and ``cost`` [1], what the call truly cost."""
+        cost = np.array([system.cost])
+        return [{"state": system.call(self._start(sample, seed)), "cost": cost} for sample in batch]
+
+    def _start(self, sample: Sample, seed: int) -> Matrix:
+        generator = np.random.default_rng(noise_seed(sample.id, seed))
+        return generator.standard_normal((self.params.size, self.params.size)).astype(np.float32)
+
+    def score(self, outputs: Sequence[Output], batch: Sequence[Sample], reference: Sequence[Output] | None) -> Scores:
+        """Return the planted cost of each call."""
+        return Scores({"planted_cost": np.array([float(output["cost"][0]) for output in outputs])})
+
+    def summarise(self, scores: Scores, weights: np.ndarray[Any, Any]) -> dict[str, float]:
+        """Return the weighted mean."""
+        return {"planted_cost": float(np.average(scores.scalars["planted_cost"], weights=weights))}

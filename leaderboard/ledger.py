@@ -1,0 +1,23 @@
+"""What the papers claim beside what was measured here, claim by claim."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from effbench.report.claims import LEDGER_TEXT, ledger_columns, ledger_of
+from effbench.report.summarise import Workload
+
+SYMBOLS = {"reproduced": "✔", "not reproduced": "✕", "not comparable": "≠", "not measured": "–"}
+
+
+def show_ledger(workload: Workload) -> None:
+    """Draw the ledger, or say that no method here makes a claim."""
+    ledger = ledger_of(workload)
+    if not ledger:
+        st.info("None of these methods claims a number: they are controls, or their authors declared none.")
+        return
+    headings, rows = ledger_columns(ledger)
+    texts = [[*row[:-1], f"{SYMBOLS[found.status]} {row[-1]}"] for found, row in zip(ledger, rows)]
+    st.dataframe(pd.DataFrame(texts, columns=list(headings)), hide_index=True, height="content", key="ledger")
+    st.caption(LEDGER_TEXT)

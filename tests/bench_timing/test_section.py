@@ -1,0 +1,73 @@
+"""The generated section: every number out of the run, and exit code 1 where a requirement does not hold."""
+
+import json
+import sys
+
+import pytest
+
+from bench_timing.__main__ import main
+from bench_timing.analysis import findings_of
+from bench_timing.report import broken, section
+
+
+@pytest.fixture
+def run_main(tmp_path, description, monkeypatch, capsys):
+    """`run_main(repeats)` reports them as a finished run and returns (code, page, stderr)."""
+
+    def run(repeats, grade="B"):
+        folder, page = tmp_path / "run", tmp_path / "page.md"
+        folder.mkdir(exist_ok=True)
+        description["noise"]["grade"] = grade
+        (folder / "run.json").write_text(json.dumps(description))
+        for number, rows in enumerate(repeats):
+            (folder / f"repeat-{number:03d}.json").write_text(json.dumps(rows))
+        page.write_text(
+            "before\n<!-- timing:begin (make bench-timing) -->\nwhat stood here\n<!-- timing:end -->\nafter\n"
+        )
+        monkeypatch.setattr(sys, "argv", ["bench_timing", "--from", str(folder), "--page", str(page)])
+        code = main()
+        return code, page.read_text(), capsys.readouterr().err
+
+    return run
+
+
+def test_a_good_run_says_so_and_replaces_only_its_section(made_run, run_main):
+    code, page, _ = run_main(made_run())
+    assert code == 0
+    assert page.startswith("before\n<!-- timing:begin")
+    assert page.endswith("<!-- timing:end -->\nafter\n")
+    assert "what stood here" not in page
+    assert "All requirements hold" in page
+    assert "Made-up 9000" in page
+
+
+def test_a_broken_requirement_is_exit_code_one_and_stands_on_the_page(made_run, run_main):
+    code, page, err = run_main(made_run(theirs=1.05))
+    assert code == 1
+    assert "What does not hold" in page
+    assert "lies in our interval in 0 of 16 repeats" in page
+    assert "lies in our interval in 0 of 16 repeats" in err
+
+
+def test_a_noisy_machine_shows_nothing(made_run, run_main):
+    code, page, _ = run_main(made_run(), grade="C")
+    assert code == 1
+    assert "too noisy" in page
+
+
+def test_a_folder_without_a_finished_run_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["bench_timing", "--from", str(tmp_path)])
+    assert main() == 2
+    assert "holds no finished run" in capsys.readouterr().err
+
+
+def test_the_tables_show_the_findings(made_run, description):
+    findings = findings_of(made_run())
+    text = section(findings, description)
+    for row in findings.agreements:
+        assert f"{row.ours_ms:.3f} [{row.interval_ms.low:.3f}, {row.interval_ms.high:.3f}]" in text
+        assert f"{row.inside} of {row.repeats}" in text
+    assert "times blocks of 10,000" in text
+    assert f"{findings.busy[1].to_blocked.value:.3f} [" in text
+    assert "| 99% |" in text
+    assert broken(findings, description) == []

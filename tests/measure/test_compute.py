@@ -1,0 +1,249 @@
+"""Operations and bytes against hand counts, and every way an operator could slip through uncounted."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from effbench.kernels import cost
+from effbench.kernels.int8_linear import Int8Linear, SimulatedInt8Linear
+from effbench.measure.compute import Compute, measure_compute
+from effbench.measure.formulas import UnknownOp, sounds_like_a_product
+
+F32 = 4
+
+
+@pytest.fixture(params=[torch.enable_grad, torch.no_grad, torch.inference_mode])
+def either_mode(request):
+    """Composite operators reach a counting mode whole under inference_mode and in pieces otherwise."""
+    with request.param():
+        yield
+
+
+def test_a_linear_layer(either_mode):
+    linear, x = nn.Linear(64, 10), torch.randn(2, 3, 64)
+    seen = measure_compute(lambda: linear(x))
+    weights = 64 * 10 + 10
+    assert seen.flops_by_dtype == {"float32": 2 * 6 * 64 * 10}
+    assert seen.bytes_moved == seen.least_bytes == F32 * (6 * 64 + weights + 6 * 10)
+    assert seen.ops == 1
+    assert seen.intensity == seen.flops / seen.bytes_moved
+
+
+def test_a_strided_grouped_convolution(either_mode):
+    conv, x = nn.Conv2d(8, 12, 3, stride=2, padding=1, groups=4, bias=False), torch.randn(5, 8, 16, 16)
+    seen = measure_compute(lambda: conv(x))
+    assert seen.flops == 2 * (5 * 12 * 8 * 8) * (8 // 4 * 3 * 3)
+    assert seen.bytes_moved == F32 * (x.numel() + 12 * 2 * 9 + 5 * 12 * 8 * 8)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float64"])
+def test_a_batched_product_counts_under_its_type(dtype, either_mode):
+    a, b = (torch.randn(s).to(getattr(torch, dtype)) for s in ((3, 5, 7), (3, 7, 2)))
+    assert measure_compute(lambda: a @ b).flops_by_dtype == {dtype: 2 * 3 * 5 * 7 * 2}
+
+
+def test_the_operands_decide_and_not_the_sum_they_are_added_to():
+    a, b = torch.ones(4, 16, dtype=torch.int8), torch.ones(16, 8, dtype=torch.int8)
+    assert measure_compute(lambda: torch._int_mm(a, b)).flops_by_dtype == {"int8": 2 * 4 * 16 * 8}
+    y, x, v = torch.zeros(4), torch.randn(4, 16), torch.randn(16)
+    assert measure_compute(lambda: torch.addmv(y, x, v)).flops == 2 * 4 * 16
+    assert measure_compute(lambda: x @ v).flops == 2 * 4 * 16
+    assert measure_compute(lambda: v @ v).flops == 2 * 16
+    assert measure_compute(lambda: torch.zeros(4, 4).addmm_(x, x.T)).flops == 2 * 4 * 16 * 4
+
+
+def test_fused_attention_on_the_cpu_and_its_backward_pass():
+    q, k, v = (torch.randn(2, 4, n, 32, requires_grad=True) for n in (100, 60, 60))
+    products = 2 * (2 * 4 * 100 * 60 * 32)
+    attention = functional.scaled_dot_product_attention
+    seen = measure_compute(lambda: attention(q, k, v).detach())
+    assert seen.flops == 2 * products
+    logsumexp = 2 * 4 * 100
+    assert seen.bytes_moved == F32 * (q.numel() + 2 * k.numel() + q.numel() + logsumexp)
+    assert measure_compute(lambda: attention(q, k, v).sum().backward()).flops == (2 + 5) * products
+
+
+def test_attention_in_pieces_counts_the_same():
+    q, k, v = (torch.randn(2, 4, 50, 32) for _ in range(3))
+    fused = measure_compute(lambda: functional.scaled_dot_product_attention(q, k, v))
+    pieces = measure_compute(lambda: ((q @ k.mT) / 32**0.5).softmax(-1) @ v)
+    assert pieces.flops == fused.flops
+    assert pieces.bytes_moved > fused.bytes_moved, "the matrix of weights has to be written and read"
+    assert pieces.least_bytes == fused.least_bytes
+
+
+def test_the_int8_layer_and_its_simulation():
+    linear, x = nn.Linear(64, 10), torch.randn(3, 64)
+    fast, imitated = Int8Linear(linear), SimulatedInt8Linear(linear)
+    with torch.no_grad():
+        seen = measure_compute(lambda: fast(x))
+        twice = measure_compute(lambda: [fast(x), fast(x)])
+        product = measure_compute(
+            lambda: torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(x, 1 / 63, 64, fast._packed)
+        )
+        assert measure_compute(lambda: imitated(x)).flops_by_dtype == {"float32": 2 * 3 * 64 * 10}
+    packed = 64 * 10 + 10 * (4 + 4)
+    assert seen.flops_by_dtype == product.flops_by_dtype == {"int8": 2 * 3 * 64 * 10}
+    assert product.bytes_moved == F32 * (3 * 64 + 3 * 10) + packed
+    assert seen.least_bytes == F32 * (3 * 64 + 10 + 3 * 10) + packed
+    assert twice.least_bytes == seen.least_bytes + F32 * 3 * 10, "a weight has to be read once"
+    other = Int8Linear(nn.Linear(64, 10))
+    with torch.no_grad():
+        assert measure_compute(lambda: [fast(x), other(x)]).least_bytes == twice.least_bytes + packed + F32 * 10
+
+
+def test_recurrent_and_transformer_layers_count_like_their_pieces():
+    x = torch.randn(7, 2, 16)
+    lstm, layer = nn.LSTM(16, 8), nn.TransformerEncoderLayer(16, 2, 24, batch_first=True).eval()
+    with torch.no_grad():
+        assert measure_compute(lambda: lstm(x)).flops == 2 * 7 * 2 * 4 * 8 * (16 + 8)
+        in_one = measure_compute(lambda: layer(x))
+    in_pieces = measure_compute(lambda: layer(x).sum())
+    assert in_one.flops == in_pieces.flops == 2 * 14 * (4 * 16 * 16 + 2 * 16 * 24) + 4 * 7 * 2 * 2 * 16
+    assert in_one.ops == 1 < in_pieces.ops
+
+
+def test_a_training_step_agrees_with_torchs_own_counter():
+    net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 6 * 6, 5))
+    x = torch.randn(4, 3, 8, 8)
+
+    def step():
+        net(x).logsumexp(1).sum().backward()
+
+    with FlopCounterMode(display=False) as theirs:
+        step()
+    assert measure_compute(step).flops == theirs.get_total_flops() > 0
+
+
+def moved(call):
+    return measure_compute(call).bytes_moved / F32
+
+
+def test_views_move_nothing_and_the_rest_what_it_reads_and_writes():
+    x, y = torch.randn(6, 4), torch.randn(6, 4)
+    empty = measure_compute(lambda: (x.T.reshape(8, 3)[0:0], x[1:3, None].expand(2, 5, 4), x.detach(), torch.empty(9)))
+    assert empty.bytes_moved == F32 * 2 * 24, "only the copy that a transposed reshape needs"
+    assert moved(lambda: x.view(-1).unflatten(0, (2, 12))) == 0
+    assert moved(lambda: x + y) == 3 * 24
+    assert moved(lambda: x * x) == 2 * 24
+    assert moved(lambda: x + y[:1]) == 24 + 4 + 24
+    assert moved(lambda: x + y[:1].expand(6, 4)) == 24 + 4 + 24
+    assert moved(lambda: x.add_(y)) == 3 * 24
+    assert moved(lambda: x.copy_(y)) == 2 * 24
+    assert moved(lambda: x.zero_()) == 24
+    assert moved(lambda: torch.add(x, y, out=torch.empty(6, 4))) == 3 * 24
+    assert moved(lambda: torch.cat([x, y])) == 4 * 24
+    assert moved(lambda: x.to(torch.float64)) == 24 + 48
+
+
+def test_lookups_and_scatters_move_rows_and_not_tables():
+    table, rows = torch.randn(1000, 4), torch.tensor([3, 3, 9])
+    ids, values = 3 * 2, 3 * 4  # int64 indices take two float32 each
+    assert moved(lambda: functional.embedding(rows, table)) == ids + 2 * values
+    assert moved(lambda: table[rows]) == ids + 2 * values
+    assert moved(lambda: table.index_add_(0, rows, torch.ones(3, 4))) == ids + 3 * values + values  # ones are written
+    assert measure_compute(lambda: functional.embedding(rows, table)).least_bytes == F32 * values, (
+        "a table may be read from a cache"
+    )
+
+
+def test_least_bytes_count_each_outside_tensor_once_and_nothing_made_inside():
+    w, x = torch.randn(8, 8), torch.randn(2, 8)
+    seen = measure_compute(lambda: {"y": [(x @ w @ w @ w).relu()]})
+    assert seen.least_bytes == F32 * (64 + 16 + 16)
+    assert seen.bytes_moved == F32 * (3 * (16 + 64 + 16) + 2 * 16)
+
+
+def test_an_operator_without_a_cost_is_an_error_and_with_one_it_counts():
+    @torch.library.custom_op("effbench_test::twice", mutates_args=())
+    def twice(x: torch.Tensor) -> torch.Tensor:
+        return x * 2
+
+    with pytest.raises(UnknownOp, match=r"effbench_test::twice has no formula.*cost\.py"):
+        measure_compute(lambda: twice(torch.ones(3)))
+    known = cost.Cost(lambda x, out_shape: x[0], lambda x, out_shape: 8 * x[0], "float32")
+    cost.register("effbench_test::twice", known)
+    assert measure_compute(lambda: twice(torch.ones(3))) == Compute({"float32": 3}, 24 + 12, 2, 12)
+    with pytest.raises(ValueError, match="has a cost already"):
+        cost.register("effbench_test::twice", known._replace(dtype="int8"))
+
+
+def test_an_error_that_the_method_swallows_is_still_raised():
+    packed = torch.ops.quantized.linear_dynamic
+
+    def call():
+        try:
+            return packed(torch.ones(2, 64), Int8Linear(nn.Linear(64, 8))._packed)
+        except UnknownOp:
+            return torch.ones(2)
+
+    with pytest.raises(UnknownOp, match=r"quantized::linear_prepack"):
+        measure_compute(call)
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without")
+def test_products_of_torchs_own_without_a_formula_are_errors():
+    with pytest.raises(UnknownOp, match=r"aten::_linalg_svd.*formulas\.py"):
+        measure_compute(lambda: torch.linalg.svd(torch.eye(3)))
+    with pytest.raises(UnknownOp, match=r"sparse or nested"):
+        measure_compute(lambda: torch.eye(4).to_sparse() @ torch.ones(4, 4))
+    with pytest.raises(UnknownOp, match=r"higher_order::flex_attention"):
+        from torch.nn.attention.flex_attention import flex_attention
+
+        x = torch.randn(1, 1, 128, 16)
+        measure_compute(lambda: flex_attention(x, x, x))
+    for name in (
+        "_grouped_mm",
+        "addmm_",
+        "_fft_r2c",
+        "linalg_qr",
+        "mkldnn_rnn_layer_backward",
+        "_cudnn_rnn",
+        "conv_tbc",
+    ):
+        assert sounds_like_a_product(f"aten::{name}"), name
+    for name in ("add", "_softmax", "upsample_bilinear2d", "cummax", "linalg_vector_norm", "_fused_sdp_choice"):
+        assert not sounds_like_a_product(f"aten::{name}"), name
+
+
+def test_a_weight_that_unpacks_itself_counts_what_it_runs():
+    class Halved(torch.Tensor):
+        @staticmethod
+        def __new__(cls, codes):
+            return torch.Tensor._make_wrapper_subclass(cls, codes.shape, dtype=torch.float32)
+
+        def __init__(self, codes):
+            self.codes = codes
+
+        @classmethod
+        def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+            plain = [a.codes.to(torch.bfloat16) if isinstance(a, Halved) else a.to(torch.bfloat16) for a in args]
+            return func(*plain, **(kwargs or {}))
+
+    weight, x = Halved(torch.ones(8, 4, dtype=torch.int8)), torch.randn(2, 8)
+    assert measure_compute(lambda: torch.mm(x, weight)).flops_by_dtype == {"bfloat16": 2 * 2 * 8 * 4}
+
+
+def test_a_system_without_torch_gives_zeros_and_imports_none():
+    code = (
+        "import sys; from effbench.measure.compute import measure_compute; calls = []\n"
+        "print(measure_compute(lambda: calls.append(1)), len(calls), 'torch' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.split(") ") == ["Compute(flops_by_dtype={}, bytes_moved=0, ops=0, least_bytes=0", "1 False\n"]
+
+
+def test_no_module_that_measures_imports_torch():
+    code = (
+        "import importlib, pkgutil, sys; import effbench.measure as m\n"
+        "names = [p.name for p in pkgutil.iter_modules(m.__path__)]\n"
+        "[importlib.import_module(f'effbench.measure.{name}') for name in names]\n"
+        "print(len(names) > 8, 'torch' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said == "True False\n"

@@ -1,0 +1,42 @@
+"""The list of kernels holds what ran, and nothing that a method only says it ran."""
+
+import torch
+from torch import nn
+from torch.profiler import record_function
+
+from effbench.kernels.int8_linear import Int8Linear, SimulatedInt8Linear
+from effbench.measure.kernels_run import KernelCount, kernels_run, matches
+
+INT8 = "quantized::linear_with_input_q_dq_qweight_dq_output_fp32"
+
+
+def test_the_int8_path_shows_its_kernel_and_the_simulated_one_does_not():
+    linear, x = nn.Linear(64, 64), torch.randn(4, 64)
+    fast, imitated = Int8Linear(linear), SimulatedInt8Linear(linear)
+    with torch.no_grad():
+        real = kernels_run(lambda: [fast(x), fast(x)])
+        simulated = kernels_run(lambda: imitated(x))
+    assert KernelCount(INT8, 2) in real
+    assert matches(["quantized::linear*", "aten::ab?"], real) == []
+    assert matches(["quantized::linear*", "aten::addmm"], simulated) == ["quantized::linear*"]
+
+
+def test_most_frequent_first():
+    x = torch.randn(4, 4)
+    found = kernels_run(lambda: [x.exp() for _ in range(5)] + [x.sin()])
+    assert [(k.name, k.calls) for k in found] == [("aten::exp", 5), ("aten::sin", 1)]
+
+
+def test_a_name_that_the_method_wrote_itself_is_no_evidence():
+    def call():
+        with record_function(INT8):
+            return torch.ones(2, 2) @ torch.ones(2, 2)
+
+    found = kernels_run(call)
+    assert matches([INT8, "aten::mm"], found) == [INT8]
+
+
+def test_nothing_ran():
+    assert kernels_run(lambda: None) == ()
+    assert matches(["*"], ()) == ["*"]
+    assert matches([], ()) == []

@@ -1,0 +1,58 @@
+"""A record factory for the tests of the runner."""
+
+import pytest
+
+from effbench.record import CellRecord, Identity, Link, Provenance
+
+
+@pytest.fixture
+def make_cell():
+    """``make_cell(method, numbers, **fields)`` returns a finished cell of task "task" whose reference is "reference"."""
+
+    def make(method, numbers, **fields):
+        identity = Identity(
+            task="task",
+            task_params={},
+            system_revision="",
+            chain=(Link(use=method),),
+            device_class="cpu",
+            dtype="float32",
+        )
+        provenance = Provenance(
+            effbench_version="0",
+            git_commit=None,
+            git_dirty=None,
+            code_version="0",
+            origins={},
+            packages={},
+            python="3",
+            machine="m",
+            device="cpu",
+            command="",
+        )
+        given = {
+            "id": f"id-{method}",
+            "status": "complete",
+            "suite": "s",
+            "task_id": "task",
+            "method_id": method,
+            "role": "method",
+            "order": 0,
+            "execution": "real",
+            "identity": identity,
+            "plan_sha256": "",
+            "seeds": (0,),
+            "n_samples": 8,
+            "subset": None,
+            "numbers": tuple(numbers),
+            "reference_cell": "id-reference",
+            "files": {},
+            "artifact_sha256": None,
+            "probe_sha256": {},
+            "attempts": (),
+            "provenance": provenance,
+            "finished_utc": "2026-11-25T00:00:00+00:00",
+        }
+        return CellRecord(**{**given, **fields})
+
+    return make

@@ -1,0 +1,48 @@
+"""The task that EffBench measures itself on: its planted costs must be what they say."""
+
+import numpy as np
+import pytest
+
+from effbench.api import Artifact, Context, PluginError
+from effbench.tasks.workload.task import WorkloadTask
+from effbench.testing import check_method, check_task
+from effbench_baselines.planted.method import PlantedLatency, PlantedMemory, Twin
+
+SMALL = WorkloadTask.Params(units=20, size=8)
+
+
+def test_task_and_methods_keep_the_contract():
+    check_task(WorkloadTask, SMALL)
+    for method in (Twin, PlantedLatency, PlantedMemory):
+        check_method(method, task=WorkloadTask(SMALL))
+
+
+@pytest.mark.parametrize("share, units, cost", [(0.1, 22, 1.1), (0.05, 21, 1.05), (0.02, 20, 1.0), (-0.5, 10, 0.5)])
+def test_the_cost_is_that_of_whole_units(share, units, cost):
+    system = WorkloadTask(SMALL).load(Context())
+    changed = PlantedLatency(PlantedLatency.Params(share=share)).apply(system, Artifact())
+    assert (changed.units, changed.cost) == (units, pytest.approx(cost))
+
+
+def test_waiting_is_scaled_exactly():
+    system = WorkloadTask(WorkloadTask.Params(units=0, wait_ms=5)).load(Context())
+    changed = PlantedLatency(PlantedLatency.Params(share=0.02)).apply(system, Artifact())
+    assert (changed.wait_ms, changed.cost) == (pytest.approx(5.1), pytest.approx(1.02))
+
+
+def test_a_call_is_the_matrix_power():
+    system = WorkloadTask(SMALL).load(Context())
+    start = np.eye(8, dtype=np.float32)
+    expected = np.linalg.matrix_power(system.matrix.astype(np.float64), 20)
+    np.testing.assert_allclose(system.call(start), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("params", [{"units": 0}, {"units": 5, "wait_ms": 1.0}])
+def test_a_mixture_of_work_and_waiting_is_refused(params):
+    with pytest.raises(PluginError, match="either units or wait_ms"):
+        WorkloadTask(WorkloadTask.Params(**params)).check()
+
+
+def test_the_ballast_has_its_size():
+    system = PlantedMemory(PlantedMemory.Params(mb=3)).apply(WorkloadTask(SMALL).load(Context()), Artifact())
+    assert system.ballast["array"].nbytes == 3_000_000
