@@ -138,10 +138,11 @@ class Store:
         return CellFolder(self.path / "cells" / cell_id)
 
     def write_machine(self, fingerprint: str, facts: Mapping[str, Any]) -> None:
-        """Write what is known of a machine, once."""
+        """Write what is known of a machine; what an earlier run knew besides (its measured peaks) stays."""
         file = self.path / "machine" / f"{fingerprint}.json"
-        if not file.exists():
-            write_bytes(file, json.dumps(facts, indent=1, sort_keys=True).encode())
+        known = json.loads(file.read_bytes()) if file.exists() else {}
+        if {**known, **facts} != known:
+            write_bytes(file, json.dumps({**known, **facts}, indent=1, sort_keys=True).encode())
 
     def move_aside(self, cell_id: str) -> Path | None:
         """Move a cell's folder to ``aside/`` under the time of day and return where it went; nothing is deleted."""

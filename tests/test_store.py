@@ -84,3 +84,11 @@ def test_reading_ten_thousand_cells_takes_under_two_seconds(tmp_path):
         seconds.append(time.process_time() - started)
     print(f"10,000 cells in {min(seconds):.2f} s")
     assert min(seconds) < 2.0
+
+
+def test_a_machine_keeps_its_peaks_when_a_later_run_does_not_know_them(tmp_path):
+    store = Store(tmp_path / "store")
+    file = store.path / "machine" / "m.json"
+    store.write_machine("m", {"cores": 2, "calibration": {"bandwidth_gb_s": 20.0}})
+    store.write_machine("m", {"cores": 2})
+    assert json.loads(file.read_bytes()) == {"cores": 2, "calibration": {"bandwidth_gb_s": 20.0}}

@@ -17,6 +17,12 @@ import psutil
 
 from effbench.errors import BadInput
 
+INSTRUCTIONS = (
+    *("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16"),
+    *("asimd", "sve", "i8mm", "bf16"),
+)
+"""What makes one processor many times as fast as another in low precision; a virtual machine's model name hides it."""
+
 
 @cache
 def cuda_devices() -> int:
@@ -66,9 +72,11 @@ def chosen_cpus(asked: Sequence[int] | None, threads: int | None) -> tuple[int, 
 
 @cache
 def facts() -> dict[str, Any]:
-    """Return what is fixed about this machine: processor, cores, memory, system, GPUs with their driver."""
+    """Return what is fixed about this machine: processor with its instructions, cores, memory, system, GPUs."""
     return {
-        "cpu_model": _cpu_model(),
+        "cpu_model": _cpu_field("model name") or platform.processor() or "unknown",
+        "cpu_generation": "/".join(_cpu_field(name) for name in ("cpu family", "model", "stepping")),
+        "instructions": [name for name in INSTRUCTIONS if name in _cpu_flags()],
         "cores": physical_cores(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "os": f"{platform.system()} {platform.machine()}",
@@ -81,14 +89,19 @@ def fingerprint() -> str:
     return hashlib.sha256(json.dumps(facts(), sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _cpu_model() -> str:
+def _cpu_field(name: str) -> str:
+    """Return a field of the first processor, or "" where the system does not tell."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
+            if line.partition(":")[0].strip() == name:
                 return line.partition(":")[2].strip()
     except OSError:
         pass  # not Linux
-    return platform.processor() or "unknown"
+    return ""
+
+
+def _cpu_flags() -> set[str]:
+    return set((_cpu_field("flags") or _cpu_field("Features")).split())
 
 
 def _gpus() -> list[str]:

@@ -46,6 +46,7 @@ def caption_of(workload: Workload, columns: Sequence[Column]) -> tuple[str, ...]
 def machine_text(fingerprint: str, machine: Mapping[str, Any]) -> str:
     """Return a machine in words: processor, cores, GPU, memory, and the fingerprint that names it in the store."""
     parts = [str(machine["cpu_model"])] if machine.get("cpu_model") else []
+    parts += [str(machine["instructions"][-1])] if machine.get("instructions") else []
     parts += [f"{machine['cores']} cores"] if machine.get("cores") else []
     gpu = machine.get("gpu")
     parts += [", ".join(map(str, gpu)) if isinstance(gpu, list | tuple) else str(gpu)] if gpu else []

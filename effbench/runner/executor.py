@@ -5,7 +5,6 @@ Whatever is in the store already is not done again; a failure costs its own cell
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from effbench.errors import BadInput, StoreError
-from effbench.measure import roofline
 from effbench.measure.energy import find_counter
 from effbench.measure.machine import chosen_cpus, facts, fingerprint, physical_cores
 from effbench.parts import KeptOutputs, metadata_values, part_files, read_parts
@@ -25,6 +23,7 @@ from effbench.runner import finish
 from effbench.runner.building import needs_preparation
 from effbench.runner.isolation import Launcher, WorkerError
 from effbench.runner.jobs import Done, Failed, JobKind, JobSpec, Progress, plan_batches
+from effbench.runner.peaks import peaks_for
 from effbench.runner.plan import Cell, Plan, TaskPlan
 from effbench.runner.progress import Reporter
 from effbench.runner.provenance import Surroundings
@@ -68,12 +67,13 @@ class Executor:
 
     def run(self) -> Outcome:
         """Do everything that is missing and return what the store then holds of the plan."""
-        self.around = Surroundings(self.machine, self.threads, self.cpus, self._calibration())
-        peaks = {"calibration": asdict(self.around.calibration)} if self.around.calibration else {}
-        self.store.write_machine(self.machine, {**facts(), **peaks})
         for cell in self.plan.cells:
             self._check_code(cell)
         todo = [task for task in self.plan.tasks if any(not self._is_done(task, cell) for cell in task.cells)]
+        wants_peaks = self.suite.measure.flops and self.suite.measure.inspect and self.suite.measure.latency
+        peaks = peaks_for(self, todo) if wants_peaks else None
+        self.around = Surroundings(self.machine, self.threads, self.cpus, peaks)
+        self.store.write_machine(self.machine, {**facts(), **({"calibration": asdict(peaks)} if peaks else {})})
         with Reporter(sum(self._pieces(task) for task in todo), self.quiet) as self.report:
             try:
                 for task in todo:
@@ -84,30 +84,6 @@ class Executor:
             for cell in task.cells:
                 self._account(cell)
         return self.outcome
-
-    def _calibration(self) -> roofline.Calibration | None:
-        """Return the measured peaks of this machine, measuring them where a run needs them for the first time."""
-        tasks = [task for task in self.plan.tasks if "torch" in task.task.preload]
-        if not tasks or not (self.suite.measure.flops and self.suite.measure.latency):
-            return None
-        known = roofline.load(self.machine, self.threads, tasks[0].device)
-        if known is not None:
-            return known
-        print("measuring the peaks of this machine, once (effbench calibrate repeats it)", file=sys.stderr)
-        cell = tasks[0].cells[0]
-        worker = self.launcher.start(self.spec(tasks[0], cell, "calibrate"))
-        try:
-            message = worker.receive(self.suite.execution.timeout_s)
-        except WorkerError as error:
-            message = error.failure
-        finally:
-            worker.kill()
-        if not isinstance(message, Done):
-            print(f"the peaks could not be measured: {message}", file=sys.stderr)
-            return None
-        calibration = roofline.Calibration(**message.data)
-        roofline.save(calibration, self.machine)
-        return calibration
 
     def _account(self, cell: Cell) -> None:
         record = self.store.cell(cell.id).record()

@@ -15,7 +15,7 @@ from effbench.stats.permutation import sign_flip_p
 from effbench.stats.ratio import geometric_mean_ratio
 from effbench.stats.series import mean_with_error
 
-RESAMPLES = 1000
+RESAMPLES = 600
 Share = Callable[[np.random.Generator, int], float]
 
 
@@ -25,7 +25,9 @@ def _draw(generator: np.random.Generator, shape: tuple[int, ...], kind: str) -> 
 
 
 def _prompts(generator: np.random.Generator, simulations: int, prompts: int, seeds: int, kind: str) -> Array:
-    """Return values [simulations, prompts, seeds] of mean 1 in which half of the variance is the prompt's."""
+    """Return values [simulations, prompts, seeds] of mean 1; with several seeds half of the variance is the prompt's."""
+    if seeds == 1:
+        return _draw(generator, (simulations, prompts, 1), kind)
     own = _draw(generator, (simulations, prompts, 1), kind)
     return np.asarray(1 + (own - 1 + _draw(generator, (simulations, prompts, seeds), kind) - 1) / np.sqrt(2))
 
@@ -185,7 +187,10 @@ FEW_ROUNDS = (
     "A p90 of rounds that differ as much as their calls do needs more rounds than these. With 8 rounds most simulations give "
     "no interval, and those that do cover less."
 )
-RESAMPLED_MEDIAN = "The median of 20 resampled calls varies more than the median of 20 calls: too wide where the calls' spread dominates."
+RESAMPLED_MEDIAN = (
+    "The median of 20 resampled calls varies more than the median of 20 calls does: too wide where the spread of the calls "
+    "is the larger one."
+)
 
 AT_LEAST = {"low": 0.94, "high": 0.99}
 
@@ -214,9 +219,9 @@ CASES = (
             high=high,
             limit=SKEWED,
         )
-        for n, low, high in ((10, 0.89, 0.93), (40, 0.92, 0.95), (100, 0.93, 0.955))
+        for n, low, high in ((10, 0.89, 0.93), (40, 0.92, 0.95), (100, 0.93, 0.96))
     ),
-    Case("percentile_intervals", "mean of 40 prompts x 4 seeds, normal", _percentile_intervals(40, 4, "normal")),
+    Case("percentile_intervals", "mean of 40 prompts x 2 seeds, normal", _percentile_intervals(40, 2, "normal")),
     Case("bootstrap_mean", "10, normal", _bootstrap_mean(10, 1, "normal")),
     Case(
         "bootstrap_mean",

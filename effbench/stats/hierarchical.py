@@ -11,8 +11,8 @@ from effbench.stats.inputs import Array, check_resamples, positive_rounds
 
 
 def hierarchical_ratio_interval(
-    reference_rounds: Sequence[Sequence[float]],
-    method_rounds: Sequence[Sequence[float]],
+    reference_rounds: Sequence[Sequence[float] | Array],
+    method_rounds: Sequence[Sequence[float] | Array],
     level: float,
     resamples: int,
     seed: int,

@@ -25,7 +25,7 @@ def finite(values: Sequence[float] | Array, what: str, dimensions: int = 1) -> A
     return array
 
 
-def positive_rounds(rounds: Sequence[Sequence[float]], what: str) -> list[Array]:
+def positive_rounds(rounds: Sequence[Sequence[float] | Array], what: str) -> list[Array]:
     """Return the times of each round as float64; raise ``ValueError`` where a round is empty or a time is not positive."""
     arrays = [finite(times, f"{what}, round {i},") for i, times in enumerate(rounds)]
     for i, times in enumerate(arrays):

@@ -52,7 +52,9 @@ def _ranks(n: int, percent: int, level: float) -> tuple[int, int] | None:
     return (low, high) if low >= 1 and high <= n else None
 
 
-def clustered_quantile_interval(rounds: Sequence[Sequence[float]], percent: int, level: float) -> Interval | None:
+def clustered_quantile_interval(
+    rounds: Sequence[Sequence[float] | Array], percent: int, level: float
+) -> Interval | None:
     """Return the interval of a percentile of times that come in rounds (fresh processes) which differ from each other.
 
     After Woodruff (1952, JASA 47, 635-646): the share of each round's calls below the pooled quantile varies between

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench_timing.analysis import LEAST_SHARE, LEVEL, Agreement, BusyParent, Findings, Overhead
+from bench_timing.analysis import LEAST_SHARE, LEVEL, Agreement, BusyParent, Findings, Overhead, percent
 from bench_timing.callables import HEADS, SPIN_S, TOKENS, WIDTH
 from bench_timing.measure import OPTIMUM, OURS, PEERS, TORCH
 from bench_timing.ours import TURNS
@@ -64,10 +64,10 @@ def _agreement_table(rows: tuple[Agreement, ...]) -> str:
         "|---|--:|--:|--:|--:|--:|---|--:|--:|",
     ]
     for row in rows:
-        low, high = row.interval_ms
+        bounds = f" [{row.interval_ms.low:.3f}, {row.interval_ms.high:.3f}]" if row.interval_ms else ""
         lines.append(
-            f"| {NAMES[row.peer]} | {row.threads} | {row.ours_ms:.3f} [{low:.3f}, {high:.3f}] | {row.theirs_ms:.3f} "
-            f"| {_ratio(row.ratio, 4)} | ±{row.noise:.2%} | {_yes(row.agrees)} "
+            f"| {NAMES[row.peer]} | {row.threads} | {row.ours_ms:.3f}{bounds} | {row.theirs_ms:.3f} "
+            f"| {_ratio(row.ratio, 4)} | {percent(row.noise)} | {_yes(row.agrees)} "
             f"| {row.inside} of {row.repeats} ({row.inside / row.repeats:.0%}) | {row.expected:.0%} |"
         )
     return "\n".join(lines) + "\n"

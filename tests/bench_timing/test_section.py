@@ -71,3 +71,13 @@ def test_the_tables_show_the_findings(made_run, description):
     assert f"{findings.busy[1].to_blocked.value:.3f} [" in text
     assert "| 99% |" in text
     assert broken(findings, description) == []
+
+
+def test_a_machine_too_slow_for_intervals_is_no_agreement(made_run, run_main):
+    repeats = made_run(repeats=2)
+    for rows in repeats:
+        for row in rows:
+            row["times_ms"] = row["times_ms"][:1]
+    code, page, _ = run_main(repeats)
+    assert code == 1
+    assert "| no interval | **no** | 0 of 2 (0%) | 0% |" in page
