@@ -9,7 +9,7 @@ from effbench.selfcheck.section import replace_section
 
 def main(store: str) -> None:
     """Replace what stands between the markers by ``effbench report STORE --format md``."""
-    command = [sys.executable, "-m", "effbench", "report", store, "--format", "md"]
+    command = [Path(sys.executable).with_name("effbench"), "report", store, "--format", "md"]
     table = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     replace_section(Path(__file__).parent.parent / "README.md", "table", table)
 

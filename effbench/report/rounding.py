@@ -1,7 +1,9 @@
 """Numbers as text, with as many digits as their interval resolves and no more.
 
 The rule is the Particle Data Group's: of the half-width, two digits are kept while its leading two digits are below 35,
-one digit otherwise. The value and both bounds then end at the same decimal place: ``0.956 [0.921, 0.980]``.
+one digit otherwise. The value and both bounds then end at the same decimal place: ``0.956 [0.921, 0.980]``. Where an
+interval reaches much further to one side, its nearer side counts, down to a tenth of the half-width, so that a time of
+``900 [300, 20000]`` does not read as if it could be 0.
 """
 
 from __future__ import annotations
@@ -12,6 +14,9 @@ from decimal import ROUND_HALF_UP, Decimal
 
 PLAIN_DIGITS = 4
 """Significant digits of a value that comes without an interval (or with one of width zero)."""
+
+LOPSIDED = 3
+"""An interval is lopsided where its nearer side is less than this part of the half-width."""
 
 MOST_DIGITS = 12
 """A float64 sum does not carry more, however narrow its interval."""
@@ -41,6 +46,9 @@ def last_place(value: float, bounds: Sequence[float]) -> int:
     half_width = (
         (max(bounds) - min(bounds)) / 2 if len(bounds) == 2 else max((abs(value - b) for b in bounds), default=0)
     )
+    nearer = min((side for bound in bounds if (side := abs(value - bound)) > 0), default=half_width)
+    if nearer < half_width / LOPSIDED:
+        half_width = max(nearer, half_width / 10)
     if half_width == 0 or not math.isfinite(half_width):
         place = largest - PLAIN_DIGITS + 1
         whole = float(value).is_integer() or place > 0

@@ -15,6 +15,7 @@ import numpy as np
 
 from effbench.draws import read_draws
 from effbench.record import CellRecord, Number
+from effbench.stats.bootstrap import interval_of
 from effbench.store import CellFolder, StoreView
 from effbench.suite import Gate
 
@@ -96,11 +97,8 @@ def _drawn_ratio(
         return None
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = np.asarray(ours.values[metric]) / np.asarray(theirs.values[metric])
-    finite = ratios[np.isfinite(ratios)]
-    if len(finite) < 0.99 * len(ratios):
-        return None
-    low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
-    return Spread(value, float(min(low, value)), float(max(high, value)))
+    found = interval_of(ratios, level, record.n_samples)
+    return None if found is None else Spread(value, min(found.low, value), max(found.high, value))
 
 
 def _number(record: CellRecord, name: str) -> Number | None:

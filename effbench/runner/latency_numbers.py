@@ -112,11 +112,14 @@ def _latency(found: LatencyInput, suffix: str, primary: bool, level: float, is_r
 
 
 def _quantile_bounds(ours: Timings, percent: int, level: float) -> tuple[Interval | None, str]:
-    """Return the interval of a quantile: widened by the spread between rounds where there are enough of them."""
+    """Return the interval of a quantile: widened by the spread between rounds where there are enough of them.
+
+    Rounds that differ too much for it leave the quantile without one: that of independent calls would be too narrow.
+    """
     rounds = [[ns / 1e6 for ns in walls] for walls in ours.steady.values()]
-    clustered = clustered_quantile_interval(rounds, percent, level) if len(rounds) >= LEAST_ROUNDS else None
-    if clustered is not None:
-        return clustered, "clustered_order_statistic"
+    if len(rounds) >= LEAST_ROUNDS:
+        clustered = clustered_quantile_interval(rounds, percent, level)
+        return clustered, "clustered_order_statistic" if clustered else ""
     plain = quantile_interval([ms for walls in rounds for ms in walls], percent, level)
     return plain, "order_statistic" if plain else ""
 

@@ -17,6 +17,8 @@ from effbench.selfcheck.coverage import markdown, simulate
 from effbench.selfcheck.planted import Findings, findings_of, memory_table, null_table, planted_table
 from effbench.selfcheck.section import replace_section
 
+COMMAND = Path(sys.executable).with_name("effbench")
+
 
 def main() -> int:
     """Run the series, print its tables, and put them into the page where one is named."""
@@ -29,7 +31,7 @@ def main() -> int:
     stores = [arguments.results / f"run-{number:03d}" for number in range(1, arguments.repeats + 1)]
     for number, store in enumerate(stores, 1):
         print(f"run {number} of {len(stores)}", file=sys.stderr)
-        command = [sys.executable, "-m", "effbench", "run", str(arguments.suite), "--store", str(store), "--json"]
+        command = [str(COMMAND), "run", str(arguments.suite), "--store", str(store), "--json"]
         code = subprocess.run(command, stdout=subprocess.DEVNULL).returncode
         if code not in (0, 1):
             return code

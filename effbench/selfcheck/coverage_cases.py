@@ -148,7 +148,7 @@ def _hierarchical(rounds: int, calls: int, between: float, within: float) -> Sha
         theirs = _timed(generator, simulations, [calls] * rounds, between, within)
         ours = _timed(generator, simulations, [calls] * rounds, between, within)
         found = (
-            hierarchical_ratio_interval(a, b, LEVEL, RESAMPLES // 2, seed=i)
+            hierarchical_ratio_interval(a, b, LEVEL, RESAMPLES // 3, seed=i)
             for i, (a, b) in enumerate(zip(theirs, ours))
         )
         return share_holding(found, 1.0)
@@ -184,15 +184,11 @@ ROUNDS = (
     "than that of independent calls."
 )
 FEW_ROUNDS = (
-    "A p90 of rounds that differ as much as their calls do needs more rounds than these. With 8 rounds most simulations give "
-    "no interval, and those that do cover less."
-)
-RESAMPLED_MEDIAN = (
-    "The median of 20 resampled calls varies more than the median of 20 calls does: too wide where the spread of the calls "
-    "is the larger one."
+    "A p90 of rounds that differ as much as their calls do needs more rounds than these. With 8 rounds a third of the "
+    "simulations give an interval (the share is of those), and it covers less."
 )
 
-AT_LEAST = {"low": 0.94, "high": 0.99}
+AT_LEAST = {"low": 0.94, "high": 0.995}
 
 CASES = (
     *(
@@ -287,9 +283,6 @@ CASES = (
         "hierarchical_ratio_interval",
         "20 rounds of 20 calls, rounds vary 1%, calls 10%",
         _hierarchical(20, 20, 0.01, 0.1),
-        low=0.95,
-        high=0.99,
-        limit=RESAMPLED_MEDIAN,
     ),
     *(
         Case("mean_with_error", f"{n} steps, correlation {correlation} a step", _autoregressive(n, correlation))

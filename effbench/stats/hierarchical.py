@@ -20,12 +20,13 @@ def hierarchical_ratio_interval(
     """Return the interval of the geometric mean over rounds of median(reference) / median(method).
 
     Both arguments hold, per round, the times of its calls; round i of both is one pair. A resample draws rounds with
-    replacement and, in each drawn round, calls with replacement on either side. The spread between rounds as observed
-    already contains the calls' (drawing at both levels counts it twice: Davison & Hinkley 1997, Bootstrap Methods and
-    their Application, section 3.8), so the rounds' log ratios are first drawn towards their mean by
-    sqrt(1 - within / observed variance). Then ``interval_of`` with the rounds as clusters.
+    replacement and, in each drawn round, calls with replacement on either side. The spread observed between rounds already
+    contains the calls', so that drawing at both levels counts it twice (Davison & Hinkley 1997, Bootstrap Methods and their
+    Application, section 3.8). Therefore the rounds' log ratios are first drawn towards their mean by sqrt(1 - within /
+    observed variance), and where the calls alone would vary more than the rounds do, they too: the draws vary as the rounds
+    do. Then ``interval_of`` with the rounds as clusters.
 
-    None below ``least_clusters(level)`` rounds (six at 95 %), and where nothing varies.
+    None below ``least_clusters(level)`` rounds (six at 95 %), and where the ratios of all rounds are the same.
     Raises ``ValueError`` where the numbers of rounds differ, a round is empty, or a time is not positive and finite.
     """
     check_resamples(resamples)
@@ -38,14 +39,14 @@ def hierarchical_ratio_interval(
         return None
     generator = np.random.default_rng(seed)
     logs = np.log([np.median(a) / np.median(b) for a, b in zip(theirs, ours)])  # [rounds]
+    if np.ptp(logs) <= 4 * np.finfo(float).eps * max(1.0, np.abs(logs).max()):
+        return None
     drawn = generator.integers(0, rounds, (resamples, rounds))
     calls = _median_logs(theirs, drawn, generator) - _median_logs(ours, drawn, generator) - logs[drawn]
     calls -= calls.mean()
-    between = logs.var(ddof=1)
-    if max(between, (calls**2).mean()) <= (8 * np.finfo(float).eps * max(1.0, np.abs(logs).max())) ** 2:
-        return None
-    own = np.sqrt(max(0.0, 1 - (calls**2).mean() / between)) if between > 0 else 0.0
-    draws = logs.mean() + (own * (logs[drawn] - logs.mean()) + calls).mean(1)  # [resamples]
+    between, within = logs.var(), (calls**2).mean()  # as resampled; interval_of makes up for rounds / (rounds - 1)
+    own, of_calls = np.sqrt(max(0.0, 1 - within / between)), np.sqrt(min(1.0, between / max(within, between)))
+    draws = logs.mean() + (own * (logs[drawn] - logs.mean()) + of_calls * calls).mean(1)  # [resamples]
     found = interval_of(draws, level, rounds)
     return None if found is None else Interval(float(np.exp(found.low)), float(np.exp(found.high)))
 

@@ -98,10 +98,10 @@ def r_hat(chains: Sequence[Sequence[float]] | Array, *, rank_normalised: bool = 
 
 
 def _r_hat(halves: Array) -> float | None:
+    if (halves.max(1) == halves.min(1)).all():
+        return None
     n = halves.shape[1]
     within, between = halves.var(1, ddof=1).mean(), halves.mean(1).var(ddof=1)
-    if within == 0:
-        return None
     return float(np.sqrt((n - 1) / n + between / within))
 
 

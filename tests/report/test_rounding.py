@@ -28,6 +28,9 @@ from effbench.report.rounding import rounded
         (2.0e-5, 0.0, 4.0e-5, ("2.0e-5", "[0, 4.0e-5]")),
         # exact by definition: the reference's own ratio
         (1.0, 1.0, 1.0, ("1", "[1, 1]")),
+        # reaches much further to one side: the nearer one counts, so that the lower bound does not read 0
+        (900.0, 310.0, 20000.0, ("900", "[300, 20000]")),
+        (900.0, 899.0, 20000.0, ("900", "[900, 20000]")),
         # one bound only
         (5.0, None, 5.3, ("5.00", "[n/a, 5.30]")),
     ],

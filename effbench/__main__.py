@@ -1,5 +1,0 @@
-"""``python -m effbench``: the command line without its console script."""
-
-from effbench.cli import main
-
-main()
