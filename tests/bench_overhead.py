@@ -79,7 +79,8 @@ def test_overhead_per_sample_is_below_two_percent_of_model_time(tmp_path):
         task.own_s, task.started = 0.0, None
         listener = Listener()
         cell = tmp_path / str(repeat)
-        spec = JobSpec("quality", task, (Reference(),), "cpu", "float32", physical_cores(), cell, "v", batches=batches)
+        threads = physical_cores()
+        spec = JobSpec("quality", task, (Reference(),), "cpu", "float32", threads, (), cell, "v", batches=batches)
         quality(spec, listener)
         loop = listener.last - task.started
         shares.append((loop - task.own_s) / task.own_s)

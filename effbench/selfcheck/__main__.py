@@ -52,13 +52,14 @@ def tables(findings: Findings, coverage: str) -> str:
     overhead = f"{np.median(findings.overhead_ms):.2f} ms per sample" if findings.overhead_ms else "not recorded"
     return "\n".join(
         [
+            f"Machine: {' | '.join(findings.machines) or 'unknown'}. Noise grades of the cells: {noise}.\n",
             "### The same method entered twice must tie\n",
             null_table(findings),
             "### Planted slow-downs\n",
             planted_table(findings),
             "### Planted memory\n",
             memory_table(findings),
-            f"Noise grades of the cells: {noise}. The harness adds {overhead} (hash, check, commit; median).\n",
+            f"The harness adds {overhead} (hash, check, commit; median).\n",
             "### Coverage of the intervals on simulated data\n",
             coverage,
         ]

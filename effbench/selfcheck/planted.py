@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from effbench.record import CellRecord, Number
+from effbench.report.caption import machine_text
 from effbench.store import CellFolder, read_store
 
 TWIN, HOLDER = "planted-twin", "planted-memory"
@@ -65,12 +66,13 @@ class MemoryRow:
 
 @dataclass(frozen=True)
 class Findings:
-    """Everything that the runs say, with the machine's noise grades and the harness's milliseconds per sample."""
+    """Everything that the runs say, with the machines, their noise grades and the harness's milliseconds per sample."""
 
     rows: tuple[PlantedRow, ...]
     memory: tuple[MemoryRow, ...]
     overhead_ms: tuple[float, ...]
     grades: tuple[str, ...]
+    machines: tuple[str, ...] = ()
 
     @property
     def broken(self) -> list[str]:
@@ -95,8 +97,10 @@ def findings_of(stores: Sequence[Path]) -> Findings:
     answers: dict[tuple[str, str, bool], list[Recovery]] = {}
     memory: dict[float, list[float]] = {}
     overhead, grades = [], []
+    machines: dict[str, None] = {}
     for path in stores:
         view = read_store(path)
+        machines |= dict.fromkeys(machine_text(name, facts) for name, facts in view.machines.items())
         references = {cell.task_id: cell for cell in view.cells if cell.role == "reference"}
         for cell in view.cells:
             if cell.status != "complete":
@@ -118,7 +122,7 @@ def findings_of(stores: Sequence[Path]) -> Findings:
             answers.setdefault((cell.task_id, cell.method_id, is_null), []).append(found)
     rows = tuple(PlantedRow(*key, tuple(found)) for key, found in answers.items())
     kept = tuple(MemoryRow(mb, tuple(found)) for mb, found in memory.items())
-    return Findings(rows, kept, tuple(overhead), tuple(grades))
+    return Findings(rows, kept, tuple(overhead), tuple(grades), tuple(machines))
 
 
 def _number(cell: CellRecord, name: str) -> Number:
