@@ -53,7 +53,7 @@ readme: setup  ## put the table and the picture of results/quickstart into READM
 	mkdir -p docs/img
 	$(BIN)/effbench report $(RESULTS)/quickstart --pareto latency,quality --out docs/img/quickstart-pareto.png >/dev/null
 
-self: setup  ## EffBench measures itself 40 times (half an hour on a quiet machine) and writes docs/methodology.md
+self: setup  ## EffBench measures itself 20 times (a quarter of an hour) and writes docs/methodology.md
 	$(BIN)/python -m effbench.selfcheck --results $(RESULTS)/self --page docs/methodology.md
 
 bench-overhead: setup  ## the runner's overhead per sample against a bare loop

@@ -25,7 +25,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m effbench.selfcheck", description=__doc__)
     parser.add_argument("--suite", type=Path, default=Path("suites/self.yaml"))
     parser.add_argument("--results", type=Path, default=Path("results/self"))
-    parser.add_argument("--repeats", type=int, default=40)
+    parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--page", type=Path, help="Markdown page whose self-check section is replaced")
     arguments = parser.parse_args()
     stores = [arguments.results / f"run-{number:03d}" for number in range(1, arguments.repeats + 1)]

@@ -77,12 +77,21 @@ class Findings:
     @property
     def broken(self) -> list[str]:
         """Return one sentence for every bound that does not hold."""
-        return [
+        rows = [
             f"{row.task}/{row.method}: {row.misses} of {len(row.answers)} intervals miss the truth, "
             f"at most {row.allowed} may"
             for row in self.rows
             if row.misses > row.allowed
         ]
+        n, misses = self.twins
+        bound = binomial_bound(n, 1 - LEVEL) if n else 0
+        return rows + ([f"twins: {misses} of {n} differ, at most {bound} may"] if misses > bound else [])
+
+    @property
+    def twins(self) -> tuple[int, int]:
+        """Return (comparisons of the twins with the reference over all tasks, how many of them found a difference)."""
+        twins = [row for row in self.rows if row.is_null and row.method == "twin"]
+        return sum(len(row.answers) for row in twins), sum(row.misses for row in twins)
 
 
 def binomial_bound(n: int, p: float, level: float = LEVEL) -> int:
@@ -155,6 +164,9 @@ def null_table(findings: Findings) -> str:
             lines.append(
                 f"| {row.task} | {row.method} | {len(row.answers)} | {row.misses} | {row.allowed} | {_half_width(row)} |"
             )
+    n, misses = findings.twins
+    if n:
+        lines.append(f"| both | twin | {n} | {misses} | {binomial_bound(n, 1 - LEVEL)} | |")
     return "\n".join(lines) + "\n"
 
 

@@ -1,5 +1,7 @@
 """Honesty checks in a real run: a method that answers repeated samples from memory loses its latency, nothing else."""
 
+import os
+
 from support import suite_text
 
 from effbench.store import read_store
@@ -20,11 +22,12 @@ def test_a_cache_of_answers_is_found_and_its_latency_withdrawn(cli, write_suite)
 
 def test_a_run_records_noise_draws_threads_and_cores(cli, write_suite):
     text = suite_text(methods=["{use: toy-momentum}"], latency="{rounds: 1, budget_s: 0.05}")
-    text = text.replace("execution: {", "execution: {threads: 1, cpus: [0], ")
+    core = min(os.sched_getaffinity(0))
+    text = text.replace("execution: {", f"execution: {{threads: 1, cpus: [{core}], ")
     assert cli("run", write_suite(text)).code == 0
     for cell in read_store(cli.cwd / "results/small").cells:
         assert cell.noise is not None and cell.noise.grade in "ABC" and cell.noise.clock_spread > 0
-        assert (cell.provenance.threads, cell.provenance.cpus) == (1, (0,))
+        assert (cell.provenance.threads, cell.provenance.cpus) == (1, (core,))
         assert any(name.startswith("draws/") for name in cell.files)
 
 

@@ -191,7 +191,7 @@ def test_a_busy_neighbour_is_foreign_and_our_own_child_is_not():
 
 
 def _shares_with_and_without(pid):
-    """Return the foreign share with a child taken for a stranger, how far below it is with the child as our own, its share."""
+    """Return the foreign share with a child as a stranger, how far below it is with the child as ours, the child's share."""
     meter, everybody = NoiseMeter(), [os.getpid(), pid]
     before = {each: cpu_seconds([each]) for each in everybody}
     started = processor_time().total

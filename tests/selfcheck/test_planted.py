@@ -30,7 +30,19 @@ def test_misses_are_intervals_without_the_truth():
     assert (found.misses, found.allowed) == (4, 4)
     assert not Findings((found,), (), (), ()).broken
     worse = row(1.0, [good] * 35 + [wrong] * 5)
-    assert Findings((worse,), (), (), ()).broken == ["compute/twin: 5 of 40 intervals miss the truth, at most 4 may"]
+    assert Findings((worse,), (), (), ()).broken == [
+        "compute/twin: 5 of 40 intervals miss the truth, at most 4 may",
+        "twins: 5 of 40 differ, at most 4 may",
+    ]
+
+
+def test_the_twins_of_all_tasks_are_judged_together():
+    good, wrong = (1.0, 0.99, 1.01), (1.05, 1.03, 1.07)
+    rows = (row(1.0, [good] * 17 + [wrong] * 3), row(1.0, [good] * 18 + [wrong] * 2))
+    findings = Findings(rows, (), (), ())
+    assert findings.twins == (40, 5)
+    assert findings.broken == ["twins: 5 of 40 differ, at most 4 may"]
+    assert "| both | twin | 40 | 5 | 4 | |" in null_table(findings)
 
 
 def test_a_planted_difference_is_seen_where_the_interval_excludes_one():

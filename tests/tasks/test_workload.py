@@ -46,3 +46,11 @@ def test_a_mixture_of_work_and_waiting_is_refused(params):
 def test_the_ballast_has_its_size():
     system = PlantedMemory(PlantedMemory.Params(mb=3)).apply(WorkloadTask(SMALL).load(Context()), Artifact())
     assert system.ballast["array"].nbytes == 3_000_000
+
+
+def test_the_probe_times_the_calls_alone(monkeypatch):
+    task = WorkloadTask(SMALL)
+    probe = task.probe(task.load(Context()), 2)
+    monkeypatch.setattr(task, "_start", None)  # a call that still drew its start would fail
+    first, second = probe()
+    assert first["state"].shape == (8, 8) and not np.array_equal(first["state"], second["state"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -66,6 +66,12 @@ class WorkloadTask(Task):
         """Return per sample ``state`` [n, n], and ``cost`` [1], what the call truly cost."""
         cost = np.array([system.cost])
         return [{"state": system.call(self._start(sample, seed)), "cost": cost} for sample in batch]
+
+    def probe(self, system: Workload, batch_size: int) -> Callable[[], Any]:
+        """Return the calls alone: drawing their starts is no part of what is planted, and would dilute it."""
+        starts = [self._start(sample, 0) for sample in self.samples("calibration")]
+        chosen = [starts[i % len(starts)] for i in range(batch_size)]
+        return lambda: [{"state": system.call(start)} for start in chosen]
 
     def _start(self, sample: Sample, seed: int) -> Matrix:
         generator = np.random.default_rng(noise_seed(sample.id, seed))
