@@ -28,7 +28,7 @@ class Twin(Method):
 
 
 class PlantedLatency(Method):
-    """Make each call cost ``share`` more: that many more units of work, and that much more waiting."""
+    """Make each call do ``share`` more units, of work or of waiting."""
 
     name = "planted-latency"
     accepts = (Workload,)
@@ -39,11 +39,9 @@ class PlantedLatency(Method):
         share: Annotated[float, Field(gt=-1, description="Relative cost that is added to a call.")] = 0.05
 
     def apply(self, system: Workload, artifact: Artifact) -> Workload:
-        """Return the system with its work and its waiting scaled; ``cost`` is exact for whole units."""
-        factor = 1 + self.params.share
-        units = round(system.units * factor)
-        exact = units / system.units if system.units else factor
-        return replace(system, units=units, wait_ms=system.wait_ms * factor, cost=system.cost * exact)
+        """Return the system with more units; ``cost`` is that of whole units."""
+        units = round(system.units * (1 + self.params.share))
+        return replace(system, units=units, cost=system.cost * units / system.units)
 
 
 class PlantedMemory(Method):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from effbench.api import Artifact, Context, PluginError
+from effbench.api import Artifact, Context
 from effbench.tasks.workload.task import WorkloadTask
 from effbench.testing import check_method, check_task
 from effbench_baselines.planted.method import PlantedLatency, PlantedMemory, Twin
@@ -24,10 +24,12 @@ def test_the_cost_is_that_of_whole_units(share, units, cost):
     assert (changed.units, changed.cost) == (units, pytest.approx(cost))
 
 
-def test_waiting_is_scaled_exactly():
-    system = WorkloadTask(WorkloadTask.Params(units=0, wait_ms=5)).load(Context())
+def test_waiting_comes_in_units_too():
+    system = WorkloadTask(WorkloadTask.Params(units=100, wait_ms=0.01)).load(Context())
     changed = PlantedLatency(PlantedLatency.Params(share=0.02)).apply(system, Artifact())
-    assert (changed.wait_ms, changed.cost) == (pytest.approx(5.1), pytest.approx(1.02))
+    assert (changed.units, changed.wait_ms, changed.cost) == (102, 0.01, pytest.approx(1.02))
+    start = np.eye(96, dtype=np.float32)
+    assert changed.call(start) is start
 
 
 def test_a_call_is_the_matrix_power():
@@ -35,12 +37,6 @@ def test_a_call_is_the_matrix_power():
     start = np.eye(8, dtype=np.float32)
     expected = np.linalg.matrix_power(system.matrix.astype(np.float64), 20)
     np.testing.assert_allclose(system.call(start), expected, atol=1e-4)
-
-
-@pytest.mark.parametrize("params", [{"units": 0}, {"units": 5, "wait_ms": 1.0}])
-def test_a_mixture_of_work_and_waiting_is_refused(params):
-    with pytest.raises(PluginError, match="either units or wait_ms"):
-        WorkloadTask(WorkloadTask.Params(**params)).check()
 
 
 def test_the_ballast_has_its_size():

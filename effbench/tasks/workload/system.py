@@ -16,10 +16,11 @@ Matrix = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Workload(System):
-    """One call multiplies ``matrix`` [n, n] float32 ``units`` times, then sleeps ``wait_ms``.
+    """One call does ``units`` equal pieces: a product with ``matrix`` [n, n] float32, or a sleep of ``wait_ms`` if positive.
 
-    Methods change ``units`` and ``wait_ms``; ``cost`` is what a call then truly costs, relative to the system as loaded.
-    ``ballast`` is held for as long as the system lives, so that a known amount of memory can be planted.
+    Methods change ``units`` alone, so that whatever a piece costs besides (a late wake-up) scales with it; ``cost`` is what
+    a call then truly costs, relative to the system as loaded. ``ballast`` is held for as long as the system lives, so that a
+    known amount of memory can be planted.
     """
 
     units: int
@@ -32,7 +33,8 @@ class Workload(System):
         """Return ``start`` [n, n] after all units; the matrix is orthogonal, so that nothing grows or fades."""
         state = start
         for _ in range(self.units):
-            state = self.matrix @ state
-        if self.wait_ms > 0:
-            time.sleep(self.wait_ms / 1e3)
+            if self.wait_ms > 0:
+                time.sleep(self.wait_ms / 1e3)
+            else:
+                state = self.matrix @ state
         return state
