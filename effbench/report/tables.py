@@ -22,7 +22,6 @@ FLAG_TEXT = {
     "noisy_machine": "the machine was not quiet (noise grade C) while this was timed",
     "peak_includes_load": "the peak could not be reset after loading, so it includes loading",
     "probe_differs": "this job's system gave another output on the probe than the one whose quality was scored",
-    "short_energy_window": "the window was too short for the energy counter to be read well",
     "short_warmup": "calls of over a second got two warm-up calls only",
     "unsettled": "timings had not settled when the warm-up budget was spent",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,8 @@ from effbench.stats.ratio import LEAST_ROUNDS, geometric_mean_ratio
 from effbench.timings import Timings
 
 CROSSCHECK_ROUNDS, CROSSCHECK_RESAMPLES = 20, 2000
+MOST_APART = 1.5
+"""Of 20 rounds the two widths differ by a tenth or so; half as much again means that a few rounds make the interval."""
 
 
 @dataclass(frozen=True)
@@ -135,15 +138,26 @@ def _speedup(found: LatencyInput, number: Callable[..., Number], level: float, i
     ratio = geometric_mean_ratio(theirs, ours, level)
     low, high = ratio.interval or (None, None)
     how = "t_log_ratio_of_rounds" if ratio.interval else ""
-    flags = found.ours.flags + found.extra_flags + _crosscheck(found, rounds, level, ratio.value)
+    flags = found.ours.flags + found.extra_flags + _crosscheck(found, rounds, level, ratio.interval)
     return number("speedup", value=ratio.value, n=ratio.rounds, ci_low=low, ci_high=high, ci_method=how, flags=flags)
 
 
-def _crosscheck(found: LatencyInput, rounds: Sequence[str], level: float, value: float) -> tuple[str, ...]:
-    """Return the flag that the hierarchical bootstrap does not cover the ratio; it is only sound from 20 rounds up."""
-    if len(rounds) < CROSSCHECK_ROUNDS or found.reference is None:
+def _crosscheck(found: LatencyInput, rounds: Sequence[str], level: float, printed: Interval | None) -> tuple[str, ...]:
+    """Return the flag that the hierarchical bootstrap says something else than the printed interval.
+
+    It does where only one of the two excludes a ratio of 1, or where one is over ``MOST_APART`` times as wide as the other.
+    The bootstrap is only sound from 20 rounds up.
+    """
+    if len(rounds) < CROSSCHECK_ROUNDS or found.reference is None or printed is None:
         return ()
     pairs = [(found.reference.steady[name], found.ours.steady[name]) for name in rounds]
     theirs, ours = ([list(map(float, pair[side])) for pair in pairs] for side in (0, 1))
-    interval = hierarchical_ratio_interval(theirs, ours, level, CROSSCHECK_RESAMPLES, seed=0)
-    return () if interval is None or interval.low <= value <= interval.high else ("crosscheck_differs",)
+    other = hierarchical_ratio_interval(theirs, ours, level, CROSSCHECK_RESAMPLES, seed=0)
+    return () if other is None or agree(printed, other) else ("crosscheck_differs",)
+
+
+def agree(a: Interval, b: Interval) -> bool:
+    """Return whether two intervals of a positive ratio decide alike on 1 and are about as wide on the log scale."""
+    decide = [not interval.low <= 1 <= interval.high for interval in (a, b)]
+    widths = [math.log(interval.high / interval.low) for interval in (a, b)]
+    return decide[0] == decide[1] and max(widths) <= MOST_APART * min(widths)

@@ -49,7 +49,7 @@ def shaken_layout() -> tuple[bytes, ...]:
     """Return blocks of random sizes, to be held, so that what is allocated after them lies elsewhere in each process.
 
     Workers forked from one server inherit its addresses. Where a system's arrays lie then depends on the method alone and is
-    the same in every round: up to 1 % in time from aliasing in the caches, which no number of rounds averages out
+    the same in every round, a difference in time that no number of rounds averages out
     (Mytkowicz et al. 2009, Producing wrong data without doing anything obviously wrong!).
     """
     return tuple(bytes(16 * (64 + secrets.randbelow(2048))) for _ in range(16))

@@ -6,7 +6,6 @@ from torch import nn
 
 from effbench.zoo.checkpoints import facts_of, load_ema, put
 from effbench.zoo.fitting import Plan, fit
-from effbench.zoo.muon import orthogonalised
 
 PLAN = Plan("toy", steps=12, lr=0.1, warmup=2, log_every=5)
 
@@ -50,13 +49,3 @@ def test_rate_warms_up_stays_and_falls():
 def test_parameters_of_another_model_are_refused():
     with pytest.raises(ValueError, match="another model"):
         put({"weight": torch.zeros(1, 3)}, nn.Linear(3, 1))
-
-
-@pytest.mark.parametrize("shape", [(2, 8, 8), (1, 4, 16), (3, 16, 4)])
-def test_orthogonalised_keeps_directions_and_evens_out_sizes(shape):
-    matrices = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    values = torch.linalg.svdvals(orthogonalised(matrices))
-    assert values.min() > 0.3 and values.max() < 1.3
-    u, _, v = torch.linalg.svd(matrices, full_matrices=False)
-    overlap = (orthogonalised(matrices) * (u @ v)).sum((1, 2)) / min(shape[1:])
-    assert (overlap > 0.6).all()
