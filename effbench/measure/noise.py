@@ -118,20 +118,24 @@ def processor_time(root: Path = Path("/")) -> ProcessorTime | None:
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """Return the CPU seconds so far of processes and of all below them; one that has ended counts 0, so ask before."""
-    total = 0.0
+    """Return the CPU seconds so far of processes and of all below them, each once although it may be below another named.
+
+    A process that has ended counts 0, so ask before.
+    """
+    family: dict[int, psutil.Process] = {}
     for pid in pids:
         try:
             process = psutil.Process(pid)
-            family = [process, *process.children(recursive=True)]
+            family |= {member.pid: member for member in (process, *process.children(recursive=True))}
         except psutil.NoSuchProcess:
             continue
-        for member in family:
-            try:
-                times = member.cpu_times()
-            except psutil.NoSuchProcess:
-                continue
-            total += times.user + times.system + times.children_user + times.children_system
+    total = 0.0
+    for member in family.values():
+        try:
+            times = member.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += times.user + times.system + times.children_user + times.children_system
     return total
 
 
