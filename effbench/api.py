@@ -135,7 +135,8 @@ class Task(ABC):
 
     name: ClassVar[str]
     api_version: ClassVar[int] = API_VERSION
-    metrics: ClassVar[tuple[Metric, ...]]
+    metrics: tuple[Metric, ...]
+    """All that the task can report; an instance may leave out what its parameters rule out."""
     system_type: ClassVar[type[System]]
     preload: ClassVar[tuple[str, ...]] = ()
     """Modules that every worker of this task imports; a fork server imports them once."""

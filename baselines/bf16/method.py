@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from effbench.api import Artifact, Method
-from effbench.tasks.t2i.system import DiffusionSystem
+from effbench.tasks.diffusion.system import DiffusionSystem
 
 
 class BFloat16(Method):

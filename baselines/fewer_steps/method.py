@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from effbench.api import Artifact, Method, StrictParams, Unsupported
-from effbench.tasks.t2i.system import DiffusionSystem
+from effbench.tasks.diffusion.system import DiffusionSystem
 
 
 class FewerSteps(Method):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from effbench.api import Artifact, Method, Unsupported
-from effbench.tasks.t2i.system import DiffusionSystem
+from effbench.tasks.diffusion.system import DiffusionSystem
 
 
 class GuidanceOff(Method):

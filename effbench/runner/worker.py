@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import faulthandler
 import os
-import secrets
 import signal
 import sys
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from effbench.api import PluginError, Unsupported
 from effbench.errors import StoreError
+from effbench.measure.layout import settled_memory
 from effbench.runner import inspection, passes
 from effbench.runner.jobs import Failed, JobSpec
 
@@ -30,7 +30,7 @@ def worker_main(connection: Connection, spec: JobSpec, parent_pid: int) -> None:
         _redirect_output(spec.cell_path / "log.txt", spec.kind)
         _limit_memory(spec.max_memory_bytes)
         _set_threads(spec)
-        held = shaken_layout() if spec.kind == "latency" else ()
+        held = settled_memory() if spec.kind == "latency" else ()
         connection.send(JOBS[spec.kind](spec, connection))
     except StoreError as error:
         connection.send(Failed("error", str(error), store=True))
@@ -43,16 +43,6 @@ def worker_main(connection: Connection, spec: JobSpec, parent_pid: int) -> None:
         sys.stderr.flush()
     connection.close()
     del held
-
-
-def shaken_layout() -> tuple[bytes, ...]:
-    """Return blocks of random sizes, to be held, so that what is allocated after them lies elsewhere in each process.
-
-    Workers forked from one server inherit its addresses. Where a system's arrays lie then depends on the method alone and is
-    the same in every round, a difference in time that no number of rounds averages out
-    (Mytkowicz et al. 2009, Producing wrong data without doing anything obviously wrong!).
-    """
-    return tuple(bytes(16 * (64 + secrets.randbelow(2048))) for _ in range(16))
 
 
 def classify(error: Exception) -> Failed:

@@ -38,14 +38,19 @@ class Denoiser(nn.Module):
         return velocity
 
 
+def flow_batch(x_0: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return (x_s, s [B], velocity) of latents x_0 [B, ...] at random noise levels."""
+    s = torch.randn(len(x_0), generator=generator).sigmoid()
+    noise = torch.randn(x_0.shape, generator=generator)
+    return torch.lerp(x_0, noise, s.view(-1, *[1] * (x_0.dim() - 1))), s, noise - x_0
+
+
 def flow_loss(
     model: Denoiser, x_0: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor, generator: torch.Generator
 ) -> torch.Tensor:
     """Return the mean squared error of the velocity for latents x_0 [B, C, h, w] at random noise levels."""
-    s = torch.randn(len(x_0), generator=generator).sigmoid()
-    noise = torch.randn(x_0.shape, generator=generator)
-    mixed = torch.lerp(x_0, noise, s[:, None, None, None])
-    return nn.functional.mse_loss(model(mixed, s, ids, mask), noise - x_0)
+    mixed, s, velocity = flow_batch(x_0, generator)
+    return nn.functional.mse_loss(model(mixed, s, ids, mask), velocity)
 
 
 def sampler(flow_shift: float = 1.0) -> DPMSolverMultistepScheduler:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench_timing.analysis import findings_of
 from bench_timing.measure import THREADS, Plan, measure
-from bench_timing.report import broken, section
+from bench_timing.report import section
 from effbench.errors import BadInput
 from effbench.measure.machine import physical_cores
 from effbench.selfcheck.section import replace_section
@@ -57,7 +57,7 @@ def report(folder: Path) -> tuple[str, list[str]]:
     except (OSError, json.JSONDecodeError) as error:
         raise BadInput(f"{folder}: holds no finished run: {error}") from None
     findings = findings_of(repeats)
-    return section(findings, run), broken(findings, run)
+    return section(findings, run), findings.broken
 
 
 if __name__ == "__main__":

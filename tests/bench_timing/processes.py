@@ -1,6 +1,7 @@
 """The one kind of process that all harnesses run in: forked from a server that has imported torch, bound to its cores.
 
-It is what EffBench starts; the parent blocks on a pipe. Free of effbench, so that the peer's own environment can use it.
+It is what EffBench starts; the parent blocks on a pipe. Of effbench it imports what the peer's own environment, which lacks
+its requirements, can import too.
 """
 
 from __future__ import annotations
@@ -13,9 +14,13 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from bench_timing.callables import Job
+from effbench.measure.layout import settled_memory
 
 Work = Callable[[Job, Connection], dict[str, Any]]
 """Runs in the worker; may talk over the pipe; what it returns is sent last."""
+
+
+_held: list[tuple[bytes, ...]] = []
 
 
 class WorkerDied(RuntimeError):
@@ -53,8 +58,14 @@ class Processes:
 
 
 def bind(threads: int) -> None:
-    """Bind this process to its first ``threads`` cores and give torch as many threads."""
+    """Bind this process to its first ``threads`` cores, give torch as many threads, and settle its memory.
+
+    Without the last, what a harness allocated before it times decides about page faults and cache conflicts in the call:
+    medians then differ by 10 % and more whatever the way of timing.
+    """
     import torch
+
+    _held.append(settled_memory())
 
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from effbench.api import PluginError
-from effbench.tasks.t2i.distances import RealSet, frechet_distance, kernel_distance, polynomial_kernel
-from effbench.tasks.t2i.prompts import load_prompts
+from effbench.tasks.diffusion.distances import RealSet, frechet_distance, kernel_distance, polynomial_kernel
+from effbench.tasks.diffusion.prompts import load_prompts
 from effbench.zoo.digits_pixart.prompts import phrasings
 
 
@@ -65,5 +65,5 @@ def test_prompt_files(tmp_path):
     file.write_text("one\n")
     with pytest.raises(PluginError, match="at least 2"):
         load_prompts(str(file), "evaluation")
-    with pytest.raises(PluginError, match="not a readable"):
+    with pytest.raises(PluginError, match="nor a readable file"):
         load_prompts("nowhere.txt", "evaluation")

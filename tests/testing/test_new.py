@@ -11,7 +11,7 @@ import pytest
 
 from effbench.cli.new import new
 from effbench.errors import BadInput
-from effbench.tasks.t2i.system import DiffusionSystem
+from effbench.tasks.diffusion.system import DiffusionSystem
 
 
 def python(*arguments, path, cwd):

@@ -8,6 +8,7 @@ together are left out. Beside it, a linear layer that is thrown away names emoji
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -94,24 +95,27 @@ def train_judge(composer: Composer, work: Path) -> None:
 def finish(model: Training, composer: Composer, work: Path) -> None:
     """Write the EMA of the last checkpoint as ``judge.safetensors``."""
     load_ema(work / f"{PLAN.name}.checkpoint.safetensors", model)
-    refresh_statistics(model, composer)
+    rng = np.random.default_rng((world().seed, 4))
+
+    def one_batch() -> None:
+        model.judge.image(to_tensor(composer.paint([draw_scene(rng, "train") for _ in range(BATCH)], rng)))
+
+    refresh_statistics(model, one_batch)
     facts: dict[str, Any] = measure(model.eval().judge, composer)
     print(facts, flush=True)
     save_atomically(model.judge.state_dict(), work / "judge.safetensors", {k: f"{v:.4f}" for k, v in facts.items()})
 
 
 @torch.no_grad()
-def refresh_statistics(model: nn.Module, composer: Composer, batches: int = 40) -> None:
-    """Measure the batch norms' statistics again: averaged weights need their own."""
-    rng = np.random.default_rng((world().seed, 4))
+def refresh_statistics(model: nn.Module, one_batch: Callable[[], Any], batches: int = 40) -> None:
+    """Measure the batch norms' statistics again, ``one_batch`` running the model once: averaged weights need their own."""
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.reset_running_stats()
             module.momentum = None  # a plain mean over the batches
     model.train()
     for _ in range(batches):
-        images = to_tensor(composer.paint([draw_scene(rng, "train") for _ in range(BATCH)], rng))
-        model.judge.image(images)  # type: ignore[union-attr, operator]
+        one_batch()
     model.eval()
 
 

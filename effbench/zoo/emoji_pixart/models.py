@@ -36,13 +36,15 @@ def build_transformer(
     )
 
 
-def build_text_encoder(text_width: int = TEXT_WIDTH, layers: int = 2) -> T5EncoderModel:
-    """Return a small T5 encoder [B, L] token ids -> [B, L, 128]."""
+def build_text_encoder(
+    text_width: int = TEXT_WIDTH, layers: int = 2, vocabulary_size: int | None = None
+) -> T5EncoderModel:
+    """Return a small T5 encoder [B, L] token ids -> [B, L, 128]; its vocabulary is that of the scenes if not given."""
     from transformers import T5Config, T5EncoderModel
 
     return T5EncoderModel(
         T5Config(
-            vocab_size=len(tokenizer()),
+            vocab_size=vocabulary_size or len(tokenizer()),
             d_model=text_width,
             d_kv=32,
             d_ff=2 * text_width,

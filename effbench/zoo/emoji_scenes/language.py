@@ -37,9 +37,9 @@ class Scene(NamedTuple):
 def sentence(scene: Scene) -> str:
     """Return the prompt of a scene."""
     names = world().concepts
-    words = _with_article(f"{SIZES[scene.size]} {names[scene.first]}".strip())
+    words = with_article(f"{SIZES[scene.size]} {names[scene.first]}".strip())
     if scene.second != NONE:
-        words += f" {RELATIONS[scene.relation]} {_with_article(names[scene.second])}"
+        words += f" {RELATIONS[scene.relation]} {with_article(names[scene.second])}"
     if scene.ground != NONE:
         words += f" on a {world().grounds[scene.ground]} ground"
     return words
@@ -75,7 +75,8 @@ def vocabulary() -> dict[str, int]:
     return counts
 
 
-def _with_article(noun: str) -> str:
+def with_article(noun: str) -> str:
+    """Return a noun behind "a" or "an"."""
     vowel = noun[0] in "aeiou" and not noun.startswith("unicorn")
     return f"{'an' if vowel else 'a'} {noun}"
 

@@ -21,6 +21,9 @@ class DiffusionSystem(System):
     height: int
     width: int
     max_sequence_length: int
+    """Tokens per prompt that the text encoder takes; longer prompts never reach it."""
+    frames: int = 1
+    """Frames of a video; 1 for an image."""
 
     @property
     def denoiser_name(self) -> str:

@@ -1,0 +1,144 @@
+"""The image pipelines: PixArt-Sigma, SDXL and its distilled forms, DiT."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from effbench.tasks.diffusion.drawing import Drawer, Drawn, FinalLatents, distinct, drawn, replaced
+from effbench.tasks.diffusion.system import DiffusionSystem
+
+if TYPE_CHECKING:
+    import torch
+
+
+class PixArtDrawer(Drawer):
+    """``PixArtSigmaPipeline``; its classifier-free guidance runs the unconditional half first."""
+
+    def draw(self, system: DiffusionSystem, samples: Sequence[Mapping[str, Any]], noise: torch.Tensor) -> Drawn:
+        """Return images [B, C, H, W]."""
+        pipeline, final = system.pipeline, FinalLatents()
+        prompts, rows = distinct([sample["prompt"] for sample in samples])
+        encoded = pipeline.encode_prompt(
+            prompts,
+            do_classifier_free_guidance=system.guidance > 1,
+            negative_prompt="",
+            device=pipeline.device,
+            clean_caption=False,
+            max_sequence_length=system.max_sequence_length,
+        )
+        names = (
+            "prompt_embeds",
+            "prompt_attention_mask",
+            "negative_prompt_embeds",
+            "negative_prompt_attention_mask",
+        )
+        pictures = pipeline(
+            negative_prompt=None,
+            **{name: None if part is None else part[rows] for name, part in zip(names, encoded)},
+            num_inference_steps=system.steps,
+            guidance_scale=system.guidance,
+            latents=noise.to(pipeline.device, system.denoiser.dtype),
+            height=system.height,
+            width=system.width,
+            max_sequence_length=system.max_sequence_length,
+            use_resolution_binning=False,
+            clean_caption=False,
+            callback=final.on_step,
+            output_type="pt",
+        ).images
+        return drawn(pictures, final)
+
+
+class SdxlDrawer(Drawer):
+    """``StableDiffusionXLPipeline``: two CLIP-type text encoders and a U-Net."""
+
+    longest_prompt = 77
+
+    def size(self, pipeline: Any) -> tuple[int, int]:
+        """Return the (height, width) in pixels that the U-Net was trained for."""
+        side = int(pipeline.unet.config.sample_size) * self.scale(pipeline)
+        return side, side
+
+    def multiple(self, pipeline: Any) -> int:
+        """Return what every halving of the U-Net divides, and at least the 8 that the pipeline asks for."""
+        halvings = len(pipeline.unet.config.down_block_types) - 1
+        return max(8, self.scale(pipeline) << halvings)
+
+    def tokenizers(self, pipeline: Any) -> list[Any]:
+        """Return both; the first may be missing (a refiner)."""
+        return [tokenizer for tokenizer in (pipeline.tokenizer, pipeline.tokenizer_2) if tokenizer is not None]
+
+    def draw(self, system: DiffusionSystem, samples: Sequence[Mapping[str, Any]], noise: torch.Tensor) -> Drawn:
+        """Return images [B, C, H, W]."""
+        pipeline, final = system.pipeline, FinalLatents()
+        prompts, rows = distinct([sample["prompt"] for sample in samples])
+        encoded = pipeline.encode_prompt(
+            prompts, device=pipeline.device, do_classifier_free_guidance=system.guidance > 1
+        )
+        names = (
+            "prompt_embeds",
+            "negative_prompt_embeds",
+            "pooled_prompt_embeds",
+            "negative_pooled_prompt_embeds",
+        )
+        pictures = pipeline(
+            **{name: None if part is None else part[rows] for name, part in zip(names, encoded)},
+            num_inference_steps=system.steps,
+            guidance_scale=system.guidance,
+            latents=noise.to(pipeline.device, system.denoiser.dtype),
+            height=system.height,
+            width=system.width,
+            callback_on_step_end=final.on_step_end,
+            output_type="pt",
+        ).images
+        return drawn(pictures, final)
+
+
+class DitDrawer(Drawer):
+    """``DiTPipeline``: class labels instead of prompts; its guidance runs the conditional half first.
+
+    The pipeline takes no latents and returns none, so both ends are taken where it draws noise and where it decodes.
+    """
+
+    takes_text = False
+    takes_size = False
+
+    def scale(self, pipeline: Any) -> int:
+        """Return how many pixels a latent spans, which this pipeline does not know itself."""
+        return int(2 ** (len(pipeline.vae.config.block_out_channels) - 1))
+
+    def tokenizers(self, pipeline: Any) -> list[Any]:
+        """Return none."""
+        return []
+
+    def draw(self, system: DiffusionSystem, samples: Sequence[Mapping[str, Any]], noise: torch.Tensor) -> Drawn:
+        """Return images [B, C, H, W] of the samples' ``label``."""
+        from diffusers.pipelines.dit import pipeline_dit
+
+        pipeline, final = system.pipeline, FinalLatents()
+        given, decode = noise.to(pipeline.device, system.denoiser.dtype), pipeline.vae.decode
+
+        def keep_and_decode(latents: Any) -> Any:
+            final.latents = latents * pipeline.vae.config.scaling_factor
+            return SimpleNamespace(sample=decode(latents, return_dict=False)[0])
+
+        with (
+            replaced(pipeline_dit, "randn_tensor", lambda **_: given),
+            replaced(pipeline.vae, "decode", keep_and_decode),
+        ):
+            pictures = pipeline(
+                class_labels=[int(sample["label"]) for sample in samples],
+                guidance_scale=system.guidance,
+                num_inference_steps=system.steps,
+                output_type="pt",
+            ).images
+        return drawn(pictures, final)
+
+
+DRAWERS: dict[str, type[Drawer]] = {
+    "PixArtSigmaPipeline": PixArtDrawer,
+    "StableDiffusionXLPipeline": SdxlDrawer,
+    "DiTPipeline": DitDrawer,
+}

@@ -1,0 +1,157 @@
+"""What the two diffusion tasks have in common: from parameters to a system, and from samples to pictures and latents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from effbench.api import Context, Output, PluginError, Sample, Scores, Split, StrictParams, Task, noise_seed
+from effbench.tasks.diffusion.distances import RealSet, frechet_distance, kernel_distance
+from effbench.tasks.diffusion.drawing import Drawer
+from effbench.tasks.diffusion.prompts import load_prompts
+from effbench.tasks.diffusion.sources import Source, find, load_pipeline
+from effbench.tasks.diffusion.system import DiffusionSystem
+
+
+class DiffusionParams(StrictParams):
+    """Parameters that text-to-image and text-to-video share."""
+
+    system: Annotated[str, Field(description="`zoo:name`, a local diffusers folder, or a hub id.")] = (
+        "zoo:digits-pixart"
+    )
+    revision: Annotated[str | None, Field(description="Commit of a hub id; required there.")] = None
+    variant: Annotated[str | None, Field(description="Variant of the weight files, such as `fp16`.")] = None
+    steps: Annotated[int, Field(ge=1, le=1000, description="Steps of the sampler.")] = 20
+    guidance: Annotated[float, Field(ge=1, description="Classifier-free guidance scale; 1: off.")] = 2.5
+    height: Annotated[int | None, Field(ge=8, description="Height in pixels; null: the model's own.")] = None
+    width: Annotated[int | None, Field(ge=8, description="Width in pixels; null: the model's own.")] = None
+    long_prompts: Annotated[
+        Literal["refuse", "cut"],
+        Field(description="What to do with a prompt of more tokens than the text encoder takes."),
+    ] = "refuse"
+
+
+class DiffusionTask(Task):
+    """A task whose system is a diffusers pipeline; ``drawers`` are the classes that it can call."""
+
+    system_type = DiffusionSystem
+    drawers: ClassVar[Mapping[str, type[Drawer]]]
+    output: ClassVar[str]
+    """Name of the array that holds an output's pictures."""
+
+    @cached_property
+    def _source(self) -> Source:
+        return find(self.params.system, self.params.revision, self.params.variant, self.drawers)
+
+    def check(self) -> None:
+        """Raise ``PluginError`` where the system, its revision or the prompts cannot be used."""
+        self._source  # noqa: B018 - resolving it is the check
+        self.samples("evaluation")
+
+    def revision(self) -> str:
+        """Return the hash of the weights, or the hub revision."""
+        return self._source.identity()
+
+    def samples(self, split: Split, subset: str | None = None) -> Sequence[Sample]:
+        """Return the prompts of a split in their order."""
+        if subset is not None:
+            raise PluginError(f"subset {subset!r}: the prompt list {self.params.prompts!r} has no subsets")
+        return load_prompts(self.params.prompts, split)
+
+    def drawer(self, pipeline: Any) -> Drawer:
+        """Return what knows how to call a pipeline."""
+        return self.drawers[type(pipeline).__name__]()
+
+    def load(self, ctx: Context) -> DiffusionSystem:
+        """Return the pipeline with the task's settings."""
+        return self.system_of(load_pipeline(self._source, ctx.device, ctx.dtype, self.drawers))
+
+    def system_of(self, pipeline: Any) -> DiffusionSystem:
+        """Return a loaded pipeline with the task's settings; raise ``PluginError`` where they do not suit it."""
+        drawer = self.drawer(pipeline)
+        own = drawer.size(pipeline)
+        height, width = self.params.height or own[0], self.params.width or own[1]
+        multiple = drawer.multiple(pipeline)
+        for name, asked, fallback in (("height", height, own[0]), ("width", width, own[1])):
+            if asked % multiple:
+                near = max(multiple, round(asked / multiple) * multiple)
+                raise PluginError(f"{name} {asked}: must be a multiple of {multiple}; the nearest is {near}")
+            if asked != fallback and not drawer.takes_size:
+                raise PluginError(f"{name} {asked}: {type(pipeline).__name__} draws {own[0]}x{own[1]} pixels only")
+        longest = drawer.longest(pipeline)
+        self._check_prompts(drawer, pipeline, longest)
+        return DiffusionSystem(
+            pipeline,
+            self.params.steps,
+            self.params.guidance,
+            height,
+            width,
+            longest,
+            self.frames_of(drawer, pipeline),
+        )
+
+    def frames_of(self, drawer: Drawer, pipeline: Any) -> int:
+        """Return the number of frames to draw."""
+        return drawer.frames(pipeline)
+
+    def _check_prompts(self, drawer: Drawer, pipeline: Any, longest: int) -> None:
+        """Raise ``PluginError`` where a sample lacks what the pipeline is given, or a prompt is too long for it."""
+        everything = [*self.samples("evaluation"), *self.samples("calibration")]
+        key = "prompt" if drawer.takes_text else "label"
+        if lacking := next((sample.id for sample in everything if key not in sample.data), None):
+            raise PluginError(f"sample {lacking!r}: {type(pipeline).__name__} needs a {key}, and the list gives none")
+        if not drawer.takes_text or self.params.long_prompts == "cut":
+            return
+        for tokenizer in drawer.tokenizers(pipeline):
+            counts = [len(ids) for ids in tokenizer([sample.data["prompt"] for sample in everything]).input_ids]
+            worst = int(np.argmax(counts))
+            if counts[worst] > longest:
+                raise PluginError(
+                    f"prompt {everything[worst].id!r}: has {counts[worst]} tokens and the text encoder takes {longest}; "
+                    "shorten it, or set long_prompts: cut"
+                )
+
+    def run(self, system: DiffusionSystem, batch: Sequence[Sample], seed: int) -> Sequence[Output]:
+        """Return per sample its pictures, float32 in [0, 1], and ``latent``, float32."""
+        import torch
+
+        drawer = self.drawer(system.pipeline)
+        shape = drawer.noise_shape(system)
+        noise = torch.stack([_noise(sample.id, seed, shape) for sample in batch])
+        with torch.no_grad():
+            pictures, latents = drawer.draw(system, [sample.data for sample in batch], noise)
+        return [
+            {self.output: p, "latent": z} for p, z in zip(pictures.clamp(0, 1).numpy(), latents.numpy(), strict=True)
+        ]
+
+    def real(self) -> RealSet | None:
+        """Return the features of real outputs that ``features`` are compared with; None: there are none."""
+        return None
+
+    def summarise(self, scores: Scores, weights: np.ndarray[Any, Any]) -> dict[str, float]:
+        """Return the weighted means of the per-sample scores, and the two distances to real outputs."""
+        values = {
+            name: float(np.average(score, weights=weights))
+            for name, score in scores.scalars.items()
+            if not np.isnan(score).any()
+        }
+        real = self.real()
+        if real is not None and "features" in scores.arrays:
+            features = np.asarray(scores.arrays["features"], np.float64)
+            distances = {
+                "kernel_distance": kernel_distance(features, weights, real),
+                "frechet_distance": frechet_distance(features, weights, real),
+            }
+            values |= {name: value for name, value in distances.items() if np.isfinite(value)}
+        return values
+
+
+def _noise(sample_id: str, seed: int, shape: tuple[int, ...]) -> Any:
+    """Return the sample's own initial noise, drawn on the CPU so that every device starts from the same."""
+    import torch
+
+    return torch.randn(shape, generator=torch.Generator().manual_seed(noise_seed(sample_id, seed)))

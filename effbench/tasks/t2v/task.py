@@ -1,0 +1,154 @@
+"""The task ``t2v``: prompts become short videos; scored against the prompt, against themselves, and against the reference.
+
+The fixed choices of ``t2i`` hold here too. A video is [F, C, H, W]; it is compared as the floats that the autoencoder
+returns, never through a codec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from effbench.api import Metric, Output, PluginError, Sample, Scores
+from effbench.tasks.diffusion.distances import RealSet
+from effbench.tasks.diffusion.drawing import Drawer
+from effbench.tasks.diffusion.fidelity import METRICS as FIDELITY
+from effbench.tasks.diffusion.fidelity import fidelity
+from effbench.tasks.diffusion.prompts import PromptSource
+from effbench.tasks.diffusion.task import DiffusionParams, DiffusionTask
+from effbench.tasks.diffusion.videos import DRAWERS
+from effbench.tasks.t2v.judge import find_judge, judge_videos, real_set
+from effbench.tasks.t2v.motion import motion_of
+
+JUDGED = (
+    Metric(
+        "prompt_accuracy",
+        "share",
+        higher_is_better=True,
+        primary=True,
+        description="share of videos in which the shipped judge sees the emoji and the direction that the prompt asks for",
+    ),
+    Metric("object_accuracy", "share", higher_is_better=True, description="share of videos with the right emoji"),
+    Metric(
+        "direction_accuracy", "share", higher_is_better=True, description="share of videos with the right direction"
+    ),
+    Metric(
+        "frame_alignment",
+        "",
+        higher_is_better=True,
+        description="cosine of a frame with the emoji asked for, in the shipped judge, mean over frames",
+    ),
+    Metric(
+        "temporal_consistency",
+        "",
+        higher_is_better=True,
+        description="cosine of the judge's features of successive frames, mean over the video",
+    ),
+)
+MOVED = (
+    Metric(
+        "warping_error",
+        "",
+        higher_is_better=False,
+        description="mean squared difference of successive frames along a block-matching flow",
+    ),
+    Metric(
+        "flicker",
+        "",
+        higher_is_better=False,
+        description="mean absolute difference of successive frames where that flow is zero",
+    ),
+)
+DISTANCES = (
+    Metric(
+        "kernel_distance",
+        "",
+        higher_is_better=False,
+        per="set",
+        description="unbiased squared MMD (cubic kernel) to real videos on the judge's features (not KVD)",
+    ),
+    Metric(
+        "frechet_distance",
+        "",
+        higher_is_better=False,
+        per="set",
+        description="Fréchet distance to real videos on the judge's features (not FVD)",
+    ),
+)
+
+
+class TextToVideo(DiffusionTask):
+    """Prompt -> video with a diffusers pipeline; quality against prompt, real videos and the reference's videos."""
+
+    name = "t2v"
+    drawers = DRAWERS
+    output = "video"
+    preload = (
+        "torch",
+        "diffusers.pipelines.latte.pipeline_latte",
+        "transformers.models.t5.modeling_t5",
+        "transformers.models.t5.tokenization_t5",
+        "torchmetrics.functional.image",
+    )
+    metrics = (*JUDGED, *MOVED, *DISTANCES, *FIDELITY)
+
+    class Params(DiffusionParams):
+        """Parameters of the task."""
+
+        system: Annotated[str, Field(description="`zoo:name`, a local diffusers folder, or a hub id.")] = (
+            "zoo:moving-emoji-latte"
+        )
+        prompts: Annotated[
+            str | PromptSource,
+            Field(description="`moving-emoji`, `moving-emoji-held-out`, a file of prompts, or a data set."),
+        ] = "moving-emoji"
+        guidance: Annotated[float, Field(ge=1, description="Classifier-free guidance scale; 1: off.")] = 3.0
+        frames: Annotated[int | None, Field(ge=2, description="Frames of a video; null: the model's own.")] = None
+        judge: Annotated[
+            str | None, Field(description="Embedded model whose judge scores the videos; null: the system's own.")
+        ] = None
+
+    @cached_property
+    def _judge(self) -> Path | None:
+        if self.params.judge is not None:
+            return find_judge(self.params.judge)
+        return find_judge(self.params.system) if self.params.system.startswith("zoo:") else None
+
+    def check(self) -> None:
+        """Raise ``PluginError`` where the system, its revision, the judge or the prompts cannot be used."""
+        super().check()
+        self.real()
+
+    def real(self) -> RealSet | None:
+        """Return the features of the judge's real videos."""
+        return None if self._judge is None else real_set(self._judge)
+
+    def frames_of(self, drawer: Drawer, pipeline: Any) -> int:
+        """Return the number of frames to draw; raise ``PluginError`` where the model takes another."""
+        own, step = drawer.frames(pipeline), drawer.frame_step(pipeline)
+        asked = int(self.params.frames or own)
+        if step == 0 and asked != own:
+            raise PluginError(f"frames {asked}: {type(pipeline).__name__} draws {own} frames only")
+        if step > 1 and (asked - 1) % step:
+            near = 1 + step * round((asked - 1) / step)
+            raise PluginError(f"frames {asked}: must be 1 more than a multiple of {step}; the nearest is {near}")
+        return asked
+
+    def score(self, outputs: Sequence[Output], batch: Sequence[Sample], reference: Sequence[Output] | None) -> Scores:
+        """Return the judge's scores and features, motion, and the fidelity to the reference (NaN without one)."""
+        videos = np.stack([output["video"] for output in outputs])
+        scalars = {metric.name: np.full(len(outputs), np.nan) for metric in FIDELITY}
+        arrays = {}
+        if self._judge is not None:
+            verdict = judge_videos(self._judge, videos, batch)
+            arrays["features"] = list(verdict.features)
+            scalars |= verdict.scalars
+        scalars |= motion_of(videos)._asdict()
+        if reference is not None:
+            scalars |= fidelity(videos, outputs, reference, "video")
+        return Scores(scalars, arrays)

@@ -1,0 +1,1 @@
+"""``zoo:digits-dit``: a class-conditional ``DiTPipeline`` for handwritten digits."""

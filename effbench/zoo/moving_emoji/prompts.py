@@ -1,0 +1,75 @@
+"""The frozen prompt lists of the videos; ``data_manifests/moving_emoji_prompts.yaml`` is what this file prints.
+
+Run as ``python -m effbench.zoo.moving_emoji.prompts``; a test compares the two. The four directions come in turn.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+import yaml
+
+from effbench.zoo.emoji_scenes.concepts import world
+from effbench.zoo.moving_emoji.language import DIRECTIONS, Motion, draw_motion, sentence
+
+LISTS = {"calibration": 24, "evaluation": 60, "held_out": 60}
+HEAD = """\
+# Prompts of the moving emoji. Frozen output of effbench/zoo/moving_emoji/prompts.py (a test compares them).
+# No training shows any of these sentences. calibration and evaluation: the emoji was shown in this direction and over this
+# ground, in other words. held_out: the emoji never moved in this direction, or never over this ground.
+id: moving-emoji-prompts
+revision: 1
+licence: Apache-2.0
+source: effbench/zoo/moving_emoji/prompts.py, seed 20261125
+"""
+
+
+@cache
+def entries(name: str) -> tuple[tuple[str, str, Motion], ...]:
+    """Return (id, prompt, motion) of the list ``calibration``, ``evaluation`` or ``held_out`` of the manifest."""
+    text = files("effbench_data_manifests").joinpath("moving_emoji_prompts.yaml").read_text("utf-8")
+    grounds = world().grounds
+    return tuple(
+        (
+            entry["id"],
+            entry["prompt"],
+            Motion(
+                world().concepts.index(entry["emoji"]),
+                DIRECTIONS.index(entry["direction"]),
+                grounds.index(entry["ground"]) if entry["ground"] else -1,
+            ),
+        )
+        for entry in yaml.safe_load(text)[name]
+    )
+
+
+def draw_list(name: str) -> list[Motion]:
+    """Return the motions of a list: the directions in turn, no emoji twice in a direction."""
+    rng = np.random.default_rng((world().seed, 22, list(LISTS).index(name)))
+    motions, used = list[Motion](), set[tuple[int, int]]()
+    while len(motions) < LISTS[name]:
+        motion = draw_motion(rng, name)
+        if motion.direction == len(motions) % len(DIRECTIONS) and motion[:2] not in used:
+            motions.append(motion)
+            used.add(motion[:2])
+    return motions
+
+
+def main() -> None:
+    """Print the manifest."""
+    print(HEAD, end="")
+    for name in LISTS:
+        print(f"{name}:")
+        for number, motion in enumerate(draw_list(name)):
+            ground = "" if motion.ground < 0 else world().grounds[motion.ground]
+            print(
+                f'  - {{id: "moving-{name[0]}{number:02d}", prompt: "{sentence(motion)}", '
+                f'emoji: "{world().concepts[motion.concept]}", direction: {DIRECTIONS[motion.direction]}, '
+                f'ground: "{ground}"}}'
+            )
+
+
+if __name__ == "__main__":
+    main()
