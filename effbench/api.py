@@ -140,6 +140,8 @@ class Task(ABC):
     system_type: ClassVar[type[System]]
     preload: ClassVar[tuple[str, ...]] = ()
     """Modules that every worker of this task imports; a fork server imports them once."""
+    random_weights: ClassVar[bool] = False
+    """Whether the system has the real shape and no training, so that its outputs have no quality (``random_weights``)."""
     gpu_dtype: ClassVar[str] = "float16"
     """What ``dtype: auto`` means on a GPU (the precision of the paper's own reference); on a CPU it is float32."""
 

@@ -37,8 +37,9 @@ def quality_numbers(
     numbers = []
     for metric in metrics:
         value = values.get(metric.name)
-        if value is None or not np.isfinite(value):
-            reason: Reason = missing or ("no_reference" if metric.needs_reference else "unsupported")
+        if task.random_weights or value is None or not np.isfinite(value):
+            untrained: Reason | None = "random_weights" if task.random_weights else None
+            reason: Reason = missing or untrained or ("no_reference" if metric.needs_reference else "unsupported")
             numbers.append(_quality(metric, None, reason=reason))
             continue
         assert scores is not None

@@ -83,8 +83,8 @@ def test_unusable_names_are_refused_in_one_sentence(kind, name, words, tmp_path)
 
 
 def test_an_unknown_task_is_refused_with_the_nearest(tmp_path):
-    with pytest.raises(BadInput, match="did you mean 't2i'"):
-        new("method", "half", into=tmp_path, for_task="t2")
+    with pytest.raises(BadInput, match="did you mean 'workload'"):
+        new("method", "half", into=tmp_path, for_task="wrkload")
 
 
 def test_nothing_is_overwritten(tmp_path):

@@ -8,6 +8,7 @@ distances are not FID or KID and are not named so.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -107,7 +108,12 @@ class TextToImage(DiffusionTask):
 
     def __init__(self, params: StrictParams | None = None) -> None:
         super().__init__(params)
-        self.metrics = tuple(metric for metric in type(self).metrics if self._applies(metric.name))
+        chosen = [metric for metric in type(self).metrics if self._applies(metric.name)]
+        if not any(metric.primary for metric in chosen):  # without a judge, the first learned score leads the table
+            given = list(self.params.scorers)
+            leading = [name for name in given if not SCORERS[name].metric.needs_reference] or given
+            chosen = [replace(metric, primary=metric.name == leading[0]) for metric in chosen]
+        self.metrics = tuple(chosen)
 
     def _applies(self, name: str) -> bool:
         """Return whether these parameters can give a metric at all; one that cannot is no column of the table."""
@@ -119,8 +125,9 @@ class TextToImage(DiffusionTask):
             judge = self._judge
         except PluginError:  # said where the parameters are checked
             return True
-        of_judges = (ACCURACY.name, ALIGNMENT.name)
-        return judge is not None and (name not in of_judges or name in judge.scores)
+        if judge is None:
+            return name == ACCURACY.name and not self.params.scorers  # stays as a column that says why it is empty
+        return name not in (ACCURACY.name, ALIGNMENT.name) or name in judge.scores
 
     @cached_property
     def _scorers(self) -> dict[str, Scorer]:

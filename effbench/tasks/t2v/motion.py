@@ -46,7 +46,11 @@ def _motion(video: Array) -> tuple[float, float]:
     still = (forward == 0).all(axis=1)
     warping = np.square(difference).mean(axis=1)[seen]
     flicker = np.abs(after - before).mean(axis=1)[still]
-    return (float(a.mean()) if a.size else float("nan") for a in (warping, flicker))  # type: ignore[return-value]
+    return _mean(warping), _mean(flicker)
+
+
+def _mean(values: Array) -> float:
+    return float(values.mean()) if values.size else float("nan")
 
 
 def flow(before: Array, after: Array) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -29,7 +29,10 @@ class ClipScore(Scorer):
         from transformers import CLIPModel, CLIPProcessor
 
         name = self.weights or self.default
-        return CLIPModel.from_pretrained(name).to(self.device).eval(), CLIPProcessor.from_pretrained(name)
+        model = CLIPModel.from_pretrained(name).to(self.device).eval()
+        for call in ("get_image_features", "get_text_features"):
+            setattr(model, call, _projected(getattr(model, call)))
+        return model, CLIPProcessor.from_pretrained(name)
 
     def score(self, images: Array, prompts: Sequence[str], reference: Array | None) -> Array:
         """Return the score of each image with its prompt."""
@@ -37,6 +40,16 @@ class ClipScore(Scorer):
         from torchmetrics.functional.multimodal import clip_score
 
         pixels = torch.from_numpy((images.clip(0, 1) * 255).round().astype(np.uint8)).to(self.device)
-        return np.array(
-            [float(clip_score(image, prompt, lambda: self._parts)) for image, prompt in zip(pixels, prompts)]
-        )
+        with torch.no_grad():
+            found = [clip_score(image, prompt, lambda: self._parts) for image, prompt in zip(pixels, prompts)]
+        return np.array([float(score) for score in found])
+
+
+def _projected(call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what gives the projected features bare, as torchmetrics 1.9 takes them; transformers 5 wraps them."""
+
+    def features(*args: Any) -> Any:
+        found = call(*args)
+        return getattr(found, "pooler_output", found)
+
+    return features
