@@ -12,6 +12,8 @@ import yaml
 from safetensors.torch import save_file
 from torch import nn
 
+from effbench.selfcheck.section import replace_section
+
 
 def save_half(model: nn.Module, path: Path) -> None:
     """Write the state of a network in fp16; counters stay whole numbers."""
@@ -28,6 +30,12 @@ def write_card(folder: Path, facts: dict[str, Any]) -> None:
     sha256 = {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
     card = {**facts, "bytes": sum(p.stat().st_size for p in files), "sha256": sha256}
     (folder / "card.yaml").write_text(yaml.safe_dump(card, sort_keys=False, width=120))
+
+
+def write_quality(folder: Path, rows: dict[str, str]) -> None:
+    """Put what was measured into the ``quality`` section of a model's README, so that no number there is typed."""
+    lines = ["| measured | value |", "|---|--:|", *(f"| {what} | {value} |" for what, value in rows.items())]
+    replace_section(folder / "README.md", "quality", "\n".join(lines) + "\n")
 
 
 def curve_of(work: Path, stages: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,22 +17,27 @@ if TYPE_CHECKING:
     from effbench.tasks.diffusion.drawing import Drawer
 
 Drawers = Mapping[str, "type[Drawer]"]
+DENOISERS = ("transformer", "unet")
+COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a pipeline comes from: a local folder, or a hub id with its revision; ``variant`` such as "fp16"."""
+    """Where a pipeline comes from: a local folder, or a hub id with its commit; ``variant`` such as "fp16".
+
+    ``denoiser`` is where its transformer or U-Net comes from instead, for models that the hub keeps apart.
+    """
 
     location: str
     is_local: bool
     revision: str | None
     variant: str | None = None
+    denoiser: Source | None = None
 
     def identity(self) -> str:
-        """Return what pins the weights: the zoo's or the folder's hash, or the hub revision."""
-        if not self.is_local:
-            return f"hub:{self.revision}"
-        return zoo.folder_sha256(Path(self.location))
+        """Return what pins the weights: the zoo's or the folder's hash, or the hub's commit."""
+        own = zoo.folder_sha256(Path(self.location)) if self.is_local else f"hub:{self.revision}"
+        return own if self.denoiser is None else f"{own}+{self.denoiser.identity()}"
 
 
 def find(system: str, revision: str | None, variant: str | None, drawers: Drawers) -> Source:
@@ -44,13 +51,46 @@ def find(system: str, revision: str | None, variant: str | None, drawers: Drawer
     if Path(system).is_dir():
         _check_folder(Path(system), variant, drawers)
         return Source(str(Path(system).resolve()), True, None, variant)
-    if system.startswith((".", "/", "~")) or system.count("/") != 1:
-        raise PluginError(f"system {system!r}: no such folder, and not a hub id of the form owner/name")
+    return Source(system, False, commit_of(system, revision), variant)
+
+
+def find_denoiser(name: str, revision: str | None, variant: str | None) -> Source:
+    """Return the source of a denoiser that is kept apart: a folder or a hub id with a folder ``transformer`` or ``unet``."""
+    if not Path(name).is_dir():
+        return Source(name, False, commit_of(name, revision), variant)
+    if not (part := denoiser_folder(Path(name))):
+        raise PluginError(f"denoiser {name!r}: holds neither a folder 'transformer' nor 'unet'")
+    _check_weights(part, variant)
+    return Source(str(Path(name).resolve()), True, None, variant)
+
+
+def denoiser_folder(folder: Path) -> Path | None:
+    """Return the folder of the denoiser in a pipeline's folder, if there is one."""
+    return next((folder / part for part in DENOISERS if (folder / part).is_dir()), None)
+
+
+@cache
+def commit_of(name: str, revision: str | None) -> str:
+    """Return the commit of a hub id; a branch or a tag is looked up, so that the result can be repeated.
+
+    Raises ``PluginError`` where the name is not a hub id, the revision is missing, or the hub cannot be asked.
+    """
+    if name.startswith((".", "/", "~")) or name.count("/") != 1:
+        raise PluginError(f"system {name!r}: no such folder, and not a hub id of the form owner/name")
     if revision is None:
         raise PluginError(
-            f"system {system!r}: a hub id needs its revision (the commit), or the result cannot be repeated"
+            f"system {name!r}: a hub id needs its revision (a commit, or a branch such as main to look one up)"
         )
-    return Source(system, False, revision, variant)
+    if COMMIT.fullmatch(revision):
+        return revision
+    from huggingface_hub import HfApi
+
+    try:
+        return str(HfApi().model_info(name, revision=revision, timeout=20).sha)
+    except Exception as error:  # noqa: BLE001 - no network, no such repository, no such revision: the hub says which
+        raise PluginError(
+            f"system {name!r}: the hub gave no commit for the revision {revision!r}: {' '.join(str(error).split())[:200]}"
+        ) from None
 
 
 def _check_folder(folder: Path, variant: str | None, drawers: Drawers) -> None:
@@ -100,15 +140,28 @@ def load_pipeline(source: Source, device: str, dtype: str, drawers: Drawers) -> 
     diffusers_logging.disable_progress_bar()
     diffusers_logging.set_verbosity_error()  # a type hint that names another autoencoder is no news
     transformers_logging.disable_progress_bar()
+    how: dict[str, Any] = {"dtype": getattr(torch, dtype), "use_safetensors": True, "variant": source.variant}
     where: dict[str, Any] = {"revision": source.revision, "local_files_only": source.is_local}
     try:
+        parts = {} if source.denoiser is None else _denoiser(source.denoiser, how)
         if not source.is_local:  # before gigabytes are fetched
             facts = DiffusionPipeline.load_config(source.location, **where)
             check_class(source.location, str(facts["_class_name"]), drawers)
-        pipeline = DiffusionPipeline.from_pretrained(
-            source.location, dtype=getattr(torch, dtype), use_safetensors=True, variant=source.variant, **where
-        )
+        pipeline = DiffusionPipeline.from_pretrained(source.location, **parts, **how, **where)
     except (OSError, ValueError, SafetensorError) as error:
         raise PluginError(f"{source.location}: cannot be loaded: {' '.join(str(error).split())[:300]}") from error
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
+
+
+def _denoiser(source: Source, how: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a denoiser that is kept apart, under the name that a pipeline gives it."""
+    from diffusers import AutoModel
+
+    name = "transformer"
+    if source.is_local and (part := denoiser_folder(Path(source.location))) is not None:
+        name = part.name
+    model = AutoModel.from_pretrained(
+        source.location, subfolder=name, revision=source.revision, local_files_only=source.is_local, **how
+    )
+    return {name: model}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -12,8 +13,9 @@ from pydantic import Field
 from effbench.api import Context, Output, PluginError, Sample, Scores, Split, StrictParams, Task, noise_seed
 from effbench.tasks.diffusion.distances import RealSet, frechet_distance, kernel_distance
 from effbench.tasks.diffusion.drawing import Drawer
+from effbench.tasks.diffusion.needs import check_disk, check_memory
 from effbench.tasks.diffusion.prompts import load_prompts
-from effbench.tasks.diffusion.sources import Source, find, load_pipeline
+from effbench.tasks.diffusion.sources import Source, find, find_denoiser, load_pipeline
 from effbench.tasks.diffusion.system import DiffusionSystem
 
 
@@ -23,7 +25,13 @@ class DiffusionParams(StrictParams):
     system: Annotated[str, Field(description="`zoo:name`, a local diffusers folder, or a hub id.")] = (
         "zoo:digits-pixart"
     )
-    revision: Annotated[str | None, Field(description="Commit of a hub id; required there.")] = None
+    revision: Annotated[
+        str | None, Field(description="Commit of a hub id, or a branch whose commit is looked up; required there.")
+    ] = None
+    denoiser: Annotated[
+        str | None, Field(description="Folder or hub id whose transformer replaces the system's; null: its own.")
+    ] = None
+    denoiser_revision: Annotated[str | None, Field(description="Commit or branch of the denoiser.")] = None
     variant: Annotated[str | None, Field(description="Variant of the weight files, such as `fp16`.")] = None
     steps: Annotated[int, Field(ge=1, le=1000, description="Steps of the sampler.")] = 20
     guidance: Annotated[float, Field(ge=1, description="Classifier-free guidance scale; 1: off.")] = 2.5
@@ -45,11 +53,15 @@ class DiffusionTask(Task):
 
     @cached_property
     def _source(self) -> Source:
-        return find(self.params.system, self.params.revision, self.params.variant, self.drawers)
+        given = self.params
+        found = find(given.system, given.revision, given.variant, self.drawers)
+        if given.denoiser is None:
+            return found
+        return replace(found, denoiser=find_denoiser(given.denoiser, given.denoiser_revision, given.variant))
 
     def check(self) -> None:
         """Raise ``PluginError`` where the system, its revision or the prompts cannot be used."""
-        self._source  # noqa: B018 - resolving it is the check
+        check_disk(self._source)
         self.samples("evaluation")
 
     def revision(self) -> str:
@@ -68,6 +80,7 @@ class DiffusionTask(Task):
 
     def load(self, ctx: Context) -> DiffusionSystem:
         """Return the pipeline with the task's settings."""
+        check_memory(self._source, ctx.device, ctx.dtype)
         return self.system_of(load_pipeline(self._source, ctx.device, ctx.dtype, self.drawers))
 
     def system_of(self, pipeline: Any) -> DiffusionSystem:

@@ -18,10 +18,19 @@ from effbench.zoo.emoji_scenes.compose import Composer, to_tensor
 from effbench.zoo.emoji_scenes.concepts import load_pictures, world
 from effbench.zoo.emoji_scenes.splits import draw_scene
 from effbench.zoo.emoji_scenes.tokens import tokenizer
-from effbench.zoo.shipping import curve_of, parameters_of, same_in_half, save_half, write_card
+from effbench.zoo.shipping import curve_of, parameters_of, same_in_half, save_half, write_card, write_quality
 
 FOLDER = Path(__file__).parent
 REAL_SCENES = 1000
+SAID = {
+    "auc": "AUC, matched against mismatched pairs (half other sentences, half nearly true ones)",
+    "auc_other": "AUC, against other sentences",
+    "auc_nearly_true": "AUC, against nearly true sentences",
+    "first_among_20": "right sentence first among 20",
+    "retrieval_at_1": "retrieval@1 among 1,000 sentences",
+    "unseen_auc": "AUC on scenes of twelve concepts that no training shows (no target)",
+}
+"""Measures of held-out combinations -> how the README puts them."""
 
 
 def export(encoder: DualEncoder, real: torch.Tensor, out: Path) -> None:
@@ -65,7 +74,9 @@ def main() -> None:
     encoder = DualEncoder(len(tokenizer()))
     encoder.load_state_dict(load_file(args.work / "judge.safetensors"))
     export(encoder.eval(), real_scenes(Composer(load_pictures(args.work))), args.folder / "weights" / "judge")
-    write_card(args.folder, card(encoder, facts_of(args.work / "judge.safetensors"), args.work))
+    facts = facts_of(args.work / "judge.safetensors")
+    write_card(args.folder, card(encoder, facts, args.work))
+    write_quality(args.folder, {words: f"{float(facts[name]):.3f}" for name, words in SAID.items()})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,116 @@
+"""What a pipeline needs before anything is fetched or loaded: room on the disk for a hub model, memory for its weights."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from effbench.api import PluginError
+from effbench.tasks.diffusion.sources import Source
+
+GB = 1e9
+BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "I64": 8, "I32": 4, "I8": 1, "U8": 1}
+SMALL = (".json", ".txt", ".model")
+ACTIVATIONS = 1.15
+"""Weights are what can be known; activations come on top, and a seventh is little for any of these models."""
+
+
+def check_disk(source: Source) -> None:
+    """Raise ``PluginError`` where the disk has no room for what would be fetched; local folders need none."""
+    needed = sum(_missing_bytes(s) for s in _sources(source) if not s.is_local)
+    if not needed:
+        return
+    from huggingface_hub import constants
+
+    cache = next(
+        folder for folder in (Path(constants.HF_HUB_CACHE), *Path(constants.HF_HUB_CACHE).parents) if folder.exists()
+    )
+    free = shutil.disk_usage(cache).free
+    if needed > free:
+        raise PluginError(
+            f"{source.location}: {needed / GB:.1f} GB would be fetched and {free / GB:.1f} GB are free under {cache}; "
+            "make room, or set HF_HOME to a larger disk"
+        )
+
+
+def check_memory(source: Source, device: str, dtype: str) -> None:
+    """Raise ``PluginError`` where a GPU's free memory cannot hold the weights; what cannot be known is not refused."""
+    if not device.startswith("cuda") or (weights := weights_bytes(source, dtype)) is None:
+        return
+    import torch
+
+    free = torch.cuda.mem_get_info(device)[0]
+    if weights * ACTIVATIONS > free:
+        raise PluginError(
+            f"{source.location}: about {weights * ACTIVATIONS / GB:.1f} GB of GPU memory are needed in {dtype} and "
+            f"{free / GB:.1f} GB are free on {device}"
+        )
+
+
+def weights_bytes(source: Source, dtype: str) -> int | None:
+    """Return the size of a pipeline's weights in memory, from the headers of local files; None for what is not there yet.
+
+    Where the denoiser is kept apart, it is counted in place of the pipeline's own.
+    """
+    if any(not s.is_local for s in _sources(source)):
+        return None
+    target = {"float32": 4, "float16": 2, "bfloat16": 2}[dtype]
+    replaced = ("transformer", "unet") if source.denoiser is not None else ()
+    parts = [p for p in sorted(Path(source.location).iterdir()) if p.is_dir() and p.name not in replaced]
+    if source.denoiser is not None:
+        parts += [p for p in sorted(Path(source.denoiser.location).iterdir()) if p.name in ("transformer", "unet")]
+    return sum(_part_bytes(part, source.variant, target) for part in parts)
+
+
+def _part_bytes(part: Path, variant: str | None, target: int) -> int:
+    """Return the bytes of one component's weights once floats are of ``target`` bytes."""
+    files = [p for p in part.glob("*.safetensors") if _is_chosen(p.name, variant, [q.name for q in part.iterdir()])]
+    total = 0
+    for file in files:
+        for facts in _header(file).values():
+            count = 1
+            for size in facts["shape"]:
+                count *= size
+            stored = BYTES.get(facts["dtype"], 4)
+            total += count * (target if "F" in facts["dtype"] else stored)
+    return total
+
+
+def _header(file: Path) -> dict[str, Any]:
+    with file.open("rb") as opened:
+        length = int.from_bytes(opened.read(8), "little")
+        header: dict[str, Any] = json.loads(opened.read(length))
+    header.pop("__metadata__", None)
+    return header
+
+
+def _is_chosen(name: str, variant: str | None, siblings: list[str]) -> bool:
+    """Return whether the loader takes a weight file: the variant's where it is there, else those without one."""
+    variants = [s for s in siblings if s.endswith(".safetensors") and variant and f".{variant}" in s]
+    return name in variants if variants else name.count(".") == 1
+
+
+def _missing_bytes(source: Source) -> int:
+    """Return the bytes of a hub model's files that a pipeline needs and the cache lacks."""
+    from huggingface_hub import HfApi, try_to_load_from_cache
+
+    try:
+        info = HfApi().model_info(source.location, revision=source.revision, files_metadata=True, timeout=20)
+    except Exception:  # noqa: BLE001 - without the hub nothing can be fetched, and the loader will say so
+        return 0
+    files = {f.rfilename: int(f.size or 0) for f in info.siblings or ()}
+    total = 0
+    for name, size in files.items():
+        folder, _, last = name.rpartition("/")
+        siblings = [n.rpartition("/")[2] for n in files if n.rpartition("/")[0] == folder]
+        is_weight = last.endswith(".safetensors")
+        is_needed = bool(folder) and (_is_chosen(last, source.variant, siblings) if is_weight else last.endswith(SMALL))
+        is_cached = isinstance(try_to_load_from_cache(source.location, name, revision=source.revision), str)
+        total += size if is_needed and not is_cached else 0
+    return total
+
+
+def _sources(source: Source) -> list[Source]:
+    return [source] if source.denoiser is None else [source, source.denoiser]
