@@ -165,6 +165,10 @@ class Task(ABC):
     def samples(self, split: Split, subset: str | None = None) -> Sequence[Sample]:
         """Return the samples of a split in their fixed order; the two splits share no id; free of torch."""
 
+    def caption(self, sample: Sample) -> str:
+        """Return what a reader is told about a sample beside its output: its prompt where it has one, else its id."""
+        return str(sample.data.get("prompt", sample.id))
+
     @abstractmethod
     def run(self, system: Any, batch: Sequence[Sample], seed: int) -> Sequence[Output]:
         """Return one output per sample; the noise of a sample depends on (sample id, seed) only, never on its batch."""

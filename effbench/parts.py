@@ -117,8 +117,15 @@ def scores_of(table: pa.Table) -> Scores:
     return Scores(scalars, arrays)
 
 
-def write_outputs(folder: Path, stem: str, ids: Sequence[str], seed: int, outputs: Sequence[Output]) -> Path:
-    """Write a batch's outputs losslessly as one safetensors file and return its path."""
+def write_outputs(
+    folder: Path,
+    stem: str,
+    ids: Sequence[str],
+    seed: int,
+    outputs: Sequence[Output],
+    captions: Sequence[str] | None = None,
+) -> Path:
+    """Write a batch's outputs losslessly as one safetensors file and return its path; ``captions`` are for readers."""
     from safetensors.numpy import save_file
 
     tensors = {
@@ -126,7 +133,7 @@ def write_outputs(folder: Path, stem: str, ids: Sequence[str], seed: int, output
         for row, output in enumerate(outputs)
         for name, array in output.items()
     }
-    header = {"seed": str(seed), "ids": json.dumps(list(ids))}
+    header = {"seed": str(seed), "ids": json.dumps(list(ids)), "captions": json.dumps(list(captions or ids))}
     return write_content_named(folder, stem, ".safetensors", lambda path: save_file(tensors, path, metadata=header))
 
 
@@ -137,11 +144,16 @@ class KeptOutputs:
         from safetensors import safe_open
 
         self._place: dict[tuple[str, int], tuple[Path, int]] = {}
+        self.captions: dict[tuple[str, int], str] = {}
+        """(sample id, seed) of every kept output -> what a reader is told about it."""
         for file in sorted(folder.glob("*.safetensors")) if folder.is_dir() else []:
             with safe_open(file, "numpy") as opened:
                 header = opened.metadata()
-            for row, sample_id in enumerate(json.loads(header["ids"])):
-                self._place[sample_id, int(header["seed"])] = file, row
+            ids, seed = json.loads(header["ids"]), int(header["seed"])
+            captions = json.loads(header.get("captions", header["ids"]))  # older stores have none
+            for row, (sample_id, caption) in enumerate(zip(ids, captions, strict=True)):
+                self._place[sample_id, seed] = file, row
+                self.captions[sample_id, seed] = caption
 
     def has(self, sample_id: str, seed: int) -> bool:
         """Return whether the output of a sample is kept."""

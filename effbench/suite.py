@@ -189,9 +189,9 @@ class OutputEntry(Model):
     """What is kept."""
 
     store: Annotated[str | None, Field(description="Folder; default: results/<name> where the command is run.")] = None
-    outputs: Annotated[Literal["reference", "all"], Field(description="Whose outputs are kept losslessly.")] = (
-        "reference"
-    )
+    outputs: Annotated[
+        Literal["reference", "all"], Field(description="Whose outputs are kept losslessly; the board shows them.")
+    ] = "reference"
 
 
 class Suite(Model):

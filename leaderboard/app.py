@@ -21,6 +21,7 @@ from effbench_leaderboard.comparison import show_table
 from effbench_leaderboard.ledger import show_ledger
 from effbench_leaderboard.origin import show_origins
 from effbench_leaderboard.plot import show_plot
+from effbench_leaderboard.samples import show_samples
 
 STORES_VARIABLE = "EFFBENCH_BOARD_STORES"
 
@@ -77,10 +78,11 @@ def show(summary: Summary, workload: Workload, every: bool) -> None:
             "left out; `speedup` is the ratio to the reference timed in the same rounds.",
             icon=":material/compare_arrows:",
         )
-    table, plot, claims, origin = st.tabs(
+    table, plot, samples, claims, origin = st.tabs(
         [
             ":material/table: Table",
             ":material/scatter_plot: Pareto",
+            ":material/photo_library: Samples",
             ":material/fact_check: Claims",
             ":material/history: Provenance",
         ]
@@ -89,6 +91,8 @@ def show(summary: Summary, workload: Workload, every: bool) -> None:
         show_table(summary, workload, every)
     with plot:
         show_plot(workload)
+    with samples:
+        show_samples(workload)
     with claims:
         show_ledger(workload)
     with origin:

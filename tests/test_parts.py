@@ -58,6 +58,9 @@ def test_outputs_come_back_bit_for_bit(tmp_path, dtype):
     kept = KeptOutputs(tmp_path)
     assert digest(kept.batch(["y", "x"], 3)) == digest(outputs[::-1])
     assert kept.batch(["x"], 4) is None
+    assert kept.captions == {("x", 3): "x", ("y", 3): "y"}
+    write_outputs(tmp_path, "s4-k", ["x"], 4, outputs[:1], ["a red dog"])
+    assert KeptOutputs(tmp_path).captions["x", 4] == "a red dog"
 
 
 def test_the_digest_tells_values_dtypes_shapes_and_order_apart():

@@ -54,7 +54,8 @@ def quality(spec: JobSpec, connection: Connection) -> Done:
         score_s += time.perf_counter() - started
         _check_scores(scores, batch)
         if spec.keep_outputs:
-            write_outputs(folder.outputs, batch.key, ids, batch.seed, outputs)
+            captions = [spec.task.caption(sample) for sample in batch.samples]
+            write_outputs(folder.outputs, batch.key, ids, batch.seed, outputs, captions)
         columns: dict[str, Any] = {
             "sample_id": ids,
             "seed": [batch.seed] * len(ids),

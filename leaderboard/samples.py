@@ -1,0 +1,58 @@
+"""The sample browser: what each method made of the same prompts and noise, side by side."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from effbench.report.gallery import Array, Gallery
+from effbench.report.summarise import Workload
+from effbench_leaderboard.comparison import escape, stores_key
+
+PER_PAGE = 8
+LEAST_SIDE = 128
+"""Pixels; small pictures are enlarged without smoothing, so that every pixel of the model is seen."""
+FRAME_MS = 125
+
+
+def show_samples(workload: Workload) -> None:
+    """Draw one page of samples, a column per method."""
+    gallery = _gallery(stores_key(workload), workload)
+    if not gallery.keys:
+        st.info("This store keeps no pictures. A suite with `output: {outputs: all}` keeps those of every method.")
+        return
+    left, right = st.columns([3, 1])
+    methods = left.multiselect("Methods", gallery.methods, default=gallery.methods[:4], key="gallery_methods")
+    pages = -(-len(gallery.keys) // PER_PAGE)
+    page = int(right.number_input("Page", 1, pages, key="gallery_page", help=f"{pages} pages of {PER_PAGE} samples"))
+    shown = gallery.show(gallery.keys[(page - 1) * PER_PAGE : page * PER_PAGE], methods)
+    if not any(sample.pictures for sample in shown):
+        st.info("The chosen methods keep nothing that can be looked at.")
+        return
+    for sample in shown:
+        st.markdown(f"**{escape(sample.caption)}** :gray[{escape(sample.sample_id)}, seed {sample.seed}]")
+        for column, method in zip(st.columns(max(len(methods), 1)), methods):
+            if method in sample.pictures:
+                column.image(picture(sample.pictures[method]), caption=method)
+            else:
+                column.caption(f"{method}: not kept")
+
+
+def picture(frames: Array) -> bytes:
+    """Return frames [F, H, W, 3] uint8 as PNG, or as a GIF that repeats where there are several."""
+    zoom = max(1, -(-LEAST_SIDE // frames.shape[1]))
+    large = [Image.fromarray(np.kron(frame, np.ones((zoom, zoom, 1), np.uint8))) for frame in frames]
+    file = io.BytesIO()
+    if len(large) == 1:
+        large[0].save(file, "PNG")
+    else:
+        large[0].save(file, "GIF", save_all=True, append_images=large[1:], duration=FRAME_MS, loop=0)
+    return file.getvalue()
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _gallery(key: tuple[tuple[str, str], ...], _workload: Workload) -> Gallery:
+    return Gallery(_workload)
