@@ -12,12 +12,11 @@ from effbench.zoo.emoji_judge.export import export
 from effbench.zoo.emoji_judge.models import DualEncoder
 from effbench.zoo.emoji_judge.scoring import Judge, first_among, load_judge
 from effbench.zoo.emoji_pixart.autoencoder import build_autoencoder
-from effbench.zoo.emoji_pixart.export import save_pipeline
 from effbench.zoo.emoji_pixart.models import build_text_encoder, build_transformer
 from effbench.zoo.emoji_pixart.sampling import assemble, draw
 from effbench.zoo.emoji_scenes.tokens import tokenizer
 from effbench.zoo.flow import Denoiser
-from effbench.zoo.shipping import write_card
+from effbench.zoo.shipping import save_pipeline, write_card
 
 PROMPTS = ("a dog on a blue ground", "a star above a red car")
 

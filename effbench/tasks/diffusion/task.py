@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from effbench import zoo
 from effbench.api import Context, Output, PluginError, Sample, Scores, Split, StrictParams, Task, noise_seed
 from effbench.tasks.diffusion.distances import RealSet, frechet_distance, kernel_distance
 from effbench.tasks.diffusion.drawing import Drawer
@@ -86,7 +87,7 @@ class DiffusionTask(Task):
     def system_of(self, pipeline: Any) -> DiffusionSystem:
         """Return a loaded pipeline with the task's settings; raise ``PluginError`` where they do not suit it."""
         drawer = self.drawer(pipeline)
-        own = drawer.size(pipeline)
+        own = self._trained_size() or drawer.size(pipeline)
         height, width = self.params.height or own[0], self.params.width or own[1]
         multiple = drawer.multiple(pipeline)
         for name, asked, fallback in (("height", height, own[0]), ("width", width, own[1])):
@@ -106,6 +107,11 @@ class DiffusionTask(Task):
             longest,
             self.frames_of(drawer, pipeline),
         )
+
+    def _trained_size(self) -> tuple[int, int] | None:
+        """Return the (height, width) that an embedded model's card names, where its configuration does not say it."""
+        card = zoo.find(self.params.system).card if self.params.system.startswith("zoo:") else {}
+        return tuple(card["size"]) if "size" in card else None  # type: ignore[return-value]
 
     def frames_of(self, drawer: Drawer, pipeline: Any) -> int:
         """Return the number of frames to draw."""

@@ -7,11 +7,9 @@ A training that has stopped early is exported as it stands; the card says after 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors.torch import load_file
 
 from effbench.zoo.checkpoints import facts_of, load_ema
@@ -23,7 +21,7 @@ from effbench.zoo.emoji_pixart.models import build_denoiser
 from effbench.zoo.emoji_pixart.sampling import GUIDANCE, STEPS, assemble, draw
 from effbench.zoo.emoji_scenes.concepts import world
 from effbench.zoo.emoji_scenes.prompts import prompts
-from effbench.zoo.shipping import curve_of, parameters_of, write_card
+from effbench.zoo.shipping import curve_of, parameters_of, save_pipeline, write_card
 
 if TYPE_CHECKING:
     from diffusers import PixArtSigmaPipeline
@@ -42,20 +40,6 @@ def trained_pipeline(work: Path) -> PixArtSigmaPipeline:
     autoencoder = build_autoencoder()
     autoencoder.load_state_dict(load_file(work / "autoencoder.safetensors"))
     return assemble(denoiser, autoencoder)
-
-
-def save_pipeline(pipeline: PixArtSigmaPipeline, folder: Path) -> PixArtSigmaPipeline:
-    """Write the pipeline in fp16 (its parts are rounded in place) and return it as a reader in fp32 gets it."""
-    from diffusers import PixArtSigmaPipeline
-
-    pipeline.to(torch.float16).save_pretrained(folder, safe_serialization=True)
-    config = folder / "vae" / "config.json"
-    facts = json.loads(config.read_text())
-    facts.pop("block_out_channels")  # AutoencoderTiny derives it when it is built, and warns where a file names it
-    config.write_text(json.dumps(facts, indent=2) + "\n")
-    loaded = PixArtSigmaPipeline.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
-    loaded.set_progress_bar_config(disable=True)
-    return loaded
 
 
 def judged(pipeline: PixArtSigmaPipeline, work: Path, seeds: tuple[int, ...] = (1, 2)) -> dict[str, float]:

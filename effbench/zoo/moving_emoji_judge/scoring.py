@@ -12,6 +12,7 @@ import torch
 from effbench.zoo.moving_emoji_judge.models import VideoJudge
 
 Array = np.ndarray[Any, Any]
+FILE = "videos.safetensors"
 
 
 class Findings(NamedTuple):
@@ -44,10 +45,10 @@ class Judge:
 
 @cache
 def load_judge(folder: Path) -> Judge:
-    """Return the judge of a folder that holds ``videos.safetensors``."""
+    """Return the judge of a folder that holds the network."""
     from safetensors.torch import load_file
 
-    weights = load_file(folder / "videos.safetensors")
+    weights = load_file(folder / FILE)
     net = VideoJudge(len(weights["concepts.weight"]))
     net.load_state_dict({name: w.float() if w.is_floating_point() else w for name, w in weights.items()})
     return Judge(net)

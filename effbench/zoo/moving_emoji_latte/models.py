@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from effbench.zoo.emoji_pixart.autoencoder import LATENT_CHANNELS
+from effbench.zoo.emoji_pixart.autoencoder import LATENT_CHANNELS, LATENT_SIZE
 from effbench.zoo.emoji_pixart.models import HEAD_WIDTH, HEADS, LAYERS, TEXT_WIDTH, build_text_encoder
 from effbench.zoo.emoji_scenes.language import vocabulary as scene_words
-from effbench.zoo.moving_emoji.compose import FRAMES, SIDE
+from effbench.zoo.moving_emoji.compose import FRAMES
 from effbench.zoo.moving_emoji.language import vocabulary
 from effbench.zoo.words import tokenizer_of
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, T5EncoderModel
 
 MAX_TOKENS = 16
-LATENT_SIDE = SIDE // 4
 
 
 @cache
@@ -38,6 +37,7 @@ def build_transformer(
     """Return the denoiser of latents [B, 4, 8, 8, 8] (channels, frames, height, width).
 
     As in the published model the output has twice the channels; the second half, a variance there, is not trained here.
+    ``sample_size`` is that of the image model it begins from, since positions are relative to it; frames are half as large.
     """
     from diffusers import LatteTransformer3DModel
 
@@ -49,7 +49,7 @@ def build_transformer(
         num_layers=layers,
         cross_attention_dim=heads * HEAD_WIDTH,
         attention_bias=True,
-        sample_size=LATENT_SIDE,
+        sample_size=LATENT_SIZE,
         patch_size=2,
         activation_fn="gelu-approximate",
         num_embeds_ada_norm=1000,
