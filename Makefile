@@ -6,7 +6,7 @@ RESULTS ?= results
 OPTIMUM_VENV ?= .venv-optimum
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-slow test-install lint fmt types docs readme self bench-overhead bench-timing zoo-digits-pixart zoo-emoji-pixart zoo-emoji-judge board clean
+.PHONY: help setup quickstart test test-slow test-install lint fmt types docs readme self bench-overhead bench-timing zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-moving-emoji-latte board clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -72,12 +72,22 @@ zoo-digits-pixart: setup  ## retrain zoo:digits-pixart (1-2 hours; resumes where
 	$(BIN)/python -m effbench.zoo.digits_pixart.train --work zoo-work/digits-pixart
 	$(BIN)/python -m effbench.zoo.digits_pixart.export --work zoo-work/digits-pixart
 
+zoo-digits-dit: setup  ## retrain zoo:digits-dit (half an hour; resumes where it stopped)
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[zoo]"
+	$(BIN)/python -m effbench.zoo.digits_dit.train --work zoo-work/digits-dit
+	$(BIN)/python -m effbench.zoo.digits_dit.export --work zoo-work/digits-dit
+
 zoo-emoji-pixart zoo-emoji-judge: setup  ## train zoo:emoji-pixart and its judge (hours; resumes where it stopped; needs npm)
 	mkdir -p zoo-work/emoji
 	test -f zoo-work/emoji/emoji-datasource-google-16.0.0.tgz || (cd zoo-work/emoji && npm pack emoji-datasource-google@16.0.0)
 	$(BIN)/python -m effbench.zoo.emoji_pixart.train --work zoo-work/emoji
 	$(BIN)/python -m effbench.zoo.emoji_judge.export --work zoo-work/emoji
-	$(BIN)/python -m effbench.zoo.emoji_pixart.export --work zoo-work/emoji
+	$(BIN)/python -m effbench.zoo.emoji_pixart.export --work zoo-work/emoji --judged
+
+zoo-moving-emoji-latte: zoo-emoji-pixart  ## train zoo:moving-emoji-latte and its judge (an hour more; resumes where it stopped)
+	$(BIN)/python -m effbench.zoo.moving_emoji_latte.train --work zoo-work/emoji
+	$(BIN)/python -m effbench.zoo.moving_emoji_judge.export --work zoo-work/emoji
+	$(BIN)/python -m effbench.zoo.moving_emoji_latte.export --work zoo-work/emoji
 
 board: setup  ## open the board on all results
 	$(BIN)/effbench board $(wildcard $(RESULTS)/*)
