@@ -53,8 +53,8 @@ def flow_loss(
     return nn.functional.mse_loss(model(mixed, s, ids, mask), velocity)
 
 
-def sampler(flow_shift: float = 1.0) -> DPMSolverMultistepScheduler:
-    """Return DPM-Solver++ of second order for flow-matching models."""
+def sampler(flow_shift: float = 1.0, solver_order: int = 2) -> DPMSolverMultistepScheduler:
+    """Return DPM-Solver++ for flow-matching models; of first order it is Euler's method on the velocity."""
     from diffusers import DPMSolverMultistepScheduler
 
     return DPMSolverMultistepScheduler(
@@ -62,6 +62,6 @@ def sampler(flow_shift: float = 1.0) -> DPMSolverMultistepScheduler:
         use_flow_sigmas=True,
         flow_shift=flow_shift,
         algorithm_type="dpmsolver++",
-        solver_order=2,
+        solver_order=solver_order,
         final_sigmas_type="zero",
     )

@@ -5,6 +5,7 @@ The depth may be cut, since blocks repeat; width, heads, text length and tokens 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +33,7 @@ class Architecture:
 
 def side_of(tokens: int) -> int:
     """Return the side of a square of tokens."""
-    return round(tokens**0.5)
+    return math.isqrt(tokens)
 
 
 def _pixart(blocks: int, tokens: int) -> Any:

@@ -111,7 +111,7 @@ class DiffusionTask(Task):
     def _trained_size(self) -> tuple[int, int] | None:
         """Return the (height, width) that an embedded model's card names, where its configuration does not say it."""
         card = zoo.find(self.params.system).card if self.params.system.startswith("zoo:") else {}
-        return tuple(card["size"]) if "size" in card else None  # type: ignore[return-value]
+        return tuple(card["size"]) if "size" in card else None
 
     def frames_of(self, drawer: Drawer, pipeline: Any) -> int:
         """Return the number of frames to draw."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from diffusers import AutoencoderKL, DiTTransformer2DModel
 
 SEED, NO_CLASS = 20261125, 1000
-PLAN = Plan("dit", steps=3000, lr=1e-3, warmup=100, decay_share=0.4, floor=0.05, ema_decay=0.998)
+PLAN = Plan("dit", steps=1600, lr=1e-3, warmup=100, decay_share=0.4, floor=0.05, ema_decay=0.998)
 BATCH, LABEL_DROPOUT = 64, 0.1
 
 

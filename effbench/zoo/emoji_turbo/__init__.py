@@ -1,0 +1,1 @@
+"""``zoo:emoji-turbo``: an SDXL-type pipeline for emoji scenes, distilled to four steps."""
