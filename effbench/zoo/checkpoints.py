@@ -34,6 +34,13 @@ def save_checkpoint(
     save_atomically(tensors, path, facts)
 
 
+def save_start(path: Path, model: nn.Module, facts: dict[str, str]) -> None:
+    """Write weights that a later stage can begin from as it does from a checkpoint's EMA, without an optimiser's state."""
+    tensors = {f"ema.{name}": p.detach().float() for name, p in model.named_parameters()}
+    tensors |= {f"buffer.{name}": b for name, b in model.named_buffers()}
+    save_atomically(tensors, path, facts)
+
+
 def load_checkpoint(
     path: Path, model: nn.Module, ema: dict[str, torch.Tensor], optimizer: torch.optim.Optimizer
 ) -> dict[str, str]:

@@ -15,6 +15,7 @@ from effbench.zoo.checkpoints import facts_of
 from effbench.zoo.emoji_judge.train import train_judge
 from effbench.zoo.emoji_pixart.autoencoder import train_autoencoder
 from effbench.zoo.emoji_pixart.denoiser import STAGES, train_denoiser
+from effbench.zoo.emoji_pixart.shipped import unpack
 from effbench.zoo.emoji_scenes.compose import Composer
 from effbench.zoo.emoji_scenes.concepts import load_pictures
 
@@ -24,15 +25,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--work", type=Path, default=Path("zoo-work/emoji"))
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--from-shipped", action="store_true", help="train on from the weights in the package instead of from nothing"
+    )
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     composer = Composer(load_pictures(args.work))
+    previous = unpack(args.work) if args.from_shipped else None
     if not (args.work / "autoencoder.safetensors").exists():
         train_autoencoder(composer, args.work)
     if not (args.work / "judge.safetensors").exists():
         train_judge(composer, args.work)
-    previous = None
-    for stage in STAGES:
+    for stage in STAGES if previous is None else STAGES[-1:]:
         checkpoint = args.work / f"{stage.plan.name}.checkpoint.safetensors"
         if not checkpoint.exists() or int(facts_of(checkpoint)["step"]) < stage.plan.steps:
             train_denoiser(composer, args.work, stage, previous)

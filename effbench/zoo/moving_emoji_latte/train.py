@@ -26,20 +26,28 @@ from effbench.zoo.moving_emoji.language import draw_motion, sentence
 from effbench.zoo.moving_emoji_judge.train import train_judge
 from effbench.zoo.moving_emoji_latte.curve import Curve
 from effbench.zoo.moving_emoji_latte.models import MAX_TOKENS, begin_from, build_denoiser, tokenizer
+from effbench.zoo.moving_emoji_latte.shipped import unpack
 
 PLAN = Plan("moving", steps=1800, lr=8e-4, warmup=100, decay_share=0.4, ema_decay=0.998)
 BATCH = 16
 CAPTION_DROPOUT = 0.1
 
 
-def train_denoiser(composer: Composer, work: Path) -> None:
-    """Train to the end of the plan; the last checkpoint stays, whose EMA is the result."""
+def train_denoiser(composer: Composer, work: Path, start_from: Path | None = None) -> None:
+    """Train to the end of the plan; the last checkpoint stays, whose EMA is the result.
+
+    Begins from ``start_from`` if it is given, else from the image model.
+    """
     torch.manual_seed(world().seed)
     autoencoder = build_autoencoder().eval()
     autoencoder.load_state_dict(load_file(work / "autoencoder.safetensors"))
-    image, model = build_image_denoiser(), build_denoiser()
-    load_ema(work / f"{COARSE.plan.name}.checkpoint.safetensors", image)
-    begin_from(image, image_tokenizer(), model)
+    model = build_denoiser()
+    if start_from is not None:
+        load_ema(start_from, model)
+    else:
+        image = build_image_denoiser()
+        load_ema(work / f"{COARSE.plan.name}.checkpoint.safetensors", image)
+        begin_from(image, image_tokenizer(), model)
 
     def loss_of(step: int) -> torch.Tensor:
         rng = np.random.default_rng((world().seed, 26, step))
@@ -63,12 +71,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--work", type=Path, default=Path("zoo-work/emoji"))
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--from-shipped",
+        action="store_true",
+        help="train on from the weights in the package instead of the image model",
+    )
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     composer = Composer(load_pictures(args.work))
+    start = unpack(args.work) if args.from_shipped else None
     if not (args.work / "moving-judge.safetensors").exists():
         train_judge(composer, args.work)
-    train_denoiser(composer, args.work)
+    train_denoiser(composer, args.work, start)
 
 
 if __name__ == "__main__":
