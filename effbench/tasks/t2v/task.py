@@ -14,16 +14,19 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from effbench.api import Metric, Output, PluginError, Sample, Scores
+from effbench.api import Context, Metric, Output, PluginError, Sample, Scores, StrictParams
 from effbench.tasks.diffusion.distances import RealSet
 from effbench.tasks.diffusion.drawing import Drawer
 from effbench.tasks.diffusion.fidelity import METRICS as FIDELITY
 from effbench.tasks.diffusion.fidelity import fidelity
 from effbench.tasks.diffusion.prompts import PromptSource
+from effbench.tasks.diffusion.system import DiffusionSystem
 from effbench.tasks.diffusion.task import DiffusionParams, DiffusionTask
 from effbench.tasks.diffusion.videos import DRAWERS
 from effbench.tasks.t2v.judge import find_judge, judge_videos, real_set
 from effbench.tasks.t2v.motion import motion_of
+from effbench.tasks.t2v.vbench import METRICS as VBENCH
+from effbench.tasks.t2v.vbench import Dimension, check_vbench, score_videos
 
 JUDGED = (
     Metric(
@@ -95,7 +98,7 @@ class TextToVideo(DiffusionTask):
         "transformers.models.t5.tokenization_t5",
         "torchmetrics.functional.image",
     )
-    metrics = (*JUDGED, *MOVED, *DISTANCES, *FIDELITY)
+    metrics = (*JUDGED, *MOVED, *DISTANCES, *FIDELITY, *VBENCH)
 
     class Params(DiffusionParams):
         """Parameters of the task."""
@@ -113,6 +116,26 @@ class TextToVideo(DiffusionTask):
             str | None, Field(description="Embedded model whose judge scores the videos; null: the system's own.")
         ] = None
 
+        vbench: Annotated[
+            tuple[Dimension, ...], Field(description="Dimensions of VBench to add; the package fetches its networks.")
+        ] = ()
+
+    def __init__(self, params: StrictParams | None = None) -> None:
+        super().__init__(params)
+        self._device = "cpu"
+        self.metrics = tuple(metric for metric in type(self).metrics if self._applies(metric.name))
+
+    def _applies(self, name: str) -> bool:
+        """Return whether these parameters can give a metric at all; one that cannot is no column of the table."""
+        if name in (metric.name for metric in VBENCH):
+            return name.removeprefix("vbench_") in self.params.vbench
+        try:
+            is_judged = self._judge is not None
+        except PluginError:  # said where the parameters are checked
+            is_judged = True
+        judged = [metric.name for metric in (*JUDGED[1:], *DISTANCES)]
+        return is_judged or name not in judged  # the primary one stays as a column that says why it is empty
+
     @cached_property
     def _judge(self) -> Path | None:
         if self.params.judge is not None:
@@ -123,10 +146,17 @@ class TextToVideo(DiffusionTask):
         """Raise ``PluginError`` where the system, its revision, the judge or the prompts cannot be used."""
         super().check()
         self.real()
+        if self.params.vbench:
+            check_vbench()
 
     def real(self) -> RealSet | None:
         """Return the features of the judge's real videos."""
         return None if self._judge is None else real_set(self._judge)
+
+    def load(self, ctx: Context) -> DiffusionSystem:
+        """Return the pipeline with the task's settings; learned scores run on the same device."""
+        self._device = ctx.device
+        return super().load(ctx)
 
     def frames_of(self, drawer: Drawer, pipeline: Any) -> int:
         """Return the number of frames to draw; raise ``PluginError`` where the model takes another."""
@@ -149,6 +179,9 @@ class TextToVideo(DiffusionTask):
             arrays["features"] = list(verdict.features)
             scalars |= verdict.scalars
         scalars |= motion_of(videos)._asdict()
+        if self.params.vbench:
+            prompts = [sample.data["prompt"] for sample in batch]
+            scalars |= score_videos(videos, prompts, self.params.vbench, self._device)
         if reference is not None:
             scalars |= fidelity(videos, outputs, reference, "video")
         return Scores(scalars, arrays)

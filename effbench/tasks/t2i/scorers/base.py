@@ -19,7 +19,9 @@ class Scorer(ABC):
 
     metric: ClassVar[Metric]
     package: ClassVar[str]
-    """Module that must be importable; the extra ``hub`` brings it."""
+    """Module that must be importable."""
+    install: ClassVar[str] = "pip install 'effbench[hub]'"
+    """How to get it."""
     needs_real_images: ClassVar[bool] = False
 
     def __init__(self, weights: str | None = None, real_images: str | None = None, device: str = "cpu") -> None:
@@ -29,7 +31,7 @@ class Scorer(ABC):
         """Raise ``PluginError`` where a package or the folder of real images is missing; free of torch."""
         if importlib.util.find_spec(self.package) is None:
             raise PluginError(
-                f"scorer {self.metric.name!r}: needs the package {self.package!r}: pip install 'effbench[hub]'"
+                f"scorer {self.metric.name!r}: needs the package {self.package!r}: {self.install}"
             )
         if self.needs_real_images and not self.real_images:
             raise PluginError(f"scorer {self.metric.name!r}: needs real_images, a folder of pictures to compare with")

@@ -15,6 +15,7 @@ class HpsV2(Scorer):
 
     metric = Metric("hps_v2", "", higher_is_better=True, description="Human Preference Score v2.1, mean over prompts")
     package = "hpsv2"
+    install = "pip install --no-deps hpsv2 (its pins conflict with EffBench's versions)"
 
     def score(self, images: Array, prompts: Sequence[str], reference: Array | None) -> Array:
         """Return the score of each image for its prompt."""
