@@ -49,11 +49,11 @@ def test_clip_score_is_a_hundred_cosines(tmp_path):
 
     scorer = ClipScore(str(clip_folder(tmp_path)))
     found = scorer.score(IMAGES, PROMPTS, None)
-    model, processor = scorer._parts
+    bare, processor = scorer._parts
     pixels = torch.from_numpy((IMAGES * 255).round().astype(np.uint8))
     given = processor(text=PROMPTS, images=list(pixels), return_tensors="pt", padding=True)
     with torch.no_grad():
-        out = model(**given)
+        out = bare.model(**given)
     cosine = (out.image_embeds * out.text_embeds).sum(-1) / out.image_embeds.norm(dim=-1) / out.text_embeds.norm(dim=-1)
     np.testing.assert_allclose(found, np.maximum(100 * cosine.numpy(), 0), atol=0.05)
 

@@ -40,7 +40,9 @@ METRICS = tuple(
 def check_vbench() -> None:
     """Raise ``PluginError`` where the package is missing; free of torch."""
     if importlib.util.find_spec("vbench") is None:
-        raise PluginError("vbench: needs the package 'vbench': pip install --no-deps vbench (its pins conflict with ours)")
+        raise PluginError(
+            "vbench: needs the package 'vbench': pip install --no-deps vbench (its pins conflict with ours)"
+        )
 
 
 def score_videos(videos: Array, prompts: Sequence[str], dimensions: Sequence[str], device: str) -> dict[str, Array]:

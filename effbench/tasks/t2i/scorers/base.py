@@ -30,9 +30,7 @@ class Scorer(ABC):
     def check(self) -> None:
         """Raise ``PluginError`` where a package or the folder of real images is missing; free of torch."""
         if importlib.util.find_spec(self.package) is None:
-            raise PluginError(
-                f"scorer {self.metric.name!r}: needs the package {self.package!r}: {self.install}"
-            )
+            raise PluginError(f"scorer {self.metric.name!r}: needs the package {self.package!r}: {self.install}")
         if self.needs_real_images and not self.real_images:
             raise PluginError(f"scorer {self.metric.name!r}: needs real_images, a folder of pictures to compare with")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -30,9 +30,7 @@ class ClipScore(Scorer):
 
         name = self.weights or self.default
         model = CLIPModel.from_pretrained(name).to(self.device).eval()
-        for call in ("get_image_features", "get_text_features"):
-            setattr(model, call, _projected(getattr(model, call)))
-        return model, CLIPProcessor.from_pretrained(name)
+        return Bare(model), CLIPProcessor.from_pretrained(name)
 
     def score(self, images: Array, prompts: Sequence[str], reference: Array | None) -> Array:
         """Return the score of each image with its prompt."""
@@ -45,11 +43,21 @@ class ClipScore(Scorer):
         return np.array([float(score) for score in found])
 
 
-def _projected(call: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what gives the projected features bare, as torchmetrics 1.9 takes them; transformers 5 wraps them."""
+class Bare:
+    """A CLIP model whose projected features come as tensors, as torchmetrics 1.9 takes them; transformers 5 wraps them."""
 
-    def features(*args: Any) -> Any:
-        found = call(*args)
-        return getattr(found, "pooler_output", found)
+    def __init__(self, model: Any) -> None:
+        self.model, self.config = model, model.config
 
-    return features
+    def to(self, device: Any) -> Bare:
+        """Move the model."""
+        self.model.to(device)
+        return self
+
+    def get_image_features(self, *args: Any) -> Any:
+        """Return [N, D]."""
+        return self.model.get_image_features(*args).pooler_output
+
+    def get_text_features(self, *args: Any) -> Any:
+        """Return [N, D]."""
+        return self.model.get_text_features(*args).pooler_output
