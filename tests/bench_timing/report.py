@@ -55,9 +55,13 @@ def _setting(run: dict[str, Any]) -> str:
     return (
         f"{machine['cpu_model']}, {machine['cores']} cores, {machine['os']}; "
         f"{', '.join(f'{name} {v}' for name, v in versions.items())} (in an environment of its own with {theirs}). "
-        f"Noise grade {noise['grade']}{reasons}. One run of {plan['repeats']} repeats; in each, the processes of all "
+        f"Noise grade {noise['grade']}{reasons}. {_runs(run)} of {plan['repeats']} repeats; in each, the processes of all "
         f"harnesses come in random order, and each times for {plan['seconds']:g} s.\n"
     )
+
+
+def _runs(run: dict[str, Any]) -> str:
+    return "One run" if run.get("runs", 1) == 1 else f"{run['runs']} runs together"
 
 
 def _agreement_table(rows: tuple[Agreement, ...]) -> str:

@@ -5,9 +5,10 @@ import sys
 
 import pytest
 
-from bench_timing.__main__ import main
+from bench_timing.__main__ import main, report
 from bench_timing.analysis import findings_of
 from bench_timing.report import section
+from effbench.errors import BadInput
 
 
 @pytest.fixture
@@ -60,6 +61,24 @@ def test_a_folder_without_a_finished_run_is_refused(tmp_path, monkeypatch, capsy
     monkeypatch.setattr(sys, "argv", ["bench_timing", "--from", str(tmp_path)])
     assert main() == 2
     assert "holds no finished run" in capsys.readouterr().err
+
+
+def test_runs_of_one_plan_and_machine_are_reported_together(made_run, tmp_path, description):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(json.dumps(description))
+        for number, rows in enumerate(made_run()):
+            (tmp_path / name / f"repeat-{number:03d}.json").write_text(json.dumps(rows))
+    text, sentences = report([tmp_path / "one", tmp_path / "two"])
+    assert sentences == [] and "2 runs together of 16 repeats" in text and " of 16 (" in text
+    description["plan"]["rounds"] = 8
+    (tmp_path / "two" / "run.json").write_text(json.dumps(description))
+    with pytest.raises(BadInput, match="differ in their plan"):
+        report([tmp_path / "one", tmp_path / "two"])
+    description["machine"]["cores"] = 4
+    (tmp_path / "two" / "run.json").write_text(json.dumps(description))
+    with pytest.raises(BadInput, match="differ in machine"):
+        report([tmp_path / "one", tmp_path / "two"])
 
 
 def test_the_tables_show_the_findings(made_run, description):
