@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from effbench.selfcheck.section import replace_section
+from effbench.stats.bootstrap import wilson_interval
 
 
 def save_half(model: nn.Module, path: Path) -> None:
@@ -36,6 +37,12 @@ def write_quality(folder: Path, rows: dict[str, str]) -> None:
     """Put what was measured into the ``quality`` section of a model's README, so that no number there is typed."""
     lines = ["| measured | value |", "|---|--:|", *(f"| {what} | {value} |" for what, value in rows.items())]
     replace_section(folder / "README.md", "quality", "\n".join(lines) + "\n")
+
+
+def share_text(share: float, count: int) -> str:
+    """Return a share of so many yes/no answers with its 95 % interval (Wilson)."""
+    low, high = wilson_interval(round(share * count), count, 0.95)
+    return f"{share:.0%} [{low:.0%}, {high:.0%}]"
 
 
 def save_pipeline(pipeline: Any, folder: Path) -> Any:

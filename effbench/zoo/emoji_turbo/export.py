@@ -17,7 +17,7 @@ from effbench.zoo.emoji_turbo.distil import GUIDANCE, STEPS
 from effbench.zoo.emoji_turbo.models import build_denoiser
 from effbench.zoo.emoji_turbo.sampling import assemble, draw
 from effbench.zoo.emoji_turbo.train import BATCH, CAPTION_DROPOUT, STUDENT, TEACHER
-from effbench.zoo.shipping import curve_of, parameters_of, save_pipeline, write_card, write_quality
+from effbench.zoo.shipping import curve_of, parameters_of, save_pipeline, share_text, write_card, write_quality
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline
@@ -77,7 +77,10 @@ def main() -> None:
         "curve": [line for line in curve_of(args.work, tuple(plans)) if line["step"] % 250 == 0],
     }
     write_card(args.folder, card)
-    write_quality(args.folder, {f"right among 20, {what}": f"{share:.1%}" for what, share in quality.items()})
+    write_quality(
+        args.folder,
+        {f"right among 20, {what}": share_text(share, len(prompts("held_out"))) for what, share in quality.items()},
+    )
 
 
 if __name__ == "__main__":

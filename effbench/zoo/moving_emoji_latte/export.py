@@ -19,7 +19,7 @@ from effbench.zoo.moving_emoji_latte.curve import LISTS, accuracy, trained_judge
 from effbench.zoo.moving_emoji_latte.models import build_denoiser
 from effbench.zoo.moving_emoji_latte.sampling import GUIDANCE, STEPS, assemble, draw
 from effbench.zoo.moving_emoji_latte.train import BATCH, CAPTION_DROPOUT, PLAN
-from effbench.zoo.shipping import curve_of, parameters_of, save_pipeline, write_card, write_quality
+from effbench.zoo.shipping import curve_of, parameters_of, save_pipeline, share_text, write_card, write_quality
 
 if TYPE_CHECKING:
     from diffusers import LattePipeline
@@ -82,7 +82,9 @@ def main() -> None:
     write_quality(
         args.folder,
         {
-            f"{what} right, {NAMES[name]} ({len(entries(name))} videos, {STEPS} steps)": f"{share:.1%}"
+            f"{what} right, {NAMES[name]} ({len(entries(name))} videos, {STEPS} steps)": share_text(
+                share, len(entries(name))
+            )
             for name, shares in quality.items()
             for what, share in shares.items()
         },
