@@ -118,13 +118,27 @@ methods: Registry[Method] = Registry("method", "effbench.methods", Method)  # ty
 
 @cache
 def code_version(plugin: type) -> str:
-    """Return the hash of the Python sources beside a plugin's module: its whole folder where that is a package."""
+    """Return the hash of the Python sources behind a plugin.
+
+    These are the sources beside the modules of its class, of the classes that it inherits from (a shared base of several
+    tasks) and of a task's system type: the whole folder where it is a package. The contract itself is left out.
+    """
+    classes = [*plugin.__mro__, getattr(plugin, "system_type", object)]
+    sources = {file: base for cls in classes if _is_ours_to_hash(cls) for file, base in _sources(cls).items()}
+    digest = hashlib.sha256()
+    for name, content in sorted((f.relative_to(base).as_posix(), f.read_bytes()) for f, base in sources.items()):
+        digest.update(name.encode() + b"\0" + content + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _is_ours_to_hash(cls: type) -> bool:
+    return cls.__module__ not in ("abc", "builtins", "typing", "effbench.api")
+
+
+def _sources(cls: type) -> dict[Path, Path]:
+    """Return source file -> the folder that it is named from."""
     import inspect
 
-    folder = source_folder(plugin)
+    folder = source_folder(cls)
     is_package = (folder / "__init__.py").exists()
-    files = sorted(folder.rglob("*.py")) if is_package else [Path(inspect.getfile(plugin))]
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
+    return dict.fromkeys(folder.rglob("*.py") if is_package else [Path(inspect.getfile(cls))], folder)

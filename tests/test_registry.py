@@ -86,3 +86,38 @@ def test_the_code_version_follows_the_source(install, tmp_path):
         file.write("# changed\n")
     code_version.cache_clear()
     assert code_version(registry().get("one")) != before
+
+
+def test_the_code_version_follows_shared_bases_and_the_system_type(tmp_path, monkeypatch):
+    import importlib
+
+    for name, text in {
+        "shared/__init__.py": "",
+        "shared/base.py": "class Base: pass\nclass Thing: pass\n",
+        "shared/noise.py": "SEED = 1\n",
+        "own/__init__.py": "",
+        "own/task.py": "from shared.base import Base\nclass Own(Base): pass\n",
+        "alone/__init__.py": "",
+        "alone/task.py": "from shared.base import Thing\nclass Alone:\n    system_type = Thing\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    plugins = [importlib.import_module("own.task").Own, importlib.import_module("alone.task").Alone]
+    before = [code_version(plugin) for plugin in plugins]
+    (tmp_path / "shared" / "noise.py").write_text("SEED = 2\n")
+    code_version.cache_clear()
+    assert all(code_version(plugin) != old for plugin, old in zip(plugins, before))
+
+
+def test_the_tasks_of_one_family_share_their_code():
+    from effbench.registry import tasks
+
+    folder = "diffusion/fidelity.py"
+    from effbench.registry import _is_ours_to_hash, _sources
+
+    for name in ("t2i", "t2v", "denoiser"):
+        task = tasks.get(name)
+        classes = [*task.__mro__, task.system_type]
+        files = [file for cls in classes if _is_ours_to_hash(cls) for file in _sources(cls)]
+        assert any(file.as_posix().endswith(folder) for file in files), name

@@ -32,10 +32,10 @@ class Int8Dynamic(Method):
 
         from effbench.kernels.int8_linear import Int8Linear, replace_linears
 
-        if system.denoiser.device.type != "cpu" or system.denoiser.dtype != torch.float32:
+        if system.device_type != "cpu" or system.dtype != torch.float32:
             raise Unsupported(
                 "int8-dynamic: the integer path runs on a CPU from float32, "
-                f"not on {system.denoiser.device.type} from {system.denoiser.dtype}"
+                f"not on {system.device_type} from {system.dtype}"
             )
         replace_linears(system.denoiser, Int8Linear, kept_in_float)
         return system

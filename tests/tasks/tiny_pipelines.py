@@ -80,8 +80,9 @@ def clip(width, projected):
     return tokenizer, (CLIPTextModelWithProjection if projected else CLIPTextModel)(config).eval()
 
 
-def sdxl():
-    from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+def sdxl(scheduler="EulerDiscreteScheduler"):
+    import diffusers
+    from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 
     one, two = clip(16, projected=False), clip(24, projected=True)
     unet = UNet2DConditionModel(
@@ -92,7 +93,7 @@ def sdxl():
         transformer_layers_per_block=(1, 1),
     )  # fmt: skip
     return StableDiffusionXLPipeline(
-        kl_autoencoder(), one[1], two[1], one[0], two[0], livelier(unet), EulerDiscreteScheduler()
+        kl_autoencoder(), one[1], two[1], one[0], two[0], livelier(unet), getattr(diffusers, scheduler)()
     )
 
 

@@ -33,6 +33,9 @@ class Drawer(ABC):
     longest_prompt = 300
     """Most tokens that the pipeline passes on, where its tokenizer takes more."""
 
+    def settle(self, pipeline: Any) -> None:  # noqa: B027 - most classes need nothing
+        """Bring a loaded pipeline into the precision that it was published with, where one for all parts is not that."""
+
     def scale(self, pipeline: Any) -> int:
         """Return how many pixels a latent spans."""
         return int(pipeline.vae_scale_factor)
@@ -68,8 +71,17 @@ class Drawer(ABC):
         return int(system.denoiser.config.in_channels), system.height // scale, system.width // scale
 
     @abstractmethod
-    def draw(self, system: DiffusionSystem, samples: Sequence[Mapping[str, Any]], noise: torch.Tensor) -> Drawn:
-        """Return what the pipeline makes of the samples' ``prompt`` (or ``label``) and their noise [B, ...]."""
+    def draw(
+        self,
+        system: DiffusionSystem,
+        samples: Sequence[Mapping[str, Any]],
+        noise: torch.Tensor,
+        generators: list[torch.Generator] | None = None,
+    ) -> Drawn:
+        """Return what the pipeline makes of the samples' ``prompt`` (or ``label``) and their noise [B, ...].
+
+        ``generators`` are for samplers that draw noise at every step, one per sample, on the CPU.
+        """
 
 
 class FinalLatents:

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 class PixArtDrawer(Drawer):
     """``PixArtSigmaPipeline``; its classifier-free guidance runs the unconditional half first."""
 
-    def draw(self, system: DiffusionSystem, samples: Sequence[Mapping[str, Any]], noise: torch.Tensor) -> Drawn:
+    def draw(
+        self,
+        system: DiffusionSystem,
+        samples: Sequence[Mapping[str, Any]],
+        noise: torch.Tensor,
+        generators: list[torch.Generator] | None = None,
+    ) -> Drawn:
         """Return images [B, C, H, W]."""
         pipeline, final = system.pipeline, FinalLatents()
         prompts, rows = distinct([sample["prompt"] for sample in samples])
@@ -39,7 +45,8 @@ class PixArtDrawer(Drawer):
             **{name: None if part is None else part[rows] for name, part in zip(names, encoded)},
             num_inference_steps=system.steps,
             guidance_scale=system.guidance,
-            latents=noise.to(pipeline.device, system.denoiser.dtype),
+            latents=noise.to(pipeline.device, system.dtype),
+            generator=generators,
             height=system.height,
             width=system.width,
             max_sequence_length=system.max_sequence_length,
@@ -70,7 +77,13 @@ class SdxlDrawer(Drawer):
         """Return both; the first may be missing (a refiner)."""
         return [tokenizer for tokenizer in (pipeline.tokenizer, pipeline.tokenizer_2) if tokenizer is not None]
 
-    def draw(self, system: DiffusionSystem, samples: Sequence[Mapping[str, Any]], noise: torch.Tensor) -> Drawn:
+    def draw(
+        self,
+        system: DiffusionSystem,
+        samples: Sequence[Mapping[str, Any]],
+        noise: torch.Tensor,
+        generators: list[torch.Generator] | None = None,
+    ) -> Drawn:
         """Return images [B, C, H, W]."""
         pipeline, final = system.pipeline, FinalLatents()
         prompts, rows = distinct([sample["prompt"] for sample in samples])
@@ -87,7 +100,8 @@ class SdxlDrawer(Drawer):
             **{name: None if part is None else part[rows] for name, part in zip(names, encoded)},
             num_inference_steps=system.steps,
             guidance_scale=system.guidance,
-            latents=noise.to(pipeline.device, system.denoiser.dtype),
+            latents=noise.to(pipeline.device, system.dtype),
+            generator=generators,
             height=system.height,
             width=system.width,
             callback_on_step_end=final.on_step_end,
@@ -113,12 +127,18 @@ class DitDrawer(Drawer):
         """Return none."""
         return []
 
-    def draw(self, system: DiffusionSystem, samples: Sequence[Mapping[str, Any]], noise: torch.Tensor) -> Drawn:
+    def draw(
+        self,
+        system: DiffusionSystem,
+        samples: Sequence[Mapping[str, Any]],
+        noise: torch.Tensor,
+        generators: list[torch.Generator] | None = None,
+    ) -> Drawn:
         """Return images [B, C, H, W] of the samples' ``label``."""
         from diffusers.pipelines.dit import pipeline_dit
 
         pipeline, final = system.pipeline, FinalLatents()
-        given, decode = noise.to(pipeline.device, system.denoiser.dtype), pipeline.vae.decode
+        given, decode = noise.to(pipeline.device, system.dtype), pipeline.vae.decode
 
         def keep_and_decode(latents: Any) -> Any:
             final.latents = latents * pipeline.vae.config.scaling_factor

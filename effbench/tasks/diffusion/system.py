@@ -35,6 +35,16 @@ class DiffusionSystem(System):
         """Return the network that runs at every step."""
         return getattr(self.pipeline, self.denoiser_name)
 
+    @property
+    def device_type(self) -> str:
+        """Return the kind of device that the denoiser is on, "cpu" or "cuda"."""
+        return str(next(self.denoiser.parameters()).device.type)
+
+    @property
+    def dtype(self) -> Any:
+        """Return the torch dtype of the denoiser's weights."""
+        return next(self.denoiser.parameters()).dtype
+
     def modules(self) -> Mapping[str, Any]:
         """Return every torch module of the pipeline."""
         import torch

@@ -87,6 +87,7 @@ class DiffusionTask(Task):
     def system_of(self, pipeline: Any) -> DiffusionSystem:
         """Return a loaded pipeline with the task's settings; raise ``PluginError`` where they do not suit it."""
         drawer = self.drawer(pipeline)
+        drawer.settle(pipeline)
         own = self._trained_size() or drawer.size(pipeline)
         height, width = self.params.height or own[0], self.params.width or own[1]
         multiple = drawer.multiple(pipeline)
@@ -140,9 +141,11 @@ class DiffusionTask(Task):
 
         drawer = self.drawer(system.pipeline)
         shape = drawer.noise_shape(system)
-        noise = torch.stack([_noise(sample.id, seed, shape) for sample in batch])
+        noise = torch.stack([torch.randn(shape, generator=_generator(sample.id, seed)) for sample in batch])
+        # A sampler that draws noise at every step gets each sample's own, apart from where it starts.
+        generators = [_generator(f"{sample.id}/steps", seed) for sample in batch]
         with torch.no_grad():
-            pictures, latents = drawer.draw(system, [sample.data for sample in batch], noise)
+            pictures, latents = drawer.draw(system, [sample.data for sample in batch], noise, generators)
         return [
             {self.output: p, "latent": z} for p, z in zip(pictures.clamp(0, 1).numpy(), latents.numpy(), strict=True)
         ]
@@ -169,8 +172,8 @@ class DiffusionTask(Task):
         return values
 
 
-def _noise(sample_id: str, seed: int, shape: tuple[int, ...]) -> Any:
-    """Return the sample's own initial noise, drawn on the CPU so that every device starts from the same."""
+def _generator(name: str, seed: int) -> Any:
+    """Return a sample's own generator, on the CPU so that every device draws the same."""
     import torch
 
-    return torch.randn(shape, generator=torch.Generator().manual_seed(noise_seed(sample_id, seed)))
+    return torch.Generator().manual_seed(noise_seed(name, seed))

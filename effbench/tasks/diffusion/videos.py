@@ -40,7 +40,13 @@ class LatteDrawer(Drawer):
         channels, height, width = super().noise_shape(system)
         return channels, system.frames, height, width
 
-    def draw(self, system: DiffusionSystem, samples: Sequence[Mapping[str, Any]], noise: torch.Tensor) -> Drawn:
+    def draw(
+        self,
+        system: DiffusionSystem,
+        samples: Sequence[Mapping[str, Any]],
+        noise: torch.Tensor,
+        generators: list[torch.Generator] | None = None,
+    ) -> Drawn:
         """Return videos [B, F, C, H, W]."""
         pipeline, final = system.pipeline, FinalLatents()
         prompts, rows = distinct([sample["prompt"] for sample in samples])
@@ -54,7 +60,8 @@ class LatteDrawer(Drawer):
             num_inference_steps=system.steps,
             guidance_scale=system.guidance,
             video_length=system.frames,
-            latents=noise.to(pipeline.device, system.denoiser.dtype),
+            latents=noise.to(pipeline.device, system.dtype),
+            generator=generators,
             height=system.height,
             width=system.width,
             clean_caption=False,
@@ -113,16 +120,29 @@ class CogVideoXDrawer(Drawer):
         channels, height, width = super().noise_shape(system)
         return (system.frames - 1) // self.frame_step(system.pipeline) + 1, channels, height, width
 
-    def draw(self, system: DiffusionSystem, samples: Sequence[Mapping[str, Any]], noise: torch.Tensor) -> Drawn:
+    def draw(
+        self,
+        system: DiffusionSystem,
+        samples: Sequence[Mapping[str, Any]],
+        noise: torch.Tensor,
+        generators: list[torch.Generator] | None = None,
+    ) -> Drawn:
         """Return videos [B, F, C, H, W]."""
-        return _draw_from_embeddings(system, samples, noise)
+        return _draw_from_embeddings(system, samples, noise.to(system.pipeline.device, system.dtype), generators)
 
 
 class WanDrawer(Drawer):
-    """``WanPipeline`` (text to video): a video transformer with cross-attention to a T5-type encoder."""
+    """``WanPipeline`` (text to video): a video transformer with cross-attention to a T5-type encoder.
+
+    As published, its autoencoder and the latents between steps stay in float32 whatever the transformer's precision.
+    """
 
     is_video = True
     longest_prompt = 512
+
+    def settle(self, pipeline: Any) -> None:
+        """Put the autoencoder into float32."""
+        pipeline.vae.float()
 
     def scale(self, pipeline: Any) -> int:
         """Return how many pixels a latent spans."""
@@ -149,12 +169,23 @@ class WanDrawer(Drawer):
         channels, height, width = super().noise_shape(system)
         return channels, (system.frames - 1) // self.frame_step(system.pipeline) + 1, height, width
 
-    def draw(self, system: DiffusionSystem, samples: Sequence[Mapping[str, Any]], noise: torch.Tensor) -> Drawn:
+    def draw(
+        self,
+        system: DiffusionSystem,
+        samples: Sequence[Mapping[str, Any]],
+        noise: torch.Tensor,
+        generators: list[torch.Generator] | None = None,
+    ) -> Drawn:
         """Return videos [B, F, C, H, W]."""
-        return _draw_from_embeddings(system, samples, noise)
+        return _draw_from_embeddings(system, samples, noise.to(system.pipeline.device), generators)
 
 
-def _draw_from_embeddings(system: DiffusionSystem, samples: Sequence[Mapping[str, Any]], noise: torch.Tensor) -> Drawn:
+def _draw_from_embeddings(
+    system: DiffusionSystem,
+    samples: Sequence[Mapping[str, Any]],
+    noise: torch.Tensor,
+    generators: list[torch.Generator] | None,
+) -> Drawn:
     """Return the videos of a pipeline that takes one embedding per prompt and per negative prompt."""
     pipeline, final = system.pipeline, FinalLatents()
     prompts, rows = distinct([sample["prompt"] for sample in samples])
@@ -171,7 +202,8 @@ def _draw_from_embeddings(system: DiffusionSystem, samples: Sequence[Mapping[str
         num_inference_steps=system.steps,
         guidance_scale=system.guidance,
         num_frames=system.frames,
-        latents=noise.to(pipeline.device, system.denoiser.dtype),
+        latents=noise,
+        generator=generators,
         height=system.height,
         width=system.width,
         max_sequence_length=system.max_sequence_length,

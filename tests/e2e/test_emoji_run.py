@@ -1,0 +1,101 @@
+"""The embedded emoji models through the command line: full rows, kept outputs with their prompts, cards that print."""
+
+import pytest
+
+from effbench.report.gallery import Gallery
+from effbench.report.summarise import summarise_stores
+from effbench.store import read_store
+
+SUITE = """\
+schema: effbench/suite/1
+name: tiny-emoji
+tasks:
+  - id: emoji
+    use: t2i
+    with: {system: "zoo:emoji-pixart", prompts: emoji-held-out, steps: 4, guidance: 3.0}
+    samples: {limit: 4}
+    batch_size: 4
+  - id: classes
+    use: t2i
+    with: {system: "zoo:digits-dit", steps: 4}
+    samples: {limit: 4}
+    batch_size: 4
+  - id: moving
+    use: t2v
+    with: {steps: 4}
+    samples: {limit: 3}
+    batch_size: 3
+methods:
+  - {id: reference, use: reference, role: reference}
+  - {use: int8-dynamic}
+measure: {latency: null, energy: "off"}
+stats: {resamples: 100}
+output: {outputs: all}
+"""
+
+QUALITY = {
+    "emoji": {"prompt_accuracy", "alignment", "kernel_distance", "frechet_distance"},
+    "classes": {"prompt_accuracy", "kernel_distance", "frechet_distance"},
+    "moving": {
+        "prompt_accuracy", "object_accuracy", "direction_accuracy", "frame_alignment", "temporal_consistency",
+        "warping_error", "flicker", "kernel_distance", "frechet_distance",
+    },
+}  # fmt: skip
+FIDELITY = {"psnr_db", "ssim", "latent_error"}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory, toy_plugin):
+    import os
+
+    from support import Cli
+
+    cli = Cli(tmp_path_factory.mktemp("emoji"), {**os.environ, "PYTHONPATH": str(toy_plugin)})
+    (cli.cwd / "suite.yaml").write_text(SUITE)
+    result = cli("run", "suite.yaml", "--store", "out", timeout=280)
+    assert result.code == 0, result.err
+    return read_store(cli.cwd / "out")
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("task", QUALITY)
+def test_every_number_of_the_family_is_there(store, task):
+    cells = {cell.method_id: {n.name: n for n in cell.numbers} for cell in store.cells if cell.task_id == task}
+    quality = {name for name, number in cells["int8-dynamic"].items() if number.axis == "quality"}
+    feature = {"feature_distance"} if task != "moving" else set()
+    assert quality == QUALITY[task] | FIDELITY | feature
+    assert all(cells["int8-dynamic"][name].value is not None for name in quality)
+    assert all(cells["reference"][name].reason == "no_reference" for name in FIDELITY | feature)
+    assert cells["int8-dynamic"]["psnr_db"].value > 20
+    assert cells["int8-dynamic"]["parameter_mb"].value < 0.7 * cells["reference"]["parameter_mb"].value
+    assert cells["reference"]["gflop_per_sample"].value > 1
+
+
+@pytest.mark.timeout(300)
+def test_kept_pictures_come_with_their_prompts(store):
+    workloads = {workload.title: Gallery(workload) for workload in summarise_stores([store]).workloads}
+    shown = workloads["emoji"].show(workloads["emoji"].keys[:1], ["reference", "int8-dynamic"])[0]
+    assert " on a " in shown.caption or shown.caption.startswith("a")
+    assert {frames.shape for frames in shown.pictures.values()} == {(1, 64, 64, 3)}
+    video = workloads["moving"].show(workloads["moving"].keys[:1], ["reference"])[0]
+    assert " moving " in video.caption and video.pictures["reference"].shape == (8, 32, 32, 3)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["digits-dit", "digits-pixart", "emoji-judge", "emoji-pixart", "moving-emoji-judge", "moving-emoji-latte"],
+)
+def test_every_embedded_model_describes_itself_and_is_small(name, cli):
+    import yaml
+
+    from effbench import zoo
+
+    said = cli("describe", f"zoo:{name}")
+    assert said.code == 0 and said.out.startswith(f"# zoo:{name}") and "Licence" in said.out
+    model = zoo.find(f"zoo:{name}")
+    assert model.card["bytes"] <= 12e6
+    assert {"id", "licence", "data", "recipe", "seed", "curve", "sha256"} <= set(model.card)
+    assert yaml.safe_load((model.folder / "card.yaml").read_text()) == model.card
+    if model.weights.is_dir():
+        assert (model.folder / "samples.png").is_file()
+        assert not list(model.folder.rglob("*.bin")) and not list(model.folder.rglob("*.pt"))
