@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from effbench.selfcheck.section import replace_section
+from effbench.section import replace_section
 
 
 def main(store: str) -> None:

@@ -29,9 +29,12 @@ class Gallery:
     """The kept outputs of a workload's methods; only headers are read until a sample is shown."""
 
     def __init__(self, workload: Workload) -> None:
+        names = [cell.method_id for cell in workload.cells]
         kept = {
-            cell.method_id: KeptOutputs(CellFolder(source.folder).outputs)
-            for cell, source in zip(workload.cells, workload.sources)
+            (name if names.count(name) == 1 else f"{name} ({source.folder.parents[1].name})"): KeptOutputs(
+                CellFolder(source.folder).outputs
+            )
+            for name, source in zip(names, workload.sources)
         }
         self._kept = {method: outputs for method, outputs in kept.items() if outputs.captions}
         self.keys: list[tuple[str, int]] = list(

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from effbench.section import replace_section
 from effbench.selfcheck.coverage import markdown, simulate
 from effbench.selfcheck.planted import Findings, findings_of, memory_table, null_table, planted_table
-from effbench.selfcheck.section import replace_section
 
 COMMAND = Path(sys.executable).with_name("effbench")
 

@@ -41,6 +41,11 @@ def save_start(path: Path, model: nn.Module, facts: dict[str, str]) -> None:
     save_atomically(tensors, path, facts)
 
 
+def begun_from(start: Path, otherwise: str) -> str:
+    """Return what a training began from: what its start file says, or what it begins from without one."""
+    return facts_of(start)["begun_from"] if start.exists() else otherwise
+
+
 def load_checkpoint(
     path: Path, model: nn.Module, ema: dict[str, torch.Tensor], optimizer: torch.optim.Optimizer
 ) -> dict[str, str]:

@@ -53,6 +53,13 @@ def flow_loss(
     return nn.functional.mse_loss(model(mixed, s, ids, mask), velocity)
 
 
+def own_noise(shape: tuple[int, ...], count: int, seed: int) -> torch.Tensor:
+    """Return noise [count, *shape] in which a sample's own depends on its place and the seed alone."""
+    return torch.stack(
+        [torch.randn(shape, generator=torch.Generator().manual_seed(1000 * seed + i)) for i in range(count)]
+    )
+
+
 def sampler(flow_shift: float = 1.0, solver_order: int = 2) -> DPMSolverMultistepScheduler:
     """Return DPM-Solver++ for flow-matching models; of first order it is Euler's method on the velocity."""
     from diffusers import DPMSolverMultistepScheduler

@@ -12,7 +12,7 @@ import yaml
 from safetensors.torch import save_file
 from torch import nn
 
-from effbench.selfcheck.section import replace_section
+from effbench.section import replace_section
 from effbench.stats.bootstrap import wilson_interval
 
 

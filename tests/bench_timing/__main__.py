@@ -19,7 +19,7 @@ from bench_timing.measure import THREADS, Plan, measure
 from bench_timing.report import section
 from effbench.errors import BadInput
 from effbench.measure.machine import physical_cores
-from effbench.selfcheck.section import replace_section
+from effbench.section import replace_section
 
 
 def main() -> int:

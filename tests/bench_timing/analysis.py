@@ -18,6 +18,8 @@ from effbench.stats.ratio import Ratio, geometric_mean_ratio
 
 LEVEL = 0.95
 LEAST_SHARE = 0.90
+LARGEST_DIFFERENCE = 0.05
+"""A noisy machine must not make agreement easy: a larger difference of the medians is none, whatever the noise."""
 DEALS = 50
 
 Rows = Sequence[dict[str, Any]]
@@ -49,8 +51,8 @@ class Agreement(NamedTuple):
 
     @property
     def agrees(self) -> bool:
-        """Return whether the medians differ by less than one of our measurements can tell."""
-        return self.noise is not None and abs(self.ratio.value - 1) < self.noise
+        """Return whether the medians differ by less than one of our measurements can tell, and by less than 5 %."""
+        return self.noise is not None and abs(self.ratio.value - 1) < min(self.noise, LARGEST_DIFFERENCE)
 
 
 class Overhead(NamedTuple):

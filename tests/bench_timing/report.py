@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench_timing.analysis import LEAST_SHARE, LEVEL, Agreement, BusyParent, Findings, Overhead, percent
+from bench_timing.analysis import (
+    LARGEST_DIFFERENCE,
+    LEAST_SHARE,
+    LEVEL,
+    Agreement,
+    BusyParent,
+    Findings,
+    Overhead,
+    percent,
+)
 from bench_timing.callables import HEADS, SPIN_S, TOKENS, WIDTH
 from bench_timing.measure import OPTIMUM, OURS, PEERS, TORCH
 from bench_timing.ours import TURNS
@@ -92,8 +101,9 @@ def _expectation(findings: Findings, plan: dict[str, Any]) -> str:
         "inside less often than the truth. The last column says how often: the processes of both, dealt anew at random "
         f"within each repeat, give {low:.0%} to {high:.0%}. Required: {LEAST_SHARE:.0%} of the repeats for each peer, both "
         f"numbers of threads together, which a peer that times exactly as we do misses by chance in {chances} of such runs; "
-        "and a difference below the half-width of the interval of one of our measurements (*noise*). The noisier the "
-        "machine, the easier that is: what this run could have seen is the interval of *ours / theirs*."
+        "and a difference below the half-width of the interval of one of our measurements (*noise*) and below "
+        f"{LARGEST_DIFFERENCE:.0%}, so that a noisy machine does not make it easy. What this run could have seen is the "
+        "interval of *ours / theirs*."
         f"{blocked}\n"
     )
 

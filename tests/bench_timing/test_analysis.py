@@ -56,6 +56,12 @@ def test_a_planted_difference_of_five_percent_is_caught(made_run):
     assert len([sentence for sentence in findings.broken if "not within noise" in sentence]) == 4
 
 
+def test_noise_does_not_make_a_large_difference_an_agreement(made_run):
+    row = findings_of(made_run(theirs=1.1)).agreements[0]
+    assert not row._replace(noise=0.6).agrees
+    assert row._replace(noise=0.6, ratio=row.ratio._replace(value=1.03)).agrees
+
+
 def test_a_dear_loop_is_caught_where_a_harness_takes_one_time_per_call(made_run):
     cheap, dear = findings_of(made_run(our_overhead_us=1.4)), findings_of(made_run(our_overhead_us=1.6))
     assert cheap.broken == []

@@ -45,6 +45,17 @@ def test_samples_come_with_their_captions_and_what_each_method_made_of_them(stor
     assert (second.pictures[gallery.methods[0]] == 102).all()
 
 
+def test_a_method_that_several_stores_hold_is_shown_from_each(
+    store: Path, write_store: Callable[..., Path], make: ModuleType
+) -> None:
+    other = write_store("again", make.typical_cells())
+    cell = make.typical_cells()[0]
+    write_outputs(Store(other).cell(cell.id).outputs, "s0-k", ["a"], 0, [{"image": np.ones((3, 4, 4), np.float32)}])
+    (workload,) = summarise_stores([read_store(store), read_store(other)]).workloads
+    names = Gallery(workload).methods
+    assert any(name.endswith("(pictures)") for name in names) and any(name.endswith("(again)") for name in names)
+
+
 def test_frames_are_images_videos_and_grey_pictures() -> None:
     assert frames_of({"image": np.ones((1, 2, 2), np.float32)}).shape == (1, 2, 2, 3)  # type: ignore[union-attr]
     video = frames_of({"video": np.zeros((5, 3, 2, 4), np.float32)})

@@ -3,6 +3,7 @@
 import pytest
 
 from effbench.errors import BadInput
+from effbench.section import replace_section
 from effbench.selfcheck.planted import (
     Findings,
     MemoryRow,
@@ -12,7 +13,6 @@ from effbench.selfcheck.planted import (
     memory_table,
     null_table,
 )
-from effbench.selfcheck.section import replace_section
 
 
 @pytest.mark.parametrize("n, bound", [(40, 4), (1, 0), (20, 3), (120, 10)])

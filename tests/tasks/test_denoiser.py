@@ -27,15 +27,19 @@ def test_the_shapes_are_the_published_ones():
 
 
 @pytest.mark.parametrize(("name", "shape"), [("pixart-sigma-xl2", (8, 32, 32)), ("sdxl-mid-block", (1280, 16, 16))])
-def test_a_call_gives_the_conditional_half(name, shape):
+def test_a_guided_call_runs_two_halves_and_gives_one_output(name, shape):
     from dataclasses import replace
 
     small = task(architecture=name, blocks=1, tokens=256)
     system = small.load(Context())
-    batch = small.samples("evaluation")
+    batch, rows = small.samples("evaluation"), []
+    system.denoiser.register_forward_pre_hook(
+        lambda _, args, kwargs: rows.append(len(args[0])) or None, with_kwargs=True
+    )
     guided, alone = (small.run(s, batch, 0)[0]["output"] for s in (system, replace(system, guidance=1.0)))
     assert guided.shape == shape and np.isfinite(guided).all()
-    np.testing.assert_allclose(guided, alone, atol=1e-3)
+    assert rows == [2, 1]
+    np.testing.assert_allclose(guided, alone, atol=1e-3)  # both halves get the same text, since nothing else is known
     assert not np.allclose(guided, small.run(system, batch, 1)[0]["output"])
 
 
@@ -50,3 +54,16 @@ def test_what_is_not_published_is_refused():
         task(tokens=1000).check()
     with pytest.raises(PluginError, match="has 28"):
         task(blocks=29).check()
+
+
+def test_int8_runs_on_every_architecture():
+    from effbench.api import Artifact
+    from effbench_baselines.int8_dynamic.method import Int8Dynamic
+
+    for name in ARCHITECTURES:
+        small = task(architecture=name, blocks=1, tokens=256)
+        system, batch = small.load(Context()), small.samples("evaluation")
+        exact = small.run(system, batch, 0)[0]["output"]
+        changed = small.run(Int8Dynamic().apply(system, Artifact()), batch, 0)[0]["output"]
+        error = np.linalg.norm(changed - exact) / np.linalg.norm(exact)
+        assert 1e-5 < error < 0.1, name

@@ -5,11 +5,12 @@ import pytest
 
 from effbench import zoo
 from effbench.api import PluginError, Sample
+from effbench.tasks.diffusion.judging import real_set
 from effbench.tasks.diffusion.prompts import load_prompts
 from effbench.tasks.t2i.judges import DigitJudge, EmojiJudge, find_judge
 from effbench.tasks.t2i.task import TextToImage
 from effbench.tasks.t2v.judge import find_judge as find_video_judge
-from effbench.tasks.t2v.judge import judge_videos, real_set
+from effbench.tasks.t2v.judge import judge_videos
 from effbench.tasks.t2v.task import TextToVideo
 
 

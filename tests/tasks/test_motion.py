@@ -66,3 +66,21 @@ def test_layer_distance_is_the_formula():
     expected = (unit[0] - unit[1]).square().sum(1).mean((1, 2)).numpy()
     np.testing.assert_allclose(layer_distance([a, a], [b, b]), expected, rtol=1e-5)
     assert layer_distance([a], [a]).tolist() == [0, 0]
+
+
+def test_large_frames_are_averaged_down_by_a_whole_factor():
+    small = moving((0, 1), frames=3, side=60)
+    large = np.kron(small, np.ones((1, 1, 2, 2), np.float32))  # 120 pixels a side
+    few, many = motion_of(small[None]), motion_of(large[None])
+    np.testing.assert_allclose(many.warping_error, few.warping_error, rtol=1e-4)
+    np.testing.assert_allclose(many.flicker, few.flicker, rtol=1e-4)
+
+
+def test_a_mean_is_over_the_samples_where_a_score_is_defined():
+    from effbench.api import Scores
+    from effbench.tasks.t2v.task import TextToVideo
+
+    task = TextToVideo(TextToVideo.Params(system="elsewhere"))
+    scores = Scores({"flicker": np.array([1.0, np.nan, 3.0]), "psnr_db": np.full(3, np.nan)})
+    assert task.summarise(scores, np.array([1.0, 5.0, 3.0])) == {"flicker": 2.5}
+    assert task.summarise(scores, np.array([0.0, 1.0, 0.0])) == {}

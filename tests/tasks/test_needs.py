@@ -35,14 +35,6 @@ def test_weights_are_counted_from_their_headers(folder):
     assert needs.weights_bytes(source, "float16") == needs.weights_bytes(source, "float32") / 2
 
 
-def test_memory_that_is_too_small_is_refused_before_loading(folder, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 8_000_000_000))
-    with pytest.raises(PluginError, match=r"GB of GPU memory are needed in float16 .* free on cuda:0"):
-        needs.check_memory(Source(str(folder), True, None), "cuda:0", "float16")
-    needs.check_memory(Source(str(folder), True, None), "cpu", "float16")
-    needs.check_memory(Source("owner/name", False, COMMIT), "cuda:0", "float16")  # not known yet
-
-
 def hub(monkeypatch, files, sha=COMMIT, error=None):
     asked = []
 
@@ -58,6 +50,20 @@ def hub(monkeypatch, files, sha=COMMIT, error=None):
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", model_info)
     commit_of.cache_clear()
     return asked
+
+
+def test_memory_that_is_too_small_is_refused_before_loading(folder, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 8_000_000_000))
+    with pytest.raises(PluginError, match=r"GB of GPU memory are needed in float16 .* free on cuda:0"):
+        needs.check_memory(Source(str(folder), True, None), "cuda:0", "float16")
+    needs.check_memory(Source(str(folder), True, None), "cpu", "float16")
+    hub(monkeypatch, {"unet/diffusion_pytorch_model.safetensors": 8000, "unet/config.json": 5, "one.safetensors": 9999})
+    source = Source("owner/name", False, COMMIT)
+    assert needs.weights_bytes(source, "float16") == 4000 and needs.weights_bytes(source, "float32") == 8000
+    with pytest.raises(PluginError, match=r"owner/name: about 0\.0 GB of GPU memory are needed"):
+        needs.check_memory(source, "cuda:0", "float16")
+    hub(monkeypatch, {}, error=OSError("no network"))
+    needs.check_memory(source, "cuda:0", "float16")  # what is not known is not refused
 
 
 FILES = {

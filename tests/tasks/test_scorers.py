@@ -63,6 +63,7 @@ def fid_scorer(folder, monkeypatch, count=6):
     folder.mkdir(exist_ok=True)
     for i, picture in enumerate(as_pictures(np.random.default_rng(1).uniform(0, 1, (count, 3, 16, 16)))):
         picture.save(folder / f"{i}.png")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder.parent / "cache"))
     scorer = Fid(real_images=str(folder))
     monkeypatch.setattr(Fid, "network", staticmethod(lambda pixels: pixels.double().mean((2, 3)) / 255))
     return scorer
@@ -73,8 +74,23 @@ def test_fid_is_the_distance_of_the_features(tmp_path, monkeypatch):
     features = scorer.score(IMAGES, PROMPTS, None)
     np.testing.assert_allclose(features, (IMAGES * 255).round().mean((2, 3)) / 255, atol=1e-6)
     pictures = [np.asarray(Image.open(f), np.float64).mean((0, 1)) / 255 for f in sorted((tmp_path / "real").iterdir())]
-    expected = frechet_distance(features, np.ones(4), RealSet(np.array(pictures)))
-    assert scorer.summarise(features, np.ones(4)) == pytest.approx(expected, rel=1e-6)
+    for weights in (np.ones(4), np.array([2.0, 0.0, 1.0, 1.0])):
+        expected = frechet_distance(features, weights, RealSet(np.array(pictures)))
+        assert scorer.summarise(list(features), weights) == pytest.approx(expected, rel=1e-6)
+    assert np.isnan(scorer.summarise(list(features), np.eye(4)[0]))
+
+
+def test_the_real_pictures_go_through_the_network_once_and_the_parent_needs_no_network(tmp_path, monkeypatch):
+    import pickle
+
+    scorer = fid_scorer(tmp_path / "real", monkeypatch)
+    features = list(scorer.score(IMAGES, PROMPTS, None))
+    value = scorer.summarise(features, np.ones(4))
+    sent = pickle.loads(pickle.dumps(scorer))
+    assert set(sent.__dict__) == {"weights", "real_images", "device"}
+    monkeypatch.setattr(Fid, "network", staticmethod(lambda pixels: 1 / 0))
+    sent.keep_statistics()
+    assert sent.summarise(features, np.ones(4)) == value
 
 
 def test_lpips_needs_a_reference(monkeypatch):
@@ -104,25 +120,35 @@ def test_packages_are_called_as_they_document_it(monkeypatch):
     ]
 
 
-@pytest.mark.parametrize("name", ["image_reward", "hps_v2", "fid"])
-def test_a_missing_package_is_named_before_anything_runs(name, monkeypatch):
-    import importlib.util
-
-    monkeypatch.setattr(importlib.util, "find_spec", lambda module: None)
+@pytest.mark.parametrize("name", ["image_reward", "hps_v2"])
+def test_a_package_that_does_not_import_is_named_before_anything_runs(name):
     task = TextToImage(TextToImage.Params(scorers={name: None}))
-    how = "--no-deps hpsv2" if name == "hps_v2" else r"'effbench\[hub\]'"
-    with pytest.raises(PluginError, match=rf"scorer '{name}': needs the package .*{how}"):
+    if task._scorers[name].package in sys.modules:
+        pytest.skip("installed here")
+    with pytest.raises(PluginError, match=rf"scorer '{name}': the package .* does not import \(.*\); pip install"):
         task.check()
 
 
-def test_fid_without_pictures_is_refused(tmp_path, monkeypatch):
-    import importlib.util
+def test_a_package_that_is_there_and_broken_is_told_apart(tmp_path, monkeypatch):
+    (tmp_path / "torch_fidelity.py").write_text("raise ImportError('needs transformers 4')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(PluginError, match="needs transformers 4"):
+        Fid(real_images="x").check()
 
-    monkeypatch.setattr(importlib.util, "find_spec", lambda module: module)
+
+def test_fid_without_pictures_and_scores_without_prompts_are_refused(tmp_path, monkeypatch):
+    (tmp_path / "torch_fidelity.py").write_text("")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(PluginError, match="needs real_images"):
         Fid().check()
+    (tmp_path / "empty").mkdir()
     with pytest.raises(PluginError, match="holds 0 pictures"):
-        Fid(real_images=str(tmp_path)).check()
+        Fid(real_images=str(tmp_path / "empty")).check()
+    monkeypatch.delenv("PYTHONPATH")
+    with pytest.raises(PluginError, match="'clip_score': needs prompts, and 'classes' gives labels"):
+        TextToImage(
+            TextToImage.Params(system="zoo:digits-dit", prompts="classes", scorers={"clip_score": None})
+        ).check()
 
 
 def test_the_table_has_the_columns_that_the_parameters_allow(tmp_path):
@@ -161,6 +187,8 @@ def test_scores_of_a_set_and_of_images_meet_in_the_summary(tmp_path, monkeypatch
 
 def test_learned_scores_run_on_the_device_of_the_system():
     task = TextToImage(TextToImage.Params(system="zoo:digits-pixart", scorers={"clip_score": None}))
+    scorer = task._scorers["clip_score"]
+    scorer.device = "elsewhere"
     task.load(Context())
-    assert [scorer.device for scorer in task._scorers.values()] == ["cpu"]
+    assert scorer.device == "cpu"
     assert set(SCORERS) == {"clip_score", "fid", "lpips", "image_reward", "hps_v2"}

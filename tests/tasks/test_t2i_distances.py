@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from effbench.api import PluginError
-from effbench.tasks.diffusion.distances import RealSet, frechet_distance, kernel_distance, polynomial_kernel
+from effbench.tasks.diffusion.distances import FewFrechet, RealSet, frechet_distance, kernel_distance, polynomial_kernel
 from effbench.tasks.diffusion.prompts import load_prompts
 from effbench.zoo.digits_pixart.prompts import phrasings
 
@@ -16,6 +16,14 @@ def draw(n, shift=0.0, scale=1.0, seed=0):
 def test_frechet_distance_of_two_gaussians_is_the_closed_form():
     real, ours = RealSet(draw(3_000)), draw(3_000, 0.5, 2.0, seed=1)
     assert frechet_distance(ours, np.ones(3_000), real) == pytest.approx(4 * 0.25 + 4 * (2 - 1) ** 2, rel=0.05)
+
+
+def test_the_distance_by_products_is_the_distance_by_covariances():
+    rng = np.random.default_rng(0)
+    features, real = rng.normal(size=(12, 40)), RealSet(rng.normal(0.2, 1.1, (300, 40)))
+    few = FewFrechet(features, real.mean, np.cov(real.features, rowvar=False))
+    for weights in (np.ones(12), rng.integers(0, 3, 12).astype(float)):
+        assert few.distance(weights) == pytest.approx(frechet_distance(features, weights, real), rel=1e-6)
 
 
 def test_a_set_is_at_no_distance_from_itself():

@@ -1,6 +1,5 @@
 """VBench is called as it documents it and its results are put back in order; its networks are replaced."""
 
-import importlib.util
 import json
 import sys
 import types
@@ -11,7 +10,7 @@ import pytest
 
 from effbench.api import PluginError, Sample
 from effbench.tasks.t2v.task import TextToVideo
-from effbench.tasks.t2v.vbench import score_videos
+from effbench.tasks.t2v.vbench import check_vbench, score_videos
 
 VIDEOS = np.stack([np.full((4, 3, 8, 8), level, np.float32) for level in (0.1, 0.5, 0.9)])
 
@@ -57,7 +56,7 @@ def test_results_come_in_the_order_of_the_videos(fake):
 def test_its_columns_are_those_that_were_asked_for(fake):
     task = TextToVideo(TextToVideo.Params(system="elsewhere", vbench=("motion_smoothness",)))
     assert [m.name for m in task.metrics] == [
-        "prompt_accuracy", "warping_error", "flicker", "psnr_db", "ssim", "latent_error", "vbench_motion_smoothness",
+        "warping_error", "flicker", "psnr_db", "ssim", "latent_error", "vbench_motion_smoothness",
     ]  # fmt: skip
     outputs = [{"video": video, "latent": video[0]} for video in VIDEOS]
     scores = task.score(outputs, [Sample(str(i), {"prompt": "x"}) for i in range(3)], None)
@@ -65,10 +64,20 @@ def test_its_columns_are_those_that_were_asked_for(fake):
     assert found["vbench_motion_smoothness"] == pytest.approx(0.5)
 
 
-def test_a_missing_package_is_named_before_anything_runs(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    task = TextToVideo(TextToVideo.Params(system="zoo:digits-pixart", prompts="emoji", vbench=("dynamic_degree",)))
-    monkeypatch.setattr(type(task).__mro__[1], "check", lambda self: None)
-    monkeypatch.setattr(type(task), "real", lambda self: None)
-    with pytest.raises(PluginError, match="needs the package 'vbench'"):
-        task.check()
+def test_a_missing_package_is_named_before_anything_runs():
+    with pytest.raises(PluginError, match="vbench: the package 'vbench' does not import"):
+        check_vbench()
+
+
+def test_the_means_are_those_that_vbench_reports(fake):
+    """Of imaging quality it lists values up to 100 and reports a hundredth of their mean."""
+    found = score_videos(VIDEOS, ["a", "b", "c"], ["imaging_quality"], "cpu")
+    np.testing.assert_allclose(found["vbench_imaging_quality"], [0.001, 0.005, 0.009], rtol=1e-5)
+
+
+def test_the_first_dimension_leads_where_there_is_no_judge(fake):
+    params = {"system": "elsewhere", "vbench": ("dynamic_degree", "imaging_quality")}
+    assert [m.name for m in TextToVideo(TextToVideo.Params(**params)).metrics if m.primary] == ["vbench_dynamic_degree"]
+    assert [m.name for m in TextToVideo(TextToVideo.Params(system="elsewhere")).metrics if m.primary] == [
+        "prompt_accuracy"
+    ]

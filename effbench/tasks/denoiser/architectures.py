@@ -26,6 +26,7 @@ class Architecture:
 
     depth: int
     tokens: tuple[int, ...]
+    pixels_per_token: int
     build: Callable[[int, int], Any]
     inputs: Callable[[int], dict[str, tuple[int, ...]]]
     call: Callable[[Any, Tensors], Any]
@@ -95,8 +96,8 @@ def _call_sdxl_mid(model: Any, given: Tensors) -> Any:
 
 
 ARCHITECTURES = {
-    "pixart-sigma-xl2": Architecture(28, (256, 1024, 4096), _pixart, _pixart_inputs, _call_pixart),
-    "sdxl-mid-block": Architecture(10, (256, 1024), _sdxl_mid, _sdxl_mid_inputs, _call_sdxl_mid),
+    "pixart-sigma-xl2": Architecture(28, (256, 1024, 4096), 16, _pixart, _pixart_inputs, _call_pixart),
+    "sdxl-mid-block": Architecture(10, (256, 1024), 32, _sdxl_mid, _sdxl_mid_inputs, _call_sdxl_mid),
 }
 
 

@@ -16,8 +16,6 @@ from effbench.api import Context, Metric, Output, Sample, Scores, Split, StrictP
 from effbench.tasks.denoiser.architectures import ARCHITECTURES, TEXT_TOKENS, check, side_of
 from effbench.tasks.diffusion.system import DiffusionSystem
 
-PIXELS_PER_TOKEN = 16
-
 
 class DenoiserAlone:
     """Stands where a pipeline would: it holds nothing but the denoiser."""
@@ -56,7 +54,9 @@ class Denoiser(Task):
             "pixart-sigma-xl2"
         )
         blocks: Annotated[int | None, Field(ge=1, description="Transformer blocks; null: as many as published.")] = None
-        tokens: Annotated[int, Field(description="Image tokens: 1024 for 512 pixels of PixArt, 4096 for 1024.")] = 1024
+        tokens: Annotated[int, Field(description="Image tokens: 1024 are 512 pixels of PixArt, or 1024 of SDXL.")] = (
+            1024
+        )
         samples: Annotated[int, Field(ge=1, description="Number of evaluation samples.")] = 1
 
     def check(self) -> None:
@@ -75,7 +75,7 @@ class Denoiser(Task):
         torch.manual_seed(0)
         model = architecture.build(self.params.blocks or architecture.depth, self.params.tokens)
         model = model.eval().to(ctx.device, getattr(torch, ctx.dtype))
-        side = PIXELS_PER_TOKEN * side_of(self.params.tokens)
+        side = architecture.pixels_per_token * side_of(self.params.tokens)
         return DiffusionSystem(DenoiserAlone(model), 1, 4.5, side, side, TEXT_TOKENS[self.params.architecture])
 
     def samples(self, split: Split, subset: str | None = None) -> Sequence[Sample]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from effbench.api import PluginError
-from effbench.tasks.diffusion.sources import Source
+from effbench.tasks.diffusion.sources import DENOISERS, Source
 
 GB = 1e9
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "I64": 8, "I32": 4, "I8": 1, "U8": 1}
@@ -50,18 +50,42 @@ def check_memory(source: Source, device: str, dtype: str) -> None:
 
 
 def weights_bytes(source: Source, dtype: str) -> int | None:
-    """Return the size of a pipeline's weights in memory, from the headers of local files; None for what is not there yet.
+    """Return the size of a pipeline's weights in memory; None where the hub does not say.
 
-    Where the denoiser is kept apart, it is counted in place of the pipeline's own.
+    From the headers of local files, else from the sizes that the hub names, whose files are of 4 bytes a number unless a
+    variant of 2 is asked for. Where the denoiser is kept apart, it is counted in place of the pipeline's own.
     """
-    if any(not s.is_local for s in _sources(source)):
-        return None
     target = {"float32": 4, "float16": 2, "bfloat16": 2}[dtype]
-    replaced = ("transformer", "unet") if source.denoiser is not None else ()
-    parts = [p for p in sorted(Path(source.location).iterdir()) if p.is_dir() and p.name not in replaced]
-    if source.denoiser is not None:
-        parts += [p for p in sorted(Path(source.denoiser.location).iterdir()) if p.name in ("transformer", "unet")]
-    return sum(_part_bytes(part, source.variant, target) for part in parts)
+    total = 0
+    for place in _sources(source):
+        is_apart = place is not source
+        found = _local_weights(place, target) if place.is_local else _hub_weights(place, target)
+        if found is None:
+            return None
+        is_replaced = source.denoiser is not None and not is_apart
+        total += sum(size for part, size in found.items() if (part in DENOISERS if is_apart else True))
+        total -= sum(size for part, size in found.items() if is_replaced and part in DENOISERS)
+    return total
+
+
+def _local_weights(source: Source, target: int) -> dict[str, int]:
+    """Return component -> bytes of its weights once floats are of ``target`` bytes."""
+    parts = [p for p in sorted(Path(source.location).iterdir()) if p.is_dir()]
+    return {part.name: _part_bytes(part, source.variant, target) for part in parts}
+
+
+def _hub_weights(source: Source, target: int) -> dict[str, int] | None:
+    """Return component -> bytes of its weights in memory, from the sizes of the hub's files."""
+    files = _hub_files(source)
+    if files is None:
+        return None
+    stored = 2 if source.variant in ("fp16", "bf16") else 4
+    found: dict[str, int] = {}
+    for name, size in files.items():
+        part, _, last = name.rpartition("/")
+        if part and last.endswith(".safetensors"):
+            found[part] = found.get(part, 0) + size * target // stored
+    return found
 
 
 def _part_bytes(part: Path, variant: str | None, target: int) -> int:
@@ -93,23 +117,34 @@ def _is_chosen(name: str, variant: str | None, siblings: list[str]) -> bool:
 
 
 def _missing_bytes(source: Source) -> int:
-    """Return the bytes of a hub model's files that a pipeline needs and the cache lacks."""
-    from huggingface_hub import HfApi, try_to_load_from_cache
+    """Return the bytes of a hub model's files that a pipeline needs and the cache lacks; 0 where the hub does not say."""
+    from huggingface_hub import try_to_load_from_cache
+
+    files = _hub_files(source) or {}
+    return sum(
+        size
+        for name, size in files.items()
+        if not isinstance(try_to_load_from_cache(source.location, name, revision=source.revision), str)
+    )
+
+
+def _hub_files(source: Source) -> dict[str, int] | None:
+    """Return name -> size of the files that a pipeline needs of a hub model; None without an answer from the hub."""
+    from huggingface_hub import HfApi
 
     try:
         info = HfApi().model_info(source.location, revision=source.revision, files_metadata=True, timeout=20)
     except Exception:  # noqa: BLE001 - without the hub nothing can be fetched, and the loader will say so
-        return 0
+        return None
     files = {f.rfilename: int(f.size or 0) for f in info.siblings or ()}
-    total = 0
+    needed = {}
     for name, size in files.items():
         folder, _, last = name.rpartition("/")
         siblings = [n.rpartition("/")[2] for n in files if n.rpartition("/")[0] == folder]
         is_weight = last.endswith(".safetensors")
-        is_needed = bool(folder) and (_is_chosen(last, source.variant, siblings) if is_weight else last.endswith(SMALL))
-        is_cached = isinstance(try_to_load_from_cache(source.location, name, revision=source.revision), str)
-        total += size if is_needed and not is_cached else 0
-    return total
+        if folder and (_is_chosen(last, source.variant, siblings) if is_weight else last.endswith(SMALL)):
+            needed[name] = size
+    return needed
 
 
 def _sources(source: Source) -> list[Source]:

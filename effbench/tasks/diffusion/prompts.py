@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -33,7 +33,7 @@ class PromptSource(StrictParams):
     id_column: Annotated[str | None, Field(description="Column with a stable id; null: the row's number.")] = None
     split: Annotated[str, Field(description="Split of a hub data set.")] = "train"
     revision: Annotated[str | None, Field(description="Commit of a hub data set; required there.")] = None
-    draw: Annotated[int | None, Field(ge=2, description="Draw so many prompts at random; null: all.")] = None
+    draw: Annotated[int | None, Field(ge=2, description="Evaluate so many prompts, drawn at random; null: all.")] = None
     seed: Annotated[int, Field(description="Of the draw.")] = 0
 
 
@@ -54,11 +54,16 @@ def load_prompts(source: str | PromptSource, split: Split) -> tuple[Sample, ...]
         name = "held_out" if source.endswith("held-out") and split == "evaluation" else split
         return _moving_prompts(name) if source.startswith("moving") else _emoji_prompts(name)
     given = PromptSource(source=source) if isinstance(source, str) else source
-    prompts = _drawn(_read(given), given)
+    prompts = _read(given)
+    if given.draw is not None:
+        return _drawn(prompts, given, split)
     if len(prompts) < 2:
         raise PluginError(f"prompts {given.source!r}: {len(prompts)} prompts found; at least 2 are needed")
-    chosen = [row for i, row in enumerate(prompts) if (i % FIFTH == 0) == (split == "calibration")]
-    return tuple(Sample(name, {"prompt": prompt}) for name, prompt in chosen)
+    return _samples(row for i, row in enumerate(prompts) if (i % FIFTH == 0) == (split == "calibration"))
+
+
+def _samples(rows: Iterable[tuple[str, str]]) -> tuple[Sample, ...]:
+    return tuple(Sample(name, {"prompt": prompt}) for name, prompt in rows)
 
 
 def _read(given: PromptSource) -> list[tuple[str, str]]:
@@ -85,17 +90,28 @@ def _read(given: PromptSource) -> list[tuple[str, str]]:
         if not isinstance(loaded, list) or not all(isinstance(row, dict) for row in loaded):
             raise PluginError(f"prompts {given.source!r}: neither a list of rows nor COCO's annotations")
         rows = loaded
-    stem = path.stem
-    for name in (given.column, given.id_column):
-        if rows and name is not None and name not in rows[0]:
+    return _named(rows, given, path.stem)
+
+
+def _named(rows: Sequence[dict[str, Any]], given: PromptSource, stem: str) -> list[tuple[str, str]]:
+    """Return (id, prompt) of the rows that have a prompt; raise ``PluginError`` for a column or an id that cannot be."""
+    named: dict[str, str] = {}
+    for number, row in enumerate(rows):
+        for column in (given.column, given.id_column):
+            if column is not None and column not in row:
+                raise PluginError(
+                    f"prompts {given.source!r}: row {number} has no column {column!r}; it has {', '.join(map(str, row))}"
+                )
+        prompt = row[given.column]
+        if prompt is None or not str(prompt).strip():
+            continue
+        name = f"{stem}-{row[given.id_column]}" if given.id_column else f"{stem}-{number:05d}"
+        if name in named:
             raise PluginError(
-                f"prompts {given.source!r}: no column {name!r}; its columns are {', '.join(map(str, rows[0]))}"
+                f"prompts {given.source!r}: the id {name!r} stands in two rows, the second is row {number}"
             )
-    named = [
-        (f"{stem}-{row[given.id_column]}" if given.id_column else f"{stem}-{n:05d}", str(row[given.column]).strip())
-        for n, row in enumerate(rows)
-    ]
-    return [(name, prompt) for name, prompt in named if prompt]
+        named[name] = str(prompt).strip()
+    return list(named.items())
 
 
 def _table_rows(path: Path) -> list[dict[str, Any]]:
@@ -128,14 +144,20 @@ def _dataset_rows(given: PromptSource) -> list[dict[str, Any]]:
         raise PluginError(f"prompts {given.source!r}: cannot be read: {' '.join(str(error).split())[:300]}") from None
 
 
-def _drawn(prompts: list[tuple[str, str]], given: PromptSource) -> list[tuple[str, str]]:
-    """Return the drawn rows in their own order; the same file and seed give the same rows."""
-    if given.draw is None:
-        return prompts
-    if given.draw > len(prompts):
-        raise PluginError(f"prompts {given.source!r}: draw = {given.draw}, but there are only {len(prompts)} prompts")
-    chosen = sorted(random.Random(given.seed).sample(range(len(prompts)), given.draw))
-    return [prompts[i] for i in chosen]
+def _drawn(prompts: list[tuple[str, str]], given: PromptSource, split: Split) -> tuple[Sample, ...]:
+    """Return the drawn prompts in their own order; a fifth as many others are for calibration.
+
+    The same file and seed give the same prompts.
+    """
+    assert given.draw is not None
+    if given.draw >= len(prompts):
+        raise PluginError(
+            f"prompts {given.source!r}: draw = {given.draw} leaves none of the {len(prompts)} prompts for calibration"
+        )
+    order = random.Random(given.seed).sample(range(len(prompts)), len(prompts))
+    others = order[given.draw : given.draw + max(1, given.draw // FIFTH)]
+    chosen = order[: given.draw] if split == "evaluation" else others
+    return _samples(prompts[i] for i in sorted(chosen))
 
 
 def manifest(name: str) -> Any:

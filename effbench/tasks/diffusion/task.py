@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import numpy as np
 from pydantic import Field
 
 from effbench import zoo
-from effbench.api import Context, Output, PluginError, Sample, Scores, Split, StrictParams, Task, noise_seed
+from effbench.api import (
+    Context,
+    Metric,
+    Output,
+    PluginError,
+    Sample,
+    Scores,
+    Split,
+    StrictParams,
+    Task,
+    noise_seed,
+)
 from effbench.tasks.diffusion.distances import RealSet, frechet_distance, kernel_distance
 from effbench.tasks.diffusion.drawing import Drawer
 from effbench.tasks.diffusion.needs import check_disk, check_memory
@@ -66,8 +79,25 @@ class DiffusionTask(Task):
         self.samples("evaluation")
 
     def revision(self) -> str:
-        """Return the hash of the weights, or the hub revision."""
-        return self._source.identity()
+        """Return what pins weights (a hash, or the hub's commit), prompts and judge."""
+        digest = hashlib.sha256()
+        for split in get_args(Split):
+            for sample in self.samples(split):
+                digest.update(f"{sample.id}\0{sorted(sample.data.items())}\n".encode())
+        judge = self.judge_folder()
+        judged = "" if judge is None else f"+judge:{zoo.folder_sha256(judge)[:16]}"
+        return f"{self._source.identity()}+prompts:{digest.hexdigest()[:16]}{judged}"
+
+    def judge_folder(self) -> Path | None:
+        """Return the folder of the shipped judge's weights, if one scores the outputs."""
+        return None
+
+    def lead(self, chosen: Sequence[Metric], learned: Sequence[str]) -> tuple[Metric, ...]:
+        """Return metrics of which one leads the table: without a primary one, the first learned score that stands alone."""
+        if any(metric.primary for metric in chosen) or not learned:
+            return tuple(chosen)
+        alone = [m.name for name in learned for m in chosen if m.name == name and not m.needs_reference]
+        return tuple(replace(metric, primary=metric.name == (alone or list(learned))[0]) for metric in chosen)
 
     def samples(self, split: Split, subset: str | None = None) -> Sequence[Sample]:
         """Return the prompts of a split in their order."""
@@ -155,12 +185,15 @@ class DiffusionTask(Task):
         return None
 
     def summarise(self, scores: Scores, weights: np.ndarray[Any, Any]) -> dict[str, float]:
-        """Return the weighted means of the per-sample scores, and the two distances to real outputs."""
-        values = {
-            name: float(np.average(score, weights=weights))
-            for name, score in scores.scalars.items()
-            if not np.isnan(score).any()
-        }
+        """Return the weighted means of the scores and the two distances to real outputs.
+
+        A mean is over the samples where the score is defined.
+        """
+        values = {}
+        for name, score in scores.scalars.items():
+            defined = ~np.isnan(score) & (weights > 0)
+            if defined.any():
+                values[name] = float(np.average(score[defined], weights=weights[defined]))
         real = self.real()
         if real is not None and "features" in scores.arrays:
             features = np.asarray(scores.arrays["features"], np.float64)

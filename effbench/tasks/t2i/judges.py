@@ -10,22 +10,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from effbench import zoo
 from effbench.api import PluginError, Sample
 from effbench.tasks.diffusion.distances import RealSet
-
-Array = np.ndarray[Any, Any]
-
-
-class Verdict(NamedTuple):
-    """Scores per image [N], where defined, and ``features`` [N, D]."""
-
-    scalars: dict[str, Array]
-    features: Array
+from effbench.tasks.diffusion.judging import Array, Verdict, real_set
 
 
 class Judge(ABC):
@@ -39,7 +31,7 @@ class Judge(ABC):
 
     def real(self) -> RealSet:
         """Return the features of the real images."""
-        return _real_set(self.folder)
+        return real_set(self.folder)
 
     @abstractmethod
     def judge(self, images: Array, samples: Sequence[Sample]) -> Verdict:
@@ -112,14 +104,6 @@ def find_judge(name: str) -> Judge:
         if (model.judge / file).is_file():
             return kind(model.judge)
     raise PluginError(f"{name}: has no judge of images")
-
-
-@cache
-def _real_set(folder: Path) -> RealSet:
-    from safetensors.numpy import load_file
-
-    features = load_file(folder / "real_features.safetensors")["features"].astype(np.float64)
-    return RealSet(features, float(np.sqrt(np.mean(np.square(features)))))
 
 
 @cache

@@ -8,8 +8,8 @@ distances are not FID or KID and are not named so.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -109,11 +109,7 @@ class TextToImage(DiffusionTask):
     def __init__(self, params: StrictParams | None = None) -> None:
         super().__init__(params)
         chosen = [metric for metric in type(self).metrics if self._applies(metric.name)]
-        if not any(metric.primary for metric in chosen):  # without a judge, the first learned score leads the table
-            given = list(self.params.scorers)
-            leading = [name for name in given if not SCORERS[name].metric.needs_reference] or given
-            chosen = [replace(metric, primary=metric.name == leading[0]) for metric in chosen]
-        self.metrics = tuple(chosen)
+        self.metrics = self.lead(chosen, list(self.params.scorers))
 
     def _applies(self, name: str) -> bool:
         """Return whether these parameters can give a metric at all; one that cannot is no column of the table."""
@@ -145,6 +141,14 @@ class TextToImage(DiffusionTask):
         self.real()
         for scorer in self._scorers.values():
             scorer.check()
+            if scorer.needs_prompts and any("prompt" not in sample.data for sample in self.samples("evaluation")):
+                raise PluginError(
+                    f"scorer {scorer.metric.name!r}: needs prompts, and {self.params.prompts!r} gives labels"
+                )
+
+    def judge_folder(self) -> Path | None:
+        """Return the folder of the judge's weights."""
+        return None if self._judge is None else self._judge.folder
 
     def real(self) -> RealSet | None:
         """Return the features of the judge's real images."""
@@ -186,5 +190,5 @@ class TextToImage(DiffusionTask):
         values = super().summarise(scores, weights)
         for name, scorer in self._scorers.items():
             if name in scores.arrays:
-                values[name] = scorer.summarise(np.asarray(scores.arrays[name], np.float64), weights)
+                values[name] = scorer.summarise(scores.arrays[name], weights)
         return values

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from effbench import zoo
 from effbench.api import PluginError, Sample
-from effbench.tasks.diffusion.distances import RealSet
+from effbench.tasks.diffusion.judging import Array, Verdict
 
-Array = np.ndarray[Any, Any]
 FILE = "videos.safetensors"
-
-
-class Verdict(NamedTuple):
-    """Scores per video [N], where defined, and ``features`` [N, D]."""
-
-    scalars: dict[str, Array]
-    features: Array
 
 
 def find_judge(name: str) -> Path:
@@ -57,12 +47,3 @@ def judge_videos(folder: Path, videos: Array, samples: Sequence[Sample]) -> Verd
             "frame_alignment": seen.names[rows, :, concepts].mean(1).astype(np.float64),
         }
     return Verdict(scalars, seen.features)
-
-
-@cache
-def real_set(folder: Path) -> RealSet:
-    """Return the features of real videos of held-out combinations; free of torch."""
-    from safetensors.numpy import load_file
-
-    features = load_file(folder / "real_features.safetensors")["features"].astype(np.float64)
-    return RealSet(features, float(np.sqrt(np.mean(np.square(features)))))

@@ -12,6 +12,8 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 REACH, WINDOW = 3, 5
+LARGEST_SIDE = 64
+"""Pixels; larger frames are averaged down by a whole factor first: the reach then means something, and memory stays small."""
 STILLNESS = 1e-4
 """Added to the mean squared difference per pixel of displacement, so that a plain ground stands still."""
 
@@ -34,6 +36,7 @@ def motion_of(videos: Array) -> Motion:
 
 
 def _motion(video: Array) -> tuple[float, float]:
+    video = _reduced(video)
     before, after = video[:-1], video[1:]
     forward, backward = flow(before, after), flow(after, before)  # [P, 2, H, W]
     y, x = (grid[None] + shift for grid, shift in zip(np.indices(video.shape[-2:]), np.moveaxis(forward, 1, 0)))
@@ -47,6 +50,17 @@ def _motion(video: Array) -> tuple[float, float]:
     warping = np.square(difference).mean(axis=1)[seen]
     flicker = np.abs(after - before).mean(axis=1)[still]
     return _mean(warping), _mean(flicker)
+
+
+def _reduced(video: Array) -> Array:
+    """Return a video [F, C, H, W] whose shorter side is at most ``LARGEST_SIDE``."""
+    factor = -(-min(video.shape[-2:]) // LARGEST_SIDE)
+    if factor == 1:
+        return video
+    height, width = (size // factor for size in video.shape[-2:])
+    cut = video[..., : height * factor, : width * factor]
+    reduced: Array = cut.reshape(*video.shape[:2], height, factor, width, factor).mean(axis=(3, 5), dtype=np.float32)
+    return reduced
 
 
 def _mean(values: Array) -> float:
@@ -64,13 +78,15 @@ def flow(before: Array, after: Array) -> Array:
         ((dy, dx) for dy in range(-REACH, REACH + 1) for dx in range(-REACH, REACH + 1)),
         key=lambda s: abs(s[0]) + abs(s[1]),
     )
-    costs = []
-    for dy, dx in shifts:
+    least = torch.full((len(a), height, width), torch.inf)
+    best = torch.zeros((len(a), height, width), dtype=torch.long)
+    for number, (dy, dx) in enumerate(shifts):
         moved = padded[..., REACH + dy : REACH + dy + height, REACH + dx : REACH + dx + width]
         squared = (moved - a).square().mean(1, keepdim=True)
         around = torch.nn.functional.avg_pool2d(
             squared, WINDOW, stride=1, padding=WINDOW // 2, count_include_pad=False
         )[:, 0]
-        costs.append(around + STILLNESS * (abs(dy) + abs(dx)))
-    best = torch.stack(costs).argmin(0)  # [P, H, W]
+        cost = around + STILLNESS * (abs(dy) + abs(dx))
+        is_less = cost < least
+        least, best = torch.where(is_less, cost, least), torch.where(is_less, number, best)
     return np.moveaxis(np.array(shifts)[best.numpy()], -1, 1)

@@ -19,11 +19,12 @@ from effbench.tasks.diffusion.distances import RealSet
 from effbench.tasks.diffusion.drawing import Drawer
 from effbench.tasks.diffusion.fidelity import METRICS as FIDELITY
 from effbench.tasks.diffusion.fidelity import fidelity
+from effbench.tasks.diffusion.judging import real_set
 from effbench.tasks.diffusion.prompts import PromptSource
 from effbench.tasks.diffusion.system import DiffusionSystem
 from effbench.tasks.diffusion.task import DiffusionParams, DiffusionTask
 from effbench.tasks.diffusion.videos import DRAWERS
-from effbench.tasks.t2v.judge import find_judge, judge_videos, real_set
+from effbench.tasks.t2v.judge import find_judge, judge_videos
 from effbench.tasks.t2v.motion import motion_of
 from effbench.tasks.t2v.vbench import METRICS as VBENCH
 from effbench.tasks.t2v.vbench import Dimension, check_vbench, score_videos
@@ -123,7 +124,8 @@ class TextToVideo(DiffusionTask):
     def __init__(self, params: StrictParams | None = None) -> None:
         super().__init__(params)
         self._device = "cpu"
-        self.metrics = tuple(metric for metric in type(self).metrics if self._applies(metric.name))
+        chosen = [metric for metric in type(self).metrics if self._applies(metric.name)]
+        self.metrics = self.lead(chosen, [f"vbench_{name}" for name in self.params.vbench])
 
     def _applies(self, name: str) -> bool:
         """Return whether these parameters can give a metric at all; one that cannot is no column of the table."""
@@ -133,8 +135,9 @@ class TextToVideo(DiffusionTask):
             is_judged = self._judge is not None
         except PluginError:  # said where the parameters are checked
             is_judged = True
-        judged = [metric.name for metric in (*JUDGED[1:], *DISTANCES)]
-        return is_judged or name not in judged  # the primary one stays as a column that says why it is empty
+        if name == JUDGED[0].name:  # stays as a column that says why it is empty, unless another score can lead
+            return is_judged or not self.params.vbench
+        return is_judged or name not in (metric.name for metric in (*JUDGED, *DISTANCES))
 
     @cached_property
     def _judge(self) -> Path | None:
@@ -148,6 +151,10 @@ class TextToVideo(DiffusionTask):
         self.real()
         if self.params.vbench:
             check_vbench()
+
+    def judge_folder(self) -> Path | None:
+        """Return the folder of the judge's weights."""
+        return self._judge
 
     def real(self) -> RealSet | None:
         """Return the features of the judge's real videos."""

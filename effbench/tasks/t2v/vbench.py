@@ -6,7 +6,6 @@ other form of video. The six dimensions that need a detector's vocabulary per pr
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import tempfile
 from collections.abc import Sequence
@@ -15,7 +14,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from effbench.api import Metric, PluginError
+from effbench.api import Metric
+from effbench.tasks.diffusion.packages import refuse_unless_it_imports
 
 Array = np.ndarray[Any, Any]
 Dimension = Literal[
@@ -29,6 +29,8 @@ Dimension = Literal[
     "overall_consistency",
 ]
 FRAMES_PER_SECOND = 8
+SCALES = {"imaging_quality": 100.0}
+"""What VBench divides a dimension's mean by, after it has listed the videos' own values."""
 METRICS = tuple(
     Metric(
         f"vbench_{name}", "", higher_is_better=True, description=f"VBench, {name.replace('_', ' ')}, mean over videos"
@@ -38,11 +40,12 @@ METRICS = tuple(
 
 
 def check_vbench() -> None:
-    """Raise ``PluginError`` where the package is missing; free of torch."""
-    if importlib.util.find_spec("vbench") is None:
-        raise PluginError(
-            "vbench: needs the package 'vbench': pip install --no-deps vbench (its pins conflict with ours)"
-        )
+    """Raise ``PluginError`` where the package does not import."""
+    refuse_unless_it_imports(
+        "vbench",
+        "vbench",
+        "pip install vbench into an environment with the versions that it pins, which are not EffBench's",
+    )
 
 
 def score_videos(videos: Array, prompts: Sequence[str], dimensions: Sequence[str], device: str) -> dict[str, Array]:
@@ -65,7 +68,7 @@ def score_videos(videos: Array, prompts: Sequence[str], dimensions: Sequence[str
             mode="custom_input",
         )
         found = json.loads((Path(scratch) / "batch_eval_results.json").read_text())
-    return {f"vbench_{name}": _in_order(found[name][1], names) for name in dimensions}
+    return {f"vbench_{name}": _in_order(found[name][1], names) / SCALES.get(name, 1.0) for name in dimensions}
 
 
 def _in_order(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> Array:

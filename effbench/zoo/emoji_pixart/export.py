@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors.torch import load_file
 
-from effbench.zoo.checkpoints import facts_of, load_ema
+from effbench.zoo.checkpoints import begun_from, facts_of, load_ema
 from effbench.zoo.emoji_pixart.autoencoder import PLAN as AUTOENCODER_PLAN
 from effbench.zoo.emoji_pixart.autoencoder import build_autoencoder
 from effbench.zoo.emoji_pixart.curve import LISTS, accuracy, save_sheet, trained_judge
 from effbench.zoo.emoji_pixart.denoiser import CAPTION_DROPOUT, STAGES
 from effbench.zoo.emoji_pixart.models import build_denoiser
 from effbench.zoo.emoji_pixart.sampling import GUIDANCE, STEPS, assemble, draw
+from effbench.zoo.emoji_pixart.shipped import START
 from effbench.zoo.emoji_scenes.concepts import world
 from effbench.zoo.emoji_scenes.prompts import prompts
 from effbench.zoo.shipping import curve_of, parameters_of, save_pipeline, share_text, write_card, write_quality
@@ -79,6 +80,7 @@ def card(pipeline: PixArtSigmaPipeline, work: Path) -> dict[str, Any]:
         "autoencoder": {**AUTOENCODER_PLAN._asdict(), **_numbers(facts_of(work / "autoencoder.safetensors"))},
         "caption_dropout": CAPTION_DROPOUT,
         "stages": [{**stage.plan._asdict(), "batch": stage.batch, "side": 64 // stage.shrink} for stage in STAGES],
+        "begun_from": begun_from(work / START, "nothing"),
         "trained": runs,
         "curve": [line for line in lines if "loss" not in line or line["step"] % 250 == 0],
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from effbench.zoo.emoji_scenes.tokens import tokenizer
-from effbench.zoo.flow import Denoiser, sampler
+from effbench.zoo.flow import Denoiser, own_noise, sampler
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderTiny, PixArtSigmaPipeline
@@ -41,10 +41,7 @@ def draw(
 ) -> torch.Tensor:
     """Return one image [N, 3, 64, 64] in [0, 1] per sentence; its noise depends on its place and the seed."""
     size = pipeline.transformer.config.sample_size
-    shape = (pipeline.transformer.config.in_channels, size, size)
-    noise = torch.stack(
-        [torch.randn(shape, generator=torch.Generator().manual_seed(1000 * seed + i)) for i in range(len(sentences))]
-    )
+    noise = own_noise((pipeline.transformer.config.in_channels, size, size), len(sentences), seed)
     images = []
     for start in range(0, len(sentences), batch):
         images.append(

@@ -11,6 +11,8 @@ from effbench import zoo
 from effbench.zoo.checkpoints import save_atomically, save_start
 from effbench.zoo.flow import Denoiser
 
+START = "shipped.start.safetensors"
+
 
 def unpack(work: Path) -> Path:
     """Write autoencoder, judge and denoiser of the package into the work folder and return the denoiser's file.
@@ -24,7 +26,7 @@ def unpack(work: Path) -> Path:
     psnr_db = {"held_out_psnr_db": str(model.card["autoencoder"]["held_out_psnr_db"])}
     put_unless_there(pipeline.vae.state_dict(), work / "autoencoder.safetensors", psnr_db)
     put_judge("zoo:emoji-judge", "encoder.safetensors", work / "judge.safetensors")
-    path = work / "shipped.start.safetensors"
+    path = work / START
     save_start(path, Denoiser(pipeline.text_encoder, pipeline.transformer), {"begun_from": model.name})
     return path
 

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from effbench.tasks.diffusion.images import SdxlDrawer
-from effbench.tasks.diffusion.system import DiffusionSystem
+from effbench.zoo.emoji_pixart.autoencoder import LATENT_CHANNELS, LATENT_SIZE
 from effbench.zoo.emoji_scenes.compose import SIDE
 from effbench.zoo.emoji_turbo.distil import STEPS
-from effbench.zoo.emoji_turbo.models import MAX_TOKENS, TurboDenoiser, tokenizer
-from effbench.zoo.flow import sampler
+from effbench.zoo.emoji_turbo.models import TurboDenoiser, tokenizer
+from effbench.zoo.flow import own_noise, sampler
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderTiny, StableDiffusionXLPipeline
@@ -48,14 +47,17 @@ def draw(
     guidance: float = 1.0,
 ) -> torch.Tensor:
     """Return one image [N, 3, 64, 64] in [0, 1] per sentence; its noise depends on its place and the seed."""
-    system, drawer = DiffusionSystem(pipeline, steps, guidance, SIDE, SIDE, MAX_TOKENS), SdxlDrawer()
-    shape = drawer.noise_shape(system)
-    noise = torch.stack(
-        [torch.randn(shape, generator=torch.Generator().manual_seed(1000 * seed + i)) for i in range(len(sentences))]
-    )
-    samples = [{"prompt": words} for words in sentences]
+    noise = own_noise((LATENT_CHANNELS, LATENT_SIZE, LATENT_SIZE), len(sentences), seed)
     parts = [
-        drawer.draw(system, samples[i : i + BATCH], noise[i : i + BATCH]).pictures
-        for i in range(0, len(samples), BATCH)
+        pipeline(
+            list(sentences[i : i + BATCH]),
+            num_inference_steps=steps,
+            guidance_scale=guidance,
+            latents=noise[i : i + BATCH],
+            height=SIDE,
+            width=SIDE,
+            output_type="pt",
+        ).images
+        for i in range(0, len(sentences), BATCH)
     ]
     return torch.cat(parts).clamp(0, 1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors.torch import load_file
 
-from effbench.zoo.checkpoints import facts_of, load_ema
+from effbench.zoo.checkpoints import begun_from, facts_of, load_ema
 from effbench.zoo.emoji_pixart.autoencoder import build_autoencoder
 from effbench.zoo.emoji_pixart.curve import save_sheet
 from effbench.zoo.emoji_pixart.denoiser import COARSE
@@ -18,6 +18,7 @@ from effbench.zoo.moving_emoji.prompts import entries
 from effbench.zoo.moving_emoji_latte.curve import LISTS, accuracy, trained_judge
 from effbench.zoo.moving_emoji_latte.models import build_denoiser
 from effbench.zoo.moving_emoji_latte.sampling import GUIDANCE, STEPS, assemble, draw
+from effbench.zoo.moving_emoji_latte.shipped import START
 from effbench.zoo.moving_emoji_latte.train import BATCH, CAPTION_DROPOUT, PLAN
 from effbench.zoo.shipping import curve_of, parameters_of, save_pipeline, share_text, write_card, write_quality
 
@@ -72,7 +73,8 @@ def main() -> None:
         "sampler": {"steps": STEPS, "guidance": GUIDANCE},
         "size": [SIDE, SIDE],
         "parameters": {name: parameters_of(part) for name, part in parts.items()},
-        "begun_from": f"emoji-pixart, stage {COARSE.plan.name}",
+        "begun_from": begun_from(args.work / START, f"emoji-pixart, stage {COARSE.plan.name}"),
+        "autoencoder": {k: float(v) for k, v in facts_of(args.work / "autoencoder.safetensors").items()},
         "plan": {**PLAN._asdict(), "batch": BATCH, "caption_dropout": CAPTION_DROPOUT},
         "trained": {name: float(value) for name, value in facts.items()},
         "quality": quality,

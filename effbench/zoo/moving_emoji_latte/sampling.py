@@ -1,4 +1,4 @@
-"""From trained parts to a ``LattePipeline``, and from the pipeline to videos, the way the task draws them."""
+"""From trained parts to a ``LattePipeline``, and from the pipeline to videos."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from effbench.tasks.diffusion.system import DiffusionSystem
-from effbench.tasks.diffusion.videos import LatteDrawer
-from effbench.zoo.flow import sampler
+from effbench.zoo.emoji_pixart.autoencoder import LATENT_CHANNELS
+from effbench.zoo.flow import own_noise, sampler
 from effbench.zoo.moving_emoji.compose import FRAMES, SIDE
 from effbench.zoo.moving_emoji_latte.models import MAX_TOKENS, VideoDenoiser, tokenizer
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderTiny, LattePipeline
 
-STEPS, GUIDANCE = 20, 3.0
+STEPS, GUIDANCE, BATCH = 20, 3.0, 20
 
 
 def assemble(denoiser: VideoDenoiser, autoencoder: AutoencoderTiny) -> LattePipeline:
@@ -39,13 +38,32 @@ def draw(
     pipeline: LattePipeline, sentences: Sequence[str], seed: int, steps: int = STEPS, guidance: float = GUIDANCE
 ) -> torch.Tensor:
     """Return one video [N, F, 3, H, W] in [0, 1] per sentence; its noise depends on its place and the seed."""
-    system = DiffusionSystem(pipeline, steps, guidance, SIDE, SIDE, MAX_TOKENS, FRAMES)
-    shape = LatteDrawer().noise_shape(system)
-    noise = torch.stack(
-        [torch.randn(shape, generator=torch.Generator().manual_seed(1000 * seed + i)) for i in range(len(sentences))]
-    )
-    samples = [{"prompt": words} for words in sentences]
-    parts = [
-        LatteDrawer().draw(system, samples[i : i + 20], noise[i : i + 20]).pictures for i in range(0, len(samples), 20)
-    ]
+    noise = own_noise((LATENT_CHANNELS, FRAMES, SIDE // 4, SIDE // 4), len(sentences), seed)
+    parts = []
+    for start in range(0, len(sentences), BATCH):
+        words = list(sentences[start : start + BATCH])
+        given, mask = embed(pipeline, words)
+        parts.append(
+            pipeline(
+                prompt_embeds=given * mask[..., None],
+                negative_prompt_embeds=embed(pipeline, [""] * len(words))[0],
+                negative_prompt=None,
+                num_inference_steps=steps,
+                guidance_scale=guidance,
+                video_length=FRAMES,
+                latents=noise[start : start + BATCH],
+                height=SIDE,
+                width=SIDE,
+                clean_caption=False,
+                mask_feature=False,
+                output_type="pt",
+            ).frames
+        )
     return torch.cat(parts).clamp(0, 1)
+
+
+def embed(pipeline: LattePipeline, sentences: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return (embeddings [N, 16, D], mask [N, 16]) of sentences, all padded to the length of the training."""
+    tokens = pipeline.tokenizer(sentences, padding="max_length", max_length=MAX_TOKENS, return_tensors="pt")
+    embeddings = pipeline.text_encoder(tokens.input_ids, attention_mask=tokens.attention_mask)[0]
+    return embeddings, tokens.attention_mask.to(embeddings.dtype)

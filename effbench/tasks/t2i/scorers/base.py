@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -10,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from effbench.api import Metric, PluginError
+from effbench.tasks.diffusion.packages import refuse_unless_it_imports
 
 Array = np.ndarray[Any, Any]
 
@@ -22,15 +22,17 @@ class Scorer(ABC):
     """Module that must be importable."""
     install: ClassVar[str] = "pip install 'effbench[hub]'"
     """How to get it."""
+    needs_prompts: ClassVar[bool] = True
     needs_real_images: ClassVar[bool] = False
+    kept_out: ClassVar[tuple[str, ...]] = ("network", "_parts")
+    """Attributes that stay in the process that made them."""
 
     def __init__(self, weights: str | None = None, real_images: str | None = None, device: str = "cpu") -> None:
         self.weights, self.real_images, self.device = weights, real_images, device
 
     def check(self) -> None:
         """Raise ``PluginError`` where a package or the folder of real images is missing; free of torch."""
-        if importlib.util.find_spec(self.package) is None:
-            raise PluginError(f"scorer {self.metric.name!r}: needs the package {self.package!r}: {self.install}")
+        refuse_unless_it_imports(f"scorer {self.metric.name!r}", self.package, self.install)
         if self.needs_real_images and not self.real_images:
             raise PluginError(f"scorer {self.metric.name!r}: needs real_images, a folder of pictures to compare with")
 
@@ -38,8 +40,12 @@ class Scorer(ABC):
     def score(self, images: Array, prompts: Sequence[str], reference: Array | None) -> Array | None:
         """Return [N], or features [N, D] for a metric of a set, of images [N, 3, H, W] in [0, 1]; None: not defined."""
 
-    def summarise(self, features: Array, weights: Array) -> float:
-        """Return the metric of a set from the features of its images."""
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave networks and what was made with them behind: the object goes to every worker."""
+        return {name: value for name, value in self.__dict__.items() if name not in self.kept_out}
+
+    def summarise(self, features: Sequence[Array], weights: Array) -> float:
+        """Return the metric of a set from the features of its images, one array each; numpy only."""
         raise NotImplementedError(f"{self.metric.name} is a metric of single images")
 
 

@@ -1,7 +1,13 @@
-"""FID (Heusel et al. 2017): torchmetrics' Inception features of the pool layer, and our Fréchet distance on them."""
+"""FID (Heusel et al. 2017): torchmetrics' Inception features of the pool layer, and our Fréchet distance on them.
+
+The real pictures go through the network once, in a worker and on its device; their mean and covariance are kept in the
+user's cache under a hash of the files, where the parent reads them without torch.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -10,18 +16,22 @@ from typing import Any
 import numpy as np
 
 from effbench.api import Metric, PluginError
-from effbench.tasks.diffusion.distances import RealSet, frechet_distance
+from effbench.tasks.diffusion.distances import FewFrechet
 from effbench.tasks.t2i.scorers.base import Array, Scorer
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+BATCH = 32
+FEATURES = 2048
 
 
 class Fid(Scorer):
     """``real_images`` are the pictures to compare with; few samples bias it upwards, alike for every method."""
 
     metric = Metric("fid", "", higher_is_better=False, per="set", description="FID on Inception pool features (2048)")
+    needs_prompts = False
     package = "torch_fidelity"
     needs_real_images = True
+    kept_out = ("network", "_files", "statistics", "_last")
 
     def check(self) -> None:
         """Raise ``PluginError`` where the folder holds no pictures, too."""
@@ -39,18 +49,47 @@ class Fid(Scorer):
         """Return the network, images [N, 3, H, W] uint8 -> features [N, 2048]."""
         from torchmetrics.image.fid import NoTrainInceptionV3
 
-        net = NoTrainInceptionV3("inception-v3-compat", ["2048"], self.weights)
+        net = NoTrainInceptionV3("inception-v3-compat", [str(FEATURES)], self.weights)
         return net.to(self.device).eval()
 
-    @cached_property
-    def _real(self) -> RealSet:
-        from PIL import Image
-
-        parts = []
+    def cache_file(self) -> Path:
+        """Return where the real pictures' statistics are kept: a hash of names, sizes, times and weights."""
+        digest = hashlib.sha256(f"{self.weights}".encode())
         for file in self._files:
+            facts = file.stat()
+            digest.update(f"{file.name}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
+        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        return root / "effbench" / "fid" / f"{digest.hexdigest()[:24]}.safetensors"
+
+    @cached_property
+    def statistics(self) -> tuple[Array, Array]:
+        """Return (mean [D], covariance [D, D]) of the real pictures; numpy only, from the cache."""
+        from safetensors.numpy import load_file
+
+        kept = load_file(self.cache_file())
+        return kept["mean"], kept["covariance"]
+
+    def keep_statistics(self) -> None:
+        """Compute the real pictures' statistics on the device unless the cache has them."""
+        from PIL import Image
+        from safetensors.numpy import save_file
+
+        path = self.cache_file()
+        if path.exists():
+            return
+        count, total, products = 0, np.zeros(0), np.zeros((0, 0))
+        for file in self._files:  # pictures differ in size, so they go one by one
             picture = np.asarray(Image.open(file).convert("RGB"), np.float32).transpose(2, 0, 1) / 255
-            parts.append(self._features(picture[None]))
-        return RealSet(np.concatenate(parts))
+            found = self._features(picture[None])
+            if not count:
+                total, products = np.zeros(found.shape[1]), np.zeros((found.shape[1],) * 2)
+            total, products, count = total + found[0], products + np.outer(found[0], found[0]), count + 1
+        mean = total / count
+        covariance = (products - count * np.outer(mean, mean)) / (count - 1)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        save_file({"mean": mean, "covariance": covariance}, temporary)
+        temporary.replace(path)
 
     def _features(self, images: Array) -> Array:
         """Return [N, 2048]; the network resizes with antialiasing, and no file format comes between."""
@@ -58,13 +97,18 @@ class Fid(Scorer):
 
         pixels = torch.from_numpy((images.clip(0, 1) * 255).round().astype(np.uint8)).to(self.device)
         with torch.no_grad():
-            found = self.network(pixels)
-        return np.asarray(found.reshape(len(images), -1).cpu().numpy(), np.float64)
+            found = [self.network(part) for part in pixels.split(BATCH)]
+        return np.asarray(torch.cat(found).reshape(len(images), -1).cpu().numpy(), np.float64)
 
     def score(self, images: Array, prompts: Sequence[str], reference: Array | None) -> Array:
         """Return the features."""
+        self.keep_statistics()
         return self._features(images)
 
-    def summarise(self, features: Array, weights: Array) -> float:
+    def summarise(self, features: Sequence[Array], weights: Array) -> float:
         """Return the distance to the real pictures."""
-        return frechet_distance(features, weights, self._real)
+        last: tuple[Any, FewFrechet] | None = self.__dict__.get("_last")
+        if last is None or last[0] is not features:
+            last = (features, FewFrechet(np.asarray(features, np.float64), *self.statistics))
+            self.__dict__["_last"] = last
+        return last[1].distance(weights)

@@ -1,4 +1,4 @@
-"""Human Preference Score v2.1 (Wu et al. 2023), through its own package."""
+"""Human Preference Score v2.1 (Wu et al. 2023), through its own package, which loads its network anew for every call."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class HpsV2(Scorer):
 
     metric = Metric("hps_v2", "", higher_is_better=True, description="Human Preference Score v2.1, mean over prompts")
     package = "hpsv2"
-    install = "pip install --no-deps hpsv2 (its pins conflict with EffBench's versions)"
+    install = "pip install hpsv2 into an environment with the versions that it pins, which are not EffBench's"
 
     def score(self, images: Array, prompts: Sequence[str], reference: Array | None) -> Array:
         """Return the score of each image for its prompt."""

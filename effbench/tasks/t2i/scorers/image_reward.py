@@ -17,6 +17,7 @@ class ImageReward(Scorer):
 
     metric = Metric("image_reward", "", higher_is_better=True, description="ImageReward-v1.0, mean over prompts")
     package = "ImageReward"
+    install = "pip install image-reward into an environment with a transformers that it takes (below 5)"
 
     @cached_property
     def network(self) -> Any:

@@ -18,6 +18,7 @@ class Lpips(Scorer):
     metric = Metric(
         "lpips", "", higher_is_better=False, needs_reference=True, description="LPIPS to the reference's image"
     )
+    needs_prompts = False
     package = "torchvision"
 
     @cached_property
