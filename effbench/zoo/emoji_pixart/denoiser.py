@@ -38,7 +38,7 @@ class Stage(NamedTuple):
 
 
 COARSE = Stage(Plan("coarse", steps=1100, lr=1e-3, warmup=200, decay_share=0.1, ema_decay=0.998), 128, 2)
-FULL = Stage(Plan("full", steps=2600, lr=8e-4, warmup=100, decay_share=0.4, ema_decay=0.998), 64, 1)
+FULL = Stage(Plan("full", steps=2000, lr=8e-4, warmup=100, decay_share=0.4, ema_decay=0.998), 64, 1)
 STAGES = (COARSE, FULL)
 
 
