@@ -28,7 +28,7 @@ from effbench.zoo.moving_emoji_latte.curve import Curve
 from effbench.zoo.moving_emoji_latte.models import MAX_TOKENS, begin_from, build_denoiser, tokenizer
 from effbench.zoo.moving_emoji_latte.shipped import unpack
 
-PLAN = Plan("moving", steps=2400, lr=8e-4, warmup=100, decay_share=0.4, ema_decay=0.998)
+PLAN = Plan("moving", steps=2000, lr=8e-4, warmup=100, decay_share=0.4, ema_decay=0.998)
 BATCH = 16
 CAPTION_DROPOUT = 0.1
 
