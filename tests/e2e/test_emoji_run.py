@@ -29,7 +29,7 @@ methods:
   - {id: reference, use: reference, role: reference}
   - {use: int8-dynamic}
 measure: {latency: null, energy: "off"}
-stats: {resamples: 100}
+stats: {resamples: 200}
 output: {outputs: all}
 """
 
