@@ -48,10 +48,11 @@ def share_text(share: float, count: int) -> str:
 def save_pipeline(pipeline: Any, folder: Path) -> Any:
     """Write a pipeline in fp16 (its parts are rounded in place) and return it as a reader in fp32 gets it."""
     pipeline.to(torch.float16).save_pretrained(folder, safe_serialization=True)
-    config = folder / "vae" / "config.json"
-    facts = json.loads(config.read_text())
-    if facts["_class_name"] == "AutoencoderTiny":
-        facts.pop("block_out_channels")  # it is derived when it is built, and a file that names it earns a warning
+    for config in sorted(folder.glob("*/config.json")):
+        facts = json.loads(config.read_text())
+        facts.pop("_name_or_path", None)  # where a part was loaded from on the machine that exported it
+        if facts.get("_class_name") == "AutoencoderTiny":
+            facts.pop("block_out_channels")  # it is derived when it is built, and a file that names it earns a warning
         config.write_text(json.dumps(facts, indent=2) + "\n")
     loaded = type(pipeline).from_pretrained(folder, dtype=torch.float32, local_files_only=True)
     loaded.set_progress_bar_config(disable=True)

@@ -96,6 +96,8 @@ def test_every_embedded_model_describes_itself_and_is_small(name, cli):
     assert model.card["bytes"] <= (16e6 if name == "moving-emoji-latte" else 12e6)  # its card says why it is larger
     assert {"id", "licence", "data", "recipe", "seed", "curve", "sha256"} <= set(model.card)
     assert yaml.safe_load((model.folder / "card.yaml").read_text()) == model.card
+    configs = list((model.folder / "weights").rglob("*.json"))
+    assert not any("_name_or_path" in config.read_text() for config in configs)  # a path of the exporting machine
     if model.weights.is_dir():
         assert (model.folder / "samples.png").is_file()
         assert not list(model.folder.rglob("*.bin")) and not list(model.folder.rglob("*.pt"))

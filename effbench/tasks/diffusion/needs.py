@@ -134,7 +134,7 @@ def _hub_files(source: Source) -> dict[str, int] | None:
 
     try:
         info = HfApi().model_info(source.location, revision=source.revision, files_metadata=True, timeout=20)
-    except Exception:  # noqa: BLE001 - without the hub nothing can be fetched, and the loader will say so
+    except Exception:  # noqa: BLE001 - the hub's client raises its own errors and its HTTP library's; the loader says which
         return None
     files = {f.rfilename: int(f.size or 0) for f in info.siblings or ()}
     needed = {}

@@ -12,7 +12,7 @@ from effbench.zoo.checkpoints import load_ema
 from effbench.zoo.digits_dit.train import BATCH, LABEL_DROPOUT, PLAN, SEED, build_transformer, shipped_autoencoder
 from effbench.zoo.emoji_pixart.curve import save_sheet
 from effbench.zoo.flow import sampler
-from effbench.zoo.shipping import curve_of, parameters_of, write_card
+from effbench.zoo.shipping import curve_of, parameters_of, save_pipeline, write_card
 
 if TYPE_CHECKING:
     from diffusers import DiTPipeline
@@ -67,7 +67,7 @@ def main() -> None:
         "training_s": float(facts["training_s"]),
         "curve": [line for line in curve_of(args.work, (PLAN.name,)) if line["step"] % 250 == 0],
     }
-    pipeline.to(torch.float16).save_pretrained(args.folder / "weights" / "pipeline", safe_serialization=True)
+    save_pipeline(pipeline, args.folder / "weights" / "pipeline")
     write_card(args.folder, card)
 
 
