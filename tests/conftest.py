@@ -13,11 +13,15 @@ PACKAGE = Path(__file__).parent / "plugin_package"
 
 
 @pytest.fixture(scope="session")
-def toy_plugin(tmp_path_factory):
+def shared(tmp_path_factory):
+    """Return a temporary folder that all workers of one test run see."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if hasattr(sys, "_called_from_xdist") else base
+
+
+@pytest.fixture(scope="session")
+def toy_plugin(shared):
     """Return the folder that the toy package is installed in; it is on sys.path of this process too."""
-    shared = (
-        tmp_path_factory.getbasetemp().parent if hasattr(sys, "_called_from_xdist") else tmp_path_factory.getbasetemp()
-    )
     target = shared / "toy-plugin"
     with FileLock(f"{target}.lock"):
         if not target.exists():

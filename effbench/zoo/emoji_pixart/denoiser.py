@@ -6,6 +6,7 @@ are relative to the model's grid, so that the second goes on from its weights at
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,10 +15,11 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from effbench.zoo.checkpoints import load_ema
+from effbench.zoo.checkpoints import load_ema, put
 from effbench.zoo.emoji_pixart.autoencoder import build_autoencoder
-from effbench.zoo.emoji_pixart.curve import Curve
+from effbench.zoo.emoji_pixart.curve import SEED, Curve
 from effbench.zoo.emoji_pixart.models import build_denoiser
+from effbench.zoo.emoji_pixart.sampling import assemble, draw
 from effbench.zoo.emoji_scenes.compose import Composer, to_tensor
 from effbench.zoo.emoji_scenes.concepts import world
 from effbench.zoo.emoji_scenes.language import sentence
@@ -63,5 +65,10 @@ def train_denoiser(composer: Composer, work: Path, stage: Stage, start_from: Pat
         ids, mask = tokens(["" if drop else sentence(scene) for scene, drop in zip(said, dropped)])
         return flow_loss(model, latents, ids, mask, generator)
 
-    curve = Curve(work, stage.plan.name, autoencoder) if stage.shrink == 1 else None
+    def draws(ema: dict[str, torch.Tensor], sentences: Sequence[str]) -> torch.Tensor:
+        denoiser = build_denoiser()
+        put(ema, denoiser)
+        return draw(assemble(denoiser, autoencoder), sentences, SEED)
+
+    curve = Curve(work, stage.plan.name, draws) if stage.shrink == 1 else None
     fit(model, loss_of, stage.plan, work, None if curve is None else curve.look)

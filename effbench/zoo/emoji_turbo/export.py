@@ -16,14 +16,14 @@ from effbench.zoo.emoji_scenes.prompts import prompts
 from effbench.zoo.emoji_turbo.distil import GUIDANCE, STEPS
 from effbench.zoo.emoji_turbo.models import build_denoiser
 from effbench.zoo.emoji_turbo.sampling import assemble, draw
-from effbench.zoo.emoji_turbo.train import BATCH, CAPTION_DROPOUT, STUDENT, TEACHER
+from effbench.zoo.emoji_turbo.train import BATCH, CAPTION_DROPOUT, STUDENT, TEACHER, TEACHER_STEPS
 from effbench.zoo.shipping import curve_of, parameters_of, save_pipeline, share_text, write_card, write_quality
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline
 
 FOLDER = Path(__file__).parent
-SEED, TEACHER_STEPS = 2, 20
+SEED = 2
 
 
 def trained(work: Path, stage: str, solver_order: int) -> StableDiffusionXLPipeline:
@@ -74,7 +74,7 @@ def main() -> None:
             n: {k: float(v) for k, v in facts_of(args.work / f"{n}.checkpoint.safetensors").items()} for n in plans
         },
         "quality": quality,
-        "curve": [line for line in curve_of(args.work, tuple(plans)) if line["step"] % 250 == 0],
+        "curve": [line for line in curve_of(args.work, tuple(plans)) if line["step"] % 250 == 0 or "loss" not in line],
     }
     write_card(args.folder, card)
     write_quality(

@@ -6,6 +6,7 @@ Uses the autoencoder and the judge of ``make zoo-emoji-pixart``, in the same wor
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,20 +14,24 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from effbench.zoo.checkpoints import facts_of, load_ema
+from effbench.zoo.checkpoints import facts_of, load_ema, put
 from effbench.zoo.emoji_pixart.autoencoder import build_autoencoder
+from effbench.zoo.emoji_pixart.curve import SEED, Curve
 from effbench.zoo.emoji_scenes.compose import Composer, to_tensor
 from effbench.zoo.emoji_scenes.concepts import load_pictures, world
 from effbench.zoo.emoji_scenes.language import sentence
 from effbench.zoo.emoji_scenes.splits import draw_ground, draw_scene
-from effbench.zoo.emoji_turbo.distil import distillation_loss
+from effbench.zoo.emoji_turbo.distil import GUIDANCE, STEPS, distillation_loss
 from effbench.zoo.emoji_turbo.models import build_denoiser, token_ids
+from effbench.zoo.emoji_turbo.sampling import assemble, draw
 from effbench.zoo.fitting import Plan, fit
 from effbench.zoo.flow import flow_batch
 
-TEACHER = Plan("turbo-teacher", steps=4000, lr=8e-4, warmup=100, decay_share=0.4, ema_decay=0.998)
+TEACHER = Plan("turbo-teacher", steps=2400, lr=8e-4, warmup=100, decay_share=0.4, ema_decay=0.998)
 STUDENT = Plan("turbo", steps=1500, lr=3e-4, warmup=50, decay_share=0.6, ema_decay=0.995)
 BATCH, CAPTION_DROPOUT = 64, 0.1
+TEACHER_STEPS = 20
+"""Of the teacher when it is looked at."""
 
 
 class Scenes:
@@ -47,6 +52,14 @@ class Scenes:
         ids = token_ids(["" if drop else sentence(scene) for scene, drop in zip(said, dropped)])
         return latents, ids, torch.Generator().manual_seed(int(rng.integers(2**62)))
 
+    def images(
+        self, ema: dict[str, torch.Tensor], solver_order: int, sentences: Sequence[str], steps: int, guidance: float
+    ) -> torch.Tensor:
+        """Return what the network with these parameters draws, [N, 3, 64, 64] in [0, 1]."""
+        denoiser = build_denoiser()
+        put(ema, denoiser)
+        return draw(assemble(denoiser, self.autoencoder, solver_order), sentences, SEED, steps, guidance)
+
 
 def train_teacher(scenes: Scenes, work: Path) -> None:
     """Train the teacher by flow matching; its last checkpoint stays."""
@@ -58,7 +71,10 @@ def train_teacher(scenes: Scenes, work: Path) -> None:
         mixed, s, velocity = flow_batch(latents, generator)
         return nn.functional.mse_loss(model(mixed, s, *model.embed(ids)), velocity)
 
-    fit(model, loss_of, TEACHER, work)
+    def draws(ema: dict[str, torch.Tensor], sentences: Sequence[str]) -> torch.Tensor:
+        return scenes.images(ema, 2, sentences, TEACHER_STEPS, GUIDANCE)
+
+    fit(model, loss_of, TEACHER, work, Curve(work, TEACHER.name, draws).look)
 
 
 def train_student(scenes: Scenes, work: Path) -> None:
@@ -73,7 +89,10 @@ def train_student(scenes: Scenes, work: Path) -> None:
         latents, ids, generator = scenes.draw(1, step, 0.0)
         return distillation_loss(student, teacher, latents, ids, empty, generator)
 
-    fit(student, loss_of, STUDENT, work)
+    def draws(ema: dict[str, torch.Tensor], sentences: Sequence[str]) -> torch.Tensor:
+        return scenes.images(ema, 1, sentences, STEPS, 1.0)
+
+    fit(student, loss_of, STUDENT, work, Curve(work, STUDENT.name, draws).look)
 
 
 def is_done(work: Path, plan: Plan) -> bool:
