@@ -1,6 +1,7 @@
 """Fixtures for every test: the third-party toy package, installed once."""
 
 import importlib
+import os
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ PACKAGE = Path(__file__).parent / "plugin_package"
 def shared(tmp_path_factory):
     """Return a temporary folder that all workers of one test run see."""
     base = tmp_path_factory.getbasetemp()
-    return base.parent if hasattr(sys, "_called_from_xdist") else base
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @pytest.fixture(scope="session")
