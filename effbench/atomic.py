@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from effbench.errors import StoreError
 
@@ -48,6 +49,19 @@ def write_content_named(folder: Path, stem: str, suffix: str, write: Callable[[P
         temporary.unlink(missing_ok=True)
         raise StoreError(f"{folder / stem}: cannot be saved: {error.strerror or error}") from error
     return path
+
+
+def save_tensors(tensors: Mapping[str, Any], path: Path, metadata: Mapping[str, str] | None = None) -> None:
+    """Save numpy arrays as safetensors; raise ``OSError`` where the file cannot be written, as other writers do."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    try:
+        save_file(dict(tensors), path, None if metadata is None else dict(metadata))
+    except SafetensorError as error:
+        if "I/O error" not in str(error):
+            raise
+        raise OSError(str(error).partition("I/O error: ")[2]) from error
 
 
 def name_matches_content(path: Path) -> bool:

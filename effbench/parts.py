@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from effbench.api import Output, Scores
-from effbench.atomic import name_matches_content, write_content_named
+from effbench.atomic import name_matches_content, save_tensors, write_content_named
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -126,15 +126,13 @@ def write_outputs(
     captions: Sequence[str] | None = None,
 ) -> Path:
     """Write a batch's outputs losslessly as one safetensors file and return its path; ``captions`` are for readers."""
-    from safetensors.numpy import save_file
-
     tensors = {
         f"{row}/{name}": np.asarray(array, order="C")
         for row, output in enumerate(outputs)
         for name, array in output.items()
     }
     header = {"seed": str(seed), "ids": json.dumps(list(ids)), "captions": json.dumps(list(captions or ids))}
-    return write_content_named(folder, stem, ".safetensors", lambda path: save_file(tensors, path, metadata=header))
+    return write_content_named(folder, stem, ".safetensors", lambda path: save_tensors(tensors, path, header))
 
 
 class KeptOutputs:

@@ -31,7 +31,7 @@ import yaml
 from pydantic import ValidationError
 
 from effbench.api import Artifact
-from effbench.atomic import file_sha256, write_bytes, write_content_named
+from effbench.atomic import file_sha256, save_tensors, write_bytes, write_content_named
 from effbench.errors import StoreError
 from effbench.record import CellRecord
 
@@ -203,8 +203,6 @@ class CellFolder:
 
     def write_artifact(self, artifacts: list[Artifact]) -> str:
         """Write the artifacts of a chain, link by link, and return the hash over all of them."""
-        from safetensors.numpy import save_file
-
         tensors = {
             f"{i}/{name}": np.asarray(value, order="C")
             for i, a in enumerate(artifacts)
@@ -215,7 +213,7 @@ class CellFolder:
         for old in self.artifact_folder.glob("tensors.*.safetensors"):
             old.unlink()
         file = write_content_named(
-            self.artifact_folder, "tensors", ".safetensors", lambda path: save_file(tensors, path)
+            self.artifact_folder, "tensors", ".safetensors", lambda path: save_tensors(tensors, path)
         )
         return hashlib.sha256((plan_file + file_sha256(file)).encode()).hexdigest()
 

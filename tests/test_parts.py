@@ -1,5 +1,8 @@
 """Round trips of what a cell leaves: scores, arrays, outputs; hashes tell what differs."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -68,3 +71,27 @@ def test_the_digest_tells_values_dtypes_shapes_and_order_apart():
     different = [a, a.astype(np.float64), a.reshape(2, 2), a[::-1], {"a": a}, {"b": a}, [a, a]]
     assert len({digest(x) for x in different}) == len(different)
     assert digest({"x": 1, "y": a}) == digest({"y": a.copy(), "x": 1})
+
+
+def test_outputs_that_find_no_disk_are_one_sentence_and_leave_nothing(tmp_path):
+    code = """\
+import resource, signal, sys
+from pathlib import Path
+import subprocess
+import sys
+
+import numpy as np
+from effbench.errors import StoreError
+from effbench.parts import write_outputs
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    write_outputs(Path(sys.argv[1]), "a", ["s"], 0, [{"image": np.zeros((64, 64, 3), np.uint8)}])
+except StoreError as error:
+    print(error)
+"""
+    said = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "outputs"], capture_output=True, text=True, timeout=60
+    )
+    assert "cannot be saved: File too large" in said.stdout and said.returncode == 0, said.stderr
+    assert list((tmp_path / "outputs").iterdir()) == []
