@@ -6,7 +6,7 @@ RESULTS ?= results
 OPTIMUM_VENV ?= .venv-optimum
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-slow test-install lint fmt types docs readme self bench-overhead bench-timing zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte board clean
+.PHONY: help setup quickstart test test-slow test-install lint fmt types docs readme self bench-overhead bench-timing zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval board clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -92,6 +92,9 @@ zoo-moving-emoji-latte: zoo-emoji-pixart  ## train zoo:moving-emoji-latte and it
 zoo-emoji-turbo: zoo-emoji-pixart  ## train zoo:emoji-turbo, teacher and student (hours; resumes where it stopped)
 	$(BIN)/python -m effbench.zoo.emoji_turbo.train --work zoo-work/emoji
 	$(BIN)/python -m effbench.zoo.emoji_turbo.export --work zoo-work/emoji
+
+flasheval: setup  ## condensed subsets on FlashEval's scores, into docs/flasheval.md (DATA=<folder with the scores>)
+	$(BIN)/python -m effbench.subset.study $(if $(DATA),--data $(DATA))
 
 board: setup  ## open the board on all results
 	$(BIN)/effbench board $(wildcard $(RESULTS)/*)

@@ -9,7 +9,20 @@ import typer
 from typer.exceptions import TyperException
 
 from effbench import __version__
-from effbench.cli import board, calibrate, compare, describe, doctor, list_plugins, new, report, run, schema, validate
+from effbench.cli import (
+    board,
+    calibrate,
+    compare,
+    describe,
+    doctor,
+    list_plugins,
+    new,
+    report,
+    run,
+    schema,
+    subset,
+    validate,
+)
 from effbench.errors import BadInput, StoreError
 
 app = typer.Typer(
@@ -30,6 +43,7 @@ app.command()(calibrate.calibrate)
 app.command()(doctor.doctor)
 app.command()(new.new)
 app.command()(schema.schema)
+app.add_typer(subset.app, name="subset")
 
 
 def _version(asked: bool) -> None:

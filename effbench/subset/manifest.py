@@ -1,0 +1,173 @@
+"""A subset as a file: its ids and weights, what chose it, and its certificate. Shipped ones: ``data_manifests/subsets/``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from effbench.atomic import write_bytes
+from effbench.errors import BadInput, nearest
+
+SCHEMA: Literal["effbench/subset/1"] = "effbench/subset/1"
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Chosen(_Entry):
+    """What chose the subset."""
+
+    selector: str
+    seed: int
+    parameters: dict[str, Any] = {}
+
+
+class Pool(_Entry):
+    """The methods and samples that it was chosen from; a certificate holds for these alone."""
+
+    methods: list[str]
+    samples: int
+    sha256: str
+
+
+class Held(_Entry):
+    """The certificate for one metric and one kind of split; ``effbench.subset.certificate.Judgement`` explains each."""
+
+    metric: str
+    split: str
+    folds: int
+    tau: float
+    ci_low: float
+    ci_high: float
+    searched_tau: float
+    random_tau: float
+    random_size: float | None
+    regret: float
+    worst_tau: float
+    minutes_saved: float | None = None
+
+    @property
+    def sentence(self) -> str:
+        """Return the certificate in one sentence."""
+        worth = (
+            "more than every random size tried"
+            if self.random_size is None
+            else f"{self.random_size:.0f} random samples"
+        )
+        saved = "" if self.minutes_saved is None else f", {self.minutes_saved:.1f} minutes saved per method"
+        return (
+            f"{self.metric}, {self.split}: held-out tau {self.tau:.3f} [{self.ci_low:.3f}, {self.ci_high:.3f}] "
+            f"(random of equal size {self.random_tau:.3f}; worth {worth}{saved})"
+        )
+
+
+class SubsetManifest(_Entry):
+    """The file. ``weights`` are null where all samples weigh the same; otherwise positive, one per id."""
+
+    schema_version: Annotated[Literal["effbench/subset/1"], Field(alias="schema")] = SCHEMA
+    name: str
+    description: str = ""
+    task: str | None = None
+    source: str = ""
+    metrics: list[str]
+    ids: Annotated[list[str], Field(min_length=1)]
+    weights: list[float] | None = None
+    sha256: str
+    chosen: Chosen | None = None
+    pool: Pool | None = None
+    certificate: list[Held] = []
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> SubsetManifest:
+        if len(set(self.ids)) < len(self.ids):
+            twice = next(name for name in self.ids if self.ids.count(name) > 1)
+            raise ValueError(f"sample {twice!r} stands twice in its ids")
+        if self.weights is not None and len(self.weights) != len(self.ids):
+            raise ValueError(f"{len(self.weights)} weights do not fit {len(self.ids)} ids")
+        if self.weights is not None and not all(0 < weight < float("inf") for weight in self.weights):
+            raise ValueError("every weight must be positive and finite")
+        if self.sha256 != content_sha256(self.ids, self.weights):
+            raise ValueError("its sha256 is not that of its ids and weights; it was edited")
+        return self
+
+    def weight_of(self) -> Mapping[str, float]:
+        """Return id -> weight, of mean 1."""
+        weights = self.weights or [1.0] * len(self.ids)
+        scale = len(weights) / sum(weights)
+        return {name: weight * scale for name, weight in zip(self.ids, weights)}
+
+    @property
+    def reference(self) -> str:
+        """Return what a record names it by: name and the beginning of its hash."""
+        return f"{self.name}@{self.sha256[:8]}"
+
+
+def content_sha256(ids: Sequence[str], weights: Sequence[float] | None) -> str:
+    """Return the hash of ids and weights (to nine digits, so that printing a weight does not change it)."""
+    content = [list(ids), None if weights is None else [f"{weight:.9g}" for weight in weights]]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def make_manifest(name: str, ids: Sequence[str], weights: Sequence[float] | None = None, **more: Any) -> SubsetManifest:
+    """Return the manifest of ids and weights; ``more`` are its other fields."""
+    rounded = None if weights is None else [float(f"{weight:.9g}") for weight in weights]
+    return SubsetManifest(name=name, ids=list(ids), weights=rounded, sha256=content_sha256(ids, rounded), **more)
+
+
+def write_manifest(path: Path, manifest: SubsetManifest) -> None:
+    """Write the file; raises ``StoreError`` where it cannot be saved."""
+    data = manifest.model_dump(by_alias=True, exclude_defaults=False)
+    write_bytes(path, yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120).encode())
+
+
+def read_manifest(path: Path) -> SubsetManifest:
+    """Return a file's manifest; raise ``BadInput`` in one sentence where it is missing, malformed or edited."""
+    try:
+        return parse_manifest(path.read_text("utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise BadInput(f"{path}: cannot read the subset: {reason}") from None
+
+
+def parse_manifest(text: str, where: str) -> SubsetManifest:
+    """Return the manifest of a text."""
+    try:
+        return SubsetManifest.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise BadInput(f"{where}: not YAML: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise BadInput(
+            f"{where}: {f'{place}: ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
+        ) from None
+
+
+def shipped() -> list[str]:
+    """Return the names of the subsets in the package."""
+    folder = files("effbench_data_manifests").joinpath("subsets")
+    return (
+        sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
+        if folder.is_dir()
+        else []
+    )
+
+
+def find_subset(name: str) -> SubsetManifest:
+    """Return the subset of a name that ships, or of a path to a YAML file; raise ``BadInput`` where there is none."""
+    if name.endswith((".yaml", ".yml")):
+        return read_manifest(Path(name))
+    if name not in shipped():
+        raise BadInput(f"no subset {name!r}{nearest(name, shipped())}; a path to a .yaml file works, too")
+    file = files("effbench_data_manifests").joinpath("subsets", f"{name}.yaml")
+    return parse_manifest(file.read_text("utf-8"), f"subset {name}")

@@ -1,0 +1,152 @@
+"""The file of a subset: round trip, tampering, and the commands that build, check, apply, import and export it."""
+
+import json
+
+import numpy as np
+import pytest
+from planted import noisy
+from typer.testing import CliRunner
+
+from effbench.cli.subset import app
+from effbench.errors import BadInput
+from effbench.subset.building import apply, build, why_expired
+from effbench.subset.importing import export_subset, import_release
+from effbench.subset.manifest import find_subset, make_manifest, read_manifest, write_manifest
+from effbench.subset.soft import SoftTau
+
+
+@pytest.fixture(scope="module")
+def built():
+    pool = noisy(16, 60, noise=2.0, families=3)
+    return pool, build([pool], SoftTau(), 8, 0, "planted-8", seconds=3.0)
+
+
+def test_it_comes_back_as_it_was_and_says_what_it_is_worth(built, tmp_path):
+    _, manifest = built
+    write_manifest(tmp_path / "s.yaml", manifest)
+    again = read_manifest(tmp_path / "s.yaml")
+    assert again == manifest and again.reference == f"planted-8@{manifest.sha256[:8]}"
+    assert {held.split for held in again.certificate} == {"random-half", "leave-one-family-out"}
+    assert again.certificate[0].minutes_saved == 2.6
+    assert "held-out tau" in again.certificate[0].sentence and "random of equal size" in again.certificate[0].sentence
+    assert find_subset(str(tmp_path / "s.yaml")) == manifest
+
+
+def test_weights_have_mean_one_and_survive_printing(tmp_path):
+    manifest = make_manifest("w", ["a", "b", "c"], [1 / 3, 1 / 6, 1 / 2], metrics=["m"])
+    write_manifest(tmp_path / "w.yaml", manifest)
+    assert sum(read_manifest(tmp_path / "w.yaml").weight_of().values()) == pytest.approx(3)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("- b", "- a"), "sample 'a' stands twice"),
+        (("- b", "- x"), "it was edited"),
+        (("metrics:", "metrics_:"), "metrics"),
+        (("ids:\n- a\n- b", "ids: []"), "ids"),
+        (("name: w", "name: [w"), "not YAML"),
+    ],
+)
+def test_a_damaged_file_is_one_sentence(tmp_path, change, said):
+    path = tmp_path / "w.yaml"
+    write_manifest(path, make_manifest("w", ["a", "b"], metrics=["m"]))
+    text = path.read_text()
+    assert change[0] in text
+    path.write_text(text.replace(*change))
+    with pytest.raises(BadInput, match=said) as refused:
+        read_manifest(path)
+    assert str(path) in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_a_missing_subset_is_named():
+    with pytest.raises(BadInput, match="no subset 'nothing'"):
+        find_subset("nothing")
+    with pytest.raises(BadInput, match="cannot read the subset"):
+        find_subset("nowhere/x.yaml")
+
+
+def test_a_certificate_holds_for_its_own_pool_only(built):
+    pool, manifest = built
+    assert why_expired(manifest, pool) is None
+    fewer = pool.of_methods(range(12))
+    assert why_expired(manifest, fewer) == "4 methods are gone (first 'm12')"
+    more = noisy(20, 60, noise=2.0)
+    assert why_expired(manifest, more) == "4 methods are new (first 'm16')"
+    assert why_expired(make_manifest("x", ["s0"], metrics=["m"]), pool) == "it has no certificate"
+    applied = apply(manifest, more)
+    assert sum(applied.is_new) == 4 and applied.new_tau is not None
+    with pytest.raises(BadInput, match="samples are not among the 60 that were scored, first 'zz'"):
+        apply(make_manifest("x", ["zz"], metrics=["m"]), pool)
+
+
+def test_lists_for_other_tools(built, tmp_path):
+    manifest = make_manifest("w", ["a", "b"], [0.25, 0.75], metrics=["m"])
+    for ending, text in ((".txt", "a\nb\n"), (".csv", "id,weight\na,0.5\nb,1.5\n")):
+        export_subset(manifest, tmp_path / f"w{ending}")
+        assert (tmp_path / f"w{ending}").read_text() == text
+    export_subset(manifest, tmp_path / "w.json")
+    assert json.loads((tmp_path / "w.json").read_text().splitlines()[1]) == {"id": "b", "weight": 1.5}
+    with pytest.raises(BadInput, match=r"valid: \.json, \.csv, \.txt"):
+        export_subset(manifest, tmp_path / "w.xlsx")
+
+
+@pytest.fixture
+def release(tmp_path):
+    """FlashEval's layout with two metrics, whose subsets have each other's label, and one line twice."""
+    rng = np.random.default_rng(0)
+    settings, captions = [f"model{i % 2}/DDIM{i}step-fp" for i in range(12)], [str(17 * i) for i in range(80)]
+    telling = {"CLIP": range(10), "Aesthetic": range(40, 50)}
+    for metric, rows in telling.items():
+        noise = np.full(80, 8.0)
+        noise[list(rows)] = 0.05
+        errors = rng.normal(size=(12, 80)) * noise
+        values = rng.normal(size=(12, 1)) + errors - errors.mean(1, keepdims=True)
+        for setting, scores in zip(settings, values):
+            model, name = setting.split("/")
+            file = tmp_path / "scores" / metric / model / f"{metric}-{name}-score.json"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(dict(zip(captions, scores))))
+    for label, true in (("CLIP", "Aesthetic"), ("Aesthetic", "CLIP")):
+        lines = [json.dumps({"id": 17 * row, "caption": f"caption {row}"}) for row in telling[true]]
+        folder = tmp_path / "subsets" / "COCO" / "10item-result"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"COCO_{label}_searched_subset_10prompts.json").write_text("\n".join([*lines[:9], lines[0]]) + "\n")
+    return tmp_path
+
+
+def test_swapped_labels_of_a_release_are_found_and_put_right(release):
+    told = list(import_release(release / "subsets", release / "scores", release / "out"))
+    assert len(told) == 2 and all(
+        "wrong" in line and "9 distinct samples (1 of 10 lines repeat one)" in line for line in told
+    )
+    clip = read_manifest(release / "out" / "coco-clip-10.yaml")
+    assert clip.metrics == ["CLIP"] and clip.ids[0] == "0" and len(clip.ids) == 9
+    unchecked = list(import_release(release / "subsets", None, release / "unchecked"))
+    assert all("not checked" in line for line in unchecked)
+
+
+def test_settings_with_incomplete_files_are_left_out_in_every_metric(release):
+    from effbench.subset.release import read_release_scores
+
+    file = release / "scores" / "CLIP" / "model0" / "CLIP-DDIM0step-fp-score.json"
+    file.write_text(json.dumps(dict(list(json.loads(file.read_text()).items())[:5])))
+    matrices = read_release_scores(release / "scores")
+    assert [len(matrix.methods) for matrix in matrices] == [11, 11]
+    with pytest.raises(BadInput, match="75 scores are missing"):
+        read_release_scores(release / "scores", missing="refuse")
+    file.write_text("[1]")
+    with pytest.raises(BadInput, match="not a mapping from caption id to score"):
+        read_release_scores(release / "scores")
+    with pytest.raises(BadInput, match="is it FlashEval's Image_score"):
+        read_release_scores(release / "nothing")
+
+
+def test_the_commands_export_and_list(release, tmp_path):
+    runner = CliRunner()
+    listed = runner.invoke(app, ["selectors"])
+    assert listed.exit_code == 0 and "soft" in listed.output and "frequency" in listed.output
+    done = runner.invoke(app, ["import", str(release / "subsets"), "--out", str(tmp_path / "m")])
+    assert done.exit_code == 0 and "coco-clip-10.yaml" in done.output
+    done = runner.invoke(app, ["export", str(tmp_path / "m" / "coco-clip-10.yaml"), "--out", str(tmp_path / "ids.txt")])
+    assert done.exit_code == 0 and len((tmp_path / "ids.txt").read_text().splitlines()) == 9
