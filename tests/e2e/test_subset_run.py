@@ -33,7 +33,6 @@ def test_a_subset_is_built_applied_and_expires_with_its_methods(cli, write_suite
         (("--metric", "gpa", "--size", 4), "no score per sample of 'gpa'; did you mean 'gap'"),
         (("--metric", "gap", "--size", 4, "--task", "minimize"), "did you mean 'minimise'"),
         (("--metric", "gap", "--size", 4, "--selector", "sofft"), "did you mean 'soft'"),
-        (("--metric", "distance_to_reference", "--size", 4), "scores are missing or not finite"),
     ):
         refused = cli("subset", "build", "--from", "results/small", *wrong)
         assert refused.code == 2 and said in refused.err and len(refused.err.strip().splitlines()) == 1, refused.err
