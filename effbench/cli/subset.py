@@ -16,6 +16,9 @@ From = Annotated[Path, typer.Option("--from", help="Store with scores per sample
 Metrics = Annotated[
     list[str], typer.Option("--metric", help="Score to rank by; repeatable: one list for all.", show_default=False)
 ]
+OwnMetrics = Annotated[
+    list[str] | None, typer.Option("--metric", help="Score; repeatable. Default: the subset's own.", show_default=False)
+]
 Task = Annotated[str, typer.Option("--task", help="Glob over the store's tasks; all their cells are methods.")]
 Missing = Annotated[
     Literal["refuse", "drop-samples", "drop-methods"],
@@ -43,7 +46,6 @@ def build(
     """Choose a subset and certify how well its kind ranks methods that it was not chosen on."""
     from effbench.store import read_store
     from effbench.subset.building import build as build_subset
-    from effbench.subset.building import default_path
     from effbench.subset.manifest import write_manifest
     from effbench.subset.selectors import find_selector
     from effbench.subset.stores import store_matrices
@@ -60,12 +62,15 @@ def build(
         found.seconds_per_sample,
         source=f"suite {view.suite}",
     )
-    path = out or default_path(named)
+    path = out or Path(f"{named}.yaml")
     write_manifest(path, manifest)
     for held in manifest.certificate:
         print(held.sentence)
         regret = f"top-1 regret {held.regret:.2f} spreads"
-        print(f"  on the methods searched: {held.searched_tau:.3f}; {regret}; worst fold {held.worst_tau:.3f}")
+        optimism = f"optimism {held.searched_tau - held.tau:.3f}"
+        print(
+            f"  on the methods searched: {held.searched_tau:.3f} ({optimism}); {regret}; worst fold {held.worst_tau:.3f}"
+        )
     print(
         f"{path}: {len(manifest.ids)} of {len(found.matrices[0].samples)} samples, {len(found.matrices[0].methods)} methods"
     )
@@ -81,7 +86,9 @@ def selectors() -> None:
 
 
 @app.command()
-def check(subset: Manifest, store: From, metric: Metrics = [], task: Task = "*", missing: Missing = "refuse") -> None:  # noqa: B006 - typer copies it
+def check(
+    subset: Manifest, store: From, metric: OwnMetrics = None, task: Task = "*", missing: Missing = "refuse"
+) -> None:
     """Check that a subset's certificate holds for the methods of a store; exit code 3 where it has expired."""
     from effbench.store import read_store
     from effbench.subset.building import why_expired
@@ -100,7 +107,9 @@ def check(subset: Manifest, store: From, metric: Metrics = [], task: Task = "*",
 
 
 @app.command()
-def apply(subset: Manifest, store: From, metric: Metrics = [], task: Task = "*", missing: Missing = "refuse") -> None:  # noqa: B006
+def apply(
+    subset: Manifest, store: From, metric: OwnMetrics = None, task: Task = "*", missing: Missing = "refuse"
+) -> None:
     """Show what a subset says of a store's methods beside what all their samples say."""
     from effbench.store import read_store
     from effbench.subset.building import apply as apply_subset

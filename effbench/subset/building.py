@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -128,8 +127,3 @@ def why_expired(manifest: SubsetManifest, matrix: ScoreMatrix) -> str | None:
 
 def _counted(methods: int) -> str:
     return "1 method is" if methods == 1 else f"{methods} methods are"
-
-
-def default_path(name: str) -> Path:
-    """Return where a new manifest goes when nothing else is said."""
-    return Path(f"{name}.yaml")

@@ -45,7 +45,7 @@ class Judgement:
     split: str
     folds: int
     tau: float
-    interval: Interval | None
+    interval: Interval
     searched_tau: float
     random_tau: float
     random_size: float | None
@@ -99,8 +99,8 @@ def _judgement(matrix: ScoreMatrix, folds: Sequence[Fold], chosen: Sequence[Sele
     curves = dict[bytes, RandomCurve]()  # by held-out methods: searches with other seeds share them
     for fold, selection in zip(folds, chosen):
         ours, theirs = matrix.of_methods(fold.search), matrix.of_methods(fold.held_out)
-        searched.append(tau_b(selection.estimate(ours), ours.truth, matrix.margin))
-        held.append(tau_b(selection.estimate(theirs), theirs.truth, matrix.margin))
+        searched.append(_tau(ours, selection))
+        held.append(_tau(theirs, selection))
         regrets.append(top_regret(selection.estimate(theirs), theirs.truth, matrix.higher_is_better))
         if fold.held_out.tobytes() not in curves:
             curves[fold.held_out.tobytes()] = RandomCurve.of(theirs)
@@ -119,6 +119,11 @@ def _judgement(matrix: ScoreMatrix, folds: Sequence[Fold], chosen: Sequence[Sele
         float(np.mean(regrets)),
         float(np.min(held)),
     )
+
+
+def _tau(matrix: ScoreMatrix, selection: Selection) -> float:
+    """Return the subset's tau on a matrix; 0, as in the searches, where it ties every pair and so ranks nothing."""
+    return float(np.nan_to_num(tau_b(selection.estimate(matrix), matrix.truth, matrix.margin), nan=0.0))
 
 
 def top_regret(estimate: Array, truth: Array, higher_is_better: bool) -> float:
@@ -143,8 +148,8 @@ def tau_interval(
         counts = generator.multinomial(methods, np.full(methods, 1 / methods))
         picked = generator.integers(0, len(folds), len(folds))
         found = [_weighted_tau(tables[place], counts[folds[place].held_out]) for place in picked.tolist()]
-        draws[draw] = np.nanmean(found) if np.isfinite(found).any() else np.nan
-    low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2])
+        draws[draw] = np.mean(found)
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(min(1.0, high)))
 
 
@@ -159,7 +164,7 @@ def _pair_table(matrix: ScoreMatrix, fold: Fold, selection: Selection) -> tuple[
 def _weighted_tau(pairs: tuple[Array, Array], counts: Array) -> float:
     (ours, theirs), weights = pairs, np.outer(counts, counts)
     apart = (weights * np.abs(ours)).sum() * (weights * np.abs(theirs)).sum()
-    return float((weights * ours * theirs).sum() / np.sqrt(apart)) if apart > 0 else float("nan")
+    return float((weights * ours * theirs).sum() / np.sqrt(apart)) if apart > 0 else 0.0
 
 
 def iterate_folds(matrix: ScoreMatrix, seeds: Sequence[int]) -> Iterator[tuple[str, list[Fold]]]:

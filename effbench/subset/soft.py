@@ -74,4 +74,4 @@ def _soft_taus(
                 kept += z / np.sqrt(np.float32(1) + z * z)
             found[sample] = kept / np.float32(len(total))
         else:
-            found[sample] = -np.inf
+            found[sample] = -2  # below every soft tau

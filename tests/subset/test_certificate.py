@@ -56,9 +56,9 @@ def test_what_search_gains_on_noise_alone_is_called_optimism():
 
 
 def test_a_search_that_finds_the_telling_samples_is_worth_many_random_ones():
-    pool, _ = few_that_tell(methods=24, samples=300, telling=30, seed=2)
+    pool, _ = few_that_tell(methods=24, samples=300, telling=12, seed=2)
     found = judge(FrequencySearch(20_000, 1000, 8), [pool], 8, random_halves(24, range(3)), "random-half")[0]
-    assert found.tau > found.random_tau + 0.05 and found.random_size > 12
+    assert found.tau > found.random_tau + 0.2 and found.random_size > 40
     assert found.interval.low <= found.tau <= found.interval.high
 
 
@@ -90,10 +90,12 @@ def test_the_interval_covers_what_more_methods_would_show():
         return noisy(40, 200, noise=3.0, seed=seed, families=1)
 
     judged = [judge(Fixed(), [pool(seed)], 15, random_halves(40, range(3)), "random-half")[0] for seed in range(60)]
-    target = np.mean([found.tau for found in judged])
+    taus = [found.tau for found in judged]
+    target = np.mean(taus)
     covered = np.mean([found.interval.low <= target <= found.interval.high for found in judged])
     assert covered >= 0.9
-    assert np.mean([found.interval.high - found.interval.low for found in judged]) < 0.5
+    needed = 2 * 1.96 * np.std(taus)  # width of an interval that knew the spread over pools
+    assert np.mean([found.interval.high - found.interval.low for found in judged]) < 2 * needed
 
 
 def test_random_is_judged_as_random():

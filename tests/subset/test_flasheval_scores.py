@@ -38,11 +38,14 @@ def halves():
 @pytest.mark.parametrize("metric", RANDOM_500)
 def test_random_sets_reach_what_the_dossier_measured(halves, metric):
     held, rng = halves[metric]["test"], np.random.default_rng(0)
-    sets = np.stack([rng.choice(5000, 500, replace=False) for _ in range(200)])
-    assert taus(held.values.T, held.truth, sets, held.margin).mean() == pytest.approx(RANDOM_500[metric], abs=0.01)
+    sets = rng.integers(0, 5000, (200, 500))  # with replacement, as there; without, a tenth of the variance is gone
+    assert taus(held.values.T, held.truth, sets, held.margin).mean() == pytest.approx(RANDOM_500[metric], abs=0.005)
 
 
-@pytest.mark.parametrize("metric", ["HPS", "CLIP", "Aesthetic"])  # ImageReward falls short: docs/flasheval.md
+@pytest.mark.parametrize(
+    "metric",
+    ["HPS", "CLIP", "Aesthetic", pytest.param("ImageReward", marks=pytest.mark.xfail(strict=True, reason="0.840"))],
+)
 def test_the_published_search_is_reproduced(halves, metric):
     search, held = halves[metric]["train"], halves[metric]["test"]
     chosen = [FrequencySearch().select([search], 50, seed) for seed in range(5)]

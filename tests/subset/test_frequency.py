@@ -40,7 +40,7 @@ def test_it_reaches_the_optimum_of_a_small_pool_and_never_beats_it():
 def test_planted_samples_are_found():
     pool, telling = few_that_tell()
     found = FrequencySearch(sets=20_000, top=1_000, rounds=10).select([pool], 8, 0)
-    assert len(set(found.rows.tolist()) & set(telling.tolist())) >= 4  # by chance 0.8
+    assert len(set(found.rows.tolist()) & set(telling.tolist())) >= 7  # of 8; by chance 0.3
     assert found.details["tau"] > 0.9
 
 

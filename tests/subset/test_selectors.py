@@ -41,11 +41,13 @@ def test_a_selection_is_distinct_weighted_and_repeatable(name):
             find_selector(name).select([pool], wrong, 4)
 
 
-@pytest.mark.parametrize("selector", [GreedyTau(), GreedyTau(shortlist=None)], ids=["halves", "plain"])
+@pytest.mark.parametrize(
+    "selector", [SoftTau(), GreedyTau(), GreedyTau(shortlist=None)], ids=["soft", "halves", "plain"]
+)
 def test_searches_find_the_samples_that_tell(selector):
     pool, telling = few_that_tell()
     found = selector.select([pool], 8, 0)
-    assert len(set(found.rows.tolist()) & set(telling.tolist())) >= 3  # by chance 0.8
+    assert len(set(found.rows.tolist()) & set(telling.tolist())) >= 7  # of 8; by chance 0.3
     assert tau_b(found.estimate(pool), pool.truth) > 0.9
 
 

@@ -19,7 +19,7 @@ from effbench.subset.study.scores import published_split, read_scores
 from effbench.subset.study.speed import speed_of
 from effbench.subset.study.tables import table_of
 
-STUDIED = ("soft", "frequency", "greedy", "stratified")
+STUDIED = ("soft", "frequency", "greedy", "stratified", "k-medoids")
 SIZES = (10, 50)
 SEEDS = 5
 """Of the search on the published split, 0 to 4, fixed before looking."""

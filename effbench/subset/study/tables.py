@@ -26,5 +26,7 @@ def table_of(found: Mapping[tuple[str, int], Sequence[Judgement]], random: Mappi
 
 def _cell(judgement: Judgement) -> str:
     interval, worth = judgement.interval, judgement.random_size
-    low_high = f" [{interval.low:.3f}, {interval.high:.3f}]" if interval else ""
-    return f"{judgement.tau:.3f}{low_high} ({'all' if worth is None else f'{worth:.0f}'}; {judgement.searched_tau:.3f})"
+    low_high = f"[{interval.low:.3f}, {interval.high:.3f}]"
+    return (
+        f"{judgement.tau:.3f} {low_high} ({'all' if worth is None else f'{worth:.0f}'}; {judgement.searched_tau:.3f})"
+    )
