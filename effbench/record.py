@@ -143,6 +143,10 @@ class CellRecord(Record):
     seeds: tuple[int, ...]
     n_samples: int
     subset: str | None
+    certificate: tuple[str, ...] = ()
+    """What is certified of the subset, a sentence per metric and kind of split."""
+    has_weights: bool = False
+    """Whether the subset's samples weigh differently in the quality numbers."""
     numbers: tuple[Number, ...]
     reference_cell: str | None
     files: dict[str, str]

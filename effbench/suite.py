@@ -31,7 +31,13 @@ class Model(BaseModel):
 class Samples(Model):
     """Which samples of the task's evaluation split are used."""
 
-    subset: Annotated[str | None, Field(description="Name of a subset of the task; null: all samples.")] = None
+    subset: Annotated[
+        str | None,
+        Field(
+            description="Condensed subset (`effbench subset`: a name that ships, or a .yaml file), or a name that the task "
+            "itself knows; null: all samples."
+        ),
+    ] = None
     limit: Annotated[int | None, Field(ge=1, description="Use only the first so many samples, in fixed order.")] = None
 
 

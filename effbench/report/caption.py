@@ -34,6 +34,7 @@ def caption_of(workload: Workload, columns: Sequence[Column]) -> tuple[str, ...]
     fingerprints = dict.fromkeys(place.machine for place in workload.places)
     machines = [machine_text(name, workload.machines.get(name, {})) for name in fingerprints]
     lines = ["; ".join(samples) + ".", f"{'Machines' if len(machines) > 1 else 'Machine'}: {' | '.join(machines)}."]
+    lines += [f"Certificate of the subset, for {words}." for words in workload.cells[0].certificate]
     lines += noise_lines(workload.cells)
     if has_several_places(workload):
         lines.append("Measured in several places: absolute times are not comparable and left out, ratios are shown.")

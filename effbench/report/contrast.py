@@ -35,7 +35,9 @@ class Difference(NamedTuple):
 
 def quality_difference(a: Member, b: Member, on_a: Number, on_b: Number, level: float) -> Difference:
     """Return the difference in a metric that both cells have, given their numbers of it."""
-    scores = None if on_a.ci_method == "bootstrap_centred" else _pairs(a, b, on_a.name)
+    # A weighted subset is compared by its resamples, which hold the weights.
+    is_plain = on_a.ci_method != "bootstrap_centred" and not (a[0].has_weights or b[0].has_weights)
+    scores = _pairs(a, b, on_a.name) if is_plain else None
     if scores is not None:
         return _of_samples(scores, a, b, level)
     return _of_resamples(a, b, on_a, on_b, level)

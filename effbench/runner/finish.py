@@ -48,6 +48,7 @@ def plan_sha256(suite: Suite, task: TaskPlan, cell: Cell) -> str:
         "place": [cell.task_id, cell.method_id, cell.role],
         "reference": reference.id if reference else None,
         "schema": SCHEMA,
+        **({"weights": task.weights} if task.weights else {}),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -129,7 +130,9 @@ def finish_cell(suite: Suite, task: TaskPlan, cell: Cell, store: Store, around: 
         plan_sha256=plan_sha256(suite, task, cell),
         seeds=tuple(suite.seeds),
         n_samples=len(task.samples),
-        subset=task.entry.samples.subset,
+        subset=task.subset_name,
+        certificate=tuple(held.sentence for held in task.subset.certificate) if task.subset else (),
+        has_weights=task.weights is not None,
         numbers=tuple(withdrawn(made.numbers, checks)),
         reference_cell=task.reference.id if task.reference else None,
         files=files,
@@ -169,8 +172,9 @@ def _numbers(
     planned = None if failed else planned_scores(task, suite, folder)
     missing: Reason | None = failed or reasons["quality"] or (None if planned else "error")
     scores, ids = planned or (None, [])
-    drawn = quality_draws(task.task, scores, ids, suite.stats.resamples) if scores else {}
-    numbers = quality_numbers(task.task, metrics_of(task), scores, ids, drawn, missing, level)
+    weights = np.array([task.weights[name] for name in ids]) if task.weights else None
+    drawn = quality_draws(task.task, scores, ids, suite.stats.resamples, weights) if scores else {}
+    numbers = quality_numbers(task.task, metrics_of(task), scores, ids, drawn, missing, level, weights)
     complete = planned is not None
 
     simulated: Reason | None = "simulated" if cell.execution == "simulated" else None

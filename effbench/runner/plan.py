@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -17,6 +17,7 @@ from effbench.api import Method, PluginError, Sample, StrictParams, Task
 from effbench.errors import BadInput, nearest
 from effbench.measure.machine import resolve_device
 from effbench.record import Identity, Link
+from effbench.subset.manifest import SubsetManifest, find_subset, shipped
 from effbench.suite import LoadedSuite, MethodEntry, Suite, TaskEntry, explain
 from effbench.yamlpos import Key
 
@@ -53,6 +54,18 @@ class TaskPlan:
     dtype: str
     samples: tuple[Sample, ...]
     cells: tuple[Cell, ...]
+    subset: SubsetManifest | None = None
+    """The condensed subset that ``samples`` are; None for all samples and for a subset that the task itself defines."""
+
+    @property
+    def subset_name(self) -> str | None:
+        """Return what a record names the subset by."""
+        return self.subset.reference if self.subset else self.entry.samples.subset
+
+    @property
+    def weights(self) -> dict[str, float] | None:
+        """Return sample id -> weight, of mean 1 over the subset; None where all samples weigh the same."""
+        return dict(self.subset.weight_of()) if self.subset and self.subset.weights else None
 
     @property
     def reference(self) -> Cell | None:
@@ -82,7 +95,7 @@ class Plan:
             found = found or bool(chosen)
             kept = tuple(c for c in task.cells if c in chosen or (chosen and c.role == "reference"))
             if kept:
-                tasks.append(TaskPlan(task.entry, task.task, task.device, task.dtype, task.samples, kept))
+                tasks.append(replace(task, cells=kept))
         if not found:
             raise BadInput(
                 f"--only {' '.join(globs)}: matches no cell{nearest(globs[0], [c.label for c in self.cells])}"
@@ -218,11 +231,10 @@ def _plan_task(
             raise loaded.error((*key, "metrics", j), f"task {entry.use!r} has no metric {name!r}{nearest(name, known)}")
     try:
         task.check()
-        samples = tuple(task.samples("evaluation", entry.samples.subset))
         revision = task.revision()
+        samples, subset = _samples(loaded, key, entry, task)
     except PluginError as error:
         raise loaded.error((*key, "with"), str(error)) from None
-    samples = samples[: entry.samples.limit]
     if not samples:
         raise loaded.error((*key, "samples"), "no sample is left to evaluate")
     cells = []
@@ -241,7 +253,39 @@ def _plan_task(
     cells.sort(key=lambda cell: cell.role != "reference")
     if not cells:
         raise loaded.error(key, f"no method of the suite runs on task {entry.name!r}")
-    return TaskPlan(entry, task, device, dtype, samples, tuple(cells))
+    return TaskPlan(entry, task, device, dtype, samples, tuple(cells), subset)
+
+
+def _samples(
+    loaded: LoadedSuite, key: Key, entry: TaskEntry, task: Task
+) -> tuple[tuple[Sample, ...], SubsetManifest | None]:
+    """Return the samples that the suite asks for, in the task's order, and the condensed subset that they are."""
+    name, place = entry.samples.subset, (*key, "samples", "subset")
+    if name is None or not (name in shipped() or name.endswith((".yaml", ".yml"))):
+        try:
+            return tuple(task.samples("evaluation", name))[: entry.samples.limit], None
+        except PluginError as error:
+            if name is None:
+                raise
+            raise loaded.error(
+                place, f"{error}; condensed subsets{nearest(name, shipped())}, or a .yaml file"
+            ) from None
+    try:
+        manifest = find_subset(name)
+    except BadInput as error:
+        raise loaded.error(place, str(error)) from None
+    if entry.samples.limit is not None:
+        raise loaded.error(place, f"subset {manifest.name} is certified as a whole; remove `limit`")
+    wanted = set(manifest.ids)
+    samples = tuple(sample for sample in task.samples("evaluation") if sample.id in wanted)
+    if len(samples) < len(wanted):
+        missing = sorted(wanted - {sample.id for sample in samples})
+        raise loaded.error(
+            place,
+            f"subset {manifest.name}: {len(missing)} of its {len(wanted)} samples are not among those of task "
+            f"{entry.name!r}, first {missing[0]!r}",
+        )
+    return samples, manifest
 
 
 def _cell(plugin: type[Task], entry: TaskEntry, variant: _Variant, identity: Identity, order: int) -> Cell:

@@ -11,9 +11,15 @@ from effbench.record import Number, Reason
 from effbench.stats.bootstrap import Array, Interval, draws_of, intervals_of, wilson_interval
 
 
-def quality_draws(task: Task, scores: Scores, ids: Sequence[str], resamples: int) -> dict[str, Array]:
-    """Return metric -> its value on every bootstrap resample [resamples], NaN where it is undefined."""
-    return draws_of(lambda weights: task.summarise(scores, weights), ids, resamples)
+def quality_draws(
+    task: Task, scores: Scores, ids: Sequence[str], resamples: int, own: Array | None = None
+) -> dict[str, Array]:
+    """Return metric -> its value on every bootstrap resample [resamples], NaN where it is undefined.
+
+    ``own`` [n] are the weights of a weighted subset: a sample counts as often as it was drawn, times its weight.
+    """
+    scale: Array | float = 1.0 if own is None else own
+    return draws_of(lambda weights: task.summarise(scores, weights * scale), ids, resamples)
 
 
 def quality_numbers(
@@ -24,12 +30,16 @@ def quality_numbers(
     draws: Mapping[str, Array],
     missing: Reason | None,
     level: float,
+    own: Array | None = None,
 ) -> list[Number]:
-    """Return one number per metric; ``scores`` is None where the cell has none, for the reason ``missing``."""
+    """Return one number per metric; ``scores`` is None where the cell has none, for the reason ``missing``.
+
+    ``own`` [n] are the weights of a weighted subset, of mean 1.
+    """
     values: dict[str, float] = {}
     intervals: dict[str, Interval] = {}
     if scores is not None:
-        values = task.summarise(scores, np.ones(len(ids)))
+        values = task.summarise(scores, np.ones(len(ids)) if own is None else own)
         of_sets = {
             metric.name: values[metric.name] for metric in metrics if metric.per == "set" and metric.name in values
         }
@@ -46,7 +56,8 @@ def quality_numbers(
         interval = intervals.get(metric.name)
         how = "bootstrap_centred" if metric.per == "set" else "bootstrap_percentile"
         plain = scores.scalars.get(metric.name)
-        if metric.unit == "share" and plain is not None and np.isin(plain, (0, 1)).all() and len(set(ids)) == len(ids):
+        is_count = metric.unit == "share" and plain is not None and np.isin(plain, (0, 1)).all()
+        if plain is not None and is_count and own is None and len(set(ids)) == len(ids):
             interval, how = wilson_interval(float(plain.sum()), len(plain), level), "wilson"
         low, high = interval or (None, None)
         numbers.append(_quality(metric, value, len(ids), low, high, how if interval else ""))

@@ -4,7 +4,7 @@ import yaml
 
 from effbench.zoo.emoji_scenes import prompts as module
 from effbench.zoo.emoji_scenes.language import NONE, parse, sentence
-from effbench.zoo.emoji_scenes.prompts import AMONG, LISTS, candidates, draw_list, prompts
+from effbench.zoo.emoji_scenes.prompts import AMONG, LISTS, candidates, draw_list, prompts, split_at
 from effbench.zoo.emoji_scenes.splits import split_of
 
 
@@ -22,9 +22,15 @@ def test_ids_and_sentences_are_unique_over_all_lists():
 def test_every_prompt_is_of_its_split():
     for name, count in LISTS.items():
         assert len(prompts(name)) == count
-        for entry, scene in zip(prompts(name), draw_list(name), strict=True):
+        for place, (entry, scene) in enumerate(zip(prompts(name), draw_list(name), strict=True)):
             assert parse(entry.prompt) == scene and sentence(scene) == entry.prompt
-            assert split_of(scene) == name.replace("_", "-")
+            assert split_of(scene) == split_at(name, place)
+            assert name == "pool" or split_of(scene) == name.replace("_", "-")
+
+
+def test_the_pool_holds_scenes_of_both_kinds():
+    splits = [split_of(parse(entry.prompt)) for entry in prompts("pool")]
+    assert splits.count("evaluation") == 60 and splits.count("held-out") == 240
 
 
 def test_any_beginning_of_a_list_is_mixed():

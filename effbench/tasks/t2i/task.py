@@ -94,7 +94,9 @@ class TextToImage(DiffusionTask):
 
         prompts: Annotated[
             str | PromptSource,
-            Field(description="`digits`, `emoji`, `emoji-held-out`, a file of prompts, or a data set with its column."),
+            Field(
+                description="`digits`, `emoji`, `emoji-held-out`, `emoji-pool`, a file of prompts, or a data set."
+            ),
         ] = "digits"
         judge: Annotated[
             str | None, Field(description="Embedded model whose judge scores the images; null: the system's own.")

@@ -1,4 +1,6 @@
-"""The frozen prompt lists: calibration, evaluation, and a compositional list of combinations that no training shows.
+"""The frozen prompt lists: calibration, evaluation, a compositional one of combinations that no training shows, a pool.
+
+The pool is a longer evaluation list: what condensed subsets are chosen from.
 
 ``data_manifests/emoji_prompts.yaml`` is what this file prints (a test compares them), run as
 ``python -m effbench.zoo.emoji_scenes.prompts``. Lists alternate between one emoji and two, each kind starting
@@ -7,10 +9,11 @@ with another concept every time, so that a beginning of a list is as mixed as th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import yaml
@@ -20,14 +23,15 @@ from effbench.zoo.emoji_scenes.language import NONE, Scene, parse, sentence
 from effbench.zoo.emoji_scenes.splits import draw_scene
 from effbench.zoo.emoji_scenes.truth import true_pairs
 
-LISTS = {"calibration": 40, "evaluation": 100, "held_out": 100}
+LISTS = {"calibration": 40, "evaluation": 100, "held_out": 100, "pool": 300}
 AMONG = 20
 HEAD = """\
 # Prompts of the emoji models. Frozen output of effbench/zoo/emoji_scenes/prompts.py (a test compares them).
 # No training shows any of these sentences. calibration and evaluation: its combination of emoji and ground may have
 # been shown with other words or in another order. held_out: the pair of emoji, or the emoji on its ground, never was.
+# pool: what condensed subsets are chosen from; of every ten, two are like evaluation and eight like held_out.
 id: emoji-prompts
-revision: 1
+revision: 2
 licence: Apache-2.0
 source: effbench/zoo/emoji_scenes/prompts.py, seed 20261125
 """
@@ -42,7 +46,7 @@ class Prompt(NamedTuple):
 
 @cache
 def prompts(name: str) -> tuple[Prompt, ...]:
-    """Return the list ``calibration``, ``evaluation`` or ``held_out`` of the manifest."""
+    """Return the list ``calibration``, ``evaluation``, ``held_out`` or ``pool`` of the manifest."""
     text = files("effbench_data_manifests").joinpath("emoji_prompts.yaml").read_text("utf-8")
     return tuple(Prompt(entry["id"], entry["prompt"]) for entry in yaml.safe_load(text)[name])
 
@@ -68,16 +72,29 @@ def _strangers(place: int, scenes: Sequence[Scene]) -> list[int]:
 
 
 def draw_list(name: str) -> list[Scene]:
-    """Return the scenes of a list, one emoji and two in turn."""
+    """Return the scenes of a list, one emoji and two in turn; as far as it goes, another concept comes first every time."""
     rng = np.random.default_rng((world().seed, 6, list(LISTS).index(name)))
-    scenes, used = list[Scene](), {True: set[int](), False: set[int]()}
+    taken = {scene for other in ("evaluation", "held_out") for scene in draw_list(other)} if name == "pool" else set()
+    most = -(-LISTS[name] // (2 * world().n_seen))
+    scenes, used = list[Scene](), {True: Counter[int](), False: Counter[int]()}
     while len(scenes) < LISTS[name]:
-        scene = draw_scene(rng, name.replace("_", "-"))
+        scene = draw_scene(rng, split_at(name, len(scenes)))
         alone = scene.second == NONE
-        if alone == (len(scenes) % 2 == 0) and scene.first not in used[alone]:
+        if alone == (len(scenes) % 2 == 0) and used[alone][scene.first] < most and scene not in taken:
             scenes.append(scene)
-            used[alone].add(scene.first)
+            taken.add(scene)
+            used[alone][scene.first] += 1
     return scenes
+
+
+def split_at(name: str, place: int) -> Literal["calibration", "evaluation", "held-out"]:
+    """Return the split that a place of a list is drawn from; of every ten in the pool, two are of the evaluation split.
+
+    There are too few sentences with one emoji in that split for more.
+    """
+    if name == "pool":
+        return "evaluation" if place % 10 < 2 else "held-out"
+    return "calibration" if name == "calibration" else "evaluation" if name == "evaluation" else "held-out"
 
 
 def main() -> None:
@@ -86,7 +103,7 @@ def main() -> None:
     for name in LISTS:
         print(f"{name}:")
         for number, scene in enumerate(draw_list(name)):
-            print(f'  - {{id: "emoji-{name[0]}{number:02d}", prompt: "{sentence(scene)}"}}')
+            print(f'  - {{id: "emoji-{name[0]}{number:0{len(str(LISTS[name] - 1))}d}", prompt: "{sentence(scene)}"}}')
 
 
 if __name__ == "__main__":
