@@ -9,10 +9,20 @@ from effbench.subset.greedy import GreedyTau
 from effbench.subset.selection import Selector
 from effbench.subset.soft import SoftTau
 from effbench.subset.unsearched import Random, Stratified, TextMedoids
+from effbench.subset.weighted import Weighted
 
 SELECTORS: dict[str, Selector] = {
     selector.name: selector
-    for selector in (SoftTau(), FrequencySearch(), GreedyTau(), Exact(), Random(), Stratified(), TextMedoids())
+    for selector in (
+        SoftTau(),
+        FrequencySearch(),
+        GreedyTau(),
+        Weighted(),
+        Exact(),
+        Random(),
+        Stratified(),
+        TextMedoids(),
+    )
 }
 
 

@@ -94,9 +94,7 @@ class TextToImage(DiffusionTask):
 
         prompts: Annotated[
             str | PromptSource,
-            Field(
-                description="`digits`, `emoji`, `emoji-held-out`, `emoji-pool`, a file of prompts, or a data set."
-            ),
+            Field(description="`digits`, `emoji`, `emoji-held-out`, `emoji-pool`, a file of prompts, or a data set."),
         ] = "digits"
         judge: Annotated[
             str | None, Field(description="Embedded model whose judge scores the images; null: the system's own.")
