@@ -6,7 +6,7 @@ RESULTS ?= results
 OPTIMUM_VENV ?= .venv-optimum
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-slow test-install lint fmt types docs readme self bench-overhead bench-timing zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval board clean
+.PHONY: help setup quickstart test test-slow test-install lint fmt types docs readme self bench-overhead bench-timing zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets board clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -95,6 +95,11 @@ zoo-emoji-turbo: zoo-emoji-pixart  ## train zoo:emoji-turbo, teacher and student
 
 flasheval: setup  ## condensed subsets on FlashEval's scores, into docs/flasheval.md (DATA=<folder with the scores>)
 	$(BIN)/python -m effbench.subset.study $(if $(DATA),--data $(DATA))
+
+subsets: setup  ## draw the matrix of suites/subset-pool.yaml and choose the subsets in data_manifests/subsets from it
+	$(BIN)/effbench run suites/subset-pool.yaml --store $(RESULTS)/subset-pool
+	for size in 20 50; do $(BIN)/effbench subset build --from $(RESULTS)/subset-pool --metric prompt_accuracy \
+	  --metric alignment --size $$size --name emoji-$$size --out data_manifests/subsets/emoji-$$size.yaml || exit 1; done
 
 board: setup  ## open the board on all results
 	$(BIN)/effbench board $(wildcard $(RESULTS)/*)
