@@ -6,6 +6,7 @@ from effbench.errors import BadInput, nearest
 from effbench.subset.exact import Exact
 from effbench.subset.frequency import FrequencySearch
 from effbench.subset.greedy import GreedyTau
+from effbench.subset.irt import ItemResponse
 from effbench.subset.selection import Selector
 from effbench.subset.soft import SoftTau
 from effbench.subset.unsearched import Random, Stratified, TextMedoids
@@ -18,6 +19,7 @@ SELECTORS: dict[str, Selector] = {
         FrequencySearch(),
         GreedyTau(),
         Weighted(),
+        ItemResponse(),
         Exact(),
         Random(),
         Stratified(),
