@@ -268,7 +268,7 @@ def _samples(
             if name is None:
                 raise
             raise loaded.error(
-                place, f"{error}; condensed subsets{nearest(name, shipped())}, or a .yaml file"
+                place, f"{error}, and no condensed subset of that name ships{nearest(name, shipped())}"
             ) from None
     try:
         manifest = find_subset(name)
