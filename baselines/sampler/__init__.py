@@ -1,1 +1,1 @@
-"""Fewer sampling steps."""
+"""Another solver on the same denoiser."""

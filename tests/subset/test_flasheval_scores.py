@@ -42,10 +42,10 @@ def test_random_sets_reach_what_the_dossier_measured(halves, metric):
     assert taus(held.values.T, held.truth, sets, held.margin).mean() == pytest.approx(RANDOM_500[metric], abs=0.005)
 
 
-@pytest.mark.parametrize(
-    "metric",
-    ["HPS", "CLIP", "Aesthetic", pytest.param("ImageReward", marks=pytest.mark.xfail(strict=True, reason="0.840"))],
-)
+MISSED = pytest.mark.xfail(strict=True, reason="0.840 against 0.873, with 20,000 sets a round and not 3,000,000")
+
+
+@pytest.mark.parametrize("metric", ["HPS", "CLIP", "Aesthetic", pytest.param("ImageReward", marks=MISSED)])
 def test_the_published_search_is_reproduced(halves, metric):
     search, held = halves[metric]["train"], halves[metric]["test"]
     chosen = [FrequencySearch().select([search], 50, seed) for seed in range(5)]
