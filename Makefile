@@ -93,12 +93,14 @@ zoo-emoji-turbo: zoo-emoji-pixart  ## train zoo:emoji-turbo, teacher and student
 	$(BIN)/python -m effbench.zoo.emoji_turbo.train --work zoo-work/emoji
 	$(BIN)/python -m effbench.zoo.emoji_turbo.export --work zoo-work/emoji
 
-flasheval: setup  ## condensed subsets on FlashEval's scores, into docs/flasheval.md (DATA=<folder with the scores>)
+flasheval: setup  ## the study of condensed subsets, into docs/flasheval.md (DATA=<folder with FlashEval's scores>)
 	$(BIN)/python -m effbench.subset.study $(if $(DATA),--data $(DATA))
 
 subsets: setup  ## draw the matrix of suites/subset-pool.yaml and choose the subsets in data_manifests/subsets from it
 	$(BIN)/effbench run suites/subset-pool.yaml --store $(RESULTS)/subset-pool
-	for size in 20 50; do $(BIN)/effbench subset build --from $(RESULTS)/subset-pool --metric prompt_accuracy \
+	$(BIN)/effbench subset scores --from $(RESULTS)/subset-pool --metric prompt_accuracy --metric alignment \
+	  --prompts data_manifests/emoji_prompts.yaml --out data_manifests/scores/emoji-pool.npz
+	for size in 20 50; do $(BIN)/effbench subset build --from data_manifests/scores/emoji-pool.npz --metric prompt_accuracy \
 	  --metric alignment --size $$size --name emoji-$$size --out data_manifests/subsets/emoji-$$size.yaml || exit 1; done
 
 board: setup  ## open the board on all results

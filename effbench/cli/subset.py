@@ -1,18 +1,25 @@
-"""``effbench subset``: condensed subsets with a certificate, built from the scores in a store."""
+"""``effbench subset``: condensed subsets with a certificate, built from the scores in a store or a file of scores."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from effbench.subset.stores import Found
 
 app = typer.Typer(
     help="Condensed subsets: few samples that rank methods as all do, with a certificate.", no_args_is_help=True
 )
 
-From = Annotated[Path, typer.Option("--from", help="Store with scores per sample.", show_default=False)]
+From = Annotated[
+    Path,
+    typer.Option("--from", help="Store with scores per sample, or a file of scores (.npz).", show_default=False),
+]
 Metrics = Annotated[
     list[str], typer.Option("--metric", help="Score to rank by; repeatable: one list for all.", show_default=False)
 ]
@@ -23,6 +30,10 @@ Task = Annotated[str, typer.Option("--task", help="Glob over the store's tasks; 
 Missing = Annotated[
     Literal["refuse", "drop-samples", "drop-methods"],
     typer.Option("--missing", help="What to do where scores are missing."),
+]
+Prompts = Annotated[
+    Path | None,
+    typer.Option(help="YAML list of {id, prompt}: what `k-medoids` looks at.", show_default=False),
 ]
 Manifest = Annotated[
     str, typer.Argument(metavar="SUBSET", help="Name of a subset that ships, or a YAML file.", show_default=False)
@@ -42,26 +53,33 @@ def build(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write; default: NAME.yaml.")] = None,
     missing: Missing = "refuse",
+    prompts: Prompts = None,
+    sets: Annotated[
+        int | None, typer.Option(help="Sets per round of the frequency search (20000; FlashEval: 3000000).", min=1)
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option(help="Sets that it keeps per round (1000; FlashEval: 100000).", min=1)
+    ] = None,
+    rounds: Annotated[int | None, typer.Option(help="Its rounds (12).", min=1)] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Folder from which an interrupted frequency search goes on.", show_default=False)
+    ] = None,
 ) -> None:
     """Choose a subset and certify how well its kind ranks methods that it was not chosen on."""
-    from effbench.store import read_store
+    from effbench.cli.searching import searching
+    from effbench.subset.building import FOLD_SEEDS
     from effbench.subset.building import build as build_subset
+    from effbench.subset.certificate import iterate_folds
     from effbench.subset.manifest import write_manifest
-    from effbench.subset.selectors import find_selector
-    from effbench.subset.stores import store_matrices
 
-    view = read_store(store)
-    found = store_matrices(view, metric, task, missing)
-    named = name or f"{view.suite}-{size}"
-    manifest = build_subset(
-        found.matrices,
-        find_selector(selector),
-        size,
-        seed,
-        named,
-        found.seconds_per_sample,
-        source=f"suite {view.suite}",
-    )
+    found = _scores(store, metric, task, missing, prompts)
+    named = name or f"{found.source.removeprefix('suite ')}-{size}"
+    asked = {"sets": sets, "top": top, "rounds": rounds, "checkpoint": checkpoint}
+    searches = 1 + sum(len(folds) for _, folds in iterate_folds(found.matrices[0], FOLD_SEEDS))
+    with searching(selector, asked, searches) as chooser:
+        manifest = build_subset(
+            found.matrices, chooser, size, seed, named, found.seconds_per_sample, source=found.source
+        )
     path = out or Path(f"{named}.yaml")
     write_manifest(path, manifest)
     for held in manifest.certificate:
@@ -74,6 +92,27 @@ def build(
     print(
         f"{path}: {len(manifest.ids)} of {len(found.matrices[0].samples)} samples, {len(found.matrices[0].methods)} methods"
     )
+
+
+@app.command()
+def scores(
+    store: From,
+    metric: Metrics,
+    out: Annotated[Path, typer.Option(help="File to write (.npz).", show_default=False)],
+    task: Task = "*",
+    missing: Missing = "refuse",
+    prompts: Prompts = None,
+) -> None:
+    """Write a store's scores per method and sample to one small file, which ``--from`` takes as well."""
+    from effbench.errors import BadInput
+    from effbench.subset.scores_file import SUFFIX, write_scores
+
+    if out.suffix != SUFFIX:
+        raise BadInput(f"{out}: a file of scores ends in {SUFFIX}")
+    found = _scores(store, metric, task, missing, prompts)
+    write_scores(out, found)
+    first = found.matrices[0]
+    print(f"{out}: {len(found.matrices)} metrics x {len(first.methods)} methods x {len(first.samples)} samples")
 
 
 @app.command()
@@ -90,13 +129,11 @@ def check(
     subset: Manifest, store: From, metric: OwnMetrics = None, task: Task = "*", missing: Missing = "refuse"
 ) -> None:
     """Check that a subset's certificate holds for the methods of a store; exit code 3 where it has expired."""
-    from effbench.store import read_store
     from effbench.subset.building import why_expired
     from effbench.subset.manifest import find_subset
-    from effbench.subset.stores import store_matrices
 
     manifest = find_subset(subset)
-    matrix = store_matrices(read_store(store), metric or manifest.metrics, task, missing).matrices[0]
+    matrix = _scores(store, metric or manifest.metrics, task, missing).matrices[0]
     reason = why_expired(manifest, matrix)
     for held in manifest.certificate:
         print(held.sentence)
@@ -111,13 +148,11 @@ def apply(
     subset: Manifest, store: From, metric: OwnMetrics = None, task: Task = "*", missing: Missing = "refuse"
 ) -> None:
     """Show what a subset says of a store's methods beside what all their samples say."""
-    from effbench.store import read_store
     from effbench.subset.building import apply as apply_subset
     from effbench.subset.manifest import find_subset
-    from effbench.subset.stores import store_matrices
 
     manifest = find_subset(subset)
-    for matrix in store_matrices(read_store(store), metric or manifest.metrics, task, missing).matrices:
+    for matrix in _scores(store, metric or manifest.metrics, task, missing).matrices:
         applied = apply_subset(manifest, matrix)
         width = max(map(len, applied.methods))
         print(f"{applied.metric}: tau {applied.tau:.3f} over {len(applied.methods)} methods")
@@ -157,3 +192,18 @@ def export(
 
     export_subset(find_subset(subset), out)
     print(out)
+
+
+def _scores(source: Path, metrics: Sequence[str], task: str, missing: Any, prompts: Path | None = None) -> Found:
+    """Return the matrices of a store's folder or of a file of scores."""
+    from effbench.subset.scores_file import SUFFIX, read_scores_file
+    from effbench.subset.stores import store_matrices
+    from effbench.subset.texts import with_texts
+
+    if source.suffix == SUFFIX:
+        found = read_scores_file(source, metrics, task, missing)
+    else:
+        from effbench.store import read_store
+
+        found = store_matrices(read_store(source), metrics, task, missing)
+    return found if prompts is None else with_texts(found, prompts)

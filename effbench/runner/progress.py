@@ -38,6 +38,11 @@ class Reporter:
         if self._live is not None:
             self._live.stop()
 
+    @property
+    def is_live(self) -> bool:
+        """Return whether a bar is redrawn in place, so that saying more costs nothing."""
+        return self._live is not None
+
     def now(self, text: str) -> None:
         """Say what starts now."""
         if self._live is not None:

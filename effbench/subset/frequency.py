@@ -14,7 +14,6 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numba import njit, prange
@@ -25,6 +24,7 @@ from effbench.subset.selection import Selection, check_request, even
 from effbench.subset.sets import draw_into, draw_reference, set_key
 from effbench.subset.tau import tau_b, tau_of_mean, truth_signs
 
+SUFFIX = ".npz"
 BLOCK = 1 << 14
 """Sets that one turn of a thread scores."""
 
@@ -39,7 +39,11 @@ def schedule(pool: int, size: int, rounds: int = 12) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class FrequencySearch:
-    """``sets`` and ``top`` per round (the paper: 3,000,000 and 100,000); ``checkpoint`` makes it resumable."""
+    """``sets`` and ``top`` per round (the paper: 3,000,000 and 100,000).
+
+    ``checkpoint`` is a folder with a file per search, saved after every round: an interrupted search goes on from there.
+    ``progress`` is told (rounds done, rounds, best tau so far).
+    """
 
     sets: int = 20_000
     top: int = 1_000
@@ -73,25 +77,26 @@ class FrequencySearch:
         text = f"{size} {seed} {self.sets} {self.top} {self.rounds} {columns.shape}"
         return hashlib.sha256(text.encode() + columns.tobytes()).hexdigest()
 
+    def _file(self, columns: Array, size: int, seed: int) -> Path | None:
+        return self.checkpoint and self.checkpoint / f"{self._key(columns, size, seed)[:16]}{SUFFIX}"
+
     def _resume(self, columns: Array, size: int, seed: int) -> State:
-        start = State(0, np.arange(columns.shape[1]), -np.inf, np.arange(size), 0)
-        if self.checkpoint is None or not self.checkpoint.is_file():
-            return start
-        with np.load(self.checkpoint, allow_pickle=False) as saved:
-            if str(saved["key"]) != self._key(columns, size, seed):
-                return start
+        file = self._file(columns, size, seed)
+        if file is None or not file.is_file():
+            return State(0, np.arange(columns.shape[1]), -np.inf, np.arange(size), 0)
+        with np.load(file, allow_pickle=False) as saved:
             return State(int(saved["turn"]), saved["pool"], float(saved["tau"]), saved["rows"], int(saved["found_in"]))
 
     def _save(self, state: State, columns: Array, size: int, seed: int) -> None:
-        if self.checkpoint is None:
+        file = self._file(columns, size, seed)
+        if file is None:
             return
-        fields: dict[str, Any] = {**vars(state), "key": self._key(columns, size, seed)}
 
         def write(path: Path) -> None:
-            with path.open("wb") as file:
-                np.savez(file, **fields)
+            with path.open("wb") as opened:
+                np.savez(opened, **vars(state))
 
-        write_with(self.checkpoint, write)
+        write_with(file, write)
 
 
 @dataclass(frozen=True)

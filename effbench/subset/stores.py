@@ -18,10 +18,11 @@ from effbench.subset.matrix import ScoreMatrix, score_matrix
 
 @dataclass(frozen=True)
 class Found:
-    """The matrices of a store, one per metric, and how long a sample took on average in its cells."""
+    """Matrices, one per metric, how long a sample took on average in the cells they come from, and what those are."""
 
     matrices: tuple[ScoreMatrix, ...]
     seconds_per_sample: float
+    source: str
 
 
 def store_matrices(
@@ -61,7 +62,7 @@ def store_matrices(
                 missing=missing,
             )
         )
-    return Found(tuple(matrices), float(np.mean(seconds)) if seconds else 0.0)
+    return Found(tuple(matrices), float(np.mean(seconds)) if seconds else 0.0, f"suite {view.suite}")
 
 
 def _scores(view: StoreView, cell: CellRecord, seconds: list[float]) -> Mapping[str, Mapping[str, float]]:

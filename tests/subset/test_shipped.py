@@ -2,7 +2,11 @@
 
 import pytest
 
+from effbench.subset.building import FOLD_SEEDS, held_of, why_expired
+from effbench.subset.certificate import judge, random_halves
 from effbench.subset.manifest import find_subset, shipped
+from effbench.subset.selectors import find_selector
+from effbench.subset.study.embedded import embedded_scores
 from effbench.zoo.emoji_scenes.prompts import prompts
 
 
@@ -19,3 +23,21 @@ def test_a_shipped_subset_is_of_the_emoji_pool_and_certified_on_forty_settings_o
     kinds = ("random-half", "leave-one-family-out")
     assert splits == {(metric, kind) for metric in ("prompt_accuracy", "alignment") for kind in kinds}
     assert all(held.tau <= held.searched_tau for held in subset.certificate)
+
+
+@pytest.mark.parametrize("name", ["emoji-20", "emoji-50"])
+def test_it_is_what_its_selector_chooses_from_the_scores_that_ship_and_its_certificate_holds(name):
+    subset, matrices = find_subset(name), embedded_scores()
+    assert why_expired(subset, matrices[0]) is None
+    again = find_selector(subset.chosen.selector).select(matrices, len(subset.ids), subset.chosen.seed)
+    assert [matrices[0].samples[row] for row in again.rows] == subset.ids
+    held = next(h for h in subset.certificate if (h.metric, h.split) == ("alignment", "random-half"))
+    folds = random_halves(len(matrices[0].methods), FOLD_SEEDS)
+    judged = judge(find_selector(subset.chosen.selector), matrices, len(subset.ids), folds, "random-half")
+    assert held_of(judged[1], held.minutes_saved) == held
+
+
+def test_the_scores_come_with_the_prompts():
+    texts = {entry.id: entry.prompt for entry in prompts("pool")}
+    first = embedded_scores()[0]
+    assert dict(zip(first.samples, first.texts, strict=True)) == texts

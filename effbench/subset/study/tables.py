@@ -18,6 +18,7 @@ def table_of(found: Mapping[tuple[str, int], Sequence[Judgement]], random: Mappi
         lines += [
             f"| random | {size} | {' | '.join(f'{random[metric].tau_at(size):.3f}' for metric in metrics)} |"
             for size in RANDOM_SIZES
+            if size < min(curve.sizes[-1] for curve in random.values())
         ]
     for (name, size), judged in found.items():
         lines.append(f"| {name} | {size} | {' | '.join(map(_cell, judged))} |")

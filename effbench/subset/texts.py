@@ -1,0 +1,45 @@
+"""The prompts behind a matrix's samples, for selectors that look at words: a store holds ids only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from effbench.errors import BadInput
+from effbench.subset.stores import Found
+
+
+def with_texts(found: Found, file: Path) -> Found:
+    """Return the matrices with their samples' prompts from a YAML file of ``{id, prompt}`` entries, in any of its lists.
+
+    Raises ``BadInput`` where the file cannot be read or lacks the prompt of a sample.
+    """
+    try:
+        content = yaml.safe_load(file.read_text("utf-8"))
+    except OSError as error:
+        raise BadInput(f"{file}: cannot be read: {error.strerror or error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInput(f"{file}: not YAML: {str(error).splitlines()[0]}") from error
+    prompts = dict(_entries(content))
+    matrices = []
+    for matrix in found.matrices:
+        lacking = [sample for sample in matrix.samples if sample not in prompts]
+        if lacking:
+            raise BadInput(
+                f"{file}: no prompt of sample {lacking[0]!r} in it ({len(lacking)} of {len(matrix.samples)} lack one); "
+                "it needs entries {id: ..., prompt: ...}"
+            )
+        matrices.append(replace(matrix, texts=tuple(prompts[sample] for sample in matrix.samples)))
+    return replace(found, matrices=tuple(matrices))
+
+
+def _entries(content: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(content, dict) and "id" in content and "prompt" in content:
+        yield str(content["id"]), str(content["prompt"])
+    elif isinstance(content, dict | list):
+        for part in content.values() if isinstance(content, dict) else content:
+            yield from _entries(part)
