@@ -126,6 +126,26 @@ class Noise(Record):
     reasons: tuple[str, ...] = ()
 
 
+class Stopping(Record):
+    """How sampling ended under ``stop: when_resolved``: the difference of ``metric`` to the reference after ``n`` samples.
+
+    ``value`` is method - reference; its interval holds whenever one stops, for all ``comparisons`` of the task together at
+    ``level``. None where nothing can be said.
+    """
+
+    metric: str
+    verdict: Literal["better", "worse", "within resolution", "undecided"]
+    n: int
+    pool: int
+    value: float | None
+    ci_low: float | None
+    ci_high: float | None
+    level: float
+    comparisons: int
+    how: Literal["betting", "asymptotic"]
+    resolution: float | None = None
+
+
 class CellRecord(Record):
     """A finished cell (or one that failed and says why); the only file that reports read."""
 
@@ -147,6 +167,8 @@ class CellRecord(Record):
     """What is certified of the subset, a sentence per metric and kind of split."""
     has_weights: bool = False
     """Whether the subset's samples weigh differently in the quality numbers."""
+    stopping: Stopping | None = None
+    """What was decided, where the suite stops when it is resolved; ``n_samples`` is then what the cell ran on."""
     numbers: tuple[Number, ...]
     reference_cell: str | None
     files: dict[str, str]

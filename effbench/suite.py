@@ -166,6 +166,23 @@ class Stats(Model):
 
     ci: Annotated[float, Field(gt=0.5, lt=1, description="Level of every interval.")] = 0.95
     resamples: Annotated[int, Field(ge=200, le=100_000, description="Bootstrap resamples over samples.")] = 1000
+    stop: Annotated[
+        Literal["all_samples", "when_resolved"],
+        Field(description="`when_resolved`: a method runs on more samples only until its difference is decided."),
+    ] = "all_samples"
+    stop_on: Annotated[
+        str | None, Field(description="Metric whose difference to the reference decides; null: the primary one.")
+    ] = None
+    resolution: Annotated[
+        float | None, Field(gt=0, description="A difference certain to be smaller than this is decided as none.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _stop_has_a_use(self) -> Stats:
+        given = next((name for name in ("stop_on", "resolution") if getattr(self, name) is not None), None)
+        if given and self.stop == "all_samples":
+            raise ValueError(f"{given} needs stop: when_resolved")
+        return self
 
 
 class ExecutionEntry(Model):

@@ -8,7 +8,8 @@ from typing import Any
 from effbench.record import CellRecord
 from effbench.report.columns import Column, has_several_places
 from effbench.report.ranks import RANK_TEXT, ranks_of
-from effbench.report.summarise import Workload, number_of
+from effbench.report.rounding import rounded
+from effbench.report.summarise import Workload, name_of, number_of
 from effbench.report.trust import noise_lines
 
 METHOD_TEXT = {
@@ -35,6 +36,7 @@ def caption_of(workload: Workload, columns: Sequence[Column]) -> tuple[str, ...]
     machines = [machine_text(name, workload.machines.get(name, {})) for name in fingerprints]
     lines = ["; ".join(samples) + ".", f"{'Machines' if len(machines) > 1 else 'Machine'}: {' | '.join(machines)}."]
     lines += [f"Certificate of the subset, for {words}." for words in workload.cells[0].certificate]
+    lines += stopping_lines(workload)
     lines += noise_lines(workload.cells)
     if has_several_places(workload):
         lines.append("Measured in several places: absolute times are not comparable and left out, ratios are shown.")
@@ -42,6 +44,27 @@ def caption_of(workload: Workload, columns: Sequence[Column]) -> tuple[str, ...]
     if any(rank for column in columns for rank in ranks_of([number_of(cell, column.name) for cell in workload.cells])):
         lines.append(RANK_TEXT)
     return tuple(lines)
+
+
+def stopping_lines(workload: Workload) -> list[str]:
+    """Return what was decided of each method, where a suite stops when that is resolved; ``[]`` elsewhere."""
+    texts = []
+    for cell in workload.cells:
+        found = cell.stopping
+        if found is None or found.value is None:
+            continue
+        value, interval = rounded(found.value, found.ci_low, found.ci_high)
+        after = f"all {found.n}" if found.n == found.pool else f"{found.n} of {found.pool}"
+        texts.append(f"{name_of(workload, cell)} {found.verdict} by {value} {interval} after {after} samples")
+    stops = [cell.stopping for cell in workload.cells if cell.stopping is not None]
+    if not texts:
+        return []
+    within = f", or certain to be within ±{stops[0].resolution:g}" if stops[0].resolution is not None else ""
+    return [
+        f"Sampling stopped when the difference in {stops[0].metric} to the reference was decided{within}: "
+        f"{'; '.join(texts)} (intervals valid whenever one stops, {100 * stops[0].level:g} % over all "
+        f"{stops[0].comparisons} together; other numbers are of the samples that were run)."
+    ]
 
 
 def machine_text(fingerprint: str, machine: Mapping[str, Any]) -> str:

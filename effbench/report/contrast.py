@@ -16,12 +16,14 @@ from effbench.store import SAMPLE_KEY, CellFolder
 
 Array = np.ndarray[Any, Any]
 
+SEQUENCE = "confidence sequence"
+
 
 class Difference(NamedTuple):
     """Quality of a - quality of b; ``effect`` is d_z, ``n`` counts samples, all seeds of one together.
 
-    ``how`` is ``paired samples`` or ``paired resamples``. Where there is no value, or not all that comes with it,
-    ``reason`` says why.
+    ``how`` is ``paired samples``, ``paired resamples``, or ``confidence sequence`` where sampling stopped on the metric.
+    Where there is no value, or not all that comes with it, ``reason`` says why.
     """
 
     value: float | None
@@ -35,12 +37,34 @@ class Difference(NamedTuple):
 
 def quality_difference(a: Member, b: Member, on_a: Number, on_b: Number, level: float) -> Difference:
     """Return the difference in a metric that both cells have, given their numbers of it."""
+    decided = _stopped(a, b, on_a.name) or _stopped(b, a, on_a.name, sign=-1)
+    if decided is not None:
+        return decided
     # A weighted subset is compared by its resamples, which hold the weights.
     is_plain = on_a.ci_method != "bootstrap_centred" and not (a[0].has_weights or b[0].has_weights)
     scores = _pairs(a, b, on_a.name) if is_plain else None
     if scores is not None:
         return _of_samples(scores, a, b, level)
     return _of_resamples(a, b, on_a, on_b, level)
+
+
+def _stopped(method: Member, other: Member, metric: str, sign: int = 1) -> Difference | None:
+    """Return what was decided while a method ran, where it stopped on this metric and the other is its reference."""
+    cell, found = method[0], method[0].stopping
+    if found is None or found.metric != metric or other[0].id != cell.reference_cell:
+        return None
+    reason = f"interval valid whenever one stops, at {100 * found.level:g} % over {found.comparisons} methods together"
+    if found.value is None or found.ci_low is None or found.ci_high is None:
+        value = None if found.value is None else sign * found.value
+        return Difference(value, None, None, None, found.n, SEQUENCE, "too little was seen for an interval")
+    ends = sorted((sign * found.ci_low, sign * found.ci_high))
+    return Difference(sign * found.value, Interval(*ends), None, None, found.n, SEQUENCE, reason)
+
+
+def _stopped_by(a: Member, b: Member) -> str:
+    """Return the metric on which one of two methods stopped early, or ``""``."""
+    early = [m[0].stopping for m in (a, b) if m[0].stopping is not None and m[0].stopping.n < m[0].stopping.pool]
+    return early[0].metric if early else ""
 
 
 class _Pairs(NamedTuple):
@@ -59,7 +83,7 @@ def _pairs(a: Member, b: Member, name: str) -> _Pairs | None:
     if ours is None or theirs is None:
         return None
     rows = [row for row in ours if row in theirs]
-    planned = a[0].n_samples * len(a[0].seeds)
+    planned = (min(a[0].n_samples, b[0].n_samples) if _stopped_by(a, b) else a[0].n_samples) * len(a[0].seeds)
     return _Pairs(np.array([ours[r] for r in rows]), np.array([theirs[r] for r in rows]), [r[1] for r in rows], planned)
 
 
@@ -95,6 +119,8 @@ def _of_samples(pairs: _Pairs, a: Member, b: Member, level: float) -> Difference
         reason = f"the difference is the same on all {samples} samples"
         if found.value == 0 and np.isin([pairs.a, pairs.b], (0, 1)).all():
             interval, reason = _unseen(samples, level), f"{reason}; the interval is the exact bound for 0 of {samples}"
+    if by := _stopped_by(a, b):
+        reason = "; ".join(filter(None, (reason, f"interval and p do not know that sampling stopped on {by}")))
     return Difference(found.value, interval, found.p, found.effect, samples, how, reason)
 
 

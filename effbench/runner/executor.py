@@ -28,6 +28,7 @@ from effbench.runner.plan import Cell, Plan, TaskPlan
 from effbench.runner.progress import Reporter
 from effbench.runner.provenance import Surroundings
 from effbench.runner.rounds import RoundRunner
+from effbench.runner.stopping import looks_at, samples_used
 from effbench.store import SAMPLE_KEY, Store
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Executor:
         preload = sorted({module for task in plan.tasks for module in task.task.preload})
         self.launcher = Launcher(self.suite.execution.start, preload, self.threads)
         self.outcome = Outcome()
+        self._extended: set[str] = set()
 
     def run(self) -> Outcome:
         """Do everything that is missing and return what the store then holds of the plan."""
@@ -99,6 +101,7 @@ class Executor:
             record is not None
             and record.status == "complete"
             and record.plan_sha256 == finish.plan_sha256(self.suite, task, cell)
+            and record.n_samples == samples_used(self.suite, task, cell, self.store)[0]
             and folder.is_intact(record)
         )
 
@@ -120,9 +123,9 @@ class Executor:
         rounds = latency.rounds * len(latency.batch_sizes) if latency else 0
         return sum(len(self._missing_batches(task, cell)) + 1 for cell in task.cells) + rounds
 
-    def _missing_batches(self, task: TaskPlan, cell: Cell) -> list[Any]:
+    def _missing_batches(self, task: TaskPlan, cell: Cell, upto: int | None = None) -> list[Any]:
         rows = finish.committed_rows(read_parts(self.store.cell(cell.id).samples, SAMPLE_KEY))
-        return plan_batches(task.samples, self.suite.seeds, task.entry.batch_size, rows)
+        return plan_batches(task.samples[:upto], self.suite.seeds, task.entry.batch_size, rows)
 
     def _run_task(self, task: TaskPlan) -> None:
         started_with = {cell.id: self._is_done(task, cell) for cell in task.cells}
@@ -133,7 +136,7 @@ class Executor:
                 self.report.advance()
         retimed = RoundRunner(self, task).run() if self.suite.measure.latency else set()
         for cell in task.cells:
-            if not started_with[cell.id] or cell.id in retimed:
+            if not started_with[cell.id] or cell.id in retimed or cell.id in self._extended:
                 self.report.now(f"{cell.label}: numbers")
                 self._finish(task, cell)
 
@@ -206,11 +209,34 @@ class Executor:
         return self._run_job(cell, self.spec(task, cell, kind))
 
     def _quality(self, task: TaskPlan, cell: Cell) -> bool:
-        kept = self._kept_reference(task, cell)
+        """Run the cell on all samples, or look by look on as many as decide; return whether it has what it needs."""
+        reference = task.reference
+        if self.suite.stats.stop != "when_resolved" or reference is None:
+            return self._quality_of(task, cell, len(task.samples))
+        looks = looks_at(len(task.samples))
+        if cell is reference:
+            return self._quality_of(task, cell, looks[0])
+        for n in looks:
+            if not self._quality_of(task, reference, n):
+                why = "the reference failed, so no difference to it can be resolved"
+                self._failed(cell, "quality", Failed("error", why), time.time())
+                return False
+            if not self._quality_of(task, cell, n):
+                return False
+            used, found = samples_used(self.suite, task, cell, self.store)
+            if found is not None and found.verdict != "undecided":
+                self.report.say(f"{cell.label}: {found.metric} is {found.verdict} after {used} samples")
+                return True
+        return True
+
+    def _quality_of(self, task: TaskPlan, cell: Cell, upto: int) -> bool:
+        """Run the cell on those of its first ``upto`` samples that it has not run on yet."""
+        kept = self._kept_reference(task, cell, upto)
         self._rescore_where_reference_came_late(cell, kept)
-        batches = tuple(self._missing_batches(task, cell))
+        batches = tuple(self._missing_batches(task, cell, upto))
         if not batches and self.job_done(cell, "quality"):
             return True
+        self._extended.add(cell.id)
         self.report.now(f"{cell.label}: quality")
         spec = self.spec(
             task,
@@ -223,13 +249,13 @@ class Executor:
         )
         return self._run_job(cell, spec)
 
-    def _kept_reference(self, task: TaskPlan, cell: Cell) -> str:
+    def _kept_reference(self, task: TaskPlan, cell: Cell, upto: int) -> str:
         """Return the id of the reference cell whose outputs can be compared with, or ""."""
         reference = task.reference
         if reference is None or cell is reference:
             return ""
         kept = KeptOutputs(self.store.cell(reference.id).outputs)
-        whole = all(kept.has(sample.id, seed) for seed in self.suite.seeds for sample in task.samples)
+        whole = all(kept.has(sample.id, seed) for seed in self.suite.seeds for sample in task.samples[:upto])
         return reference.id if whole else ""
 
     def _rescore_where_reference_came_late(self, cell: Cell, kept: str) -> None:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from effbench.api import Metric, Scores
+from effbench.api import Metric, Sample, Scores
 from effbench.atomic import file_sha256
 from effbench.draws import Draws, cluster_hash, write_draws
 from effbench.measure.noise import NoiseReading, grade, worst
 from effbench.parts import drop_merged_parts, merge_parts, metadata_values, read_parts, scores_of
-from effbench.record import SCHEMA, Attempt, CellRecord, Check, Noise, Number, Reason
+from effbench.record import SCHEMA, Attempt, CellRecord, Check, Noise, Number, Reason, Stopping
 from effbench.runner.building import needs_preparation
 from effbench.runner.honesty import checks_of, same_probe, withdrawn
 from effbench.runner.latency_numbers import LatencyInput, latency_numbers
@@ -24,6 +24,7 @@ from effbench.runner.plan import Cell, TaskPlan
 from effbench.runner.provenance import Surroundings, provenance
 from effbench.runner.quality_numbers import quality_draws, quality_numbers
 from effbench.runner.resource_numbers import compute_numbers, energy_number, memory_numbers, single_number
+from effbench.runner.stopping import samples_used
 from effbench.store import SAMPLE_KEY, TIMING_KEY, CellFolder, Store
 from effbench.suite import Suite
 from effbench.timings import NOISE_COLUMNS, Timings, joined, rounds_of
@@ -44,11 +45,12 @@ def plan_sha256(suite: Suite, task: TaskPlan, cell: Cell) -> str:
         "flops": suite.measure.flops,
         "inspect": suite.measure.inspect,
         "energy": suite.measure.energy,
-        "stats": suite.stats.model_dump(),
+        "stats": suite.stats.model_dump(include={"ci", "resamples"}),
         "place": [cell.task_id, cell.method_id, cell.role],
         "reference": reference.id if reference else None,
         "schema": SCHEMA,
         **({"weights": task.weights} if task.weights else {}),
+        **({"stop": [suite.stats.model_dump(), task.comparisons]} if suite.stats.stop != "all_samples" else {}),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -59,11 +61,11 @@ def metrics_of(task: TaskPlan) -> tuple[Metric, ...]:
     return tuple(m for m in task.task.metrics if chosen is None or m.name in chosen)
 
 
-def planned_scores(task: TaskPlan, suite: Suite, folder: CellFolder) -> tuple[Scores, list[str]] | None:
-    """Return (scores, sample ids) of the planned rows, or None where one of them is missing."""
+def planned_scores(samples: Sequence[Sample], suite: Suite, folder: CellFolder) -> tuple[Scores, list[str]] | None:
+    """Return (scores, sample ids) of the rows of some samples, or None where one of them is missing."""
     table = read_parts(folder.samples, SAMPLE_KEY)
-    wanted = {(seed, sample.id) for seed in suite.seeds for sample in task.samples}
-    if table is None:
+    wanted = {(seed, sample.id) for seed in suite.seeds for sample in samples}
+    if table is None or not wanted:
         return None
     rows = list(zip(table["seed"].to_pylist(), table["sample_id"].to_pylist()))
     keep = [i for i, row in enumerate(rows) if row in wanted]
@@ -129,10 +131,11 @@ def finish_cell(suite: Suite, task: TaskPlan, cell: Cell, store: Store, around: 
         identity=cell.identity,
         plan_sha256=plan_sha256(suite, task, cell),
         seeds=tuple(suite.seeds),
-        n_samples=len(task.samples),
+        n_samples=made.n_samples,
         subset=task.subset_name,
         certificate=tuple(held.sentence for held in task.subset.certificate) if task.subset else (),
         has_weights=task.weights is not None,
+        stopping=made.stopping,
         numbers=tuple(withdrawn(made.numbers, checks)),
         reference_cell=task.reference.id if task.reference else None,
         files=files,
@@ -152,12 +155,17 @@ def finish_cell(suite: Suite, task: TaskPlan, cell: Cell, store: Store, around: 
 
 
 class _Made(NamedTuple):
-    """The numbers of a cell; whether everything planned is there; the draws behind its quality; the machine's quiet."""
+    """The numbers of a cell; whether everything planned is there; the draws behind its quality; the machine's quiet.
+
+    ``n_samples`` is what the quality numbers are of, and ``stopping`` what was decided where that may be fewer than planned.
+    """
 
     numbers: list[Number]
     complete: bool
     draws: Draws | None
     noise: Noise | None
+    n_samples: int
+    stopping: Stopping | None
 
 
 def _numbers(
@@ -169,13 +177,16 @@ def _numbers(
         name: job["attempt"]["reason"] if job and job["status"] == "failed" else None for name, job in jobs.items()
     }
     failed = unsupported or reasons["prepare"]
-    planned = None if failed else planned_scores(task, suite, folder)
+    used, stopping = samples_used(suite, task, cell, store)
+    planned = None if failed else planned_scores(task.samples[:used], suite, folder)
     missing: Reason | None = failed or reasons["quality"] or (None if planned else "error")
     scores, ids = planned or (None, [])
     weights = np.array([task.weights[name] for name in ids]) if task.weights else None
     drawn = quality_draws(task.task, scores, ids, suite.stats.resamples, weights) if scores else {}
     numbers = quality_numbers(task.task, metrics_of(task), scores, ids, drawn, missing, level, weights)
-    complete = planned is not None
+    numbers = [_of_all_samples(number, task, used) for number in numbers]
+    is_decided = stopping is None or stopping.verdict != "undecided" or used == len(task.samples)
+    complete = planned is not None and is_decided
 
     simulated: Reason | None = "simulated" if cell.execution == "simulated" else None
     blocked = failed or simulated or reasons["quality"]
@@ -214,7 +225,17 @@ def _numbers(
         prepared = jobs["prepare"]["data"].get("seconds") if jobs["prepare"] else None
     numbers.append(single_number("preparation_s", "preparation", "s", None if failed else prepared, failed or "error"))
     draws = Draws(drawn, cluster_hash(ids, suite.seeds)) if drawn else None
-    return _Made(numbers, complete, draws, noise)
+    return _Made(numbers, complete, draws, noise, used, stopping)
+
+
+def _of_all_samples(number: Number, task: TaskPlan, used: int) -> Number:
+    """Return a number, withheld where it is of a whole set and the set is a part: its size would decide its value."""
+    of_sets = {metric.name for metric in task.task.metrics if metric.per == "set"}
+    if used == len(task.samples) or number.name not in of_sets or number.value is None:
+        return number
+    return number.model_copy(
+        update={"value": None, "n": 0, "ci_low": None, "ci_high": None, "ci_method": "", "reason": "too_few_samples"}
+    )
 
 
 def noise_of(timings: Sequence[Timings]) -> Noise | None:

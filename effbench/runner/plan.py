@@ -17,6 +17,7 @@ from effbench.api import Method, PluginError, Sample, StrictParams, Task
 from effbench.errors import BadInput, nearest
 from effbench.measure.machine import resolve_device
 from effbench.record import Identity, Link
+from effbench.runner.stopping import in_drawn_order, metric_to_stop_on
 from effbench.subset.manifest import SubsetManifest, find_subset, shipped
 from effbench.suite import LoadedSuite, MethodEntry, Suite, TaskEntry, explain
 from effbench.yamlpos import Key
@@ -56,6 +57,8 @@ class TaskPlan:
     cells: tuple[Cell, ...]
     subset: SubsetManifest | None = None
     """The condensed subset that ``samples`` are; None for all samples and for a subset that the task itself defines."""
+    comparisons: int = 1
+    """How many methods the suite compares with the reference here, whatever part of it runs."""
 
     @property
     def subset_name(self) -> str | None:
@@ -253,7 +256,26 @@ def _plan_task(
     cells.sort(key=lambda cell: cell.role != "reference")
     if not cells:
         raise loaded.error(key, f"no method of the suite runs on task {entry.name!r}")
-    return TaskPlan(entry, task, device, dtype, samples, tuple(cells), subset)
+    plan = TaskPlan(entry, task, device, dtype, samples, tuple(cells), subset, max(1, len(cells) - 1))
+    return plan if loaded.suite.stats.stop == "all_samples" else _stopping_early(loaded, key, plan)
+
+
+def _stopping_early(loaded: LoadedSuite, key: Key, plan: TaskPlan) -> TaskPlan:
+    """Return the plan with its samples in the order in which they are drawn; refuse what cannot be stopped early."""
+    if plan.reference is None:
+        raise loaded.error(
+            key, "`stop: when_resolved` compares with a reference; give one method of the task `role: reference`"
+        )
+    if plan.weights:
+        raise loaded.error(
+            (*key, "samples", "subset"),
+            "the samples of a weighted subset belong together; remove `stop: when_resolved`",
+        )
+    try:
+        metric_to_stop_on(plan.task, loaded.suite.stats.stop_on)
+    except BadInput as error:
+        raise loaded.error(("stats",), f"task {plan.entry.name!r}: {error}") from None
+    return replace(plan, samples=in_drawn_order(plan.samples))
 
 
 def _samples(
