@@ -165,6 +165,8 @@ class CellRecord(Record):
     subset: str | None
     certificate: tuple[str, ...] = ()
     """What is certified of the subset, a sentence per metric and kind of split."""
+    resolutions: dict[str, float | None] = {}
+    """Metric -> the difference below which the subset cannot be trusted with an order; None: whatever the difference."""
     has_weights: bool = False
     """Whether the subset's samples weigh differently in the quality numbers."""
     stopping: Stopping | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -18,6 +20,7 @@ from effbench.report.trust import noise_text
 
 SYMBOLS = {"real verified": "●", "real unverified": "◐", "simulated": "○"}
 FAILED_SYMBOL = "✕"
+GREY = "color: #9aa0a6"
 
 
 def show_table(summary: Summary, workload: Workload, every: bool) -> None:
@@ -32,7 +35,7 @@ def show_table(summary: Summary, workload: Workload, every: bool) -> None:
     rows = [row for row in table.rows if row.execution.partition(" ")[0] in shown]
     kept = _kept(workload)
     st.dataframe(
-        pd.DataFrame([_record(table, row, kept) for row in rows]),
+        _greyed(pd.DataFrame([_record(table, row, kept) for row in rows]), table, rows),
         hide_index=True,
         height="content",
         placeholder="",
@@ -41,6 +44,28 @@ def show_table(summary: Summary, workload: Workload, every: bool) -> None:
     )
     st.caption("  \n".join(escape(line) for line in _under(table)))
     _downloads(summary, workload, table)
+
+
+def _greyed(frame: pd.DataFrame, table: Table, rows: Sequence[Row]) -> Any:
+    """Return the frame, in grey what the subset cannot tell from the reference."""
+    grey = [
+        (at, column.name)
+        for at, row in enumerate(rows)
+        for column, entry in zip(table.columns, row.entries)
+        if entry.is_grey
+    ]
+    if not grey:
+        return frame
+    looks = pd.DataFrame("", index=frame.index, columns=frame.columns)
+    for at, name in grey:
+        looks.iloc[at, [place for place, column in enumerate(frame.columns) if column.partition(" ")[0] == name]] = GREY
+    formats = {column.name: partial(_printed, _number_format(table, column)) for column in table.columns}
+    return frame.style.apply(lambda _: looks, axis=None).format(formats)
+
+
+def _printed(form: str, value: float) -> str:
+    """Return a value as a column's number format shows it: a styled frame brings its own texts."""
+    return "" if pd.isna(value) else f"{value:.3e}" if form == "scientific" else form % value
 
 
 def badge(name: str) -> str:

@@ -35,9 +35,10 @@ CLOSING = (r"\bottomrule", r"\end{tabular}}")
 def render_latex(tables: Sequence[Table]) -> str:
     """Return one ``table`` environment per workload, and one for its claims where it has any.
 
-    The document needs ``booktabs`` and ``graphicx``.
+    The document needs ``booktabs`` and ``graphicx``, and ``xcolor`` where a difference is in grey; a comment says so.
     """
-    parts = ["% needs \\usepackage{booktabs,graphicx}"]
+    has_grey = any(entry.is_grey for table in tables for row in table.rows for entry in row.entries)
+    parts = [rf"% needs \usepackage{{booktabs,graphicx{',xcolor' if has_grey else ''}}}"]
     for table in tables:
         parts.append(_environment(table))
         parts += [_claims(table)] if table.ledger else []
@@ -110,7 +111,8 @@ def _entry(entry: Entry) -> str:
     if not entry.value:
         return rf"{{\scriptsize {escape_latex(f'{entry.head} {entry.tail}'.rstrip())}}}{marks}"
     interval = rf" {{\scriptsize ${_powers(entry.interval)}$}}" if entry.interval else ""
-    return f"${_powers(entry.value)}${marks}{interval}{place}"
+    text = f"${_powers(entry.value)}${marks}{interval}{place}"
+    return rf"\textcolor{{gray}}{{{text}}}" if entry.is_grey else text
 
 
 def _powers(number: str) -> str:

@@ -106,4 +106,5 @@ def _entry(entry: Entry) -> str:
         return f'<td class="number null">{entry.head}{marks} {escape(entry.tail)}</td>'
     below = " ".join(filter(None, (escape(entry.interval), f"<b>{entry.place}</b>" if entry.place else "")))
     below = f' <span class="interval">{below}</span>' if below else ""
-    return f'<td class="number">{escape(entry.value)}{marks}{below}</td>'
+    look = "number null" if entry.is_grey else "number"
+    return f'<td class="{look}">{escape(entry.value)}{marks}{below}</td>'

@@ -13,6 +13,7 @@ from effbench.report.caption import caption_of
 from effbench.report.claims import Ledger, ledger_of
 from effbench.report.columns import Column, columns_of
 from effbench.report.ranks import ranks_of
+from effbench.report.resolution import UNRESOLVED, is_unresolved
 from effbench.report.rounding import rounded
 from effbench.report.summarise import Workload, failure_of, number_of, where_of
 from effbench.report.trust import badge_of, check_notes
@@ -23,6 +24,7 @@ FLAG_TEXT = {
     "peak_includes_load": "the peak could not be reset after loading, so it includes loading",
     "probe_differs": "this job's system gave another output on the probe than the one whose quality was scored",
     "short_warmup": "calls of over a second got two warm-up calls only",
+    UNRESOLVED: "too close to the reference for the subset to tell which is better (in grey; see its certificate)",
     "unsettled": "timings had not settled when the warm-up budget was spent",
 }
 NOT_RECORDED = "–"
@@ -34,7 +36,8 @@ LETTERS, RAISED = "abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏ�
 class Entry:
     """One number as text: a value with its interval, or the reason why there is none; ``marks`` are footnote letters.
 
-    ``rank`` stands behind the interval where methods are ranked by the number.
+    ``rank`` stands behind the interval where methods are ranked by the number; ``is_grey`` is a difference to the reference
+    that the subset cannot resolve.
     """
 
     value: str = ""
@@ -42,6 +45,7 @@ class Entry:
     reason: str = ""
     marks: str = ""
     rank: int | None = None
+    is_grey: bool = False
 
     @property
     def head(self) -> str:
@@ -126,7 +130,7 @@ def table_of(workload: Workload, every: bool = False) -> Table:
     chosen = columns_of(workload, every)
     columns = tuple(column for column in chosen if not column.absent)
     letters = _letters(workload, columns)
-    numbers = [[number_of(cell, column.name) for cell in workload.cells] for column in columns]
+    numbers = [[_shown(workload, cell, column.name) for cell in workload.cells] for column in columns]
     ranks = [ranks_of(same) for same in numbers]
     rows = tuple(
         Row(
@@ -161,12 +165,20 @@ def _entry(cell: CellRecord, number: Number | None, letters: dict[str, str], ran
     if number.value is None:
         return Entry(reason=number.reason or "error", marks=marks)
     value, interval = rounded(number.value, number.ci_low, number.ci_high)
-    return Entry(value, interval, marks=marks, rank=rank)
+    return Entry(value, interval, marks=marks, rank=rank, is_grey=UNRESOLVED in number.flags)
+
+
+def _shown(workload: Workload, cell: CellRecord, name: str) -> Number | None:
+    """Return a cell's number, flagged where the subset cannot tell it from the reference's."""
+    number = number_of(cell, name)
+    if number is None or not is_unresolved(workload, cell, name):
+        return number
+    return number.model_copy(update={"flags": (*number.flags, UNRESOLVED)})
 
 
 def _letters(workload: Workload, columns: Sequence[Column]) -> dict[str, str]:
     """Return flag -> footnote letter, in order of appearance."""
-    shown = [number_of(cell, column.name) for cell in workload.cells for column in columns]
+    shown = [_shown(workload, cell, column.name) for cell in workload.cells for column in columns]
     flags = dict.fromkeys(flag for number in shown if number is not None for flag in number.flags)
     return {flag: LETTERS[index % len(LETTERS)] for index, flag in enumerate(flags)}
 

@@ -109,7 +109,7 @@ def _entry_text(entry: Entry, stacked: bool) -> Text:
     from rich.text import Text
 
     head, *tail = _lines(entry, stacked=True)
-    text = Text(head, "" if entry.value else "dim")
+    text = Text(head, "" if entry.value and not entry.is_grey else "dim")
     for line in tail:
         text.append("\n" if stacked else " ").append(line, "dim")
     return text

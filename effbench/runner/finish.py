@@ -134,6 +134,7 @@ def finish_cell(suite: Suite, task: TaskPlan, cell: Cell, store: Store, around: 
         n_samples=made.n_samples,
         subset=task.subset_name,
         certificate=tuple(held.sentence for held in task.subset.certificate) if task.subset else (),
+        resolutions=task.subset.resolutions if task.subset else {},
         has_weights=task.weights is not None,
         stopping=made.stopping,
         numbers=tuple(withdrawn(made.numbers, checks)),

@@ -23,6 +23,7 @@ from effbench.subset.selection import Selection, Selector
 from effbench.subset.tau import signs, tau_b
 
 RESAMPLES = 2000
+RELIABLE = 0.95
 
 
 class Fold(NamedTuple):
@@ -39,6 +40,7 @@ class Judgement:
 
     ``regret`` is what the best-looking held-out method falls short of the best, in spreads (standard deviations) of the
     methods' means. ``random_size`` is the random subset of equal held-out tau; None where it is beyond the pool.
+    ``resolution`` is the difference from which on ``RELIABLE`` of the held-out pairs stand in the right order (see there).
     """
 
     metric: str
@@ -51,6 +53,7 @@ class Judgement:
     random_size: float | None
     regret: float
     worst_tau: float
+    resolution: float | None
 
     @property
     def optimism(self) -> float:
@@ -118,7 +121,34 @@ def _judgement(matrix: ScoreMatrix, folds: Sequence[Fold], chosen: Sequence[Sele
         curve.size_of(tau),
         float(np.mean(regrets)),
         float(np.min(held)),
+        resolution_of(*_held_out_pairs(matrix, folds, chosen)),
     )
+
+
+def _held_out_pairs(matrix: ScoreMatrix, folds: Sequence[Fold], chosen: Sequence[Selection]) -> tuple[Array, Array]:
+    """Return (difference on the subset, difference on all samples) of every pair of held-out methods in every fold."""
+    ours, theirs = [], []
+    for fold, selection in zip(folds, chosen):
+        held = matrix.of_methods(fold.held_out)
+        first, second = np.triu_indices(len(held.methods), 1)
+        estimate = selection.estimate(held)
+        ours.append(estimate[first] - estimate[second])
+        theirs.append(held.truth[first] - held.truth[second])
+    return np.concatenate(ours), np.concatenate(theirs)
+
+
+def resolution_of(found: Array, truth: Array, reliable: float = RELIABLE) -> float | None:
+    """Return the smallest d so that, of the pairs whose difference on the subset is d or more, that share has the true sign.
+
+    ``found`` and ``truth`` [pairs] are the differences on the subset and on all samples. None where no d will do.
+    """
+    order = np.argsort(-np.abs(found), kind="stable")
+    right = (np.sign(found) == np.sign(truth))[order]
+    sizes = np.abs(found)[order]
+    enough = np.cumsum(right) >= reliable * np.arange(1, len(right) + 1)
+    # Pairs of one size stand or fall together: the last of them decides.
+    places = np.flatnonzero(enough & np.append(sizes[1:] < sizes[:-1], True))
+    return float(sizes[places[-1]]) if len(places) else None
 
 
 def _tau(matrix: ScoreMatrix, selection: Selection) -> float:

@@ -53,6 +53,7 @@ class Held(_Entry):
     regret: float
     worst_tau: float
     minutes_saved: float | None = None
+    resolution: float | None = None
 
     @property
     def sentence(self) -> str:
@@ -63,9 +64,11 @@ class Held(_Entry):
             else f"{self.random_size:.0f} random samples"
         )
         saved = "" if self.minutes_saved is None else f", {self.minutes_saved:.1f} minutes saved per method"
+        sure = f"differences from {self.resolution:.3g} on" if self.resolution else "every difference"
+        sure = "no difference" if self.resolution is None else sure
         return (
             f"{self.metric}, {self.split}: held-out tau {self.tau:.3f} [{self.ci_low:.3f}, {self.ci_high:.3f}] "
-            f"(random of equal size {self.random_tau:.3f}; worth {worth}{saved})"
+            f"(random of equal size {self.random_tau:.3f}; worth {worth}{saved}); {sure} in the right order for 95 % of pairs"
         )
 
 
@@ -105,6 +108,15 @@ class SubsetManifest(_Entry):
         weights = self.weights or [1.0] * len(self.ids)
         scale = len(weights) / sum(weights)
         return {name: weight * scale for name, weight in zip(self.ids, weights)}
+
+    @property
+    def resolutions(self) -> dict[str, float | None]:
+        """Return metric -> the difference from which on the subset can be trusted with an order, for all kinds of split."""
+        found: dict[str, float | None] = {}
+        for held in self.certificate:
+            known = found.get(held.metric, 0.0)
+            found[held.metric] = None if known is None or held.resolution is None else max(known, held.resolution)
+        return found
 
     @property
     def reference(self) -> str:

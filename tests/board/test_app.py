@@ -200,3 +200,18 @@ def test_stores_that_cannot_be_read_are_named_and_the_others_shown(
 def test_nothing_to_show_is_said(open_board: Callable[..., AppTest], tmp_path: Path) -> None:
     assert open_board().error
     assert open_board(tmp_path / "missing").warning
+
+
+def test_what_the_subset_cannot_resolve_is_grey(
+    open_board: Callable[..., AppTest], write_store: Callable[..., Path], make: ModuleType
+) -> None:
+    known = {"subset": "few@12345678", "resolutions": {"clip_score": 0.02}}
+    values = {"reference": 0.30, "near": 0.31, "far": 0.33}
+    cells = [
+        make.cell(name, make.full_numbers(quality=value), order, **known)
+        for order, (name, value) in enumerate(values.items())
+    ]
+    board = open_board(write_store("few", cells))
+    looks = board.dataframe[0].proto.arrow_data.styler.styles
+    assert looks.count("color: #9aa0a6") == 1 and "row1" in looks and "row2" not in looks
+    assert any("too close to the reference for the subset" in caption.value for caption in board.caption)

@@ -5,7 +5,7 @@ import pytest
 from planted import few_that_tell, noisy
 
 from effbench.errors import BadInput
-from effbench.subset.certificate import Fold, families_left_out, judge, random_halves, top_regret
+from effbench.subset.certificate import Fold, families_left_out, judge, random_halves, resolution_of, top_regret
 from effbench.subset.frequency import FrequencySearch
 from effbench.subset.random_curve import RandomCurve
 from effbench.subset.selection import even
@@ -101,3 +101,24 @@ def test_the_interval_covers_what_more_methods_would_show():
 def test_random_is_judged_as_random():
     found = judge(Random(), [noisy(24, 300, noise=4.0)], 20, random_halves(24, range(8)), "random-half")[0]
     assert found.tau == pytest.approx(found.random_tau, abs=0.08)
+
+
+def test_the_resolution_is_where_orders_become_reliable():
+    found = np.array([0.9, -0.8, 0.7, 0.6, 0.5, 0.4, -0.3, 0.2, 0.1, 0.05])
+    truth = np.array([0.5, -0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, -0.5, 0.5])  # the pairs of 0.3 and 0.1 are wrong
+    assert resolution_of(found, truth, 1.0) == 0.4
+    assert resolution_of(found, truth, 0.85) == 0.2  # seven of eight
+    assert resolution_of(-found, truth, 0.95) is None
+    assert resolution_of(np.zeros(4), np.ones(4)) is None
+    assert resolution_of(np.array([1.0] * 30 + [0.0]), np.ones(31)) == 0  # one tie among 31: every difference will do
+    tied = np.array([0.5, 0.5, 0.5, 0.5])  # equal differences stand or fall together
+    assert resolution_of(tied, np.array([1, 1, 1, -1.0]), 0.9) is None
+    assert resolution_of(tied, np.array([-1, 1, 1, 1.0]), 0.75) == 0.5
+
+
+def test_a_subset_of_all_samples_resolves_every_difference_and_a_poor_one_fewer():
+    pool = noisy(24, 300, noise=4.0)
+    folds = random_halves(24, range(3))
+    every = judge(Random(), [pool], 300, folds, "random-half")[0]
+    fine, coarse = (judge(Random(), [pool], size, folds, "random-half")[0].resolution for size in (100, 20))
+    assert every.tau == 1 and every.resolution < fine < coarse

@@ -36,8 +36,7 @@ def write_published(
 
     ``searches`` is the folder where the searches at the published budget are kept: an interrupted study goes on from there.
     """
-    searching = [matrix.of_methods(split.search) for matrix in matrices]
-    figures = tune(searching, sizes)
+    figures = tune(matrices, split, sizes)
     chosen = chosen_by_size(figures)
     replace_section(page, "tuning", tuning_table(figures))
 
@@ -59,7 +58,7 @@ def write_published(
     asked = [Target("published split", found, size, times) for size, times in TARGETS if size in sizes]
     asked += [Target("a model left out", left_out, size, FAMILY_TIMES) for size in sizes]
     replace_section(page, "verdict", verdict_of(asked, chosen))
-    replace_section(page, "speed", speed_of(searching[0], 50))
+    replace_section(page, "speed", speed_of(matrices[0].of_methods(split.search), 50))
 
 
 def _by_metric(matrices: Sequence[ScoreMatrix], folds: Callable[[ScoreMatrix], list[Fold]]) -> dict[str, list[Fold]]:

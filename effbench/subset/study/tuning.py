@@ -45,15 +45,16 @@ def crossed_tau(selector: Selector, matrix: ScoreMatrix, size: int) -> float:
     return float(np.mean(taus))
 
 
-def tune(matrices: Sequence[ScoreMatrix], sizes: Sequence[int]) -> Figures:
-    """Return the figures of all candidates on ``matrices``, which must hold the searching settings alone."""
+def tune(matrices: Sequence[ScoreMatrix], split: Fold, sizes: Sequence[int]) -> Figures:
+    """Return the figures of all candidates on the methods that search; nothing else of the matrices is looked at."""
+    searching = [matrix.of_methods(split.search) for matrix in matrices]
     candidates: dict[str, Selector] = {f"soft {value:g}": SoftTau(value) for value in SHARPNESS}
     candidates |= {name: SELECTORS[name] for name in CANDIDATES if name != "soft"}
     found: Figures = {}
     for name, selector in candidates.items():
         started = time.perf_counter()
         for size in sizes:
-            found[name, size] = float(np.mean([crossed_tau(selector, matrix, size) for matrix in matrices]))
+            found[name, size] = float(np.mean([crossed_tau(selector, matrix, size) for matrix in searching]))
         print(f"cross-validation {name}: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
     default = f"soft {SoftTau().sharpness:g}"
     return found | {("soft", size): found[default, size] for size in sizes}
