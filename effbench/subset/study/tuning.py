@@ -1,8 +1,8 @@
 """What was chosen by cross-validation: soft tau's sharpness, and the selector for every size. The held-out half is not read.
 
-The settings that search are split into five parts, twice; each part in turn is left out, the subset is chosen on the others
-and ranks the part. The figure is the mean of those taus over parts and metrics: it serves to choose, not to report, since a
-part holds eight settings only.
+The settings that search are split into five parts, eight times over; each part in turn is left out, the subset is chosen
+on the others and ranks the part. The figure is the mean of those taus over parts and metrics: it serves to choose, not to
+report, since a part holds eight settings only.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from effbench.subset.tau import tau_b
 
 SHARPNESS = (0.05, 0.1, 0.2, 0.3, 0.6, 1.0, 1.5)
 CANDIDATES = ("soft", "frequency", "greedy", "weighted", "irt", "stratified")
-PARTS, REPEATS = 5, 2
+PARTS, REPEATS = 5, 8
 
 Figures = dict[tuple[str, int], float]
 """(candidate, size) -> mean tau on the settings left out."""
