@@ -45,7 +45,9 @@ def build(
         [matrices[0].samples[row] for row in chosen.rows],
         None if even else chosen.weights.tolist(),
         metrics=[matrix.metric for matrix in matrices],
-        chosen=Chosen(selector=selector.name, seed=seed, parameters=parameters_of(selector)),
+        chosen=Chosen(
+            selector=selector.name, seed=seed, parameters=parameters_of(selector), found=dict(chosen.details)
+        ),
         pool=Pool(methods=list(matrices[0].methods), samples=len(matrices[0].samples), sha256=matrices[0].pool_sha256),
         certificate=judged,
         **more,
@@ -62,13 +64,13 @@ def held_of(judgement: Judgement, minutes: float | None) -> Held:
 
 
 def parameters_of(selector: Selector) -> dict[str, Any]:
-    """Return the plain parameters of a selector."""
+    """Return the plain parameters of a selector; of a selector inside it, the name and its parameters."""
     if not is_dataclass(selector):
         return {}
     values = {field.name: getattr(selector, field.name) for field in fields(selector) if field.name != "name"}
-    return {
-        key: value for key, value in values.items() if isinstance(value, int | float | str | None) and value is not None
-    }
+    found = {key: value for key, value in values.items() if isinstance(value, int | float | str)}
+    inner = {key: value for key, value in values.items() if is_dataclass(value) and hasattr(value, "name")}
+    return found | {key: {"selector": value.name, **parameters_of(value)} for key, value in inner.items()}
 
 
 @dataclass(frozen=True)

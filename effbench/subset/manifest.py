@@ -23,11 +23,12 @@ class _Entry(BaseModel):
 
 
 class Chosen(_Entry):
-    """What chose the subset."""
+    """What chose the subset, and what it found out on the way (a tau, a strength of shrinkage)."""
 
     selector: str
     seed: int
     parameters: dict[str, Any] = {}
+    found: dict[str, Any] = {}
 
 
 class Pool(_Entry):

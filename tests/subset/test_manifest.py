@@ -10,9 +10,11 @@ from typer.testing import CliRunner
 from effbench.cli.subset import app
 from effbench.errors import BadInput
 from effbench.subset.building import apply, build, why_expired
+from effbench.subset.frequency import FrequencySearch
 from effbench.subset.importing import export_subset, import_release
 from effbench.subset.manifest import find_subset, make_manifest, read_manifest, write_manifest
 from effbench.subset.soft import SoftTau
+from effbench.subset.weighted import STRENGTHS, Weighted
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +152,15 @@ def test_the_commands_export_and_list(release, tmp_path):
     assert done.exit_code == 0 and "coco-clip-10.yaml" in done.output
     done = runner.invoke(app, ["export", str(tmp_path / "m" / "coco-clip-10.yaml"), "--out", str(tmp_path / "ids.txt")])
     assert done.exit_code == 0 and len((tmp_path / "ids.txt").read_text().splitlines()) == 9
+
+
+def test_what_was_searched_with_and_found_stands_in_the_file(tmp_path):
+    pool = noisy(16, 60, noise=2.0, families=3)
+    write_manifest(tmp_path / "w.yaml", build([pool], Weighted(), 8, 0, "w"))
+    chosen = read_manifest(tmp_path / "w.yaml").chosen
+    assert chosen.parameters == {"base": {"selector": "soft", "sharpness": SoftTau().sharpness}, "folds": 5}
+    assert chosen.found["strength"] in STRENGTHS
+    search = FrequencySearch(sets=200, top=20, rounds=3, checkpoint=tmp_path / "searches")
+    write_manifest(tmp_path / "f.yaml", build([pool], search, 8, 0, "f"))
+    chosen = read_manifest(tmp_path / "f.yaml").chosen
+    assert chosen.parameters == {"sets": 200, "top": 20, "rounds": 3} and 0 < chosen.found["tau"] <= 1
