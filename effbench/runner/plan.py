@@ -285,13 +285,21 @@ def _samples(
     name, place = entry.samples.subset, (*key, "samples", "subset")
     if name is None or not (name in shipped() or name.endswith((".yaml", ".yml"))):
         try:
-            return tuple(task.samples("evaluation", name))[: entry.samples.limit], None
+            samples = tuple(task.samples("evaluation", name))
         except PluginError as error:
             if name is None:
                 raise
             raise loaded.error(
                 place, f"{error}, and no condensed subset of that name ships{nearest(name, shipped())}"
             ) from None
+        if name is not None and {s.id for s in samples} == {s.id for s in task.samples("evaluation")}:
+            # A task that knows no subsets ignores the name; a run on all samples would then be called that subset.
+            raise loaded.error(
+                place,
+                f"task {entry.name!r} has no subset {name!r}, and no condensed subset of that name ships"
+                f"{nearest(name, shipped())}",
+            )
+        return samples[: entry.samples.limit], None
     try:
         manifest = find_subset(name)
     except BadInput as error:

@@ -123,6 +123,7 @@ def test_a_subset_that_a_suite_cannot_run_on_is_one_sentence(cli, write_suite):
     for text, said in (
         (on_subset("others.yaml"), "2 of its 2 samples are not among those of task 'minimise', first 'nowhere-1'"),
         (on_subset("missing.yaml"), "cannot read the subset"),
+        (on_subset("emoji-5"), "task 'minimise' has no subset 'emoji-5', and no condensed subset of that name ships"),
         (on_subset("others.yaml", more=", limit: 1"), "certified as a whole; remove `limit`"),
     ):
         refused = cli("run", write_suite(text))
