@@ -96,12 +96,18 @@ zoo-emoji-turbo: zoo-emoji-pixart  ## train zoo:emoji-turbo, teacher and student
 flasheval: setup  ## the study of condensed subsets, into docs/flasheval.md (DATA=<folder with FlashEval's scores>)
 	$(BIN)/python -m effbench.subset.study $(if $(DATA),--data $(DATA))
 
-subsets: setup  ## draw the matrix of suites/subset-pool.yaml and choose the subsets in data_manifests/subsets from it
+subsets: setup  ## draw the matrices of suites/subset-pool*.yaml and choose the subsets in data_manifests/subsets from them
 	$(BIN)/effbench run suites/subset-pool.yaml --store $(RESULTS)/subset-pool
 	$(BIN)/effbench subset scores --from $(RESULTS)/subset-pool --metric prompt_accuracy --metric alignment \
 	  --prompts data_manifests/emoji_prompts.yaml --out data_manifests/scores/emoji-pool.npz
 	for size in 20 50; do $(BIN)/effbench subset build --from data_manifests/scores/emoji-pool.npz --metric prompt_accuracy \
 	  --metric alignment --size $$size --name emoji-$$size --out data_manifests/subsets/emoji-$$size.yaml || exit 1; done
+	$(BIN)/effbench run suites/subset-pool-video.yaml --store $(RESULTS)/subset-pool-video
+	$(BIN)/effbench subset scores --from $(RESULTS)/subset-pool-video --metric prompt_accuracy --metric frame_alignment \
+	  --prompts data_manifests/moving_emoji_prompts.yaml --out data_manifests/scores/moving-emoji-pool.npz
+	for size in 20 50; do $(BIN)/effbench subset build --from data_manifests/scores/moving-emoji-pool.npz \
+	  --metric prompt_accuracy --metric frame_alignment --size $$size --name moving-emoji-$$size \
+	  --out data_manifests/subsets/moving-emoji-$$size.yaml || exit 1; done
 
 board: setup  ## open the board on all results
 	$(BIN)/effbench board $(wildcard $(RESULTS)/*)

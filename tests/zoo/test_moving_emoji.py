@@ -1,5 +1,6 @@
 """The recipe of the videos: language, splits, composer, and a Latte that begins as the image model frame by frame."""
 
+from collections import Counter
 from importlib.resources import files
 
 import numpy as np
@@ -16,7 +17,7 @@ from effbench.zoo.flow import Denoiser
 from effbench.zoo.moving_emoji import prompts as module
 from effbench.zoo.moving_emoji.compose import FRAMES, SIDE, film, to_tensor
 from effbench.zoo.moving_emoji.language import DIRECTIONS, STEPS, Motion, draw_motion, sentence, split_of
-from effbench.zoo.moving_emoji.prompts import LISTS, draw_list, entries
+from effbench.zoo.moving_emoji.prompts import LISTS, draw_list, entries, split_at
 from effbench.zoo.moving_emoji_judge.models import VideoJudge
 from effbench.zoo.moving_emoji_judge.scoring import Judge
 from effbench.zoo.moving_emoji_latte.models import VideoDenoiser, begin_from, build_transformer, tokenizer
@@ -46,8 +47,12 @@ def test_lists_are_of_their_split_and_share_no_sentence():
     everything = [(key, prompt) for name in LISTS for key, prompt, _ in entries(name)]
     assert len({key for key, _ in everything}) == len({prompt for _, prompt in everything}) == sum(LISTS.values())
     for name in LISTS:
-        for (_, prompt, motion), drawn in zip(entries(name), draw_list(name), strict=True):
-            assert motion == drawn and sentence(motion) == prompt and split_of(motion) == name
+        for place, ((_, prompt, motion), drawn) in enumerate(zip(entries(name), draw_list(name), strict=True)):
+            assert motion == drawn and sentence(motion) == prompt and split_of(motion) == split_at(name, place)
+            assert motion.direction == place % len(DIRECTIONS)
+            assert name == "pool" or split_of(motion) == name
+    pool = [motion for _, _, motion in entries("pool")]
+    assert len(pool) == 300 and max(Counter(motion[:2] for motion in pool).values()) <= 2
 
 
 @pytest.mark.parametrize("split", SPLITS)

@@ -16,7 +16,16 @@ from pydantic import Field
 from effbench.api import PluginError, Sample, Split, StrictParams
 
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-LISTS = ("digits", "emoji", "emoji-held-out", "emoji-pool", "moving-emoji", "moving-emoji-held-out", "classes")
+LISTS = (
+    "digits",
+    "emoji",
+    "emoji-held-out",
+    "emoji-pool",
+    "moving-emoji",
+    "moving-emoji-held-out",
+    "moving-emoji-pool",
+    "classes",
+)
 CLASSES = 1000
 FIFTH = 5
 """Of every so many prompts of a list without splits of its own, the first is for calibration."""
@@ -42,8 +51,8 @@ def load_prompts(source: str | PromptSource, split: Split) -> tuple[Sample, ...]
 
     ``digits`` is ``data_manifests/digits_prompts.yaml``: every phrasing for every digit, so that the first ten prompts
     ask for the ten digits. ``emoji`` and ``moving-emoji`` are lists of ``emoji_prompts.yaml`` and
-    ``moving_emoji_prompts.yaml``; ``-held-out`` asks for combinations that no training shows, and ``emoji-pool`` is the
-    long list that condensed subsets are chosen from. ``classes`` are ImageNet's, by number. They and any other list are
+    ``moving_emoji_prompts.yaml``; ``-held-out`` asks for combinations that no training shows, and ``-pool`` is the long
+    list that condensed subsets are chosen from. ``classes`` are ImageNet's, by number. They and any other list are
     split by position: of every five, one is for calibration.
     """
     if source == "digits":

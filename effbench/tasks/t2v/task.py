@@ -109,7 +109,9 @@ class TextToVideo(DiffusionTask):
         )
         prompts: Annotated[
             str | PromptSource,
-            Field(description="`moving-emoji`, `moving-emoji-held-out`, a file of prompts, or a data set."),
+            Field(
+                description="`moving-emoji`, `moving-emoji-held-out`, `moving-emoji-pool`, a file of prompts, or a data set."
+            ),
         ] = "moving-emoji"
         guidance: Annotated[float, Field(ge=1, description="Classifier-free guidance scale; 1: off.")] = 3.0
         frames: Annotated[int | None, Field(ge=2, description="Frames of a video; null: the model's own.")] = None
