@@ -34,7 +34,7 @@ tasks:
 methods:
   - {id: reference, use: reference, role: reference}
   - {use: int8-dynamic}
-measure: {latency: null, energy: "off"}
+measure: {latency: null, memory: false, energy: "off"}
 stats: {resamples: 200}
 output: {outputs: all}
 """

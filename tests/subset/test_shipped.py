@@ -8,36 +8,51 @@ from effbench.subset.manifest import find_subset, shipped
 from effbench.subset.selectors import find_selector
 from effbench.subset.study.embedded import embedded_scores
 from effbench.zoo.emoji_scenes.prompts import prompts
+from effbench.zoo.moving_emoji import prompts as moving
 
 
-def test_both_sizes_ship():
-    assert {"emoji-20", "emoji-50"} <= set(shipped())
+EMOJI = {entry.id: entry.prompt for entry in prompts("pool")}
+MOVING = {name: prompt for name, prompt, _ in moving.entries("pool")}
+POOLS = {
+    "emoji": (EMOJI, ("prompt_accuracy", "alignment"), ("random-half", "leave-one-family-out")),
+    "moving-emoji": (MOVING, ("prompt_accuracy", "frame_alignment"), ("random-half",)),
+}
+NAMES = [f"{pool}-{size}" for pool in POOLS for size in (20, 50)]
 
 
-@pytest.mark.parametrize("name", ["emoji-20", "emoji-50"])
-def test_a_shipped_subset_is_of_the_emoji_pool_and_certified_on_forty_settings_or_more(name):
-    subset, pool = find_subset(name), {entry.id for entry in prompts("pool")}
-    assert len(subset.ids) == int(name.partition("-")[2]) and set(subset.ids) <= pool
+def pool_of(name):
+    return POOLS[name.rpartition("-")[0]]
+
+
+def test_both_sizes_ship_for_both_pools():
+    assert set(NAMES) <= set(shipped())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shipped_subset_is_of_its_pool_and_certified_on_forty_settings_or_more(name):
+    pool, metrics, kinds = pool_of(name)
+    subset = find_subset(name)
+    assert len(subset.ids) == int(name.rpartition("-")[2]) and set(subset.ids) <= set(pool)
     assert subset.pool.samples == len(pool) == 300 and len(subset.pool.methods) >= 40
     splits = {(held.metric, held.split) for held in subset.certificate}
-    kinds = ("random-half", "leave-one-family-out")
-    assert splits == {(metric, kind) for metric in ("prompt_accuracy", "alignment") for kind in kinds}
+    assert splits == {(metric, kind) for metric in metrics for kind in kinds}
     assert all(held.tau <= held.searched_tau for held in subset.certificate)
 
 
-@pytest.mark.parametrize("name", ["emoji-20", "emoji-50"])
+@pytest.mark.parametrize("name", NAMES)
 def test_it_is_what_its_selector_chooses_from_the_scores_that_ship_and_its_certificate_holds(name):
-    subset, matrices = find_subset(name), embedded_scores()
+    subset, matrices = find_subset(name), embedded_scores(f"{name.rpartition('-')[0]}-pool")
     assert why_expired(subset, matrices[0]) is None
     again = find_selector(subset.chosen.selector).select(matrices, len(subset.ids), subset.chosen.seed)
     assert [matrices[0].samples[row] for row in again.rows] == subset.ids
-    held = next(h for h in subset.certificate if (h.metric, h.split) == ("alignment", "random-half"))
+    metric = pool_of(name)[1][1]
+    held = next(h for h in subset.certificate if (h.metric, h.split) == (metric, "random-half"))
     folds = random_halves(len(matrices[0].methods), FOLD_SEEDS)
     judged = judge(find_selector(subset.chosen.selector), matrices, len(subset.ids), folds, "random-half")
     assert held_of(judged[1], held.minutes_saved) == held
 
 
-def test_the_scores_come_with_the_prompts():
-    texts = {entry.id: entry.prompt for entry in prompts("pool")}
-    first = embedded_scores()[0]
-    assert dict(zip(first.samples, first.texts, strict=True)) == texts
+@pytest.mark.parametrize("pool", POOLS)
+def test_the_scores_come_with_the_prompts(pool):
+    first = embedded_scores(f"{pool}-pool")[0]
+    assert dict(zip(first.samples, first.texts, strict=True)) == POOLS[pool][0]

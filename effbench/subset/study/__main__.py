@@ -16,7 +16,7 @@ SIZES = (10, 20, 50, 100)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the tables of the embedded matrix and, where FlashEval's scores are given, those of them and the picture."""
+    """Write the tables of the embedded matrices and, where FlashEval's scores are given, those of them and the picture."""
     parser = argparse.ArgumentParser(prog="make flasheval", description=main.__doc__)
     parser.add_argument("--data", type=Path, default=None, help="folder with diffusiondb_scores.npz")
     parser.add_argument("--page", type=Path, default=Path("docs/flasheval.md"))
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_embedded(args.page)
         if args.data is None:
             print(
-                "no DATA=<folder with FlashEval's scores>: only the embedded table was made anew; the tables on those "
+                "no DATA=<folder with FlashEval's scores>: only the embedded tables were made anew; the tables on those "
                 f"scores in {args.page} stay as they are",
                 file=sys.stderr,
             )

@@ -1,4 +1,4 @@
-"""The embedded matrix: 46 settings of two small models on 300 emoji prompts, drawn by ``suites/subset-pool.yaml``."""
+"""The embedded matrices: settings of small models on 300 prompts each, drawn by ``suites/subset-pool*.yaml``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from effbench.section import replace_section
 from effbench.subset.building import FOLD_SEEDS
-from effbench.subset.certificate import families_left_out, random_halves
+from effbench.subset.certificate import Fold, families_left_out, random_halves
 from effbench.subset.matrix import ScoreMatrix
 from effbench.subset.random_curve import RandomCurve
 from effbench.subset.scores_file import read_scores_file
@@ -16,24 +16,30 @@ from effbench.subset.study.judging import STUDIED, judge_all
 from effbench.subset.study.tables import table_of
 
 SIZES = (10, 20, 50)
+POOLS = ("emoji-pool", "moving-emoji-pool")
 
 
-def embedded_scores() -> list[ScoreMatrix]:
-    """Return the matrices that ship."""
-    with as_file(files("effbench_data_manifests") / "scores" / "emoji-pool.npz") as path:
+def embedded_scores(pool: str = POOLS[0]) -> list[ScoreMatrix]:
+    """Return the matrices of a pool that ships."""
+    with as_file(files("effbench_data_manifests") / "scores" / f"{pool}.npz") as path:
         return list(read_scores_file(path).matrices)
 
 
 def write_embedded(page: Path) -> None:
-    """Fill the sections ``embedded-halves`` and ``embedded-families``."""
-    matrices = embedded_scores()
+    """Fill the sections ``POOL-halves``, and ``POOL-families`` where a pool has more than one family of settings."""
+    for pool in POOLS:
+        matrices = embedded_scores(pool)
+        halves = random_halves(len(matrices[0].methods), FOLD_SEEDS)
+        curves = {
+            matrix.metric: RandomCurve.mean_of([RandomCurve.of(matrix.of_methods(fold.held_out)) for fold in halves])
+            for matrix in matrices
+        }
+        replace_section(page, f"{pool}-halves", _table(matrices, "halves", halves, curves))
+        if left_out := families_left_out(matrices[0]):
+            replace_section(page, f"{pool}-families", _table(matrices, "family", left_out, {}))
+
+
+def _table(matrices: list[ScoreMatrix], split: str, folds: list[Fold], curves: dict[str, RandomCurve]) -> str:
     selectors = [SELECTORS[name] for name in STUDIED]
-    halves = random_halves(len(matrices[0].methods), FOLD_SEEDS)
-    curves = {
-        matrix.metric: RandomCurve.mean_of([RandomCurve.of(matrix.of_methods(fold.held_out)) for fold in halves])
-        for matrix in matrices
-    }
-    folds = {matrix.metric: halves for matrix in matrices}
-    replace_section(page, "embedded-halves", table_of(judge_all(selectors, matrices, SIZES, "halves", folds), curves))
-    folds = {matrix.metric: families_left_out(matrix) for matrix in matrices}
-    replace_section(page, "embedded-families", table_of(judge_all(selectors, matrices, SIZES, "family", folds), {}))
+    by_metric = {matrix.metric: folds for matrix in matrices}
+    return table_of(judge_all(selectors, matrices, SIZES, split, by_metric), curves)
