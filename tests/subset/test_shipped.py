@@ -10,7 +10,6 @@ from effbench.subset.study.embedded import embedded_scores
 from effbench.zoo.emoji_scenes.prompts import prompts
 from effbench.zoo.moving_emoji import prompts as moving
 
-
 EMOJI = {entry.id: entry.prompt for entry in prompts("pool")}
 MOVING = {name: prompt for name, prompt, _ in moving.entries("pool")}
 POOLS = {
