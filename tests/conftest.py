@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+# Two workers of pytest with two threads of torch each slow one another down tenfold and more on two cores.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 PACKAGE = Path(__file__).parent / "plugin_package"
 
 

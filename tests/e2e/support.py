@@ -1,6 +1,7 @@
 """Runs the real command line in a process of its own, with the third-party toy package installed."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -32,6 +33,13 @@ class Cli:
 
     def argv(self, *args):
         return [sys.executable, "-c", "from effbench.cli import main; main()", *map(str, args)]
+
+    def on_own_core(self, *args, timeout=560):
+        """Run a suite of real models on one core, each worker of pytest on another: shared ones take ten times as long."""
+        cores = sorted(os.sched_getaffinity(0))
+        worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+        alone = ["--set", "execution.threads=1", "--set", f"execution.cpus=[{cores[worker % len(cores)]}]"]
+        return self(*args, *alone, timeout=timeout)
 
     def __call__(self, *args, timeout=120, preexec_fn=None):
         done = subprocess.run(

@@ -27,7 +27,7 @@ def prompts_of(folder):
     (folder / "vbench.json").write_text(json.dumps([{"prompt_en": words[i % 6], "dimension": []} for i in range(12)]))
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", CASES)
 def test_a_hub_suite_runs_offline_on_tiny_models(name, cli, monkeypatch):
     import tiny_pipelines
@@ -49,8 +49,8 @@ def test_a_hub_suite_runs_offline_on_tiny_models(name, cli, monkeypatch):
         changes += [f"tasks.{task}.with.prompts.source={file}", f"tasks.{task}.with.prompts.draw=5"]
     changes += [f"tasks.{task}.samples.limit=2", "measure.latency=null", "measure.inspect=false"]
     suite = keep_task(SUITES / f"{name}.yaml", task, cli.cwd)
-    result = cli(
-        "run", suite.name, "--store", "out", "--only", method, *[a for c in changes for a in ("--set", c)], timeout=280
+    result = cli.on_own_core(
+        "run", suite.name, "--store", "out", "--only", method, *[a for c in changes for a in ("--set", c)]
     )
     assert result.code == 0, result.err
     cells = {cell.method_id: cell for cell in read_store(cli.cwd / "out").cells}
@@ -81,7 +81,7 @@ def test_without_a_gpu_a_hub_suite_is_refused_in_one_sentence(name, cli):
 
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
-    result = cli("run", str(SUITES / f"{name}.yaml"), "--store", "out")
+    result = cli.on_own_core("run", str(SUITES / f"{name}.yaml"), "--store", "out")
     assert result.code == 2
     assert "there is no device 'cuda' on this machine" in result.err
     assert len(result.err.strip().splitlines()) == 1

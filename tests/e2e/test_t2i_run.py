@@ -36,7 +36,7 @@ def tiny(tmp_path_factory, toy_plugin):
 
     cli = Cli(tmp_path_factory.mktemp("tiny"), {**os.environ, "PYTHONPATH": str(toy_plugin)})
     (cli.cwd / "suite.yaml").write_text(SUITE)
-    result = cli("run", "suite.yaml", "--store", "fork", timeout=280)
+    result = cli.on_own_core("run", "suite.yaml", "--store", "fork")
     assert result.code == 0, result.err
     return cli
 
@@ -45,7 +45,7 @@ def numbers(store):
     return {(c.method_id, n.name): n for c in read_store(store).cells for n in c.numbers}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_three_axes_are_there_and_a_simulated_method_has_quality_only(tiny):
     found = numbers(tiny.cwd / "fork")
     assert found["int8-dynamic", "parameter_mb"].value < 0.6 * found["reference", "parameter_mb"].value
@@ -59,7 +59,7 @@ def test_the_three_axes_are_there_and_a_simulated_method_has_quality_only(tiny):
     assert found["reference", "latency_p50_ms"].value > 0
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_quality_memory_and_latency_ran_the_same_object(tiny):
     for cell in read_store(tiny.cwd / "fork").cells:
         assert len(set(cell.probe_sha256.values())) == 1, cell.method_id
@@ -67,10 +67,10 @@ def test_quality_memory_and_latency_ran_the_same_object(tiny):
             assert set(cell.probe_sha256) == {"quality", "memory", "latency"}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_fork_and_spawn_give_the_same_quality(tiny):
     only = ["--only", "int8-dynamic", "--set", "measure.latency=null", "--set", "measure.memory=false"]
-    result = tiny("run", "suite.yaml", "--store", "spawn", "--set", "execution.start=spawn", *only, timeout=280)
+    result = tiny.on_own_core("run", "suite.yaml", "--store", "spawn", "--set", "execution.start=spawn", *only)
     assert result.code == 0, result.err
     forked, spawned = numbers(tiny.cwd / "fork"), numbers(tiny.cwd / "spawn")
     # The share of the roofline is a time, and this run takes none.
@@ -79,7 +79,7 @@ def test_fork_and_spawn_give_the_same_quality(tiny):
     assert all(spawned[key].value == forked[key].value for key in compared)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_local_folder_in_hub_format_runs_and_what_cannot_be_judged_says_so(tiny):
     from diffusers import PixArtSigmaPipeline
 
@@ -91,7 +91,7 @@ def test_a_local_folder_in_hub_format_runs_and_what_cannot_be_judged_says_so(tin
     tiny.cwd.joinpath("prompts.txt").write_text("a seven\nan eight\na nine\nthe number 3\na small 4\n")
     local = ["--set", f"tasks.digits.with.system={folder}", "--set", "tasks.digits.with.prompts=prompts.txt"]
     quick = ["--set", "measure.latency=null", "--only", "int8-dynamic"]
-    result = tiny("run", "suite.yaml", "--store", "local", *local, *quick, timeout=280)
+    result = tiny.on_own_core("run", "suite.yaml", "--store", "local", *local, *quick)
     assert result.code == 0, result.err
     found = numbers(tiny.cwd / "local")
     assert found["int8-dynamic", "psnr_db"].value > 10
