@@ -1,0 +1,87 @@
+"""Local energies E_loc(x) = sum over y of <x|H|y> psi(y) / psi(x) of a molecule's determinants, the cost of neural VMC.
+
+``local_energies`` is what callers use. ``reference.py`` says what is computed; three engines compute it over a sample:
+``slater`` (moves of electrons, looked up), ``pauli`` (grouped Pauli strings, looked up) and ``all-pairs``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from effbench.kernels.local_energy.integrals import Integrals
+from effbench.kernels.local_energy.policies import Amplitude, Policy, beyond_the_sample
+from effbench.kernels.local_energy.work import Engine, work_of
+
+Array = np.ndarray[Any, Any]
+ENGINES: tuple[Engine, ...] = ("all-pairs", "slater", "pauli")
+SAMPLED_ONLY = Policy()
+BUDGET_MB = 512.0
+
+
+class LocalEnergies(NamedTuple):
+    """``energies`` complex128 [U] in Hartree, the engine that found them and the policy, as it is printed."""
+
+    energies: Array
+    engine: str
+    policy: str
+
+
+def local_energies(
+    integrals: Integrals,
+    alpha: Array,
+    beta: Array,
+    log_psi: Array,
+    *,
+    policy: Policy = SAMPLED_ONLY,
+    amplitude: Amplitude | None = None,
+    impl: Engine | Literal["auto"] = "auto",
+    budget_mb: float = BUDGET_MB,
+) -> LocalEnergies:
+    """Return the local energy of each determinant of a sample without repetitions.
+
+    ``alpha`` and ``beta`` are packed strings uint64 [U, W] (``determinants.pack``), ``log_psi`` complex [U] up to a constant.
+    Policies other than sampled-only ask ``amplitude`` for log psi, in tiles of at most ``budget_mb`` MiB. Raises
+    ``ValueError`` for rows that stand twice, of other numbers of electrons or of zero amplitude, and where ``amplitude`` is
+    missing.
+    """
+    log_psi = np.asarray(log_psi, np.complex128)
+    _check(integrals, alpha, beta, log_psi)
+    if policy.kind != "sampled-only":
+        if amplitude is None:
+            raise ValueError(f"policy {policy} asks for amplitudes beyond the sample, and no `amplitude` is given")
+        found = beyond_the_sample(integrals, alpha, beta, log_psi, amplitude, policy, budget_mb)
+        return LocalEnergies(found, "slater", str(policy))
+    engine = work_of(integrals, len(alpha)).best() if impl == "auto" else impl
+    psi = np.exp(log_psi - log_psi.real.max())
+    if (psi == 0).any():
+        raise ValueError(f"row {int((psi == 0).argmax())} of the sample has an amplitude of zero beside the largest")
+    return LocalEnergies(_run(engine, integrals, alpha, beta, psi), engine, str(policy))
+
+
+def _check(integrals: Integrals, alpha: Array, beta: Array, log_psi: Array) -> None:
+    if not len(alpha) == len(beta) == len(log_psi) or not len(alpha):
+        raise ValueError(
+            f"{len(alpha)} alpha strings, {len(beta)} beta strings, {len(log_psi)} amplitudes; want as many"
+        )
+    for strings, electrons, name in ((alpha, integrals.alpha, "alpha"), (beta, integrals.beta, "beta")):
+        counts = np.bitwise_count(strings).sum(1)
+        if (counts != electrons).any():
+            row = int((counts != electrons).argmax())
+            raise ValueError(f"row {row} of the sample has {counts[row]} {name} electrons, the molecule {electrons}")
+    bad = ~np.isfinite(log_psi.imag) | np.isnan(log_psi.real) | np.isneginf(log_psi.real)
+    if bad.any():
+        raise ValueError(f"row {int(bad.argmax())} of the sample has no finite log amplitude: {log_psi[bad.argmax()]}")
+
+
+def _run(engine: Engine, integrals: Integrals, alpha: Array, beta: Array, psi: Array) -> Array:
+    from effbench.kernels.local_energy import all_pairs, pauli, slater
+    from effbench.kernels.local_energy.lookup import build_lookup
+
+    table = build_lookup(alpha, beta, integrals.orbitals)  # also what refuses rows that stand twice
+    if engine == "all-pairs":
+        return all_pairs.local_energies(integrals, alpha, beta, psi)
+    if engine == "pauli":
+        return pauli.local_energies(integrals, alpha, beta, psi, table)
+    return slater.local_energies(integrals, alpha, beta, psi, table)

@@ -1,0 +1,63 @@
+"""What each engine has to do for a sample, and which is expected to be done first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import comb
+from typing import Literal
+
+import numpy as np
+
+from effbench.kernels.local_energy.determinants import words_for
+from effbench.kernels.local_energy.integrals import Integrals
+
+Engine = Literal["all-pairs", "slater", "pauli"]
+PAIR_NS, PROBE_NS, FLIP_NS = 1.0, 2.0, 1.5
+"""Nanoseconds per unit on one core, as far as engines must be told apart; ``docs/vmc.md`` says what was measured."""
+STRING_BYTES = 8
+MOST_STRINGS_MB = 256
+"""A table of Pauli strings above this is not built for the sake of a choice."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Units of work of each engine for ``samples`` determinants, and the bytes of the table of Pauli strings."""
+
+    samples: int
+    pairs: int
+    probes: int
+    flips: int
+    string_mb: float
+
+    def expected_ms(self) -> dict[Engine, float]:
+        """Return engine -> milliseconds of one core, without building tables."""
+        units = {"all-pairs": self.pairs * PAIR_NS, "slater": self.probes * PROBE_NS, "pauli": self.flips * FLIP_NS}
+        return {engine: nanoseconds / 1e6 for engine, nanoseconds in units.items()}  # type: ignore[misc]
+
+    def best(self) -> Engine:
+        """Return the engine that is expected to be done first; Pauli strings only where their table is small."""
+        expected = self.expected_ms()
+        if self.string_mb > MOST_STRINGS_MB:
+            del expected["pauli"]
+        return min(expected, key=expected.__getitem__)
+
+
+def work_of(integrals: Integrals, samples: int) -> Work:
+    """Return the work for a sample.
+
+    Probes are counted as the mean over where the electrons may be: holes and particles spread evenly over the orbitals.
+    """
+    n, a, b = integrals.orbitals, integrals.alpha, integrals.beta
+    sizes = np.bincount(integrals.classes[np.triu_indices(n, 1)]).astype(float)
+    pairs_of_pairs = float((sizes**2).sum())
+    everything = float(comb(n, 2)) ** 2
+    share = pairs_of_pairs / everything if everything else 0.0
+    mixed = a * (n - a) * b * (n - b) * share
+    same = (comb(a, 2) * comb(n - a, 2) + comb(b, 2) * comb(n - b, 2)) * min(1.0, 2 * share)
+    probes = 1 + a * (n - a) + b * (n - b) + mixed + same
+    flips = 1 + 2 * comb(n, 2) + pairs_of_pairs + 2 * comb(n, 4) * min(1.0, 3 * share)
+    strings = (
+        1 + n * (2 * n + 1) + 2 * n * (n - 1) * (2 * n - 1) + 4 * pairs_of_pairs + 12 * comb(n, 4) * min(1.0, 3 * share)
+    )
+    string_mb = strings * (2 * words_for(n) * 8 + STRING_BYTES) / 2**20
+    return Work(samples, samples * samples, round(samples * probes), round(samples * flips), string_mb)

@@ -1,0 +1,70 @@
+"""What PySCF makes of a molecule: its integrals in Hartree-Fock orbitals, and the energies of other methods."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from effbench.api import Unsupported
+from effbench.kernels.local_energy.integrals import Integrals
+from effbench.tasks.vmc_energy.molecules import Energies, Molecule
+
+MOST_DETERMINANTS = 2_000_000
+"""Sectors up to this size are solved exactly (PySCF takes a minute for 1.7 million)."""
+
+
+def hartree_fock(molecule: Molecule) -> Any:
+    """Return PySCF's converged restricted (open-shell where spin > 0) mean field; raise ``Unsupported`` where it does not."""
+    try:
+        from pyscf import gto, scf
+    except ImportError as error:
+        raise Unsupported("a molecule without frozen integrals needs PySCF: pip install 'effbench[vmc]'") from error
+    built = gto.M(
+        atom=[(symbol, where) for symbol, *where in molecule.atoms],
+        basis=molecule.basis, charge=molecule.charge, spin=molecule.spin, verbose=0,
+    )  # fmt: skip
+    field = (scf.ROHF if molecule.spin else scf.RHF)(built)
+    field.conv_tol = 1e-12
+    field.kernel()
+    if not field.converged:
+        raise Unsupported(f"{molecule.name}: Hartree-Fock does not converge")
+    return field
+
+
+def integrals_of(molecule: Molecule, field: Any = None) -> Integrals:
+    """Return the integrals in Hartree-Fock orbitals, rounded to 12 decimals: what is below is noise of a BLAS."""
+    from pyscf import ao2mo
+
+    field = field if field is not None else hartree_fock(molecule)
+    orbitals = field.mo_coeff
+    one = orbitals.T @ field.get_hcore() @ orbitals
+    n = orbitals.shape[1]
+    two = ao2mo.restore(
+        1, ao2mo.restore(8, ao2mo.kernel(field.mol, orbitals), n), n
+    )  # by way of 8: equal to the last digit
+    return Integrals(
+        float(field.energy_nuc()), np.round((one + one.T) / 2, 12), np.round(two, 12), molecule.alpha, molecule.beta
+    )
+
+
+def energies_of(molecule: Molecule, field: Any, integrals: Integrals) -> Energies:
+    """Return HF, CCSD, CCSD(T) (closed shells only) and FCI (small sectors only) energies in Hartree."""
+    from math import comb
+
+    from pyscf import cc, fci
+
+    n = integrals.orbitals
+    coupled = cc.CCSD(field)
+    coupled.conv_tol = 1e-9
+    coupled.kernel()
+    ccsd = float(coupled.e_tot) if coupled.converged else None
+    triples = float(coupled.e_tot + coupled.ccsd_t()) if ccsd is not None and not molecule.spin else None
+    exact = None
+    if comb(n, integrals.alpha) * comb(n, integrals.beta) <= MOST_DETERMINANTS:
+        solver = fci.direct_spin1.FCI()
+        solver.conv_tol, solver.max_cycle = 1e-12, 300
+        exact = float(
+            solver.kernel(integrals.one, integrals.two, n, (integrals.alpha, integrals.beta), ecore=integrals.core)[0]
+        )
+    return Energies(hf=float(field.e_tot), ccsd=ccsd, ccsd_t=triples, fci=exact)

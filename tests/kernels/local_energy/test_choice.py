@@ -1,0 +1,42 @@
+"""Which engine runs: the expected work decides, a caller may overrule, the answer is the same."""
+
+import numpy as np
+import pytest
+from molecules import random_sample, symmetric
+
+from effbench.kernels.local_energy import ENGINES, local_energies
+from effbench.kernels.local_energy.integrals import random_integrals
+from effbench.kernels.local_energy.work import Work, work_of
+
+
+def test_any_engine_gives_the_same_energies_and_is_named():
+    integrals = symmetric(6, 3, 3, 0, irreps=4)
+    alpha, beta, psi = random_sample(integrals, 0.4, 1)
+    found = [local_energies(integrals, alpha, beta, np.log(psi), impl=engine) for engine in ENGINES]
+    assert [result.engine for result in found] == list(ENGINES)
+    assert max(np.abs(result.energies - found[0].energies).max() for result in found) < 1e-10
+    assert local_energies(integrals, alpha, beta, np.log(psi)).engine in ENGINES
+
+
+def test_small_samples_are_compared_in_pairs_and_large_ones_looked_up():
+    integrals = random_integrals(15, 7, 7, 0)
+    assert work_of(integrals, 200).best() == "all-pairs"
+    assert work_of(integrals, 1_000_000).best() == "slater"
+
+
+def test_a_large_table_of_strings_is_not_built_for_a_choice():
+    assert Work(10**6, 10**12, 10**12, 10, string_mb=10_000).best() != "pauli"
+    assert Work(10**6, 10**12, 10**12, 10, string_mb=1).best() == "pauli"
+
+
+@pytest.mark.parametrize("irreps", [1, 4])
+def test_the_expected_work_is_near_what_is_counted(irreps):
+    from effbench.kernels.local_energy.connected import connected
+    from effbench.kernels.local_energy.strings import pauli_strings
+
+    integrals = random_integrals(8, 4, 3, 1) if irreps == 1 else symmetric(8, 4, 3, 1, irreps=irreps)
+    alpha, beta, _ = random_sample(integrals, 0.2, 1)
+    work, strings = work_of(integrals, len(alpha)), pauli_strings(integrals)
+    counted = len(connected(integrals, alpha, beta).row)
+    assert 0.8 < work.probes / counted < 2
+    assert 0.8 < work.flips / (strings.flips * len(alpha)) < 2

@@ -1,0 +1,56 @@
+"""Pauli strings: as many as counting says, the operator itself, and small enough for millions."""
+
+import numpy as np
+import pytest
+from dense import fock_hamiltonian
+from molecules import symmetric
+
+from effbench.kernels.local_energy.determinants import unpack
+from effbench.kernels.local_energy.integrals import random_integrals
+from effbench.kernels.local_energy.strings import most_flips, most_strings, pauli_strings
+
+PAULI = {"I": np.eye(2), "X": np.array([[0, 1], [1, 0]]), "Y": np.array([[0, -1j], [1j, 0]]), "Z": np.diag([1, -1])}
+
+
+def as_matrix(strings, orbitals):
+    """Return the operator of grouped strings on all 2^2n states: qubits are all alpha, then all beta."""
+    total = 0
+    flips = [unpack(half, orbitals) for half in (strings.flip_alpha, strings.flip_beta)]
+    signs = [unpack(half, orbitals) for half in (strings.sign_alpha, strings.sign_beta)]
+    for group in range(strings.flips):
+        for t in range(strings.start[group], strings.start[group + 1]):
+            flip = np.concatenate([half[group] for half in flips])
+            sign = np.concatenate([half[t] for half in signs])
+            letters = ["IZXY"[2 * f + s] for f, s in zip(flip, sign)]
+            matrix = np.eye(1)
+            for letter in letters:
+                matrix = np.kron(matrix, PAULI[letter])
+            # Y = i X Z, and <x|Z|x> is read on the bra: i^-(number of Y) makes the real coefficient one of the string.
+            total = total + strings.coefficient[t] * (-1j) ** letters.count("Y") * (-1) ** letters.count("Y") * matrix
+    return total
+
+
+@pytest.mark.parametrize("orbitals", [2, 3, 4, 5, 7])
+def test_without_symmetry_there_are_as_many_as_the_formula_says(orbitals):
+    strings = pauli_strings(random_integrals(orbitals, 1, 1, orbitals))
+    assert len(strings) == most_strings(orbitals) and strings.flips == most_flips(orbitals)
+    assert strings.start[0] == 0 and strings.start[-1] == len(strings) and (np.diff(strings.start) > 0).all()
+
+
+def test_the_formula_gives_the_published_sizes():
+    assert most_strings(19) == 189_526 and most_strings(38) == 3_076_443
+
+
+@pytest.mark.parametrize("integrals", [random_integrals(3, 1, 1, 0), symmetric(4, 2, 2, 1, irreps=2)])
+def test_they_are_the_hamiltonian_on_every_sector(integrals):
+    n = integrals.orbitals
+    expected = fock_hamiltonian(integrals, lambda spin, p: n * spin + p)
+    assert np.abs(as_matrix(pauli_strings(integrals), n) - expected).max() < 1e-12
+
+
+def test_small_coefficients_are_dropped_only_where_asked():
+    integrals = random_integrals(4, 2, 2, 3)
+    whole, fewer = pauli_strings(integrals, 0.0), pauli_strings(integrals, 0.05)
+    kept = np.abs(whole.coefficient) > 0.05
+    kept[0] = True  # the constant stays
+    assert len(fewer) == kept.sum() < len(whole) and np.array_equal(fewer.coefficient, whole.coefficient[kept])
