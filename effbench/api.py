@@ -26,7 +26,10 @@ Execution = Literal["real", "simulated"]
 Axis = Literal["quality", "latency", "memory", "compute", "energy", "preparation"]
 
 Output = Mapping[str, "np.ndarray[Any, Any]"]
-"""What a system makes of one sample: named numpy arrays, so that any output can be hashed, stored and compared."""
+"""What a system makes of one sample: named numpy arrays, so that any output can be hashed, stored and compared.
+
+Arrays whose name ends in ``_s`` hold seconds: they are kept and scored, but two runs need not agree on them.
+"""
 
 
 class StrictParams(BaseModel):
@@ -217,6 +220,11 @@ class Method(ABC):
     @abstractmethod
     def apply(self, system: Any, artifact: Artifact) -> System:
         """Return the changed system; cheap and deterministic, since it runs in every process of the cell."""
+
+
+def reproducible(output: Output) -> Output:
+    """Return an output without its times, on which no two runs agree."""
+    return {name: array for name, array in output.items() if not name.endswith("_s")}
 
 
 def noise_seed(sample_id: str, seed: int) -> int:

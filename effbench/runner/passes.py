@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from effbench.api import Artifact, Output, PluginError, Scores, System, Unsupported
+from effbench.api import Artifact, Output, PluginError, Scores, System, Unsupported, reproducible
 from effbench.digest import digest
 from effbench.parts import KeptOutputs, score_columns, write_outputs, write_part
 from effbench.runner.building import apply_link, context_of, load_and_apply
@@ -60,7 +60,7 @@ def quality(spec: JobSpec, connection: Connection) -> Done:
             "sample_id": ids,
             "seed": [batch.seed] * len(ids),
             "batch": [batch.key] * len(ids),
-            "output_sha256": [digest(output) for output in outputs],
+            "output_sha256": [digest(reproducible(output)) for output in outputs],
             "batch_s": [seconds] * len(ids),
         }
         metadata = {"code_version": spec.code_version, "reference": spec.reference_cell}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from effbench.api import Output, Sample
+from effbench.api import Output, Sample, reproducible
 
 
 def output_problems(outputs: object, batch: Sequence[Sample], call: str) -> Iterator[str]:
@@ -44,11 +44,12 @@ def _array_problems(values: Sequence[Any], what: str) -> Iterator[str]:
 
 
 def difference(ours: Output, theirs: Output, rtol: float) -> str:
-    """Return "" where two outputs agree, else what differs.
+    """Return "" where two outputs agree, else what differs; times are not compared.
 
     ``rtol=0`` demands equal bytes. Otherwise the Euclidean norm of the difference of an array may be ``rtol`` times
     that of the array in ``theirs``.
     """
+    ours, theirs = reproducible(ours), reproducible(theirs)
     if ours.keys() != theirs.keys():
         return f"arrays {sorted(ours)} against {sorted(theirs)}"
     for name in ours:

@@ -108,3 +108,19 @@ def find(
                 return row
         place = (place + 1) & mask
     return -1
+
+
+def places(lookup: Lookup, alpha: Array, beta: Array, ours: Array, theirs: Array) -> Array:
+    """Return the row of the sample that each determinant is, or -1."""
+    keys = string_hashes(ours, lookup.numbers[0]) ^ string_hashes(theirs, lookup.numbers[1])
+    return _find_all(lookup.table, lookup.hashes, alpha, beta, keys, ours, theirs)
+
+
+@njit(cache=True)
+def _find_all(
+    table: Array, hashes: Array, alpha: Array, beta: Array, keys: Array, ours: Array, theirs: Array
+) -> Array:  # pragma: no cover - compiled
+    found = np.empty(len(keys), np.int64)
+    for at in range(len(keys)):
+        found[at] = find(table, hashes, alpha, beta, keys[at], ours[at], theirs[at])
+    return found

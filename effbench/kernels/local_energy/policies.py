@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numba import njit
 
 from effbench.kernels.local_energy.connected import Connected, connected, most_connected
 from effbench.kernels.local_energy.integrals import Integrals
-from effbench.kernels.local_energy.lookup import Lookup, build_lookup, find, string_hashes
+from effbench.kernels.local_energy.lookup import build_lookup, places
 
 Array = np.ndarray[Any, Any]
 Amplitude = Callable[[Array, Array], Array]
@@ -75,7 +74,7 @@ def beyond_the_sample(
     for begin in range(0, len(alpha), tile):
         rows = slice(begin, begin + tile)
         joined = connected(integrals, alpha[rows], beta[rows])
-        place = _places(table, alpha, beta, joined.alpha, joined.beta)
+        place = places(table, alpha, beta, joined.alpha, joined.beta)
         factor = np.ones(len(place))
         asked = place < 0
         if policy.least_ha:
@@ -114,19 +113,3 @@ def _draw(joined: Connected, small: Array, policy: Policy, keys: Array, factor: 
         share = weight / weight.sum()
         rng = np.random.Generator(np.random.Philox(key=np.array([policy.seed, keys[row]], np.uint64)))
         factor[of_row] = rng.multinomial(policy.draws, share) / (policy.draws * share)
-
-
-def _places(table: Lookup, alpha: Array, beta: Array, ours: Array, theirs: Array) -> Array:
-    """Return the row of the sample that each determinant is, or -1."""
-    keys = string_hashes(ours, table.numbers[0]) ^ string_hashes(theirs, table.numbers[1])
-    return _find_all(table.table, table.hashes, alpha, beta, keys, ours, theirs)
-
-
-@njit(cache=True)
-def _find_all(
-    table: Array, hashes: Array, alpha: Array, beta: Array, keys: Array, ours: Array, theirs: Array
-) -> Array:  # pragma: no cover - compiled
-    found = np.empty(len(keys), np.int64)
-    for at in range(len(keys)):
-        found[at] = find(table, hashes, alpha, beta, keys[at], ours[at], theirs[at])
-    return found

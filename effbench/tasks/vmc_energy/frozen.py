@@ -11,15 +11,17 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
 
 from effbench.api import PluginError
 from effbench.errors import nearest
-from effbench.kernels.local_energy.integrals import Integrals
 from effbench.tasks.vmc_energy.molecules import Frozen, Molecule, Solved
+
+if TYPE_CHECKING:
+    from effbench.kernels.local_energy.integrals import Integrals
 
 Array = np.ndarray[Any, Any]
 
@@ -55,6 +57,8 @@ def frozen_integrals(name: str) -> Integrals:
 
 def read_packed(path: Path, molecule: Molecule, sha256: str) -> Integrals:
     """Return the integrals of a file written by ``write_packed``; raise ``PluginError`` for another hash."""
+    from effbench.kernels.local_energy.integrals import Integrals
+
     with np.load(path, allow_pickle=False) as data:
         n = len(data["one"])
         first, second = np.tril_indices(n)

@@ -1,0 +1,92 @@
+"""PySCF on given integrals: a mean field without atoms, from which coupled cluster starts, and its CI solvers."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from effbench.api import Unsupported
+from effbench.kernels.local_energy.integrals import Integrals
+from effbench.tasks.vmc_energy.system import Problem, Solution, Solver
+
+
+@dataclass(frozen=True)
+class Pyscf(Solver):
+    """One of PySCF's solvers by the name that ``PyscfSolver`` gives it."""
+
+    name: str
+    selection_ha: float
+
+    def solve(self, problem: Problem, seed: int) -> Solution:
+        """Return the energy; raise ``Unsupported`` where a solver does not converge or does not take open shells."""
+        started = time.perf_counter()
+        energy, determinants = getattr(self, "_" + self.name.replace("-", "_"))(problem)
+        return Solution(energy, (time.perf_counter() - started,), (energy,), determinants=determinants)
+
+    def _hf(self, problem: Problem) -> tuple[float, int]:
+        return float(mean_field(problem).e_tot), 1
+
+    def _ccsd(self, problem: Problem) -> tuple[float, None]:
+        return float(self._coupled(problem).e_tot), None
+
+    def _ccsd_t(self, problem: Problem) -> tuple[float, None]:
+        if problem.integrals.alpha != problem.integrals.beta:
+            raise Unsupported(f"pyscf: CCSD(T) of {problem.name}, an open shell, is not offered")
+        coupled = self._coupled(problem)
+        return float(coupled.e_tot + coupled.ccsd_t()), None
+
+    def _coupled(self, problem: Problem) -> Any:
+        from pyscf import cc
+
+        coupled = cc.CCSD(mean_field(problem))
+        coupled.conv_tol = 1e-9
+        coupled.kernel()
+        if not coupled.converged:
+            raise Unsupported(f"pyscf: CCSD of {problem.name} does not converge")
+        return coupled
+
+    def _fci(self, problem: Problem) -> tuple[float, int]:
+        from math import comb
+
+        from pyscf import fci
+
+        given = problem.integrals
+        solver = fci.direct_spin1.FCI()
+        solver.conv_tol = 1e-10
+        energy, _ = solver.kernel(given.one, given.two, given.orbitals, (given.alpha, given.beta), ecore=given.core)
+        return float(energy), comb(given.orbitals, given.alpha) * comb(given.orbitals, given.beta)
+
+    def _selected_ci(self, problem: Problem) -> tuple[float, int]:
+        from pyscf import fci
+
+        given = problem.integrals
+        solver = fci.SCI()
+        solver.select_cutoff = solver.ci_coeff_cutoff = self.selection_ha
+        energy, vector = solver.kernel(
+            given.one, given.two, given.orbitals, (given.alpha, given.beta), ecore=given.core
+        )
+        return float(energy), int(np.asarray(vector).size)
+
+
+def mean_field(problem: Problem) -> Any:
+    """Return PySCF's Hartree-Fock of the integrals, started from the determinant that is lowest in their orbitals."""
+    from pyscf import ao2mo, gto, scf
+
+    given: Integrals = problem.integrals
+    atomless = gto.M(verbose=0)
+    atomless.nelectron, atomless.spin = given.alpha + given.beta, given.alpha - given.beta
+    atomless.incore_anyway = True
+    field = (scf.ROHF if atomless.spin else scf.RHF)(atomless)
+    field.get_hcore = lambda *_: given.one
+    field.get_ovlp = lambda *_: np.eye(given.orbitals)
+    field.energy_nuc = lambda *_: given.core
+    field._eri = ao2mo.restore(8, given.two, given.orbitals)
+    filled = [np.diag((np.arange(given.orbitals) < many).astype(float)) for many in (given.alpha, given.beta)]
+    field.conv_tol = 1e-10
+    field.kernel(np.array(filled) if atomless.spin else filled[0] + filled[1])
+    if not field.converged:
+        raise Unsupported(f"pyscf: Hartree-Fock of {problem.name} does not converge")
+    return field

@@ -1,0 +1,75 @@
+"""What a trained state is worth: its energy from a fresh sample, and the best that the same determinants could give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from effbench.kernels.local_energy import local_energies
+from effbench.kernels.local_energy.connected import connected
+from effbench.kernels.local_energy.integrals import Integrals
+from effbench.kernels.local_energy.lookup import build_lookup, places
+from effbench.kernels.local_energy.policies import Policy
+from effbench.tasks.vmc_energy.ansatz import Autoregressive
+from effbench.tasks.vmc_energy.sampling import sample
+
+Array = np.ndarray[Any, Any]
+DENSE = 400
+"""Sampled spaces up to this size are diagonalised densely."""
+TILE = 256
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Energies in Hartree of a fresh sample of ``draws`` independent draws, policy *exact*, nothing clipped or dropped."""
+
+    energy_ha: float
+    standard_error_ha: float
+    imaginary_ha: float
+    """Imaginary part of the mean local energy: noise at convergence, a sign of trouble where it is larger than the error."""
+    variance_ha2: float
+    unique: int
+    draws: float
+    diagonal_ha: float
+    """Lowest energy of H in the space of the sampled determinants, never above that of psi restricted to it."""
+
+
+def evaluate(ansatz: Autoregressive, integrals: Integrals, draws: float, seed: int, most_unique: int) -> Evaluation:
+    """Return the evaluation of a state; draws are halved until at most ``most_unique`` determinants come."""
+    drawn = sample(ansatz, int(draws), seed)
+    while len(drawn.counts) > most_unique:
+        draws /= 2
+        drawn = sample(ansatz, int(draws), seed)
+    alpha, beta = ansatz.strings_of(drawn.tokens)
+    local = local_energies(
+        integrals, alpha, beta, ansatz.log_psi(alpha, beta), policy=Policy("exact"), amplitude=ansatz.log_psi
+    ).energies
+    weights = drawn.counts / drawn.counts.sum()
+    energy = complex((weights * local).sum())
+    variance = float((weights * np.abs(local - energy) ** 2).sum())
+    return Evaluation(
+        energy.real, float((variance / draws) ** 0.5), energy.imag, variance, len(weights), float(draws),
+        diagonalise(integrals, alpha, beta),
+    )  # fmt: skip
+
+
+def diagonalise(integrals: Integrals, alpha: Array, beta: Array) -> float:
+    """Return the lowest eigenvalue in Hartree of H between the given determinants [U, W]."""
+    from scipy.sparse import coo_array, csr_array
+    from scipy.sparse.linalg import eigsh
+
+    table, found = build_lookup(alpha, beta, integrals.orbitals), []
+    for begin in range(0, len(alpha), TILE):
+        joined = connected(integrals, alpha[begin : begin + TILE], beta[begin : begin + TILE])
+        column = places(table, alpha, beta, joined.alpha, joined.beta)
+        inside = column >= 0
+        found.append((joined.element[inside], joined.row[inside] + begin, column[inside]))
+    values, rows, columns = (np.concatenate(part) for part in zip(*found))
+    matrix = csr_array(coo_array((values, (rows, columns)), shape=(len(alpha),) * 2))
+    if len(alpha) <= DENSE:
+        return float(np.linalg.eigvalsh(matrix.toarray())[0])
+    start = np.zeros(len(alpha))
+    start[int(matrix.diagonal().argmin())] = 1.0
+    return float(eigsh(matrix, 1, which="SA", v0=start, tol=1e-10)[0][0])

@@ -1,0 +1,154 @@
+"""From local energies to a change of the parameters: Adam on the gradient, or minSR, which follows imaginary time.
+
+For real parameters theta and log psi = a + i phi the gradient of the energy is 2 sum_s w_s (Re D_s da_s + Im D_s dphi_s) with
+D_s = E_loc(s) - E. Amplitude and phase share no parameter here, so that stochastic reconfiguration falls into two problems,
+(O^T O + lambda) delta = O^T D with O = sqrt(w) (d log psi - mean), and minSR solves each in the space of the U samples:
+delta = O^T (O O^T + lambda)^-1 D (Chen and Heyl, Nature Physics 20, 1476 (2024)). O O^T comes from ``layers.gram_matrix``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from effbench.tasks.vmc_energy.ansatz import Autoregressive
+from effbench.tasks.vmc_energy.layers import gram_matrix, recorded
+
+Array = np.ndarray[Any, Any]
+
+
+class Optimiser(Protocol):
+    """Evaluates an ansatz so that it can be changed, then changes it."""
+
+    def evaluate(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return (log |psi| [U], phi [U]) and keep what ``update`` needs."""
+        ...
+
+    def update(self, weights: Array, deviations: Array, step: int) -> None:
+        """Change the parameters from weights [U] that sum to one and D complex [U] in Hartree."""
+        ...
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Return what a checkpoint has to hold beside the parameters."""
+        ...
+
+    def load(self, state: dict[str, torch.Tensor]) -> None:
+        """Take what ``state`` returned."""
+        ...
+
+
+@dataclass
+class Adam:
+    """Adam with a rate that decays by ``decay`` per step; deviations beyond ``clip`` standard deviations are cut there.
+
+    The cut serves the gradient only, never an energy that is reported.
+    """
+
+    ansatz: Autoregressive
+    rate: float = 1e-2
+    decay: float = 0.9995
+    clip: float = 5.0
+    _inner: torch.optim.Adam = field(init=False)
+    _values: tuple[torch.Tensor, torch.Tensor] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make torch's optimiser."""
+        self._inner = torch.optim.Adam(self.ansatz.parameters(), lr=self.rate)
+
+    def evaluate(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return (log |psi|, phi) with their graph."""
+        self._values = self.ansatz(tokens)
+        return self._values
+
+    def update(self, weights: Array, deviations: Array, step: int) -> None:
+        """Take one step along the gradient."""
+        most = self.clip * np.sqrt((weights * np.abs(deviations) ** 2).sum())
+        size = np.maximum(np.abs(deviations), 1e-300)
+        cut = deviations * np.minimum(1.0, most / size)
+        amplitude, phase = self._values
+        for group in self._inner.param_groups:
+            group["lr"] = self.rate * self.decay**step
+        self._inner.zero_grad()
+        scaled = 2 * weights * cut
+        (
+            torch.from_numpy(scaled.real.copy()) * amplitude + torch.from_numpy(scaled.imag.copy()) * phase
+        ).sum().backward()
+        self._inner.step()
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Return both moments and the count of every parameter."""
+        found: dict[str, torch.Tensor] = {}
+        for index, entry in self._inner.state_dict()["state"].items():
+            found |= {f"{index}.{name}": torch.as_tensor(value) for name, value in entry.items()}
+        return found
+
+    def load(self, state: dict[str, torch.Tensor]) -> None:
+        """Take both moments and the count of every parameter."""
+        entries: dict[int, dict[str, torch.Tensor]] = {}
+        for key, value in state.items():
+            index, _, name = key.partition(".")
+            entries.setdefault(int(index), {})[name] = value
+        self._inner.load_state_dict({"state": entries, "param_groups": self._inner.state_dict()["param_groups"]})
+
+
+@dataclass
+class MinSR:
+    """minSR: ``rate`` is the step in imaginary time (1/Hartree), ``damping`` is lambda.
+
+    The rate falls to a tenth over ``steps`` steps, which quiets the noise of the last ones. A step that would change
+    log psi by more than ``largest_change`` (root of the weighted mean square) is shortened to it.
+    """
+
+    ansatz: Autoregressive
+    rate: float = 0.05
+    damping: float = 1e-5
+    largest_change: float = 0.1
+    steps: int = 1000
+    _values: tuple[torch.Tensor, torch.Tensor] = field(init=False)
+    _seen: dict[Any, tuple[torch.Tensor, torch.Tensor]] = field(init=False)
+
+    def evaluate(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return (log |psi|, phi) with their graph, and record what goes through the layers."""
+        with recorded(self.ansatz) as self._seen:
+            self._values = self.ansatz(tokens)
+        return self._values
+
+    def update(self, weights: Array, deviations: Array, step: int) -> None:
+        """Take one step in imaginary time."""
+        w = torch.from_numpy(weights)
+        parts = [
+            self._solve(value, w, torch.from_numpy(np.ascontiguousarray(part)))
+            for value, part in zip(self._values, (deviations.real, deviations.imag))
+        ]
+        changed = sum(float(change) for _, change in parts) ** 0.5
+        for parameter in self.ansatz.parameters():
+            parameter.grad = None
+        torch.stack([(factor * value).sum() for (factor, _), value in zip(parts, self._values)]).sum().backward()
+        rate = min(self.rate * max(0.1, 1 - 0.9 * step / self.steps), self.largest_change / max(changed, 1e-300))
+        with torch.no_grad():
+            for parameter in self.ansatz.parameters():
+                if parameter.grad is not None:
+                    parameter.sub_(rate * parameter.grad)
+
+    def _solve(
+        self, value: torch.Tensor, weights: torch.Tensor, deviations: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return (f [U] with delta = sum_s f_s d value_s, weighted mean square of what delta changes)."""
+        gram, root = gram_matrix(self._seen, value), weights.sqrt()
+        mean = gram @ weights
+        centred = root[:, None] * (gram - mean[:, None] - mean + weights @ mean) * root
+        damped = centred.clone()
+        damped.diagonal().add_(self.damping)
+        solved = torch.cholesky_solve((root * deviations)[:, None], torch.linalg.cholesky(damped))[:, 0]
+        weighted = root * solved
+        return weighted - weights * weighted.sum(), (centred @ solved).square().sum()
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Return nothing: minSR remembers nothing."""
+        return {}
+
+    def load(self, state: dict[str, torch.Tensor]) -> None:
+        """Take nothing."""

@@ -1,0 +1,75 @@
+"""The system of ``vmc-energy``: a solver, which finds the ground-state energy of a molecule, and what it is given."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from effbench.api import System
+from effbench.tasks.vmc_energy.molecules import Energies
+
+if TYPE_CHECKING:
+    from effbench.kernels.local_energy.integrals import Integrals
+
+CHEMICAL_ACCURACY_HA = 1.6e-3
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A molecule in a basis of orbitals, with the energies of these integrals as far as they are known."""
+
+    name: str
+    integrals: Integrals
+    energies: Energies
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What a solver found. Energies in Hartree, times in seconds of wall clock since it was given the problem.
+
+    ``curve_s`` and ``curve_ha`` [T] say which energy was known when (a deterministic solver: one point). ``parts_s`` splits
+    the time of the steps, ``diagonal_ha`` is the lowest energy within the determinants that were sampled.
+    """
+
+    energy_ha: float
+    curve_s: tuple[float, ...]
+    curve_ha: tuple[float, ...]
+    standard_error_ha: float = 0.0
+    diagonal_ha: float | None = None
+    determinants: int | None = None
+    steps: int = 0
+    parts_s: dict[str, float] = field(default_factory=dict)
+
+
+class Solver(ABC):
+    """A way to find a ground-state energy."""
+
+    @abstractmethod
+    def solve(self, problem: Problem, seed: int) -> Solution:
+        """Return the energy; the same seed gives the same energies, though not the same times."""
+
+    def step(self, problem: Problem, seed: int) -> Callable[[], float]:
+        """Return what latency times: a step of an optimisation, here all of the solution; it returns an energy in Hartree."""
+        return lambda: self.solve(problem, seed).energy_ha
+
+
+class HartreeFock(Solver):
+    """The energy of the determinant whose lowest orbitals are filled: Hartree-Fock, in Hartree-Fock orbitals."""
+
+    def solve(self, problem: Problem, seed: int) -> Solution:
+        """Return the energy of one determinant."""
+        from effbench.kernels.local_energy.reference import lowest_energy
+
+        started = time.perf_counter()
+        energy = lowest_energy(problem.integrals)
+        return Solution(energy, (time.perf_counter() - started,), (energy,), diagonal_ha=energy, determinants=1)
+
+
+@dataclass(frozen=True)
+class SolverSystem(System):
+    """A solver, as methods exchange it."""
+
+    solver: Solver

@@ -1,0 +1,151 @@
+"""The task ``vmc-energy``: the ground-state energy of molecules; a sample is a molecule, the system a solver.
+
+Energies are compared with full CI in the same basis and with the same integrals: what is judged is a solver, not a basis.
+Molecules up to some millions of determinants are solved exactly in seconds; they are here since the answer is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from effbench.api import Context, Metric, Output, Sample, Scores, Split, StrictParams, Task, noise_seed
+from effbench.tasks.vmc_energy.molecules import Molecule
+from effbench.tasks.vmc_energy.problems import Given, calibration_names, identity, load_problem, name_of
+from effbench.tasks.vmc_energy.system import CHEMICAL_ACCURACY_HA, HartreeFock, Problem, SolverSystem
+from effbench.tasks.vmc_energy.times import first_within
+
+Array = np.ndarray[Any, Any]
+PARTS = {"sample": "sampling", "amplitude": "amplitudes", "local_energy": "local energies", "gradient": "gradients"}
+UNKNOWN: Array = np.empty(0)
+"""An output that a solver does not have; outputs hold no NaN."""
+
+
+def _lower(name: str, unit: str, description: str, primary: bool = False) -> Metric:
+    return Metric(name, unit, higher_is_better=False, primary=primary, description=description)
+
+
+class VmcEnergy(Task):
+    """Find the lowest energy of each molecule's electrons."""
+
+    name = "vmc-energy"
+    system_type = SolverSystem
+    metrics = (
+        _lower(
+            "energy_error_mha", "mHa", "energy above full CI; for VMC the mean of a fresh sample, policy exact", primary=True
+        ),
+        _lower("standard_error_mha", "mHa", "standard error of that mean, from its own sample; 0 without drawing"),
+        Metric(
+            "correlation_share", "share", higher_is_better=True,
+            description="share of the energy between Hartree-Fock and full CI that was found",
+        ),
+        _lower("diagonal_error_mha", "mHa", "lowest energy between the sampled determinants, above full CI"),
+        _lower("determinants", "", "determinants that the energy was found from"),
+        _lower("time_to_accuracy_s", "s", "until the mean of 10 steps stays within 1.6 mHa of full CI; undefined if never"),
+        _lower("time_to_ccsd_s", "s", "until the mean of 10 steps stays at or below the CCSD energy; undefined if never"),
+        _lower("solve_s", "s", "time to the end of training, or of the solution"),
+        *(_lower(f"{part}_ms", "ms", f"time of a training step that goes to {what}") for part, what in PARTS.items()),
+    )  # fmt: skip
+
+    class Params(StrictParams):
+        """Parameters of the task."""
+
+        molecules: Annotated[
+            tuple[str | Molecule, ...],
+            Field(
+                min_length=1,
+                description="Names of frozen molecules, FCIDUMP files, or molecules given by atoms (need PySCF).",
+            ),
+        ] = ("h2", "lih")
+
+    def check(self) -> None:
+        """Raise ``PluginError`` for names that do not exist and files that cannot be read."""
+        for given in self.params.molecules:
+            identity(given)
+
+    def revision(self) -> str:
+        """Return what pins the integrals: the hashes of frozen and read ones, and what is computed anew."""
+        return "+".join(identity(given) for given in self.params.molecules)
+
+    def samples(self, split: Split, subset: str | None = None) -> Sequence[Sample]:
+        """Return a sample per molecule."""
+        if split == "calibration":
+            return [Sample(name) for name in calibration_names(self.params.molecules)]
+        return [Sample(name_of(given), {"molecule": _data(given)}) for given in self.params.molecules]
+
+    def load(self, ctx: Context) -> SolverSystem:
+        """Return Hartree-Fock; methods return other solvers."""
+        return SolverSystem(HartreeFock())
+
+    def problem(self, sample: Sample) -> Problem:
+        """Return a sample's integrals and known energies."""
+        given: Given = next((g for g in self.params.molecules if name_of(g) == sample.id), sample.id)
+        return load_problem(given)
+
+    def run(self, system: SolverSystem, batch: Sequence[Sample], seed: int) -> Sequence[Output]:
+        """Return per molecule what its solution holds; unknown parts are empty arrays."""
+        return [self._solve(system, sample, seed) for sample in batch]
+
+    def _solve(self, system: SolverSystem, sample: Sample, seed: int) -> Output:
+        found = system.solver.solve(self.problem(sample), noise_seed(sample.id, seed))
+        return {
+            "energy_ha": np.array([found.energy_ha]),
+            "standard_error_ha": np.array([found.standard_error_ha]),
+            "diagonal_ha": UNKNOWN if found.diagonal_ha is None else np.array([found.diagonal_ha]),
+            "determinants": UNKNOWN if found.determinants is None else np.array([found.determinants], np.float64),
+            "steps": np.array([found.steps]),
+            "curve_ha": np.array(found.curve_ha),
+            "curve_s": np.array(found.curve_s),
+            **{f"{part}_s": np.array([found.parts_s[part]] if found.parts_s else []) for part in PARTS},
+        }
+
+    def probe(self, system: SolverSystem, batch_size: int) -> Callable[[], Any]:
+        """Return a step on the first molecule: of an optimisation, or all of it for solvers that have no steps."""
+        first = self.samples("evaluation")[0]
+        step = system.solver.step(self.problem(first), noise_seed(first.id, 0))
+        return lambda: [{"energy_ha": np.array([step()])} for _ in range(batch_size)]
+
+    def score(self, outputs: Sequence[Output], batch: Sequence[Sample], reference: Sequence[Output] | None) -> Scores:
+        """Return the errors of each molecule; undefined (NaN) where full CI is not known or a solver has no such number."""
+        rows = [_row(output, self.problem(sample)) for output, sample in zip(outputs, batch, strict=True)]
+        scalars = {metric.name: np.array([row[metric.name] for row in rows]) for metric in self.metrics}
+        return Scores(scalars, {name: [output[name] for output in outputs] for name in ("curve_ha", "curve_s")})
+
+    def summarise(self, scores: Scores, weights: Array) -> dict[str, float]:
+        """Return weighted means over the molecules that have the number."""
+        found = {}
+        for name, values in scores.scalars.items():
+            known = ~np.isnan(values)
+            if known.any() and weights[known].sum() > 0:
+                found[name] = float(np.average(values[known], weights=weights[known]))
+        return found
+
+
+def _data(given: Given) -> str:
+    return given if isinstance(given, str) else given.model_dump_json()
+
+
+def _only(array: Array) -> float:
+    return float(array[0]) if len(array) else float("nan")
+
+
+def _row(output: Output, problem: Problem) -> dict[str, float]:
+    """Return metric -> value of one molecule."""
+    known, energy = problem.energies, float(output["energy_ha"][0])
+    exact = float("nan") if known.fci is None else known.fci
+    curve = (output["curve_s"], output["curve_ha"])
+    steps = int(output["steps"][0])
+    return {
+        "energy_error_mha": 1e3 * (energy - exact),
+        "standard_error_mha": 1e3 * float(output["standard_error_ha"][0]),
+        "correlation_share": (known.hf - energy) / (known.hf - exact),
+        "diagonal_error_mha": 1e3 * (_only(output["diagonal_ha"]) - exact),
+        "determinants": _only(output["determinants"]),
+        "time_to_accuracy_s": first_within(*curve, exact + CHEMICAL_ACCURACY_HA),
+        "time_to_ccsd_s": float("nan") if known.ccsd is None else first_within(*curve, known.ccsd),
+        "solve_s": float(output["curve_s"][-1]),
+        **{f"{part}_ms": 1e3 * _only(output[f"{part}_s"]) / steps if steps else float("nan") for part in PARTS},
+    }

@@ -1,0 +1,132 @@
+"""Variational Monte Carlo: sample, ask for local energies, change the parameters, again; every part of a step is timed.
+
+Annealing: the entropy of |psi|^2 times a temperature that falls is subtracted from the energy (Hibat-Allah et al., Nature
+Machine Intelligence 3, 952 (2021)). Without it amplitudes of a wrong phase die before the phase is found, and the state
+ends in the subspace of a few determinants. Draws are chosen between steps so that about ``unique`` determinants
+come: hot states are broad and need few draws, cold ones are narrow and need many. Energies that are reported hold no entropy.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from effbench.kernels.local_energy import local_energies
+from effbench.kernels.local_energy.integrals import Integrals
+from effbench.kernels.local_energy.policies import Policy
+from effbench.tasks.vmc_energy.ansatz import Autoregressive
+from effbench.tasks.vmc_energy.optimisers import Adam, MinSR, Optimiser
+from effbench.tasks.vmc_energy.sampling import sample
+from effbench.tasks.vmc_energy.settings import Training
+
+Array = np.ndarray[Any, Any]
+PARTS = ("sample", "amplitude", "local_energy", "gradient")
+LEAST_DRAWS = 1000
+
+
+@dataclass
+class Trace:
+    """What a training leaves, an entry per step; energies in Hartree, seconds since the start, all work included."""
+
+    time_s: list[float] = field(default_factory=list)
+    energy_ha: list[float] = field(default_factory=list)
+    error_ha: list[float] = field(default_factory=list)
+    """Standard error of a step's energy from its own sample."""
+    unique: list[int] = field(default_factory=list)
+    draws: list[float] = field(default_factory=list)
+    parts_s: dict[str, float] = field(default_factory=lambda: dict.fromkeys(PARTS, 0.0))
+    stopped: str = ""
+    """Why training ended before its last step; empty where it did not."""
+
+
+class Trainer:
+    """Trains an ansatz on a molecule; ``step`` may be called beyond the settings' number, ``run`` goes up to it."""
+
+    def __init__(self, ansatz: Autoregressive, integrals: Integrals, settings: Training, seed: int) -> None:
+        self.ansatz, self.integrals, self.settings, self.seed = ansatz, integrals, settings, seed
+        self.draws, self.done, self.trace = settings.first_draws, 0, Trace()
+        self.optimiser: Optimiser = (
+            MinSR(ansatz, settings.rate or 0.05, settings.damping, steps=settings.steps)
+            if settings.optimiser == "minsr"
+            else Adam(ansatz, settings.rate or 1e-2)
+        )
+        self._good = self._copy()
+
+    def run(self, after_step: Callable[[Trainer], None] = lambda trainer: None) -> Trace:
+        """Train to the end, or until an energy is not finite: then the last good parameters are taken back."""
+        while self.done < self.settings.steps and not self.trace.stopped:
+            self.step()
+            after_step(self)
+        return self.trace
+
+    def step(self) -> float:
+        """Take one step; return the energy in Hartree that its sample had before it."""
+        started = time.perf_counter()
+        drawn = sample(self.ansatz, int(self.draws), self._seed())
+        alpha, beta = self.ansatz.strings_of(drawn.tokens)
+        at = self._lap("sample", started)
+        amplitude, phase = self.optimiser.evaluate(drawn.tokens)
+        logs = amplitude.detach().numpy() + 1j * phase.detach().numpy()
+        at = self._lap("amplitude", at)
+        if not np.isfinite(logs).all():
+            return self._give_up("a log amplitude")
+        local = local_energies(
+            self.integrals, alpha, beta, logs, policy=Policy(self.settings.policy), amplitude=self.ansatz.log_psi
+        ).energies
+        weights = weights_of(self.settings.policy, drawn.counts, logs)
+        energy = complex((weights * local).sum())
+        variance = float((weights * np.abs(local - energy) ** 2).sum())
+        at = self._lap("local_energy", at)
+        if not np.isfinite(energy):
+            return self._give_up("the energy")
+        self._good = self._copy()
+        free = local + 2 * self.settings.temperature_ha * self.settings.cooling**self.done * logs.real
+        self.optimiser.update(weights, free - (weights * free).sum(), self.done)
+        at = self._lap("gradient", at)
+        before = self.trace.time_s[-1] if self.trace.time_s else 0.0
+        self.trace.time_s.append(before + at - started)
+        self.trace.energy_ha.append(energy.real)
+        self.trace.error_ha.append((variance / self.draws) ** 0.5)
+        self.trace.unique.append(len(weights))
+        self.trace.draws.append(self.draws)
+        self._choose_draws(len(weights))
+        self.done += 1
+        return energy.real
+
+    def _seed(self) -> int:
+        """Return the seed of this step's sample, another one for every step of every training."""
+        return int(np.random.SeedSequence((self.seed, self.done)).generate_state(1, np.uint64)[0] >> 1)
+
+    def _lap(self, part: str, since: float) -> float:
+        now = time.perf_counter()
+        self.trace.parts_s[part] += now - since
+        return now
+
+    def _choose_draws(self, unique: int) -> None:
+        """Draw less next time where more came than asked for, more where clearly fewer did."""
+        if unique > self.settings.unique:
+            self.draws = max(float(LEAST_DRAWS), self.draws * 0.7)
+        elif unique < 0.85 * self.settings.unique:
+            self.draws = min(self.settings.most_draws, self.draws * 1.4)
+
+    def _copy(self) -> dict[str, torch.Tensor]:
+        return {name: value.detach().clone() for name, value in self.ansatz.state_dict().items()}
+
+    def _give_up(self, what: str) -> float:
+        self.ansatz.load_state_dict(self._good)
+        self.trace.stopped = f"{what} of step {self.done} is not finite; the parameters of the step before are kept"
+        return float("nan")
+
+
+def weights_of(policy: str, counts: Array, log_psi: Array) -> Array:
+    """Return weights [U] that sum to one: shares of the draws, or |psi|^2 over the sample where psi is zero beyond it.
+
+    With counts, a sampled-only energy may fall below the exact one; with |psi|^2 it is that of a state, and cannot.
+    """
+    weights = counts.astype(np.float64) if policy == "exact" else np.exp(2 * (log_psi.real - log_psi.real.max()))
+    return np.asarray(weights / weights.sum())

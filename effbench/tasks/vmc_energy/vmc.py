@@ -1,0 +1,52 @@
+"""The solver that trains a neural quantum state: any autoregressive ansatz, one trainer, one evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from effbench.kernels.local_energy.integrals import Integrals
+from effbench.tasks.vmc_energy.ansatz import Autoregressive
+from effbench.tasks.vmc_energy.evaluation import evaluate
+from effbench.tasks.vmc_energy.settings import Training
+from effbench.tasks.vmc_energy.system import Problem, Solution, Solver
+from effbench.tasks.vmc_energy.training import Trainer
+
+EVALUATION_DRAWS = 1e12
+MOST_UNIQUE = 20_000
+"""Determinants of the evaluation, at most; it draws less where more would come."""
+
+
+@dataclass(frozen=True)
+class VariationalMonteCarlo(Solver):
+    """``make`` returns the ansatz of a molecule for a seed."""
+
+    make: Callable[[Integrals, int], Autoregressive]
+    training: Training
+
+    def solve(self, problem: Problem, seed: int) -> Solution:
+        """Return the energy of a fresh sample after training, with its standard error."""
+        trainer = Trainer(self.make(problem.integrals, seed), problem.integrals, self.training, seed)
+        trace = trainer.run()
+        found = evaluate(trainer.ansatz, problem.integrals, EVALUATION_DRAWS, _evaluation_seed(seed), MOST_UNIQUE)
+        return Solution(
+            found.energy_ha, tuple(trace.time_s), tuple(trace.energy_ha), found.standard_error_ha, found.diagonal_ha,
+            found.unique, len(trace.time_s), dict(trace.parts_s),
+        )  # fmt: skip
+
+    def step(self, problem: Problem, seed: int) -> Callable[[], float]:
+        """Return one step of training; calls go on from one another."""
+        return Trainer(self.make(problem.integrals, seed), problem.integrals, self.training, seed).step
+
+
+def _evaluation_seed(seed: int) -> int:
+    """Return a seed that no training step uses."""
+    return int(np.random.SeedSequence((seed, 2**40)).generate_state(1, np.uint64)[0] >> 1)
+
+
+def order_of(name: str, integrals: Integrals) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Return the orbitals in sampling order: ``reverse`` from the highest, ``forward`` from the lowest energy."""
+    orbitals = np.arange(integrals.orbitals)
+    return orbitals[::-1].copy() if name == "reverse" else orbitals
