@@ -6,7 +6,7 @@ RESULTS ?= results
 OPTIMUM_VENV ?= .venv-optimum
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-slow test-install lint fmt types docs readme self bench-overhead bench-timing zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets board clean
+.PHONY: help setup quickstart test test-slow test-install lint fmt types docs readme self bench-overhead bench-timing zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc bench-vmc board clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -95,6 +95,14 @@ zoo-emoji-turbo: zoo-emoji-pixart  ## train zoo:emoji-turbo, teacher and student
 
 flasheval: setup  ## the study of condensed subsets, into docs/flasheval.md (DATA=<folder with FlashEval's scores>)
 	$(BIN)/python -m effbench.subset.study $(if $(DATA),--data $(DATA))
+
+vmc: setup  ## run suites/vmc.yaml (PySCF included) and put its table into docs/vmc.md (a quarter of an hour)
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[vmc]"
+	$(BIN)/effbench run suites/vmc.yaml --store $(RESULTS)/vmc
+	$(BIN)/python docs/readme_table.py $(RESULTS)/vmc --page docs/vmc.md --section energies
+
+bench-vmc: setup  ## time the local-energy engines beside each other and PySCF; writes docs/vmc.md
+	$(BIN)/python tests/bench_vmc.py
 
 subsets: setup  ## draw the matrices of suites/subset-pool*.yaml and choose the subsets in data_manifests/subsets from them
 	$(BIN)/effbench run suites/subset-pool.yaml --store $(RESULTS)/subset-pool

@@ -1,18 +1,26 @@
-"""Puts the table of a store into README.md between its markers, so that no number there is typed (``make readme``)."""
+"""Puts the table of a store into a page between its markers, so that no number there is typed (``make readme``, ``vmc``)."""
 
+import argparse
 import subprocess
 import sys
 from pathlib import Path
 
 from effbench.section import replace_section
 
+ROOT = Path(__file__).parent.parent
 
-def main(store: str) -> None:
+
+def main() -> None:
     """Replace what stands between the markers by ``effbench report STORE --format md``."""
-    command = [Path(sys.executable).with_name("effbench"), "report", store, "--format", "md"]
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("store")
+    parser.add_argument("--page", type=Path, default=ROOT / "README.md")
+    parser.add_argument("--section", default="table")
+    given = parser.parse_args()
+    command = [Path(sys.executable).with_name("effbench"), "report", given.store, "--format", "md"]
     table = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    replace_section(Path(__file__).parent.parent / "README.md", "table", table)
+    replace_section(given.page, given.section, table)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

@@ -51,7 +51,8 @@ class Metric:
     """One number that a task reports about quality.
 
     ``per="sample"`` metrics are the weighted mean of a per-sample scalar of the same name; ``per="set"`` metrics
-    (a distance between distributions, a rank correlation) only exist for a whole set of samples.
+    (a distance between distributions, a rank correlation) only exist for a whole set of samples. ``undefined`` says why a
+    system that ran may have no such number (its score is NaN then): ``not_reached`` a goal, or ``unsupported``.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Metric:
     primary: bool = False
     needs_reference: bool = False
     description: str = ""
+    undefined: Literal["", "not_reached", "unsupported"] = ""
 
 
 @dataclass(frozen=True)

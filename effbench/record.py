@@ -27,6 +27,7 @@ Reason = Literal[
     "random_weights",
     "no_reference",
     "no_device",
+    "not_reached",
     "unverified",
 ]
 AxisName = Literal["quality", "latency", "memory", "compute", "energy", "preparation"]

@@ -49,7 +49,8 @@ def quality_numbers(
         value = values.get(metric.name)
         if task.random_weights or value is None or not np.isfinite(value):
             untrained: Reason | None = "random_weights" if task.random_weights else None
-            reason: Reason = missing or untrained or ("no_reference" if metric.needs_reference else "unsupported")
+            without: Reason = "no_reference" if metric.needs_reference else metric.undefined or "unsupported"
+            reason: Reason = missing or untrained or without
             numbers.append(_quality(metric, None, reason=reason))
             continue
         assert scores is not None

@@ -107,7 +107,7 @@ def summaries_are_numbers_by_metric(trial: ScoreTrial) -> Iterator[str]:
         elif math.isnan(value):
             yield f"summarise gives {name!r} as NaN; leave out what cannot be computed"
     for metric in declared.values():
-        if metric.name not in trial.summary and (metric.per == "sample" or metric.primary):
+        if metric.name not in trial.summary and not metric.undefined and (metric.per == "sample" or metric.primary):
             what = "per-sample metric" if metric.per == "sample" else "primary metric"
             yield f"summarise leaves out the {what} {metric.name!r}; compute it, or raise n_samples"
 
@@ -173,9 +173,12 @@ def _score_problems(task: Task, scores: object, count: int, *, with_reference: b
             yield f"{call} gives {name!r} as {form}; expected a float64 array [{count}]"
     for metric in _per_sample(task):
         scored = scores.scalars.get(metric.name)
-        may_be_nan = metric.needs_reference and not with_reference
+        may_be_nan = metric.undefined or (metric.needs_reference and not with_reference)
         if isinstance(scored, np.ndarray) and scored.dtype.kind == "f" and np.isnan(scored).any() and not may_be_nan:
-            yield f"{call} gives NaN for {metric.name!r}; only needs_reference metrics without a reference may be NaN"
+            yield (
+                f"{call} gives NaN for {metric.name!r}; only needs_reference metrics without a reference may be NaN, "
+                "and those that say why they may be `undefined`"
+            )
     for name, arrays in scores.arrays.items():
         if len(arrays) != count or not all(isinstance(array, np.ndarray) for array in arrays):
             yield f"{call} gives the arrays {name!r} in another form than {count} numpy arrays; give one per sample"

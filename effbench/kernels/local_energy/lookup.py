@@ -110,10 +110,15 @@ def find(
     return -1
 
 
+def hashes_of(lookup: Lookup, alpha: Array, beta: Array) -> Array:
+    """Return the hashes uint64 [C] of determinants [C, W]."""
+    found: Array = string_hashes(alpha, lookup.numbers[0]) ^ string_hashes(beta, lookup.numbers[1])
+    return found
+
+
 def places(lookup: Lookup, alpha: Array, beta: Array, ours: Array, theirs: Array) -> Array:
-    """Return the row of the sample that each determinant is, or -1."""
-    keys = string_hashes(ours, lookup.numbers[0]) ^ string_hashes(theirs, lookup.numbers[1])
-    return _find_all(lookup.table, lookup.hashes, alpha, beta, keys, ours, theirs)
+    """Return the row of the sample (``alpha``, ``beta``) that each determinant (``ours``, ``theirs``) is, or -1."""
+    return _find_all(lookup.table, lookup.hashes, alpha, beta, hashes_of(lookup, ours, theirs), ours, theirs)
 
 
 @njit(cache=True)

@@ -17,7 +17,7 @@ import numpy as np
 
 from effbench.kernels.local_energy.connected import Connected, connected, most_connected
 from effbench.kernels.local_energy.integrals import Integrals
-from effbench.kernels.local_energy.lookup import build_lookup, places
+from effbench.kernels.local_energy.lookup import Lookup, build_lookup, hashes_of, places
 
 Array = np.ndarray[Any, Any]
 Amplitude = Callable[[Array, Array], Array]
@@ -86,7 +86,7 @@ def beyond_the_sample(
         logs = np.zeros(len(place), np.complex128)
         logs[place >= 0] = log_psi[place[place >= 0]]
         if asked.any():
-            logs[asked] = _ask(amplitude, joined.alpha[asked], joined.beta[asked])
+            logs[asked] = _ask(amplitude, table, joined.alpha[asked], joined.beta[asked])
         with np.errstate(over="ignore"):
             ratio = np.where(factor > 0, np.exp(logs - log_psi[rows][joined.row]), 0.0)
         terms = factor * joined.element * ratio
@@ -95,14 +95,12 @@ def beyond_the_sample(
     return found
 
 
-def _ask(amplitude: Amplitude, alpha: Array, beta: Array) -> Array:
-    """Return log psi of the rows, asking once for each determinant."""
-    keys = np.ascontiguousarray(np.concatenate([alpha, beta], axis=1))
-    words = alpha.shape[1]
-    unique, back = np.unique(keys.view([("", np.uint64)] * keys.shape[1]).ravel(), return_inverse=True)
-    rows = unique.view(np.uint64).reshape(len(unique), 2 * words)
-    logs = amplitude(np.ascontiguousarray(rows[:, :words]), np.ascontiguousarray(rows[:, words:]))
-    return np.asarray(logs, np.complex128)[back]
+def _ask(amplitude: Amplitude, table: Lookup, alpha: Array, beta: Array) -> Array:
+    """Return log psi of the rows, asking once for each determinant; sorted by hash, which is far cheaper than by string."""
+    _, first, back = np.unique(hashes_of(table, alpha, beta), return_index=True, return_inverse=True)
+    kept = (np.ascontiguousarray(alpha[first]), np.ascontiguousarray(beta[first]))
+    assert (kept[0][back] == alpha).all() and (kept[1][back] == beta).all(), "two determinants of one 64-bit hash"
+    return np.asarray(amplitude(*kept), np.complex128)[back]
 
 
 def _draw(joined: Connected, small: Array, policy: Policy, keys: Array, factor: Array) -> None:

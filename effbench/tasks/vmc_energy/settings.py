@@ -15,7 +15,7 @@ MOST_DRAWS = 1e15
 class Training(StrictParams):
     """How a neural quantum state is trained."""
 
-    steps: Annotated[int, Field(ge=1, description="Steps of the optimiser.")] = 1000
+    steps: Annotated[int, Field(ge=1, description="Steps of the optimiser.")] = 2000
     unique: Annotated[
         int, Field(ge=2, description="Unique determinants per step that the number of draws aims at.")
     ] = 500
@@ -31,4 +31,4 @@ class Training(StrictParams):
         float, Field(gt=0, description="Added to minSR's matrix; small ones follow rare determinants.")
     ] = 1e-5
     temperature_ha: Annotated[float, Field(ge=0, description="Weight of the entropy in the first step; 0: none.")] = 1.0
-    cooling: Annotated[float, Field(gt=0, lt=1, description="The temperature's factor per step.")] = 0.98
+    cooling: Annotated[float, Field(gt=0, lt=1, description="The temperature's factor per step.")] = 0.99

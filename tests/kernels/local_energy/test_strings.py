@@ -1,5 +1,8 @@
 """Pauli strings: as many as counting says, the operator itself, and small enough for millions."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from dense import fock_hamiltonian
@@ -54,3 +57,30 @@ def test_small_coefficients_are_dropped_only_where_asked():
     kept = np.abs(whole.coefficient) > 0.05
     kept[0] = True  # the constant stays
     assert len(fewer) == kept.sum() < len(whole) and np.array_equal(fewer.coefficient, whole.coefficient[kept])
+
+
+LARGE = """
+import resource
+import numpy as np
+from effbench.kernels.local_energy import local_energies
+from effbench.kernels.local_energy.connected import connected
+from effbench.kernels.local_energy.determinants import pack
+from effbench.kernels.local_energy.integrals import random_integrals
+from effbench.kernels.local_energy.strings import pauli_strings
+
+integrals = random_integrals(38, 12, 11, seed=0)
+first = [pack((np.arange(38) < many)[None]) for many in (12, 11)]
+joined = connected(integrals, *first)
+rows = np.random.default_rng(0).permutation(len(joined.row))[:1000]
+alpha, beta = joined.alpha[rows], joined.beta[rows]
+logs = np.random.default_rng(1).normal(size=1000) + 0j
+found = [local_energies(integrals, alpha, beta, logs, impl=e).energies for e in ("pauli", "slater", "all-pairs")]
+worst = max(np.abs(one - found[0]).max() for one in found)
+print(len(pauli_strings(integrals)), worst, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+"""
+
+
+def test_seventy_six_qubits_and_three_million_strings_take_less_than_two_gib():
+    done = subprocess.run([sys.executable, "-c", LARGE], capture_output=True, text=True, timeout=200, check=True)
+    strings, worst, peak_gib = (float(word) for word in done.stdout.split())
+    assert strings == most_strings(38) and worst < 1e-8 and peak_gib < 2

@@ -1,0 +1,124 @@
+"""The task and its solvers as plugins: they keep the contract, and known energies come out."""
+
+import numpy as np
+import pytest
+
+from effbench.api import Artifact, PluginError, Sample, Unsupported
+from effbench.tasks.vmc_energy.fcidump import write_fcidump
+from effbench.tasks.vmc_energy.frozen import frozen_integrals, solved
+from effbench.tasks.vmc_energy.molecules import Molecule
+from effbench.tasks.vmc_energy.problems import load_problem
+from effbench.tasks.vmc_energy.system import HartreeFock, SolverSystem
+from effbench.tasks.vmc_energy.task import VmcEnergy
+from effbench.tasks.vmc_energy.times import first_within
+from effbench.testing import check_method, check_task
+from effbench_baselines.nqs_made.method import NqsMade
+from effbench_baselines.pyscf_solvers.method import PyscfSolver
+
+SHORT = NqsMade.Params(steps=5)
+
+
+def row(method, molecule, seed=0):
+    """Return metric -> value of a method (None: the task's own solver) on one molecule."""
+    task = VmcEnergy(VmcEnergy.Params(molecules=(molecule,)))
+    system = SolverSystem(HartreeFock())
+    system = system if method is None else method.apply(system, Artifact())
+    batch = task.samples("evaluation")
+    scores = task.score(task.run(system, batch, seed), batch, None)
+    return task.summarise(scores, np.ones(1))
+
+
+@pytest.mark.timeout(300)
+def test_the_task_keeps_the_contract():
+    check_task(VmcEnergy, VmcEnergy.Params(molecules=("h2", "lih", "h2o")))
+
+
+@pytest.mark.timeout(300)
+def test_the_methods_keep_the_contract():
+    task = VmcEnergy(VmcEnergy.Params(molecules=("h2", "lih")))
+    check_method(NqsMade, task=task, params=SHORT)
+    pytest.importorskip("pyscf")
+    check_method(PyscfSolver, task=task, params=PyscfSolver.Params(solver="ccsd"))
+
+
+@pytest.mark.parametrize("name", ["h2", "lih", "h2o", "ch2-triplet", "nh3-c3v"])
+@pytest.mark.parametrize("solver", ["hf", "ccsd", "ccsd-t", "fci"])
+def test_pyscf_finds_the_energies_that_were_frozen(name, solver):
+    pytest.importorskip("pyscf")
+    known = solved()[name].energies
+    if solver == "ccsd-t" and name == "ch2-triplet":
+        with pytest.raises(Unsupported, match="an open shell"):
+            row(PyscfSolver(PyscfSolver.Params(solver=solver)), name)
+        return
+    found = row(PyscfSolver(PyscfSolver.Params(solver=solver)), name)
+    expected = {"hf": known.hf, "ccsd": known.ccsd, "ccsd-t": known.ccsd_t, "fci": known.fci}[solver]
+    assert found["energy_error_mha"] == pytest.approx(1e3 * (expected - known.fci), abs=2e-3)
+
+
+def test_selected_ci_lies_between_hartree_fock_and_full_ci_with_fewer_determinants():
+    pytest.importorskip("pyscf")
+    found = row(PyscfSolver(PyscfSolver.Params(solver="selected-ci")), "nh3")
+    assert 0 <= found["energy_error_mha"] < 5 and found["determinants"] < 3136
+
+
+def test_hartree_fock_has_no_share_of_the_correlation():
+    found = row(None, "n2")
+    assert found["correlation_percent"] == 0 and found["determinants"] == 1
+    assert found["energy_error_mha"] == pytest.approx(161.238, abs=0.01)  # table 2.1
+    assert "time_to_ccsd_s" not in found and "sample_ms" not in found
+
+
+def test_training_fills_every_number():
+    found = row(NqsMade(NqsMade.Params(steps=500, rate=0.1, cooling=0.98)), "lih")
+    assert set(found) == {metric.name for metric in VmcEnergy.metrics} - {"time_to_ccsd_s"} | (
+        {"time_to_ccsd_s"} & set(found)
+    )
+    assert 0 <= found["diagonal_error_mha"] <= found["energy_error_mha"] < 1.6
+    assert 0 < found["time_to_accuracy_s"] < found["solve_s"]
+
+
+def test_a_seed_of_the_suite_is_a_seed_of_the_training():
+    first, again, other = (row(NqsMade(SHORT), "lih", seed)["energy_error_mha"] for seed in (0, 0, 1))
+    assert first == again != other
+
+
+def test_molecules_come_by_name_file_or_atoms(tmp_path):
+    pytest.importorskip("pyscf")
+    write_fcidump(tmp_path / "mine.fcidump", frozen_integrals("lih"))
+    given = Molecule(name="long-h2", atoms=[["H", 0, 0, 0], ["H", 0, 0, 1.4]])
+    molecules = ("h2", str(tmp_path / "mine.fcidump"), given)
+    task = VmcEnergy(VmcEnergy.Params(molecules=molecules))
+    task.check()
+    assert [sample.id for sample in task.samples("evaluation")] == ["h2", "mine", "long-h2"]
+    assert [part.partition(":")[0] for part in task.revision().split("+")] == ["h2", "mine", "long-h2"]
+    assert task.problem(Sample("mine")).integrals.sha256 == frozen_integrals("lih").sha256
+    assert load_problem(given).energies.fci < load_problem(given).energies.hf - 1e-3
+    assert load_problem(given).energies.ccsd == pytest.approx(load_problem(given).energies.fci, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("nh33", "no frozen molecule 'nh33'; did you mean 'nh3'"),
+        ("nowhere.fcidump", "cannot be read as FCIDUMP"),
+        (Molecule(name="n2", atoms=[["H", 0, 0, 0], ["H", 0, 0, 1]]), "a frozen molecule has this name"),
+    ],
+)
+def test_what_cannot_be_had_is_refused_before_anything_runs(given, message):
+    with pytest.raises(PluginError, match=message):
+        VmcEnergy(VmcEnergy.Params(molecules=(given,))).check()
+
+
+def test_the_time_to_a_goal_is_when_the_mean_stays_there():
+    seconds, goal = np.arange(1.0, 41), -1.0
+    falling = np.where(np.arange(40) < 20, 0.0, -1.5)
+    assert first_within(seconds, falling, goal) == 27.0  # the mean of steps 18 to 27 is the first below
+    lucky = falling.copy()
+    lucky[3] = -8.0
+    assert first_within(seconds, lucky, goal) == 27.0
+    lost = falling.copy()
+    lost[35:] = 0.0
+    assert np.isnan(first_within(seconds, lost, goal)) and np.isnan(first_within(seconds, falling, -2.0))
+    assert first_within(np.array([0.5]), np.array([-1.0]), goal) == 0.5 and np.isnan(
+        first_within(seconds, falling, np.nan)
+    )
