@@ -22,6 +22,8 @@ from effbench.tasks.vmc_energy.frozen import frozen_integrals
 TURNS = 7
 SAMPLE = 10_000
 AGREE_HA = 1e-9
+LISTED = 100_000
+"""Sectors up to this size are listed and drawn from; larger ones are walked from Hartree-Fock."""
 
 
 def cloud(integrals, size):
@@ -68,9 +70,11 @@ def sigma_of(integrals, alpha, beta, logs):
 def bench(name, size):
     """Yield table rows of one molecule."""
     integrals = frozen_integrals(name)
-    if comb(integrals.orbitals, integrals.alpha) * comb(integrals.orbitals, integrals.beta) <= size:
+    if comb(integrals.orbitals, integrals.alpha) * comb(integrals.orbitals, integrals.beta) <= LISTED:
         alpha, beta = sector(integrals.orbitals, integrals.alpha, integrals.beta)
-        logs = np.random.default_rng(0).normal(size=len(alpha)) + 0j
+        rng = np.random.default_rng(0)
+        rows = np.sort(rng.permutation(len(alpha))[:size])
+        alpha, beta, logs = alpha[rows], beta[rows], rng.normal(size=len(rows)) + 0j
     else:
         alpha, beta, logs = cloud(integrals, size)
     arms = {

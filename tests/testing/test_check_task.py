@@ -3,6 +3,7 @@
 import importlib
 import itertools
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -474,3 +475,21 @@ def test_set_metrics_that_need_more_samples_are_a_note():
 def test_one_sample_is_too_few():
     with pytest.raises(ValueError, match="at least 2"):
         check_task(Dice, n_samples=1)
+
+
+class Timed(Dice):
+    """Keeps how long it took, which is never the same twice, and has a number that it may not reach."""
+
+    metrics = (*Dice.metrics, Metric("six_at", "", higher_is_better=False, undefined="not_reached"))
+
+    def run(self, system, batch, seed):
+        took = np.array([time.perf_counter()])
+        return [output | {"took_s": took} for output in super().run(system, batch, seed)]
+
+    def score(self, outputs, batch, reference):
+        found = super().score(outputs, batch, reference)
+        return Scores({**found.scalars, "six_at": np.full(len(batch), np.nan)}, found.arrays)
+
+
+def test_times_need_not_agree_and_a_goal_need_not_be_reached():
+    assert check_task(Timed, fresh_process=False)

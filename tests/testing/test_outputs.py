@@ -31,3 +31,7 @@ def test_difference(other, rtol, words):
 
 def test_names_must_agree():
     assert "['image'] against ['depth']" in difference({"image": IMAGE}, {"depth": IMAGE}, 1.0)
+
+
+def test_times_are_not_compared():
+    assert difference({"image": IMAGE, "took_s": SPOT}, {"image": IMAGE, "took_s": IMAGE}, 0.0) == ""

@@ -1,4 +1,4 @@
-"""Slater-Condon rules in compiled code: signs and matrix elements that all engines share.
+"""Slater-Condon rules in compiled code: signs and matrix elements that all engines share, on a GPU too (by ``py_func``).
 
 Source: Szabo and Ostlund, Modern Quantum Chemistry, tables 2.3 and 2.4. The plain version is ``reference.py``.
 """
@@ -25,10 +25,10 @@ def sign_of_move(before: Array, hole: int, particle: int) -> float:  # pragma: n
 @njit(cache=True, inline="always")
 def sign_of_two(before: Array, i: int, a: int, j: int, b: int) -> float:  # pragma: no cover - compiled
     """Return the sign of moving i -> a and then j -> b: the second electron passes i's old and a's new place."""
-    passed = before[b] - before[j] - (1 if b > j else 0)
-    low, high = min(j, b), max(j, b)
+    passed = before[a] - before[i] - (1 if a > i else 0) + before[b] - before[j] - (1 if b > j else 0)
+    low, high = (j, b) if j < b else (b, j)
     passed += (1 if low < a < high else 0) - (1 if low < i < high else 0)
-    return sign_of_move(before, i, a) * (1.0 - 2.0 * (passed & 1))
+    return 1.0 - 2.0 * (passed & 1)
 
 
 @njit(cache=True)

@@ -1,9 +1,9 @@
 """Variational Monte Carlo: sample, ask for local energies, change the parameters, again; every part of a step is timed.
 
 Annealing: the entropy of |psi|^2 times a temperature that falls is subtracted from the energy (Hibat-Allah et al., Nature
-Machine Intelligence 3, 952 (2021)). Without it amplitudes of a wrong phase die before the phase is found, and the state
-ends in the subspace of a few determinants. Draws are chosen between steps so that about ``unique`` determinants
-come: hot states are broad and need few draws, cold ones are narrow and need many. Energies that are reported hold no entropy.
+Machine Intelligence 3, 952 (2021)), so that amplitudes of a wrong phase do not die before the phase is found. Draws are
+chosen between steps so that about ``unique`` determinants come: hot states are broad and need few draws, cold ones are
+narrow and need many. Energies that are reported hold no entropy.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -37,8 +38,9 @@ class VariationalMonteCarlo(Solver):
         )  # fmt: skip
 
     def step(self, problem: Problem, seed: int) -> Callable[[], float]:
-        """Return one step of training; calls go on from one another."""
-        return Trainer(self.make(problem.integrals, seed), problem.integrals, self.training, seed).step
+        """Return the first step of training; every call takes it from the same parameters, so that all do the same."""
+        start = self.make(problem.integrals, seed)
+        return lambda: Trainer(copy.deepcopy(start), problem.integrals, self.training, seed).step()
 
 
 def _evaluation_seed(seed: int) -> int:
