@@ -37,12 +37,14 @@ class VmcEnergy(Task):
     system_type = SolverSystem
     metrics = (
         _lower(
-            "energy_error_mha", "mHa", "energy above full CI; for VMC the mean of a fresh sample, policy exact", primary=True
+            "energy_error_mha", "mHa", "energy above full CI; for VMC the mean of a fresh sample, policy exact", primary=True,
+            undefined="unsupported",
         ),
+        _lower("energy_ha", "Ha", "the energy itself; over several molecules the mean, which says little"),
         _lower("standard_error_mha", "mHa", "standard error of that mean, from its own sample; 0 without drawing"),
         Metric(
             "correlation_percent", "%", higher_is_better=True,
-            description="part of the energy between Hartree-Fock and full CI that was found",
+            description="part of the energy between Hartree-Fock and full CI that was found", undefined="unsupported",
         ),
         _lower(
             "diagonal_error_mha", "mHa", "lowest energy between the sampled determinants, above full CI",
@@ -153,6 +155,7 @@ def _row(output: Output, problem: Problem) -> dict[str, float]:
     curve = (output["curve_s"], output["curve_ha"])
     steps = int(output["steps"][0])
     return {
+        "energy_ha": energy,
         "energy_error_mha": round(1e3 * (energy - exact), DECIMALS),
         "standard_error_mha": 1e3 * float(output["standard_error_ha"][0]),
         "correlation_percent": round(100 * (known.hf - energy) / (known.hf - exact), DECIMALS),

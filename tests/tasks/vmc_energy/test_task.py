@@ -65,11 +65,12 @@ def test_hartree_fock_has_no_share_of_the_correlation():
     found = row(None, "n2")
     assert found["correlation_percent"] == 0 and found["determinants"] == 1
     assert found["energy_error_mha"] == pytest.approx(161.238, abs=0.01)  # table 2.1
+    assert found["energy_ha"] == pytest.approx(solved()["n2"].energies.hf, abs=1e-9)
     assert "time_to_ccsd_s" not in found and "sample_ms" not in found
 
 
 def test_training_fills_every_number():
-    found = row(NqsMade(NqsMade.Params(steps=500, rate=0.1, cooling=0.98)), "lih")
+    found = row(NqsMade(NqsMade.Params(steps=900, rate=0.1, cooling=0.98)), "lih")
     assert set(found) == {metric.name for metric in VmcEnergy.metrics} - {"time_to_ccsd_s"} | (
         {"time_to_ccsd_s"} & set(found)
     )
@@ -94,6 +95,13 @@ def test_molecules_come_by_name_file_or_atoms(tmp_path):
     assert task.problem(Sample("mine")).integrals.sha256 == frozen_integrals("lih").sha256
     assert load_problem(given).energies.fci < load_problem(given).energies.hf - 1e-3
     assert load_problem(given).energies.ccsd == pytest.approx(load_problem(given).energies.fci, abs=1e-6)
+
+
+def test_without_full_ci_there_is_an_energy_and_no_error(tmp_path):
+    write_fcidump(tmp_path / "mine.fcidump", frozen_integrals("lih"))
+    found = row(None, str(tmp_path / "mine.fcidump"))
+    assert found["energy_ha"] == pytest.approx(solved()["lih"].energies.hf, abs=1e-9)
+    assert not {"energy_error_mha", "correlation_percent", "diagonal_error_mha", "time_to_ccsd_s"} & set(found)
 
 
 @pytest.mark.parametrize(
