@@ -66,7 +66,7 @@ class Pyscf(Solver):
         solver = fci.SCI()
         solver.select_cutoff = solver.ci_coeff_cutoff = self.selection_ha
         electrons = (given.alpha, given.beta)
-        # Its Davidson has been seen to stop 43 mHa too high, once in many runs. All energies are bounds; the lowest counts.
+        # It has been seen to stop too high, in processes that had done much else. All energies are bounds; the lowest counts.
         found = [solver.kernel(given.one, given.two, given.orbitals, electrons, ecore=given.core) for _ in range(3)]
         energy, vector = min(found, key=lambda one: float(one[0]))
         return float(energy), int(np.asarray(vector).size)

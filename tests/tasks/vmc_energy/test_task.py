@@ -1,5 +1,8 @@
 """The task and its solvers as plugins: they keep the contract, and known energies come out."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -55,10 +58,22 @@ def test_pyscf_finds_the_energies_that_were_frozen(name, solver):
     assert found["energy_error_mha"] == pytest.approx(1e3 * (expected - known.fci), abs=2e-3)
 
 
+SELECTED = """
+from effbench.tasks.vmc_energy.problems import load_problem
+from effbench_baselines.pyscf_solvers.solvers import Pyscf
+
+problem = load_problem("nh3")
+found = Pyscf("selected-ci", 1e-3).solve(problem, 0)
+print(1e3 * (found.energy_ha - problem.energies.fci), found.determinants)
+"""
+
+
 def test_selected_ci_lies_between_hartree_fock_and_full_ci_with_fewer_determinants():
+    """In a process of its own, as cells have: after hundreds of other tests PySCF stops 43 mHa too high, all three times."""
     pytest.importorskip("pyscf")
-    found = row(PyscfSolver(PyscfSolver.Params(solver="selected-ci")), "nh3")
-    assert 0 <= found["energy_error_mha"] < 5 and found["determinants"] < 3136
+    done = subprocess.run([sys.executable, "-c", SELECTED], capture_output=True, text=True, timeout=100, check=True)
+    error_mha, determinants = map(float, done.stdout.split())
+    assert -1e-6 < error_mha < 5 and determinants < 3136
 
 
 def test_hartree_fock_has_no_share_of_the_correlation():
