@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RESULTS ?= results
 OPTIMUM_VENV ?= .venv-optimum
+VMC_PEERS_VENV ?= .venv-vmc-peers
 
 .DEFAULT_GOAL := help
 .PHONY: help setup quickstart test test-slow test-install lint fmt types docs readme self bench-overhead bench-timing zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc bench-vmc board clean
@@ -101,8 +102,13 @@ vmc: setup  ## run suites/vmc.yaml (PySCF included) and put its table into docs/
 	$(BIN)/effbench run suites/vmc.yaml --store $(RESULTS)/vmc
 	$(BIN)/python docs/readme_table.py $(RESULTS)/vmc --page docs/vmc.md --section energies
 
-bench-vmc: setup  ## time the local-energy engines beside each other and PySCF; writes docs/vmc.md
-	$(BIN)/python tests/bench_vmc.py
+bench-vmc: setup $(VMC_PEERS_VENV)/.installed  ## time the local-energy engines beside PySCF, NetKet and OpenFermion; writes docs/vmc.md
+	PYTHONPATH=tests $(BIN)/python -m bench_vmc --peer-python $(VMC_PEERS_VENV)/bin/python --page docs/vmc.md
+
+$(VMC_PEERS_VENV)/.installed: constraints-vmc-peers.txt
+	$(PYTHON) -m venv $(VMC_PEERS_VENV)
+	$(VMC_PEERS_VENV)/bin/python -m pip install --disable-pip-version-check -c constraints-vmc-peers.txt netket openfermion
+	@touch $@
 
 subsets: setup  ## draw the matrices of suites/subset-pool*.yaml and choose the subsets in data_manifests/subsets from them
 	$(BIN)/effbench run suites/subset-pool.yaml --store $(RESULTS)/subset-pool

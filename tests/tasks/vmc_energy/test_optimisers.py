@@ -6,7 +6,9 @@ import torch
 from networks import made
 
 from effbench.kernels.local_energy import local_energies
+from effbench.kernels.local_energy.connected import connected
 from effbench.kernels.local_energy.determinants import sector
+from effbench.kernels.local_energy.lookup import build_lookup, places
 from effbench.tasks.vmc_energy.frozen import frozen_integrals
 from effbench.tasks.vmc_energy.layers import gram_matrix, recorded
 from effbench.tasks.vmc_energy.optimisers import Adam, MinSR
@@ -73,6 +75,27 @@ def test_the_gradient_is_that_of_the_energy():
                 assert float(grad.view(-1)[place]) == pytest.approx(expected, rel=1e-6, abs=1e-9)
                 checked += 1
     assert checked > 10
+
+
+def test_the_gradient_is_that_of_the_rayleigh_quotient():
+    """Item 8: the covariance over the whole sector equals autograd through <psi|H|psi> / <psi|psi>."""
+    network = made(INTEGRALS, width=12, phase_width=8, spread=0.5)
+    joined = connected(INTEGRALS, ALPHA, BETA)
+    column = places(build_lookup(ALPHA, BETA, 6), ALPHA, BETA, joined.alpha, joined.beta)
+    matrix = torch.zeros(len(ALPHA), len(ALPHA), dtype=torch.complex128)
+    matrix[joined.row, column] = torch.from_numpy(joined.element).to(torch.complex128)
+    amplitude, phase = network(network.tokens_of(ALPHA, BETA))
+    psi = torch.exp(torch.complex(amplitude, phase))
+    quotient = (psi.conj() @ (matrix @ psi)).real / psi.abs().square().sum()
+    expected = torch.autograd.grad(quotient, list(network.parameters()))
+    weights, local = of_the_whole_sector(network)
+    optimiser = Adam(network, clip=np.inf)
+    optimiser.evaluate(network.tokens_of(ALPHA, BETA))
+    optimiser.update(weights / weights.sum(), local - (weights * local).sum() / weights.sum(), 0)
+    assert float(quotient.detach()) == pytest.approx((weights * local).sum().real / weights.sum(), abs=1e-12)
+    assert max(float(grad.abs().max()) for grad in expected) > 1e-2
+    for parameter, grad in zip(network.parameters(), expected):
+        assert torch.allclose(parameter.grad, grad, rtol=1e-9, atol=1e-12)
 
 
 def test_minsr_solves_what_stochastic_reconfiguration_asks_for():
