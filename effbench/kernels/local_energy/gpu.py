@@ -69,7 +69,7 @@ def _bit(word: int, orbital: int) -> np.uint64:  # pragma: no cover - compiled
 
 @cuda.jit(device=True)
 def _row(
-    table: Array, hashes: Array, alpha: Array, beta: Array, key: np.uint64, x: int,
+    table: Array, alpha: Array, beta: Array, key: np.uint64, x: int,
     i: int, a: int, j: int, b: int, k: int, c: int, m: int, d: int,
 ) -> int:  # pragma: no cover - compiled  # fmt: skip
     """Return the row of ``key`` if it is x with alpha i, a, j, b and beta k, c, m, d flipped, or -1."""
@@ -77,15 +77,14 @@ def _row(
     place = np.int64(key >> np.uint64(32)) & mask
     while table[place] >= 0:
         row = table[place]
-        if hashes[row] == key:
-            same = True
-            for word in range(alpha.shape[1]):
-                ours = _bit(word, i) ^ _bit(word, a) ^ _bit(word, j) ^ _bit(word, b)
-                theirs = _bit(word, k) ^ _bit(word, c) ^ _bit(word, m) ^ _bit(word, d)
-                if alpha[row, word] != alpha[x, word] ^ ours or beta[row, word] != beta[x, word] ^ theirs:
-                    same = False
-            if same:
-                return row
+        same = True
+        for word in range(alpha.shape[1]):
+            ours = _bit(word, i) ^ _bit(word, a) ^ _bit(word, j) ^ _bit(word, b)
+            theirs = _bit(word, k) ^ _bit(word, c) ^ _bit(word, m) ^ _bit(word, d)
+            if alpha[row, word] != alpha[x, word] ^ ours or beta[row, word] != beta[x, word] ^ theirs:
+                same = False
+        if same:
+            return row
         place = (place + 1) & mask
     return -1
 
@@ -120,7 +119,7 @@ def energies(
         i, a = full_a[x, at // v_a], empty_a[x, at % v_a]
         key = own ^ numbers[0, i] ^ numbers[0, a]
         if _may_hold(present, key):
-            y = _row(table, hashes, alpha, beta, key, x, i, a, -1, -1, -1, -1, -1, -1)
+            y = _row(table, alpha, beta, key, x, i, a, -1, -1, -1, -1, -1, -1)
             if y >= 0:
                 value = _sign_of_move(before_a[x], i, a) * _single(one, two, i, a, full_a[x], full_b[x])
                 total_real += value * real[y]
@@ -129,7 +128,7 @@ def energies(
         k, c = full_b[x, at // v_b], empty_b[x, at % v_b]
         key = own ^ numbers[1, k] ^ numbers[1, c]
         if _may_hold(present, key):
-            y = _row(table, hashes, alpha, beta, key, x, -1, -1, -1, -1, k, c, -1, -1)
+            y = _row(table, alpha, beta, key, x, -1, -1, -1, -1, k, c, -1, -1)
             if y >= 0:
                 value = _sign_of_move(before_b[x], k, c) * _single(one, two, k, c, full_b[x], full_a[x])
                 total_real += value * real[y]
@@ -140,7 +139,7 @@ def energies(
         k, c = full_b[x, second // v_b], empty_b[x, second % v_b]
         key = own ^ numbers[0, i] ^ numbers[0, a] ^ numbers[1, k] ^ numbers[1, c]
         if _may_hold(present, key):
-            y = _row(table, hashes, alpha, beta, key, x, i, a, -1, -1, k, c, -1, -1)
+            y = _row(table, alpha, beta, key, x, i, a, -1, -1, k, c, -1, -1)
             if y >= 0:
                 value = _sign_of_move(before_a[x], i, a) * _sign_of_move(before_b[x], k, c) * two[i, a, k, c]
                 total_real += value * real[y]
@@ -152,7 +151,7 @@ def energies(
         i, j, a, b = full_a[x, first], full_a[x, second], empty_a[x, third], empty_a[x, fourth]
         key = own ^ numbers[0, i] ^ numbers[0, j] ^ numbers[0, a] ^ numbers[0, b]
         if _may_hold(present, key):
-            y = _row(table, hashes, alpha, beta, key, x, i, a, j, b, -1, -1, -1, -1)
+            y = _row(table, alpha, beta, key, x, i, a, j, b, -1, -1, -1, -1)
             if y >= 0:
                 value = _sign_of_two(before_a[x], i, a, j, b) * (two[i, a, j, b] - two[i, b, j, a])
                 total_real += value * real[y]
@@ -164,7 +163,7 @@ def energies(
         i, j, a, b = full_b[x, first], full_b[x, second], empty_b[x, third], empty_b[x, fourth]
         key = own ^ numbers[1, i] ^ numbers[1, j] ^ numbers[1, a] ^ numbers[1, b]
         if _may_hold(present, key):
-            y = _row(table, hashes, alpha, beta, key, x, -1, -1, -1, -1, i, a, j, b)
+            y = _row(table, alpha, beta, key, x, -1, -1, -1, -1, i, a, j, b)
             if y >= 0:
                 value = _sign_of_two(before_b[x], i, a, j, b) * (two[i, a, j, b] - two[i, b, j, a])
                 total_real += value * real[y]

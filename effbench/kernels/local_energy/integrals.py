@@ -49,6 +49,14 @@ class Integrals:
         _, labels = connected_components(graph, directed=False)
         return np.unique(labels, return_inverse=True)[1].reshape(n, n).astype(np.int32)
 
+    @cached_property
+    def singles(self) -> Array:
+        """Return bool [n, n]: whether moving one electron between two orbitals can have an element other than zero."""
+        seen = np.abs(self.one) > ZERO
+        for pattern in ("iarr->iar", "irra->iar"):
+            seen |= (np.abs(np.einsum(pattern, self.two)) > ZERO).any(axis=2)
+        return np.asarray(seen)
+
     @property
     def sha256(self) -> str:
         """Return the hash of all numbers, to twelve decimals so that a text file keeps it."""

@@ -35,7 +35,7 @@ def build_lookup(alpha: Array, beta: Array, orbitals: int) -> Lookup:
     numbers = np.random.default_rng(SEED).integers(0, 2**64, (2, orbitals), np.uint64)
     parts = [string_hashes(strings, numbers[spin]) for spin, strings in enumerate((alpha, beta))]
     hashes = parts[0] ^ parts[1]
-    table = np.full(_power_of_two(2 * len(hashes)), -1, np.int64)
+    table = np.full(_power_of_two(2 * len(hashes)), -1, np.int32)
     twice = _fill(table, hashes, alpha, beta)
     if twice >= 0:
         raise ValueError(f"row {twice} of the sample is a determinant that stands there before; rows must be unique")
@@ -91,21 +91,20 @@ def may_hold(words: Array, key: np.uint64) -> bool:  # pragma: no cover - compil
     return (words[np.int64(place >> np.uint64(6))] >> (place & np.uint64(63))) & np.uint64(1) != np.uint64(0)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def find(
-    table: Array, hashes: Array, alpha: Array, beta: Array, key: np.uint64, ours: Array, theirs: Array
+    table: Array, alpha: Array, beta: Array, key: np.uint64, ours: Array, theirs: Array
 ) -> int:  # pragma: no cover - compiled
     """Return the row of the determinant (``ours``, ``theirs``) [W] of hash ``key``, or -1."""
     mask = len(table) - 1
     place = np.int64(key >> np.uint64(32)) & mask
     while table[place] >= 0:
         row = table[place]
-        if hashes[row] == key:
-            same = True
-            for word in range(len(ours)):
-                same &= alpha[row, word] == ours[word] and beta[row, word] == theirs[word]
-            if same:
-                return row
+        same = True
+        for word in range(len(ours)):
+            same &= alpha[row, word] == ours[word] and beta[row, word] == theirs[word]
+        if same:
+            return row
         place = (place + 1) & mask
     return -1
 
@@ -118,14 +117,14 @@ def hashes_of(lookup: Lookup, alpha: Array, beta: Array) -> Array:
 
 def places(lookup: Lookup, alpha: Array, beta: Array, ours: Array, theirs: Array) -> Array:
     """Return the row of the sample (``alpha``, ``beta``) that each determinant (``ours``, ``theirs``) is, or -1."""
-    return _find_all(lookup.table, lookup.hashes, alpha, beta, hashes_of(lookup, ours, theirs), ours, theirs)
+    return _find_all(lookup.table, alpha, beta, hashes_of(lookup, ours, theirs), ours, theirs)
 
 
 @njit(cache=True)
 def _find_all(
-    table: Array, hashes: Array, alpha: Array, beta: Array, keys: Array, ours: Array, theirs: Array
+    table: Array, alpha: Array, beta: Array, keys: Array, ours: Array, theirs: Array
 ) -> Array:  # pragma: no cover - compiled
     found = np.empty(len(keys), np.int64)
     for at in range(len(keys)):
-        found[at] = find(table, hashes, alpha, beta, keys[at], ours[at], theirs[at])
+        found[at] = find(table, alpha, beta, keys[at], ours[at], theirs[at])
     return found

@@ -63,7 +63,7 @@ def _over_flips(
                 for word in range(words):
                     ours[word] = alpha[x, word] ^ flip_alpha[group, word]
                     theirs[word] = beta[x, word] ^ flip_beta[group, word]
-                row = find(table, hashes, alpha, beta, goal, ours, theirs)
+                row = find(table, alpha, beta, goal, ours, theirs)
                 if row >= 0:
                     begin, end = start[group], start[group + 1]
                     value = _sum(alpha[x], beta[x], begin, end, sign_alpha, sign_beta, coefficient)

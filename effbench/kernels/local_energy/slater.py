@@ -16,7 +16,7 @@ from numba import njit, prange
 
 from effbench.kernels.local_energy.bits import flip, split
 from effbench.kernels.local_energy.elements import diagonal, sign_of_move, sign_of_two, single
-from effbench.kernels.local_energy.integrals import Integrals
+from effbench.kernels.local_energy.integrals import ZERO, Integrals
 from effbench.kernels.local_energy.lookup import Lookup, build_lookup, find, may_hold
 
 Array = np.ndarray[Any, Any]
@@ -31,8 +31,9 @@ def local_energies(integrals: Integrals, alpha: Array, beta: Array, psi: Array, 
     """
     table = lookup if lookup is not None else build_lookup(alpha, beta, integrals.orbitals)
     return _local_energies(
-        integrals.core, integrals.one, integrals.two, integrals.classes,
-        integrals.alpha, integrals.beta, alpha, beta, np.asarray(psi, np.complex128), *table,
+        integrals.core, integrals.one, integrals.two, integrals.singles, integrals.classes,
+        integrals.alpha, integrals.beta, alpha, beta, np.asarray(psi, np.complex128),
+        table.numbers, table.filter, table.alpha_filter, table.beta_filter, table.table,
     )  # fmt: skip
 
 
@@ -63,7 +64,7 @@ def _singles(
 def _doubles_of_one_spin(
     two: Array, classes: Array, occupied: Array, empty: Array, before: Array, numbers: Array, own: np.uint64,
     string: Array, other: Array, alpha_first: bool, alpha: Array, beta: Array, psi: Array, present: Array, filter_: Array,
-    own_string: np.uint64, hashes: Array, table: Array, goal: Array,
+    own_string: np.uint64, table: Array, goal: Array,
 ) -> complex:  # pragma: no cover - compiled  # fmt: skip
     """Return the sum over two electrons of one spin, psi not yet divided."""
     total = 0j
@@ -81,25 +82,26 @@ def _doubles_of_one_spin(
                     change = holes ^ numbers[a] ^ numbers[b]
                     if not may_hold(present, own_string ^ change) or not may_hold(filter_, own ^ change):
                         continue
+                    value = two[i, a, j, b] - two[i, b, j, a]
+                    if abs(value) <= ZERO:
+                        continue
                     for word in range(len(string)):
                         goal[word] = string[word]
                     for p in (i, j, a, b):
                         flip(goal, p)
                     if alpha_first:
-                        row = find(table, hashes, alpha, beta, own ^ change, goal, other)
+                        row = find(table, alpha, beta, own ^ change, goal, other)
                     else:
-                        row = find(table, hashes, alpha, beta, own ^ change, other, goal)
-                    if row < 0:
-                        continue
-                    sign = sign_of_two(before, i, a, j, b)
-                    total += sign * (two[i, a, j, b] - two[i, b, j, a]) * psi[row]
+                        row = find(table, alpha, beta, own ^ change, other, goal)
+                    if row >= 0:
+                        total += sign_of_two(before, i, a, j, b) * value * psi[row]
     return total
 
 
 @njit(cache=True, parallel=True)
 def _local_energies(
-    core: float, one: Array, two: Array, classes: Array, n_alpha: int, n_beta: int, alpha: Array, beta: Array, psi: Array,
-    numbers: Array, hashes: Array, filter_: Array, alpha_filter: Array, beta_filter: Array, table: Array,
+    core: float, one: Array, two: Array, joined: Array, classes: Array, n_alpha: int, n_beta: int, alpha: Array, beta: Array,
+    psi: Array, numbers: Array, filter_: Array, alpha_filter: Array, beta_filter: Array, table: Array,
 ) -> Array:  # pragma: no cover - compiled  # fmt: skip
     samples, n, words = len(alpha), len(one), alpha.shape[1]
     kinds = classes.max() + 1
@@ -128,14 +130,14 @@ def _local_energies(
             many_a = _singles(alpha[x], occ_a, emp_a, before_a, numbers[0], classes, alpha_filter, own_a, n_alpha, ours)
             many_b = _singles(beta[x], occ_b, emp_b, before_b, numbers[1], classes, beta_filter, own_b, n_beta, theirs)
             for k in range(many_a):
-                if may_hold(filter_, own ^ ours[4][k]):
-                    row = find(table, hashes, alpha, beta, own ^ ours[4][k], ours[5][k], beta[x])
+                if joined[ours[0][k], ours[1][k]] and may_hold(filter_, own ^ ours[4][k]):
+                    row = find(table, alpha, beta, own ^ ours[4][k], ours[5][k], beta[x])
                     if row >= 0:
                         value = single(one, two, ours[0][k], ours[1][k], occ_a[:n_alpha], occ_b[:n_beta])
                         total += ours[3][k] * value * psi[row]
             for k in range(many_b):
-                if may_hold(filter_, own ^ theirs[4][k]):
-                    row = find(table, hashes, alpha, beta, own ^ theirs[4][k], alpha[x], theirs[5][k])
+                if joined[theirs[0][k], theirs[1][k]] and may_hold(filter_, own ^ theirs[4][k]):
+                    row = find(table, alpha, beta, own ^ theirs[4][k], alpha[x], theirs[5][k])
                     if row >= 0:
                         value = single(one, two, theirs[0][k], theirs[1][k], occ_b[:n_beta], occ_a[:n_alpha])
                         total += theirs[3][k] * value * psi[row]
@@ -160,17 +162,19 @@ def _local_energies(
                 for place in range(begin, end):
                     if may_hold(filter_, key ^ keys[place]):
                         m = order[place]
-                        row = find(table, hashes, alpha, beta, key ^ keys[place], ours[5][k], theirs[5][m])
+                        value = two[i, a, theirs[0][m], theirs[1][m]]
+                        if abs(value) <= ZERO:
+                            continue
+                        row = find(table, alpha, beta, key ^ keys[place], ours[5][k], theirs[5][m])
                         if row >= 0:
-                            value = two[i, a, theirs[0][m], theirs[1][m]]
                             total += ours[3][k] * theirs[3][m] * value * psi[row]
             total += _doubles_of_one_spin(
                 two, classes, occ_a[:n_alpha], emp_a[: n - n_alpha], before_a, numbers[0], own, alpha[x], beta[x], True,
-                alpha, beta, psi, alpha_filter, filter_, own_a, hashes, table, goal,
+                alpha, beta, psi, alpha_filter, filter_, own_a, table, goal,
             )  # fmt: skip
             total += _doubles_of_one_spin(
                 two, classes, occ_b[:n_beta], emp_b[: n - n_beta], before_b, numbers[1], own, beta[x], alpha[x], False,
-                alpha, beta, psi, beta_filter, filter_, own_b, hashes, table, goal,
+                alpha, beta, psi, beta_filter, filter_, own_b, table, goal,
             )  # fmt: skip
             found[x] = total / psi[x]
     return found
