@@ -12,8 +12,8 @@ from effbench.kernels.local_energy.determinants import words_for
 from effbench.kernels.local_energy.integrals import Integrals
 
 Engine = Literal["all-pairs", "slater", "pauli"]
-PAIR_NS, PROBE_NS, FLIP_NS = 1.1, 1.5, 1.0
-SLATER_ROW_NS, PAULI_ROW_NS = 2700.0, 1000.0
+PAIR_NS, PROBE_NS, FLIP_NS, STRING_NS = 0.95, 1.7, 0.9, 1.2
+PAIR_ROW_NS, SLATER_ROW_NS, PAULI_ROW_NS = 1900.0, 2100.0, 500.0
 """Nanoseconds per unit of work and per determinant, fitted to ``make bench-vmc`` on two cores; only ratios matter."""
 STRING_BYTES = 8
 MOST_STRINGS_MB = 256
@@ -22,20 +22,24 @@ MOST_STRINGS_MB = 256
 
 @dataclass(frozen=True)
 class Work:
-    """Units of work of each engine for ``samples`` determinants, and the bytes of the table of Pauli strings."""
+    """Units of work of each engine for ``samples`` determinants, and the size of the table of Pauli strings.
+
+    ``summed`` counts the strings of the flips whose target is in the sample, were it spread evenly over the sector.
+    """
 
     samples: int
     pairs: int
     probes: int
     flips: int
+    summed: int
     string_mb: float
 
     def expected_ms(self) -> dict[Engine, float]:
         """Return engine -> milliseconds, without building tables."""
         return {
-            "all-pairs": self.pairs * PAIR_NS / 1e6,
+            "all-pairs": (self.samples * PAIR_ROW_NS + self.pairs * PAIR_NS) / 1e6,
             "slater": (self.samples * SLATER_ROW_NS + self.probes * PROBE_NS) / 1e6,
-            "pauli": (self.samples * PAULI_ROW_NS + self.flips * FLIP_NS) / 1e6,
+            "pauli": (self.samples * PAULI_ROW_NS + self.flips * FLIP_NS + self.summed * STRING_NS) / 1e6,
         }
 
     def best(self) -> Engine:
@@ -59,9 +63,10 @@ def work_of(integrals: Integrals, samples: int) -> Work:
     mixed = a * (n - a) * b * (n - b) * share
     same = (comb(a, 2) * comb(n - a, 2) + comb(b, 2) * comb(n - b, 2)) * min(1.0, 2 * share)
     probes = 1 + a * (n - a) + b * (n - b) + mixed + same
-    flips = 1 + 2 * comb(n, 2) + pairs_of_pairs + 2 * comb(n, 4) * min(1.0, 3 * share)
-    strings = (
-        1 + n * (2 * n + 1) + 2 * n * (n - 1) * (2 * n - 1) + 4 * pairs_of_pairs + 12 * comb(n, 4) * min(1.0, 3 * share)
-    )
+    hops = int((integrals.classes[np.triu_indices(n, 1)] == integrals.classes[0, 0]).sum())
+    flips = 1 + 2 * hops + pairs_of_pairs + 2 * comb(n, 4) * min(1.0, 3 * share)
+    strings = 1 + n * (2 * n + 1) + 4 * hops * (2 * n - 1) + 4 * pairs_of_pairs + 12 * comb(n, 4) * min(1.0, 3 * share)
     string_mb = strings * (2 * words_for(n) * 8 + STRING_BYTES) / 2**20
-    return Work(samples, samples * samples, round(samples * probes), round(samples * flips), string_mb)
+    hits = min(1.0, samples / (comb(n, a) * comb(n, b)))
+    summed = round(samples * hits * strings)
+    return Work(samples, samples * samples, round(samples * probes), round(samples * flips), summed, string_mb)

@@ -1,5 +1,8 @@
 """Which engine runs: the expected work decides, a caller may overrule, the answer is the same."""
 
+from dataclasses import replace
+from math import comb
+
 import numpy as np
 import pytest
 from molecules import random_sample, symmetric
@@ -25,8 +28,8 @@ def test_small_samples_are_compared_in_pairs_and_large_ones_looked_up():
 
 
 def test_a_large_table_of_strings_is_not_built_for_a_choice():
-    assert Work(10**6, 10**12, 10**12, 10, string_mb=10_000).best() != "pauli"
-    assert Work(10**6, 10**12, 10**12, 10, string_mb=1).best() == "pauli"
+    assert Work(10**6, 10**12, 10**12, 10, 10, string_mb=10_000).best() != "pauli"
+    assert Work(10**6, 10**12, 10**12, 10, 10, string_mb=1).best() == "pauli"
 
 
 @pytest.mark.parametrize("irreps", [1, 4])
@@ -40,3 +43,12 @@ def test_the_expected_work_is_near_what_is_counted(irreps):
     counted = len(connected(integrals, alpha, beta).row)
     assert 0.8 < work.probes / counted < 2
     assert 0.8 < work.flips / (strings.flips * len(alpha)) < 2
+    share = len(alpha) / (comb(8, 4) * comb(8, 3))
+    assert 0.8 < work.summed / (len(strings) * share * len(alpha)) < 2
+
+
+def test_strings_that_would_be_summed_count():
+    """Symmetry leaves few flips, but a sample of all the sector sums every string: listing singles is then cheaper."""
+    integrals = symmetric(8, 4, 4, 0, irreps=2)
+    work = work_of(integrals, comb(8, 4) ** 2)
+    assert work.best() == "slater" and replace(work, summed=0).best() == "pauli"
