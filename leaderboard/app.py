@@ -18,6 +18,7 @@ from effbench.report.columns import has_several_places
 from effbench.report.summarise import Summary, Workload, summarise_stores
 from effbench.store import StoreView
 from effbench_leaderboard.comparison import show_table
+from effbench_leaderboard.convergence import show_convergence
 from effbench_leaderboard.ledger import show_ledger
 from effbench_leaderboard.origin import show_origins
 from effbench_leaderboard.plot import show_plot
@@ -78,10 +79,11 @@ def show(summary: Summary, workload: Workload, every: bool) -> None:
             "left out; `speedup` is the ratio to the reference timed in the same rounds.",
             icon=":material/compare_arrows:",
         )
-    table, plot, samples, claims, origin = st.tabs(
+    table, plot, convergence, samples, claims, origin = st.tabs(
         [
             ":material/table: Table",
             ":material/scatter_plot: Pareto",
+            ":material/show_chart: Convergence",
             ":material/photo_library: Samples",
             ":material/fact_check: Claims",
             ":material/history: Provenance",
@@ -91,6 +93,8 @@ def show(summary: Summary, workload: Workload, every: bool) -> None:
         show_table(summary, workload, every)
     with plot:
         show_plot(workload)
+    with convergence:
+        show_convergence(workload)
     with samples:
         show_samples(workload)
     with claims:

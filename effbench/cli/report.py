@@ -12,6 +12,7 @@ import typer
 from effbench.errors import BadInput
 
 if TYPE_CHECKING:
+    from effbench.report.curves import CurvePicture
     from effbench.report.pareto import Picture
     from effbench.report.summarise import Summary
 
@@ -27,10 +28,13 @@ def report(
             metavar="X,Y", help="Also draw two axes of quality, latency, memory, compute, energy, preparation."
         ),
     ] = None,
+    curves: Annotated[
+        bool, typer.Option("--curves", help="Also draw how numbers came down with time, where the task keeps curves.")
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="File for the report; one ending in .svg, .png or .pdf takes the picture of --pareto instead."
+            help="File for the report; one ending in .svg, .png or .pdf takes the picture of --pareto or --curves instead."
         ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Show every number, not only the usual columns.")] = False,
@@ -49,12 +53,15 @@ def report(
     from effbench.report.summarise import summarise
     from effbench.report.terminal import PLAIN_WIDTH
 
-    if claims is not None and pareto is not None:
-        raise BadInput("--claims shows one method's claims alone; leave --pareto out")
+    if claims is not None and (pareto is not None or curves):
+        other = "--curves" if pareto is None else "--pareto"
+        raise BadInput(f"--claims shows one method's claims alone; leave {other} out")
     axes = parse_axes(pareto) if pareto is not None else None
     picture_file = out if out is not None and out.suffix.lower() in SUFFIXES else None
-    if picture_file is not None and axes is None:
+    if picture_file is not None and axes is None and not curves:
         raise BadInput(f"{picture_file} is a picture; say what to draw, for example --pareto latency,quality")
+    if picture_file is not None and axes is not None and curves:
+        raise BadInput(f"{picture_file} holds one picture; draw --pareto and --curves one after the other")
     view = effbench.store.read_store(store)
     if not view.cells:
         raise BadInput(
@@ -75,6 +82,11 @@ def report(
     if axes is not None and (format_name != "html" or picture_file is not None):
         files = [picture_file] if picture_file else [store / f"pareto-{axes[0]}-{axes[1]}{s}" for s in (".svg", ".png")]
         _draw(pictures, files)
+    if curves:
+        _draw(
+            _curves(summary, store),
+            [picture_file] if picture_file else [store / f"curves{s}" for s in (".svg", ".png")],
+        )
     if view.unfinished:
         print(f"not finished yet: {', '.join(view.unfinished)}", file=sys.stderr)
 
@@ -89,13 +101,22 @@ def _show_claims(summary: Summary, method: str, out: Path | None) -> None:
         _write(out, text)
 
 
+def _curves(summary: Summary, store: Path) -> Sequence[CurvePicture]:
+    from effbench.report.curves import curve_pictures
+
+    found = [picture for workload in summary.workloads for picture in curve_pictures(workload)]
+    if not found:
+        raise BadInput(f"{store}: no cell keeps a curve over time, or they ran on machines whose times do not compare")
+    return found
+
+
 def _terminal_width() -> int:
     import shutil
 
     return shutil.get_terminal_size().columns
 
 
-def _draw(pictures: Sequence[Picture], files: Sequence[Path]) -> None:
+def _draw(pictures: Sequence[Picture] | Sequence[CurvePicture], files: Sequence[Path]) -> None:
     from effbench.report.figures import write_picture
 
     for file in files:

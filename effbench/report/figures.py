@@ -1,4 +1,4 @@
-"""The Pareto picture as a file that one would put into a paper: one panel per workload, a legend, and what is missing."""
+"""Pictures as files that one would put into a paper: one panel per workload, a legend, and what is missing."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING
 
 from effbench.errors import BadInput, nearest
 from effbench.report.caption import level_text
+from effbench.report.curve_panels import colours_of, draw_curves
+from effbench.report.curves import CurvePicture
 from effbench.report.panel import BEHIND, FRONT, INK, MARKER_SIZE, REFERENCE, draw_names, draw_panel
 from effbench.report.pareto import Picture
+from effbench.stats.curves import WINDOW
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
@@ -30,15 +34,18 @@ LINE_LENGTH = 92
 DPI = 200
 
 
-def write_picture(pictures: Sequence[Picture], file: Path) -> None:
-    """Write the panels to an SVG, PNG or PDF file; the same input gives the same bytes.
+def write_picture(pictures: Sequence[Picture] | Sequence[CurvePicture], file: Path) -> None:
+    """Write the panels of Pareto pictures or of curves to an SVG, PNG or PDF file; the same input gives the same bytes.
 
     Raises ``BadInput`` for another suffix or where the file cannot be written.
     """
     suffix = file.suffix.lower()
     if suffix not in SUFFIXES:
         raise BadInput(f"{file}: a picture is written as {', '.join(SUFFIXES)}{nearest(suffix, SUFFIXES)}")
-    content = draw(pictures, suffix.removeprefix("."))
+    kind = suffix.removeprefix(".")
+    fronts = [picture for picture in pictures if isinstance(picture, Picture)]
+    curves = [picture for picture in pictures if isinstance(picture, CurvePicture)]
+    content = draw(fronts, kind) if fronts else draw_all_curves(curves, kind)
     try:
         file.write_bytes(content)
     except OSError as error:
@@ -47,30 +54,59 @@ def write_picture(pictures: Sequence[Picture], file: Path) -> None:
 
 def draw(pictures: Sequence[Picture], kind: str) -> bytes:
     """Return the panels as a file of that kind (svg, png, pdf)."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     with _style():
-        across = min(MOST_ACROSS, len(pictures))
-        down = math.ceil(len(pictures) / across)
-        size = (PANEL_WIDTH * across, PANEL_HEIGHT * down + MARGIN)
-        figure = Figure(figsize=size, dpi=DPI, layout="constrained")
-        FigureCanvasAgg(figure)
-        panels = figure.subplots(down, across, squeeze=False).ravel()
+        figure, panels = _panels(len(pictures))
         for axes, picture in zip(panels, pictures):
             draw_panel(axes, picture)
-        for axes in panels[len(pictures) :]:
-            axes.set_axis_off()
         if handles := _handles(pictures):
             figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), frameon=False, fontsize=8)
-        _notes(figure, pictures, LINE_LENGTH * across)
+        _notes(figure, pictures, LINE_LENGTH * min(MOST_ACROSS, len(pictures)))
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
         for axes, picture in zip(panels, pictures):
             draw_names(axes, picture)
-        buffer = io.BytesIO()
-        stamp = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
-        figure.savefig(buffer, format=kind, metadata=stamp)
+        return _saved(figure, kind)
+
+
+def draw_all_curves(pictures: Sequence[CurvePicture], kind: str) -> bytes:
+    """Return the panels of curves as a file of that kind (svg, png, pdf)."""
+    colours = colours_of(pictures)
+    with _style():
+        figure, panels = _panels(len(pictures))
+        for axes, picture in zip(panels, pictures):
+            draw_curves(axes, picture, colours)
+        shown = [axes.get_legend_handles_labels() for axes in panels]
+        handles = {label: handle for found in shown for handle, label in zip(*found)}
+        if handles:
+            figure.legend(handles=[*handles.values()], labels=[*handles], loc="outside upper left", frameon=False,
+                          fontsize=8, ncols=min(len(handles), 2 * len(pictures), 4))  # fmt: skip
+        _write_notes(figure, _curve_notes(pictures), LINE_LENGTH * min(MOST_ACROSS, len(pictures)))
+        return _saved(figure, kind)
+
+
+def _curve_notes(pictures: Sequence[CurvePicture]) -> list[str]:
+    return [f"Means of {WINDOW} steps. Crosses need no steps.", *_not_drawn(pictures)]
+
+
+def _panels(count: int) -> tuple[Figure, list[Axes]]:
+    """Return a figure with ``count`` panels in rows; places left over stay empty."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    across = min(MOST_ACROSS, count)
+    down = math.ceil(count / across)
+    figure = Figure(figsize=(PANEL_WIDTH * across, PANEL_HEIGHT * down + MARGIN), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = list(figure.subplots(down, across, squeeze=False).ravel())
+    for axes in panels[count:]:
+        axes.set_axis_off()
+    return figure, panels[:count]
+
+
+def _saved(figure: Figure, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    stamp = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+    figure.savefig(buffer, format=kind, metadata=stamp)
     return buffer.getvalue()
 
 
@@ -127,10 +163,21 @@ def _notes(figure: Figure, pictures: Sequence[Picture], line_length: int) -> Non
     levels = tuple(dict.fromkeys(level for picture in pictures for level in picture.levels))
     lines = [f"Error bars: {level_text(levels)} intervals."] if any(picture.points for picture in pictures) else []
     lines += dict.fromkeys(picture.note for picture in pictures if picture.note)
+    _write_notes(figure, [*lines, *_not_drawn(pictures)], line_length)
+
+
+def _not_drawn(pictures: Sequence[Picture] | Sequence[CurvePicture]) -> list[str]:
+    """Return a line per picture that lacks methods, with the reasons."""
+    lines = []
     for picture in pictures:
         if picture.left_out:
-            which = f" in {picture.title}" if len(pictures) > 1 else ""
+            title = picture.heading if isinstance(picture, CurvePicture) else picture.title
+            which = f" in {title}" if len(pictures) > 1 else ""
             left_out = ", ".join(f"{name} ({reason})" for name, reason in picture.left_out)
             lines.append(f"Not drawn{which}: {left_out}.")
+    return lines
+
+
+def _write_notes(figure: Figure, lines: Sequence[str], line_length: int) -> None:
     text = "\n".join(textwrap.fill(line, line_length) for line in lines)
     figure.supxlabel(text, x=0.01, ha="left", fontsize=7.5, color="#444444", parse_math=False)

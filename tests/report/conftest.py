@@ -146,7 +146,10 @@ def typical_cells() -> tuple[CellRecord, ...]:
 
 
 class Raw(NamedTuple):
-    """A cell with its raw material: scores and draws by metric, round -> calls in ms, and the ids of its samples."""
+    """A cell with its raw material: scores and draws by metric, round -> calls in ms, and the ids of its samples.
+
+    ``arrays`` (name -> one array per row) go with scores.
+    """
 
     cell: CellRecord
     scores: Mapping[str, Sequence[float]] = {}
@@ -154,6 +157,7 @@ class Raw(NamedTuple):
     rounds: Mapping[str, Sequence[float]] = {}
     batch_size: int = 1
     samples: Sequence[str] | None = None
+    arrays: Mapping[str, Sequence[Any]] = {}
 
 
 def raw_store(path: Path, *members: Raw, batch_sizes: Sequence[int] = (1,), ci: float = 0.95) -> StoreView:
@@ -188,7 +192,8 @@ def _sample_ids(member: Raw) -> list[str]:
 def _write_samples(folder: CellFolder, member: Raw, ids: Sequence[str], seeds: Sequence[int]) -> None:
     if member.scores:
         rows = [(seed, sample) for seed in seeds for sample in ids]
-        columns = score_columns(Scores({name: np.asarray(v, np.float64) for name, v in member.scores.items()}))
+        scalars = {name: np.asarray(v, np.float64) for name, v in member.scores.items()}
+        columns = score_columns(Scores(scalars, {k: [np.asarray(a) for a in v] for k, v in member.arrays.items()}))
         columns |= {"seed": [seed for seed, _ in rows], "sample_id": [sample for _, sample in rows]}
         write_part(folder.samples, "merged", columns, {})
 

@@ -67,6 +67,7 @@ def test_a_page_takes_its_picture_inside(stored: None, tmp_path: Path) -> None:
         ({"out": Path("p.png")}, "say what to draw"),
         ({"claims": "fewer-step"}, "did you mean 'fewer-steps'"),
         ({"claims": "fewer-steps", "pareto": "latency,quality"}, "leave --pareto out"),
+        ({"claims": "fewer-steps", "curves": True}, "leave --curves out"),
         ({"out": Path("/nowhere/t.md"), "format_name": "md"}, "cannot be written"),
     ],
 )

@@ -13,10 +13,10 @@ import numpy as np
 from pydantic import Field
 
 from effbench.api import Context, Metric, Output, Sample, Scores, Split, StrictParams, Task, noise_seed
+from effbench.stats.curves import first_within
 from effbench.tasks.vmc_energy.molecules import Molecule
 from effbench.tasks.vmc_energy.problems import Given, calibration_names, identity, load_problem, name_of
 from effbench.tasks.vmc_energy.system import CHEMICAL_ACCURACY_HA, HartreeFock, Problem, SolverSystem
-from effbench.tasks.vmc_energy.times import first_within
 
 Array = np.ndarray[Any, Any]
 PARTS = {"sample": "sampling", "amplitude": "amplitudes", "local_energy": "local energies", "gradient": "gradients"}
@@ -125,9 +125,11 @@ class VmcEnergy(Task):
 
     def score(self, outputs: Sequence[Output], batch: Sequence[Sample], reference: Sequence[Output] | None) -> Scores:
         """Return the errors of each molecule; undefined (NaN) where full CI is not known or a solver has no such number."""
-        rows = [_row(output, self.problem(sample)) for output, sample in zip(outputs, batch, strict=True)]
+        problems = [self.problem(sample) for sample in batch]
+        rows = [_row(output, problem) for output, problem in zip(outputs, problems, strict=True)]
         scalars = {metric.name: np.array([row[metric.name] for row in rows]) for metric in self.metrics}
-        return Scores(scalars, {name: [output[name] for output in outputs] for name in ("curve_ha", "curve_s")})
+        curves = [_curves(output, problem) for output, problem in zip(outputs, problems)]
+        return Scores(scalars, {name: [curve[name] for curve in curves] for name in curves[0]})
 
     def summarise(self, scores: Scores, weights: Array) -> dict[str, float]:
         """Return weighted means; a goal that one molecule did not reach has no mean time: it would leave out the slowest."""
@@ -146,6 +148,20 @@ def _data(given: Given) -> str:
 
 def _only(array: Array) -> float:
     return float(array[0]) if len(array) else float("nan")
+
+
+def _curves(output: Output, problem: Problem) -> dict[str, Array]:
+    """Return what reports draw over time; the error only where full CI is known."""
+    seconds, energies, exact = output["curve_s"], output["curve_ha"], problem.energies.fci
+    error, goal = UNKNOWN, UNKNOWN
+    if exact is not None:
+        error, goal = np.round(1e3 * (energies - exact), DECIMALS), np.array([1e3 * CHEMICAL_ACCURACY_HA])
+    return {
+        "curve_s": seconds,
+        "curve_energy_ha": energies,
+        "curve_energy_error_mha": error,
+        "goal_energy_error_mha": goal,
+    }
 
 
 def _row(output: Output, problem: Problem) -> dict[str, float]:

@@ -1,0 +1,143 @@
+"""How a metric came down (or up) with time while a method worked, sample by sample, for any picture of it.
+
+A task keeps curves as arrays of its scores: ``curve_s`` [T], ``curve_<metric>`` [T] for one or more of its metrics, and
+``goal_<metric>`` [1] where there is a value to reach. They are drawn as running means, the noise of single steps left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from effbench.api import Scores
+from effbench.parts import read_parts, scores_of
+from effbench.record import CellRecord
+from effbench.report.columns import Column, has_several_places, recorded
+from effbench.report.summarise import Workload, name_of
+from effbench.stats.curves import running_mean
+from effbench.store import SAMPLE_KEY, CellFolder
+
+Array = np.ndarray[Any, Any]
+CURVE, GOAL, TIME = "curve_", "goal_", "curve_s"
+MOST_POINTS = 400
+"""Points of a drawn curve; they lie evenly on a logarithmic axis of steps."""
+MOST_BEFORE = 30
+"""How many times earlier than the first step the time axis may begin."""
+BELOW = "at or below 0, which a logarithmic axis does not hold"
+ABSENT = "keeps no curve of this sample"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One method's values [P] over seconds [P] since it was given the sample; a single point is one that needs no steps."""
+
+    name: str
+    cell: CellRecord
+    seconds: Array
+    values: Array
+
+
+@dataclass(frozen=True)
+class CurvePicture:
+    """The curves of one sample and metric; ``left_out`` is (method, reason) of the cells that have none to draw."""
+
+    title: str
+    sample_id: str
+    seed: int
+    column: Column
+    goal: float | None
+    curves: tuple[Curve, ...]
+    left_out: tuple[tuple[str, str], ...]
+    is_logarithmic: bool
+
+    @property
+    def heading(self) -> str:
+        """Return the workload's title, with the sample and seed where it does not say them."""
+        known = self.sample_id in self.title
+        parts = [self.title, *([] if known else [self.sample_id]), *([f"seed {self.seed}"] if self.seed else [])]
+        return " ".join(parts)
+
+    @property
+    def goal_text(self) -> str:
+        """Return what the line of the goal says; ``""`` without one."""
+        return "" if self.goal is None else f"goal {self.goal:.3g} {self.column.unit}".rstrip()
+
+    @property
+    def span_s(self) -> tuple[float, float]:
+        """Return the seconds to draw: all curves, and what needs no steps as far as that does not squeeze them."""
+        starts = [float(curve.seconds[0]) for curve in self.curves]
+        stepping = [float(curve.seconds[0]) for curve in self.curves if len(curve.values) > 1]
+        first = max(min(starts), min(stepping) / MOST_BEFORE) if stepping else min(starts) / 2
+        return first, 1.1 * max(float(curve.seconds[-1]) for curve in self.curves)
+
+
+def curve_pictures(workload: Workload, metric: str | None = None) -> tuple[CurvePicture, ...]:
+    """Return a picture per sample and seed; empty where no cell keeps curves, or their times cannot be compared.
+
+    ``metric`` is one of ``curve_columns``, by default the first.
+    """
+    kept = [_kept(workload, place) for place in range(len(workload.cells))]
+    columns = _columns(workload, kept)
+    if not columns or has_several_places(workload):
+        return ()
+    column = next((c for c in columns if c.name == metric), columns[0])
+    keys = list(dict.fromkeys(key for rows in kept for key, row in rows.items() if CURVE + column.name in row))
+    return tuple(_picture(workload, kept, key, column) for key in keys)
+
+
+def curve_columns(workload: Workload) -> tuple[Column, ...]:
+    """Return the metrics that some cell keeps curves of, the primary one first."""
+    return _columns(workload, [_kept(workload, place) for place in range(len(workload.cells))])
+
+
+Key = tuple[str, int]
+Rows = dict[Key, dict[str, Array]]
+
+
+def _columns(workload: Workload, kept: list[Rows]) -> tuple[Column, ...]:
+    names = {name for rows in kept for row in rows.values() for name, values in row.items() if len(values)}
+    return tuple(column for column in recorded(workload) if CURVE + column.name in names)
+
+
+def _kept(workload: Workload, place: int) -> Rows:
+    """Return (sample id, seed) -> name -> array, of the curves that a cell keeps."""
+    cell, source = workload.cells[place], workload.sources[place]
+    table = read_parts(CellFolder(source.folder).samples, SAMPLE_KEY)
+    if table is None:
+        return {}
+    scores: Scores = scores_of(table)
+    arrays = {name: values for name, values in scores.arrays.items() if name.startswith((CURVE, GOAL))}
+    if TIME not in arrays:
+        return {}
+    keys = zip(table["sample_id"].to_pylist(), table["seed"].to_pylist())
+    return {
+        key: {name: np.asarray(values[row], np.float64) for name, values in arrays.items()}
+        for row, key in enumerate(keys)
+        if key[1] in cell.seeds
+    }
+
+
+def _picture(workload: Workload, kept: list[Rows], key: Key, column: Column) -> CurvePicture:
+    drawn, left_out, goal = [], [], None
+    for cell, rows in zip(workload.cells, kept):
+        name, row = name_of(workload, cell), rows.get(key, {})
+        values = row.get(CURVE + column.name, np.empty(0))
+        if not len(values):
+            left_out.append((name, ABSENT))
+            continue
+        goal = float(row[GOAL + column.name][0]) if len(row.get(GOAL + column.name, ())) else goal
+        drawn.append(Curve(name, cell, *_thinned(row[TIME], values)))
+    # What never was above zero is an exact answer; what usually is, has a logarithm.
+    is_logarithmic = all(np.median(curve.values) > 0 for curve in drawn if len(curve.values) > 1)
+    if is_logarithmic:
+        left_out += [(curve.name, BELOW) for curve in drawn if not (curve.values > 0).any()]
+        drawn = [curve for curve in drawn if (curve.values > 0).any()]
+    return CurvePicture(workload.title, *key, column, goal, tuple(drawn), tuple(left_out), is_logarithmic)
+
+
+def _thinned(seconds: Array, values: Array) -> tuple[Array, Array]:
+    means = running_mean(values)
+    places = np.unique(np.geomspace(1, len(means), MOST_POINTS).round().astype(int)) - 1
+    return seconds[places + len(values) - len(means)], means[places]

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from effbench.cli.report import report
+from effbench.errors import BadInput
+from effbench.report.curves import ABSENT, BELOW, curve_columns, curve_pictures
+from effbench.report.figures import draw_all_curves
+from effbench.report.summarise import Workload, summarise
+
+STEPS = np.arange(1.0, 2001)
+
+
+def member(make: Any, name: str, order: int, curves: list[Any], seconds: list[Any], goal: float = 1.6) -> Any:
+    """A cell whose only number is an error of two samples, with a curve of each."""
+    number = make.number("energy_error_mha", 0.3, unit="mHa", higher_is_better=False, primary=True)
+    cell = make.cell(name, [number], order, seeds=(0,))
+    arrays = {"curve_s": seconds, "curve_energy_error_mha": curves, "goal_energy_error_mha": [[goal], [goal]]}
+    return make.Raw(cell, {"energy_error_mha": [0.1, 0.2]}, samples=("lih", "h2o"), arrays=arrays)
+
+
+@pytest.fixture
+def workload(make: Any, tmp_path: Path) -> Workload:
+    trained = member(make, "trained", 1, [100 / STEPS, 200 / STEPS], [0.5 * STEPS, STEPS])
+    exact = member(make, "exact", 2, [[0.0], [0.0]], [[0.01], [0.2]])
+    (found,) = summarise(
+        make.raw_store(
+            tmp_path,
+            member(make, "ref", 0, [[20.0], [50.0]], [[0.001], [0.1]]),
+            trained,
+            exact,
+            make.Raw(make.cell("bare", [], 3, seeds=(0,))),
+        )
+    ).workloads
+    return found
+
+
+def test_each_sample_has_a_picture_of_running_means(workload: Workload) -> None:
+    (column,) = curve_columns(workload)
+    assert column.name == "energy_error_mha" and column.unit == "mHa"
+    by_sample = {picture.sample_id: picture for picture in curve_pictures(workload)}
+    assert set(by_sample) == {"lih", "h2o"}
+    picture = by_sample["lih"]
+    assert picture.goal == 1.6 and picture.goal_text == "goal 1.6 mHa" and picture.is_logarithmic
+    assert [curve.name for curve in picture.curves] == ["ref", "trained"]
+    assert dict(picture.left_out) == {"exact": BELOW, "bare": ABSENT}
+    reference, trained = picture.curves
+    assert reference.values.tolist() == [20.0] and reference.seconds.tolist() == [0.001]
+    assert trained.seconds[0] == 5.0 and trained.seconds[-1] == 1000.0 and len(trained.values) <= 400
+    assert trained.values[0] == pytest.approx(np.mean(100 / STEPS[:10]))
+    assert trained.values[-1] == pytest.approx(np.mean(100 / STEPS[-10:]))
+
+
+def test_what_is_there_long_before_the_first_step_does_not_squeeze_the_curves(workload: Workload) -> None:
+    first, last = curve_pictures(workload)[0].span_s
+    assert 0.01 < first < 5.0 and last > 1000
+
+
+def test_curves_that_pass_zero_have_a_linear_axis(make: Any, tmp_path: Path) -> None:
+    view = make.raw_store(tmp_path, member(make, "ref", 0, [-STEPS, -STEPS], [STEPS, STEPS]))
+    picture = curve_pictures(summarise(view).workloads[0])[0]
+    assert not picture.is_logarithmic and len(picture.curves) == 1
+
+
+def test_times_of_two_machines_are_not_drawn_together(make: Any, tmp_path: Path) -> None:
+    first, second = (member(make, name, 0, [[1.0], [1.0]], [[1.0], [1.0]]) for name in "ab")
+    second = second._replace(cell=make.cell("b", list(second.cell.numbers), 1, machine="bb" * 6, seeds=(0,)))
+    (found,) = summarise(make.raw_store(tmp_path, first, second)).workloads
+    assert curve_columns(found) and curve_pictures(found) == ()
+
+
+def test_they_draw_the_same_each_time_and_go_beside_the_store(
+    workload: Workload, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = curve_pictures(workload)
+    svg = draw_all_curves(pictures, "svg")
+    assert svg == draw_all_curves(pictures, "svg") and b"<svg" in svg
+    report(tmp_path, curves=True)
+    assert (tmp_path / "curves.svg").read_bytes() == svg and (tmp_path / "curves.png").is_file()
+    report(tmp_path, curves=True, out=tmp_path / "one.pdf")
+    assert (tmp_path / "one.pdf").read_bytes().startswith(b"%PDF")
+    with pytest.raises(BadInput, match="holds one picture"):
+        report(tmp_path, curves=True, pareto="quality,memory", out=tmp_path / "one.pdf")
+
+
+def test_a_store_without_curves_says_so(make: Any, tmp_path: Path) -> None:
+    make.raw_store(tmp_path, make.Raw(make.cell("ref")))
+    with pytest.raises(BadInput, match="no cell keeps a curve over time"):
+        report(tmp_path, curves=True)
