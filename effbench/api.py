@@ -8,6 +8,7 @@ contract.
 from __future__ import annotations
 
 import hashlib
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,6 +41,19 @@ class StrictParams(BaseModel):
 
 class PluginError(Exception):
     """Bad input that a plugin can explain in one sentence (a missing file, an unusable value); shown without traceback."""
+
+
+WORK_VARIABLE = "EFFBENCH_WORK"
+
+
+def work_folder() -> Path | None:
+    """Return the folder in which what computes the cell's outputs may keep checkpoints, so that a killed run goes on.
+
+    It lies in the store, belongs to the cell and may not exist yet. None outside of a run, and while latency is timed. A
+    checkpoint must be removed once its output is returned: an output is computed, never remembered.
+    """
+    named = os.environ.get(WORK_VARIABLE)
+    return Path(named) if named else None
 
 
 class Unsupported(PluginError):

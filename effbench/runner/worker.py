@@ -14,7 +14,7 @@ import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from effbench.api import PluginError, Unsupported
+from effbench.api import WORK_VARIABLE, PluginError, Unsupported
 from effbench.errors import StoreError
 from effbench.measure.layout import settled_memory
 from effbench.runner import inspection, passes
@@ -30,6 +30,8 @@ def worker_main(connection: Connection, spec: JobSpec, parent_pid: int) -> None:
         _redirect_output(spec.cell_path / "log.txt", spec.kind)
         _limit_memory(spec.max_memory_bytes)
         _set_threads(spec)
+        if spec.kind == "quality":
+            os.environ[WORK_VARIABLE] = str(spec.cell_path / "work")
         held = settled_memory() if spec.kind == "latency" else ()
         connection.send(JOBS[spec.kind](spec, connection))
     except StoreError as error:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from effbench.api import PluginError, work_folder
 from effbench.kernels.local_energy.integrals import Integrals
 from effbench.tasks.vmc_energy.ansatz import Autoregressive
+from effbench.tasks.vmc_energy.checkpoint import Checkpoint
 from effbench.tasks.vmc_energy.evaluation import evaluate
 from effbench.tasks.vmc_energy.settings import Training
 from effbench.tasks.vmc_energy.system import Problem, Solution, Solver
@@ -28,10 +30,23 @@ class VariationalMonteCarlo(Solver):
     training: Training
 
     def solve(self, problem: Problem, seed: int) -> Solution:
-        """Return the energy of a fresh sample after training, with its standard error."""
+        """Return the energy of a fresh sample after training, with its standard error.
+
+        In a run, training goes on from the checkpoint that a killed one left in the cell's folder. Raises ``PluginError``
+        where an energy was not finite: the last good parameters stand in the checkpoint.
+        """
         trainer = Trainer(self.make(problem.integrals, seed), problem.integrals, self.training, seed)
-        trace = trainer.run()
+        folder = work_folder()
+        checkpoint = None if folder is None else Checkpoint(folder / f"{problem.name}-{seed}.safetensors", problem.name)
+        if checkpoint is not None:
+            checkpoint.resume(trainer)
+        trace = trainer.run() if checkpoint is None else trainer.run(checkpoint)
+        if trace.stopped:
+            kept = "" if checkpoint is None else f" in {checkpoint.path}"
+            raise PluginError(f"{problem.name}: training stopped: {trace.stopped}{kept}")
         found = evaluate(trainer.ansatz, problem.integrals, EVALUATION_DRAWS, _evaluation_seed(seed), MOST_UNIQUE)
+        if checkpoint is not None:
+            checkpoint.path.unlink(missing_ok=True)
         return Solution(
             found.energy_ha, tuple(trace.time_s), tuple(trace.energy_ha), found.standard_error_ha, found.diagonal_ha,
             found.unique, len(trace.time_s), dict(trace.parts_s),
