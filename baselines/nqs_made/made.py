@@ -28,9 +28,9 @@ class Made(Autoregressive):
 
     def __init__(
         self, integrals: Integrals, order: Array, seed: int, *, width: int = 64, depth: int = 1, phase_width: int = 64,
-        phase_depth: int = 2, hf_bias: float = 3.0,
+        phase_depth: int = 2, hf_bias: float = 3.0, labels: Array | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(integrals, order)
+        super().__init__(integrals, order, labels)
         n = self.orbitals
         torch.manual_seed(seed)
         of_input = torch.arange(n).repeat_interleave(2)

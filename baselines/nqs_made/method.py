@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from effbench.api import Artifact, Method
-from effbench.tasks.vmc_energy.settings import Training
+from effbench.tasks.vmc_energy.settings import NeuralState, Orbitals
 from effbench.tasks.vmc_energy.system import SolverSystem
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class NqsMade(Method):
     name = "nqs-made"
     accepts = (SolverSystem,)
 
-    class Params(Training):
+    class Params(NeuralState):
         """Parameters of the network, beside those of its training."""
 
         width: Annotated[int, Field(ge=1, description="Hidden units of the amplitude net, per layer.")] = 64
@@ -30,22 +30,19 @@ class NqsMade(Method):
         phase_width: Annotated[int, Field(ge=1, description="Hidden units of the phase net, per layer.")] = 64
         phase_depth: Annotated[int, Field(ge=0, description="Hidden layers of the phase net.")] = 2
         hf_bias: Annotated[float, Field(description="Logit added to Hartree-Fock's tokens at the start.")] = 3.0
-        order: Annotated[
-            Literal["reverse", "forward"], Field(description="Orbitals from the highest or the lowest energy.")
-        ] = "reverse"
 
     def apply(self, system: SolverSystem, artifact: Artifact) -> SolverSystem:
         """Return a solver that trains this network."""
         from effbench.tasks.vmc_energy.vmc import VariationalMonteCarlo
 
-        given = self.params.model_dump()
-        training = Training(**{name: given[name] for name in Training.model_fields})
-        network = {name: given[name] for name in ("width", "depth", "phase_width", "phase_depth", "hf_bias")}
-        return SolverSystem(VariationalMonteCarlo(partial(_made, order=given["order"], network=network), training))
+        training, orbitals, network = self.params.parts()
+        return SolverSystem(VariationalMonteCarlo(partial(_made, orbitals=orbitals, network=network), training))
 
 
-def _made(integrals: Integrals, seed: int, *, order: str, network: dict[str, float]) -> Autoregressive:
-    from effbench.tasks.vmc_energy.vmc import order_of
+def _made(integrals: Integrals, seed: int, *, orbitals: Orbitals, network: dict[str, Any]) -> Autoregressive:
+    from effbench.tasks.vmc_energy.orders import order_of
+    from effbench.tasks.vmc_energy.symmetry import parities
     from effbench_baselines.nqs_made.made import Made
 
-    return Made(integrals, order_of(order, integrals), seed, **network)  # type: ignore[arg-type]
+    labels = parities(integrals) if orbitals.symmetry == "point-group" else None
+    return Made(integrals, order_of(orbitals.order, integrals), seed, labels=labels, **network)

@@ -2,7 +2,8 @@
 
 psi(x) = sqrt(p(x)) exp(i phi(x)), p(x) = product over the orbitals in sampling order of p(token | tokens before). A token
 says how an orbital is filled: 0 empty, 1 alpha, 2 beta, 3 both. p is normalised by construction and zero outside the sector
-of the molecule's electrons: tokens that make a count too high, or too low to be reached, have probability zero.
+of the molecule's electrons and of the spatial symmetries that it is given: a token after which they cannot be reached any
+more has probability zero. Source of the latter: Malyshev, Schmitt and Lvovsky, arXiv 2310.04166.
 """
 
 from __future__ import annotations
@@ -26,16 +27,23 @@ BETA_OF = (0, 0, 1, 1)
 class Autoregressive(nn.Module):
     """Base of ansaetze in float64. ``order`` int64 [n] lists the orbitals as they are sampled.
 
+    ``labels`` bool [n, S]: which orbitals are odd under each symmetry to keep (``symmetry.parities``); none by default.
     A subclass gives logits, which may look at earlier tokens only, and phases; masks and normalisation are done here.
     """
 
-    def __init__(self, integrals: Integrals, order: Array) -> None:
+    def __init__(self, integrals: Integrals, order: Array, labels: Array | None = None) -> None:
         super().__init__()
         if sorted(order.tolist()) != list(range(integrals.orbitals)):
             raise ValueError(f"order {order.tolist()} is no permutation of {integrals.orbitals} orbitals")
         self.orbitals, self.alpha, self.beta = integrals.orbitals, integrals.alpha, integrals.beta
         self.order = order
         self._of = (torch.tensor(ALPHA_OF), torch.tensor(BETA_OF))
+        own = np.zeros((self.orbitals, 0), np.int64) if labels is None else labels[order].astype(np.int64)
+        self._labels = torch.from_numpy(own)
+        self._powers = 2 ** torch.arange(own.shape[1])
+        self._reachable = torch.from_numpy(
+            reachable(own, self.alpha, self.beta, charge_of_reference(integrals, labels))
+        )
 
     @abstractmethod
     def logits(self, tokens: torch.Tensor) -> torch.Tensor:
@@ -52,18 +60,28 @@ class Autoregressive(nn.Module):
 
     def allowed(self, tokens: torch.Tensor) -> torch.Tensor:
         """Return bool [U, n, 4]: what may stand at each place after the tokens before it."""
-        steps = torch.arange(tokens.shape[1])
-        return torch.stack(
-            [self._allowed(electrons, of, of[tokens], steps) for electrons, of in self._spins()]
-        ).all(0)  # fmt: skip
+        alpha, beta = self._of[0][tokens], self._of[1][tokens]
+        odd = ((alpha + beta) % 2)[..., None] * self._labels
+        before = [torch.cumsum(part, 1) - part for part in (alpha, beta, odd)]
+        return self._may_follow(torch.arange(self.orbitals), before[0], before[1], before[2])
 
-    def _spins(self) -> list[tuple[int, torch.Tensor]]:
-        return [(self.alpha, self._of[0]), (self.beta, self._of[1])]
+    def _allowed_at(self, prefix: torch.Tensor) -> torch.Tensor:
+        alpha, beta = self._of[0][prefix], self._of[1][prefix]
+        odd = ((alpha + beta) % 2)[..., None] * self._labels[: prefix.shape[1]]
+        return self._may_follow(torch.tensor(prefix.shape[1]), alpha.sum(1), beta.sum(1), odd.sum(1))
 
-    def _allowed(self, electrons: int, of: torch.Tensor, filled: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
-        used = (torch.cumsum(filled, 1) - filled)[..., None] + of
-        left = (self.orbitals - 1 - steps)[:, None]
-        return (used <= electrons) & (used + left >= electrons)
+    def _may_follow(
+        self, place: torch.Tensor, alpha: torch.Tensor, beta: torch.Tensor, charges: torch.Tensor
+    ) -> torch.Tensor:
+        """Return bool [..., 4] from the electrons [...] and charges [..., S] before each place."""
+        ours, theirs = alpha[..., None] + self._of[0], beta[..., None] + self._of[1]
+        single = (self._of[0] + self._of[1]) % 2
+        after = (charges[..., None, :] + single[:, None] * self._labels[place][..., None, :]) % 2
+        rest = (after * self._powers).sum(-1)
+        fits = (ours <= self.alpha) & (theirs <= self.beta)
+        return fits & self._reachable[
+            place[..., None] + 1, ours.clamp(max=self.alpha), theirs.clamp(max=self.beta), rest
+        ]  # fmt: skip
 
     def log_conditionals(self, tokens: torch.Tensor) -> torch.Tensor:
         """Return log p [U, n, 4], -inf where a token is not allowed; a place that nothing may stand at is -inf throughout."""
@@ -71,11 +89,7 @@ class Autoregressive(nn.Module):
 
     def log_conditionals_at(self, prefix: torch.Tensor) -> torch.Tensor:
         """Return log p [U, 4] of the token that follows prefixes int64 [U, k]."""
-        masks = []
-        for electrons, of in self._spins():
-            used = of[prefix].sum(1)[:, None] + of
-            masks.append((used <= electrons) & (used + self.orbitals - 1 - prefix.shape[1] >= electrons))
-        return masked_log_softmax(self.logits_at(prefix), masks[0] & masks[1])
+        return masked_log_softmax(self.logits_at(prefix), self._allowed_at(prefix))
 
     def forward(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return (log |psi| [U], phi [U]); log |psi| is -inf outside the sector."""
@@ -115,3 +129,29 @@ def hartree_fock_tokens(integrals: Integrals, order: Array) -> Array:
     """Return the tokens int64 [n] of the Hartree-Fock determinant in sampling order: the lowest orbitals are filled."""
     orbital = np.arange(integrals.orbitals)
     return ((orbital < integrals.alpha) + 2 * (orbital < integrals.beta)).astype(np.int64)[order]
+
+
+def charge_of_reference(integrals: Integrals, labels: Array | None) -> int:
+    """Return the charges of the Hartree-Fock determinant under the symmetries of ``labels`` [n, S], as bits of a number."""
+    if labels is None:
+        return 0
+    single = labels[integrals.beta : integrals.alpha] if integrals.alpha > integrals.beta else labels[:0]
+    return int((single.sum(0) % 2 * 2 ** np.arange(labels.shape[1])).sum())
+
+
+def reachable(labels: Array, alpha: int, beta: int, charge: int) -> Array:
+    """Return bool [n + 1, alpha + 1, beta + 1, 2^S]: whether the orbitals from k on can lead from there to the sector.
+
+    ``labels`` int [n, S] stand in sampling order; charges count as bits of a number.
+    """
+    n, symmetries = labels.shape
+    bits = labels @ 2 ** np.arange(symmetries) if symmetries else np.zeros(n, np.int64)
+    table = np.zeros((n + 1, alpha + 1, beta + 1, 2**symmetries), bool)
+    table[n, alpha, beta, charge] = True
+    every = np.arange(2**symmetries)
+    for k in reversed(range(n)):
+        for up, down in zip(ALPHA_OF, BETA_OF):
+            change = bits[k] if (up + down) % 2 else 0
+            ahead = table[k + 1, up:, down:][..., every ^ change]
+            table[k, : alpha + 1 - up, : beta + 1 - down] |= ahead
+    return table

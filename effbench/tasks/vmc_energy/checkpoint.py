@@ -59,8 +59,8 @@ class Checkpoint:
         header, arrays = self._read()
         own = self._identity(trainer)
         for what, told in (
-            ("molecule", "another molecule"), ("integrals", "other integrals of that molecule"), ("network", "another network"),
-            ("settings", "other settings"),
+            ("molecule", "another molecule"), ("integrals", "other integrals of that molecule"),
+            ("network", "another network"), ("settings", "other settings"),
         ):  # fmt: skip
             if header.get(what) != own[what]:
                 pair = (

@@ -57,6 +57,11 @@ def evaluate(ansatz: Autoregressive, integrals: Integrals, draws: float, seed: i
 
 def diagonalise(integrals: Integrals, alpha: Array, beta: Array) -> float:
     """Return the lowest eigenvalue in Hartree of H between the given determinants [U, W]."""
+    return ground_state(integrals, alpha, beta)[0]
+
+
+def ground_state(integrals: Integrals, alpha: Array, beta: Array) -> tuple[float, Array]:
+    """Return the lowest eigenvalue in Hartree of H between the given determinants [U, W], and its vector [U]."""
     from scipy.sparse import coo_array, csr_array
     from scipy.sparse.linalg import eigsh
 
@@ -69,7 +74,9 @@ def diagonalise(integrals: Integrals, alpha: Array, beta: Array) -> float:
     values, rows, columns = (np.concatenate(part) for part in zip(*found))
     matrix = csr_array(coo_array((values, (rows, columns)), shape=(len(alpha),) * 2))
     if len(alpha) <= DENSE:
-        return float(np.linalg.eigvalsh(matrix.toarray())[0])
+        energies, states = np.linalg.eigh(matrix.toarray())
+        return float(energies[0]), states[:, 0]
     start = np.zeros(len(alpha))
     start[int(matrix.diagonal().argmin())] = 1.0
-    return float(eigsh(matrix, 1, which="SA", v0=start, tol=1e-10)[0][0])
+    energies, states = eigsh(matrix, 1, which="SA", v0=start, tol=1e-10)
+    return float(energies[0]), states[:, 0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,18 @@ from effbench.api import StrictParams
 
 MOST_DRAWS = 1e15
 """Counts of more cannot be told apart by doubles."""
+
+
+class Orbitals(StrictParams):
+    """In which order an autoregressive state samples orbitals, and which symmetries it keeps."""
+
+    order: Literal["reverse", "forward", "mutual-information"] = Field(
+        "reverse",
+        description="Orbitals from the highest or the lowest energy, or so that those that depend on each other are near.",
+    )
+    symmetry: Literal["none", "point-group"] = Field(
+        "none", description="point-group: determinants that Hartree-Fock's symmetry rules out have probability zero."
+    )
 
 
 class Training(StrictParams):
@@ -32,3 +44,13 @@ class Training(StrictParams):
     ] = 1e-5
     temperature_ha: Annotated[float, Field(ge=0, description="Weight of the entropy in the first step; 0: none.")] = 1.0
     cooling: Annotated[float, Field(gt=0, lt=1, description="The temperature's factor per step.")] = 0.99
+
+
+class NeuralState(Orbitals, Training):
+    """Base of the parameters of a method that trains an autoregressive state; a subclass adds those of its network."""
+
+    def parts(self) -> tuple[Training, Orbitals, dict[str, Any]]:
+        """Return the settings of training, of sampling, and those of the network by name."""
+        given = self.model_dump()
+        training, orbitals = ({name: given.pop(name) for name in base.model_fields} for base in (Training, Orbitals))
+        return Training(**training), Orbitals(**orbitals), given

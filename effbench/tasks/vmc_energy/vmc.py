@@ -61,9 +61,3 @@ class VariationalMonteCarlo(Solver):
 def _evaluation_seed(seed: int) -> int:
     """Return a seed that no training step uses."""
     return int(np.random.SeedSequence((seed, 2**40)).generate_state(1, np.uint64)[0] >> 1)
-
-
-def order_of(name: str, integrals: Integrals) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Return the orbitals in sampling order: ``reverse`` from the highest, ``forward`` from the lowest energy."""
-    orbitals = np.arange(integrals.orbitals)
-    return orbitals[::-1].copy() if name == "reverse" else orbitals
