@@ -21,7 +21,7 @@ BUDGET_MB = 512.0
 
 
 class LocalEnergies(NamedTuple):
-    """``energies`` complex128 [U] in Hartree, the engine that found them and the policy, as it is printed."""
+    """``energies`` complex128 [U] (or of the rows asked for) in Hartree, the engine and the policy, as they are printed."""
 
     energies: Array
     engine: str
@@ -38,10 +38,12 @@ def local_energies(
     amplitude: Amplitude | None = None,
     impl: Engine | Literal["auto"] = "auto",
     budget_mb: float = BUDGET_MB,
+    rows: tuple[int, int] | None = None,
 ) -> LocalEnergies:
     """Return the local energy of each determinant of a sample without repetitions.
 
     ``alpha`` and ``beta`` are packed strings uint64 [U, W] (``determinants.pack``), ``log_psi`` complex [U] up to a constant.
+    ``rows`` (from, to) asks for the energies of these rows alone, the others still being the sample (data parallelism).
     Policies other than sampled-only ask ``amplitude`` for log psi, in tiles of at most ``budget_mb`` MiB. Raises
     ``ValueError`` for rows that stand twice, of other numbers of electrons or of zero amplitude, and where ``amplitude`` is
     missing.
@@ -51,13 +53,13 @@ def local_energies(
     if policy.kind != "sampled-only":
         if amplitude is None:
             raise ValueError(f"policy {policy} asks for amplitudes beyond the sample, and no `amplitude` is given")
-        found = beyond_the_sample(integrals, alpha, beta, log_psi, amplitude, policy, budget_mb)
+        found = beyond_the_sample(integrals, alpha, beta, log_psi, amplitude, policy, budget_mb, rows)
         return LocalEnergies(found, "slater", str(policy))
     engine = work_of(integrals, len(alpha)).best() if impl == "auto" else impl
     psi = np.exp(log_psi - log_psi.real.max())
     if (psi == 0).any():
         raise ValueError(f"row {int((psi == 0).argmax())} of the sample has an amplitude of zero beside the largest")
-    return LocalEnergies(_run(engine, integrals, alpha, beta, psi), engine, str(policy))
+    return LocalEnergies(_run(engine, integrals, alpha, beta, psi, rows), engine, str(policy))
 
 
 def _check(integrals: Integrals, alpha: Array, beta: Array, log_psi: Array) -> None:
@@ -75,13 +77,15 @@ def _check(integrals: Integrals, alpha: Array, beta: Array, log_psi: Array) -> N
         raise ValueError(f"row {int(bad.argmax())} of the sample has no finite log amplitude: {log_psi[bad.argmax()]}")
 
 
-def _run(engine: Engine, integrals: Integrals, alpha: Array, beta: Array, psi: Array) -> Array:
+def _run(
+    engine: Engine, integrals: Integrals, alpha: Array, beta: Array, psi: Array, rows: tuple[int, int] | None
+) -> Array:
     from effbench.kernels.local_energy import all_pairs, pauli, slater
     from effbench.kernels.local_energy.lookup import build_lookup
 
     table = build_lookup(alpha, beta, integrals.orbitals)  # also what refuses rows that stand twice
     if engine == "all-pairs":
-        return all_pairs.local_energies(integrals, alpha, beta, psi)
+        return all_pairs.local_energies(integrals, alpha, beta, psi, rows)
     if engine == "pauli":
-        return pauli.local_energies(integrals, alpha, beta, psi, table)
-    return slater.local_energies(integrals, alpha, beta, psi, table)
+        return pauli.local_energies(integrals, alpha, beta, psi, table, rows)
+    return slater.local_energies(integrals, alpha, beta, psi, table, rows)

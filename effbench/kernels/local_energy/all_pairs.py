@@ -19,27 +19,30 @@ BLOCK = 16
 """Samples that one turn of a thread computes with one set of scratch arrays."""
 
 
-def local_energies(integrals: Integrals, alpha: Array, beta: Array, psi: Array) -> Array:
+def local_energies(
+    integrals: Integrals, alpha: Array, beta: Array, psi: Array, rows: tuple[int, int] | None = None
+) -> Array:
     """Return E_loc complex128 [U], policy *sampled-only*, in Hartree; rows must be unique (they are not looked at for it)."""
     return _all_pairs(
         integrals.core, integrals.one, integrals.two, integrals.alpha, integrals.beta, alpha, beta,
         np.ascontiguousarray(alpha[:, 0]), np.ascontiguousarray(beta[:, 0]), np.asarray(psi, np.complex128),
+        *(rows or (0, len(alpha))),
     )  # fmt: skip
 
 
 @njit(cache=True, parallel=True)
 def _all_pairs(
     core: float, one: Array, two: Array, n_alpha: int, n_beta: int, alpha: Array, beta: Array,
-    first_alpha: Array, first_beta: Array, psi: Array,
+    first_alpha: Array, first_beta: Array, psi: Array, begin: int, end: int,
 ) -> Array:  # pragma: no cover - compiled  # fmt: skip
     samples, n, words = len(alpha), len(one), alpha.shape[1]
-    found = np.empty(samples, np.complex128)
-    for block in prange((samples + BLOCK - 1) // BLOCK):
+    found = np.empty(end - begin, np.complex128)
+    for block in prange((end - begin + BLOCK - 1) // BLOCK):
         full_a, full_b = np.empty(n, np.int64), np.empty(n, np.int64)
         before_a, before_b, empty = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
         lost_a, gained_a = np.empty(2, np.int64), np.empty(2, np.int64)
         lost_b, gained_b = np.empty(2, np.int64), np.empty(2, np.int64)
-        for x in range(block * BLOCK, min(samples, (block + 1) * BLOCK)):
+        for x in range(begin + block * BLOCK, min(end, begin + (block + 1) * BLOCK)):
             split(alpha[x], full_a, empty, before_a)
             split(beta[x], full_b, empty, before_b)
             ours, theirs = full_a[:n_alpha], full_b[:n_beta]
@@ -74,7 +77,7 @@ def _all_pairs(
                     sign = sign_of_move(before_b, lost_b[0], gained_b[0])
                     value = sign * single(one, two, lost_b[0], gained_b[0], theirs, ours)
                 total += value * psi[y]
-            found[x] = total / psi[x]
+            found[x - begin] = total / psi[x]
     return found
 
 

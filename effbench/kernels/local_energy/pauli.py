@@ -16,11 +16,14 @@ from effbench.kernels.local_energy.lookup import Lookup, build_lookup, find, may
 from effbench.kernels.local_energy.strings import pauli_strings
 
 Array = np.ndarray[Any, Any]
+Rows = tuple[int, int]
 BLOCK = 32
 """Samples that one turn of a thread computes with one set of scratch arrays."""
 
 
-def local_energies(integrals: Integrals, alpha: Array, beta: Array, psi: Array, lookup: Lookup | None = None) -> Array:
+def local_energies(
+    integrals: Integrals, alpha: Array, beta: Array, psi: Array, lookup: Lookup | None = None, rows: Rows | None = None
+) -> Array:
     """Return E_loc complex128 [U], policy *sampled-only*, in Hartree; the strings are made once per molecule and kept."""
     table = lookup if lookup is not None else build_lookup(alpha, beta, integrals.orbitals)
     terms = pauli_strings(integrals)
@@ -28,7 +31,7 @@ def local_energies(integrals: Integrals, alpha: Array, beta: Array, psi: Array, 
     change = string_hashes(terms.flip_alpha, first) ^ string_hashes(terms.flip_beta, second)
     return _over_flips(
         terms.start, terms.flip_alpha, terms.flip_beta, terms.sign_alpha, terms.sign_beta, terms.coefficient, change,
-        alpha, beta, np.asarray(psi, np.complex128), table.hashes, table.filter, table.table,
+        alpha, beta, np.asarray(psi, np.complex128), *(rows or (0, len(alpha))), table.hashes, table.filter, table.table,
     )  # fmt: skip
 
 
@@ -48,13 +51,13 @@ def _sum(
 @njit(cache=True, parallel=True)
 def _over_flips(
     start: Array, flip_alpha: Array, flip_beta: Array, sign_alpha: Array, sign_beta: Array, coefficient: Array,
-    change: Array, alpha: Array, beta: Array, psi: Array, hashes: Array, present: Array, table: Array,
+    change: Array, alpha: Array, beta: Array, psi: Array, begin: int, end: int, hashes: Array, present: Array, table: Array,
 ) -> Array:  # pragma: no cover - compiled  # fmt: skip
-    samples, words = alpha.shape
-    found = np.empty(samples, np.complex128)
-    for block in prange((samples + BLOCK - 1) // BLOCK):
+    words = alpha.shape[1]
+    found = np.empty(end - begin, np.complex128)
+    for block in prange((end - begin + BLOCK - 1) // BLOCK):
         ours, theirs = np.empty(words, np.uint64), np.empty(words, np.uint64)
-        for x in range(block * BLOCK, min(samples, (block + 1) * BLOCK)):
+        for x in range(begin + block * BLOCK, min(end, begin + (block + 1) * BLOCK)):
             total = _sum(alpha[x], beta[x], start[0], start[1], sign_alpha, sign_beta, coefficient) * psi[x]
             for group in range(1, len(change)):
                 goal = hashes[x] ^ change[group]
@@ -65,8 +68,7 @@ def _over_flips(
                     theirs[word] = beta[x, word] ^ flip_beta[group, word]
                 row = find(table, alpha, beta, goal, ours, theirs)
                 if row >= 0:
-                    begin, end = start[group], start[group + 1]
-                    value = _sum(alpha[x], beta[x], begin, end, sign_alpha, sign_beta, coefficient)
+                    value = _sum(alpha[x], beta[x], start[group], start[group + 1], sign_alpha, sign_beta, coefficient)
                     total += value * psi[row]
-            found[x] = total / psi[x]
+            found[x - begin] = total / psi[x]
     return found

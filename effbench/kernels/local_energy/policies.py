@@ -61,18 +61,21 @@ def beyond_the_sample(
     amplitude: Amplitude,
     policy: Policy,
     budget_mb: float,
+    of: tuple[int, int] | None = None,
 ) -> Array:
     """Return E_loc complex128 [U] in Hartree by a policy that asks the network.
 
     Rows are taken in tiles whose connections fit ``budget_mb`` MiB; a determinant is looked up in the sample first, and one
-    that several rows of a tile are joined to is asked for once. ``amplitude`` decides for itself how it batches.
+    that several rows of a tile are joined to is asked for once. ``amplitude`` decides for itself how it batches. Of all rows
+    only those from, to (``of``) are returned where that is given.
     """
     table = build_lookup(alpha, beta, integrals.orbitals)
     of_one_row = most_connected(integrals) * (2 * 8 * alpha.shape[1] + BYTES_OF_A_RESULT)
     tile = max(1, int(budget_mb * 2**20 // of_one_row))
-    found = np.empty(len(alpha), np.complex128)
-    for begin in range(0, len(alpha), tile):
-        rows = slice(begin, begin + tile)
+    first, last = of or (0, len(alpha))
+    found = np.empty(last - first, np.complex128)
+    for begin in range(first, last, tile):
+        rows = slice(begin, min(begin + tile, last))
         joined = connected(integrals, alpha[rows], beta[rows])
         place = places(table, alpha, beta, joined.alpha, joined.beta)
         factor = np.ones(len(place))
@@ -91,7 +94,9 @@ def beyond_the_sample(
             ratio = np.where(factor > 0, np.exp(logs - log_psi[rows][joined.row]), 0.0)
         terms = factor * joined.element * ratio
         many = len(alpha[rows])
-        found[rows] = np.bincount(joined.row, terms.real, many) + 1j * np.bincount(joined.row, terms.imag, many)
+        found[begin - first :][:many] = np.bincount(joined.row, terms.real, many) + 1j * np.bincount(
+            joined.row, terms.imag, many
+        )
     return found
 
 

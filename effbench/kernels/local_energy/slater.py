@@ -20,19 +20,23 @@ from effbench.kernels.local_energy.integrals import ZERO, Integrals
 from effbench.kernels.local_energy.lookup import Lookup, build_lookup, find, may_hold
 
 Array = np.ndarray[Any, Any]
+Rows = tuple[int, int]
 BLOCK = 32
 """Samples that one turn of a thread computes with one set of scratch arrays."""
 
 
-def local_energies(integrals: Integrals, alpha: Array, beta: Array, psi: Array, lookup: Lookup | None = None) -> Array:
+def local_energies(
+    integrals: Integrals, alpha: Array, beta: Array, psi: Array, lookup: Lookup | None = None, rows: Rows | None = None
+) -> Array:
     """Return E_loc complex128 [U], policy *sampled-only*: sum over the sample of H[x, y] psi[y] / psi[x], in Hartree.
 
     ``alpha`` and ``beta`` are uint64 [U, W], all with the integrals' numbers of electrons; ``psi`` complex [U] in any scale.
+    Only the energies of ``rows`` (from, to) are returned where they are given.
     """
     table = lookup if lookup is not None else build_lookup(alpha, beta, integrals.orbitals)
     return _local_energies(
         integrals.core, integrals.one, integrals.two, integrals.singles, integrals.classes,
-        integrals.alpha, integrals.beta, alpha, beta, np.asarray(psi, np.complex128),
+        integrals.alpha, integrals.beta, alpha, beta, np.asarray(psi, np.complex128), *(rows or (0, len(alpha))),
         table.numbers, table.filter, table.alpha_filter, table.beta_filter, table.table,
     )  # fmt: skip
 
@@ -101,12 +105,12 @@ def _doubles_of_one_spin(
 @njit(cache=True, parallel=True)
 def _local_energies(
     core: float, one: Array, two: Array, joined: Array, classes: Array, n_alpha: int, n_beta: int, alpha: Array, beta: Array,
-    psi: Array, numbers: Array, filter_: Array, alpha_filter: Array, beta_filter: Array, table: Array,
+    psi: Array, begin: int, end: int, numbers: Array, filter_: Array, alpha_filter: Array, beta_filter: Array, table: Array,
 ) -> Array:  # pragma: no cover - compiled  # fmt: skip
-    samples, n, words = len(alpha), len(one), alpha.shape[1]
+    n, words = len(one), alpha.shape[1]
     kinds = classes.max() + 1
-    found = np.empty(samples, np.complex128)
-    for block in prange((samples + BLOCK - 1) // BLOCK):
+    found = np.empty(end - begin, np.complex128)
+    for block in prange((end - begin + BLOCK - 1) // BLOCK):
         occ_a, occ_b = np.empty(n, np.int64), np.empty(n, np.int64)
         emp_a, emp_b = np.empty(n, np.int64), np.empty(n, np.int64)
         before_a, before_b = np.empty(n, np.int64), np.empty(n, np.int64)
@@ -117,7 +121,7 @@ def _local_energies(
                   np.empty(most_b), np.empty(most_b, np.uint64), np.empty((most_b, words), np.uint64))  # fmt: skip
         start, order = np.empty(kinds + 1, np.int64), np.empty(most_b, np.int64)
         keys, goal = np.empty(most_b, np.uint64), np.empty(words, np.uint64)
-        for x in range(block * BLOCK, min(samples, (block + 1) * BLOCK)):
+        for x in range(begin + block * BLOCK, min(end, begin + (block + 1) * BLOCK)):
             split(alpha[x], occ_a, emp_a, before_a)
             split(beta[x], occ_b, emp_b, before_b)
             own_a, own_b = np.uint64(0), np.uint64(0)
@@ -157,9 +161,8 @@ def _local_energies(
             for k in range(many_a):
                 kind, key = ours[2][k], own ^ ours[4][k]
                 i, a = ours[0][k], ours[1][k]
-                begin = start[kind + 1]
-                end = start[kind + 2] if kind + 2 <= kinds else many_b
-                for place in range(begin, end):
+                last = start[kind + 2] if kind + 2 <= kinds else many_b
+                for place in range(start[kind + 1], last):
                     if may_hold(filter_, key ^ keys[place]):
                         m = order[place]
                         value = two[i, a, theirs[0][m], theirs[1][m]]
@@ -176,5 +179,5 @@ def _local_energies(
                 two, classes, occ_b[:n_beta], emp_b[: n - n_beta], before_b, numbers[1], own, beta[x], alpha[x], False,
                 alpha, beta, psi, beta_filter, filter_, own_b, table, goal,
             )  # fmt: skip
-            found[x] = total / psi[x]
+            found[x - begin] = total / psi[x]
     return found

@@ -9,6 +9,7 @@ from molecules import random_sample, symmetric
 
 from effbench.kernels.local_energy import ENGINES, local_energies
 from effbench.kernels.local_energy.integrals import random_integrals
+from effbench.kernels.local_energy.policies import Policy
 from effbench.kernels.local_energy.work import Work, work_of
 
 
@@ -52,3 +53,17 @@ def test_strings_that_would_be_summed_count():
     integrals = symmetric(8, 4, 4, 0, irreps=2)
     work = work_of(integrals, comb(8, 4) ** 2)
     assert work.best() == "slater" and replace(work, summed=0).best() == "pauli"
+
+
+@pytest.mark.parametrize("policy", [Policy(), Policy("exact"), Policy("semi-stochastic", least_ha=0.05, draws=3)])
+def test_rows_have_the_energies_that_they_have_among_all(policy):
+    integrals = symmetric(6, 3, 3, 0, irreps=2)
+    alpha, beta, psi = random_sample(integrals, 0.4, 1)
+    for engine in ENGINES:
+        given = {"policy": policy, "amplitude": lambda a, b: np.zeros(len(a), complex), "impl": engine}
+        whole = local_energies(integrals, alpha, beta, np.log(psi), **given).energies
+        for begin, end in ((0, 7), (7, 101), (101, len(alpha)), (5, 5)):
+            part = local_energies(
+                integrals, alpha, beta, np.log(psi), rows=(begin, end), budget_mb=0.05, **given
+            ).energies
+            assert len(part) == end - begin and np.abs(part - whole[begin:end]).max(initial=0) < 1e-12

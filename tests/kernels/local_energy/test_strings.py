@@ -60,7 +60,6 @@ def test_small_coefficients_are_dropped_only_where_asked():
 
 
 LARGE = """
-import resource
 import numpy as np
 from effbench.kernels.local_energy import local_energies
 from effbench.kernels.local_energy.connected import connected
@@ -76,10 +75,13 @@ alpha, beta = joined.alpha[rows], joined.beta[rows]
 logs = np.random.default_rng(1).normal(size=1000) + 0j
 found = [local_energies(integrals, alpha, beta, logs, impl=e).energies for e in ("pauli", "slater", "all-pairs")]
 worst = max(np.abs(one - found[0]).max() for one in found)
-print(len(pauli_strings(integrals)), worst, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+# Not getrusage: its peak is that of the process that started this one, where that was larger.
+peak_kb = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(len(pauli_strings(integrals)), worst, peak_kb / 2**20)
 """
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
 def test_seventy_six_qubits_and_three_million_strings_take_less_than_two_gib():
     done = subprocess.run([sys.executable, "-c", LARGE], capture_output=True, text=True, timeout=200, check=True)
     strings, worst, peak_gib = (float(word) for word in done.stdout.split())
