@@ -76,7 +76,7 @@ def ground_state(integrals: Integrals, alpha: Array, beta: Array) -> tuple[float
     if len(alpha) <= DENSE:
         energies, states = np.linalg.eigh(matrix.toarray())
         return float(energies[0]), states[:, 0]
-    start = np.zeros(len(alpha))
-    start[int(matrix.diagonal().argmin())] = 1.0
+    # One determinant may have another symmetry than the ground state, and then never leads there: C2's lowest does.
+    start = np.random.default_rng(0).normal(size=len(alpha))
     energies, states = eigsh(matrix, 1, which="SA", v0=start, tol=1e-10)
     return float(energies[0]), states[:, 0]
