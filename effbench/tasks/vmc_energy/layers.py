@@ -13,6 +13,11 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from effbench.tasks.vmc_energy.workers import ALONE, Workers
+
+Signals = tuple[torch.Tensor, torch.Tensor]
+"""Of samples: inputs of a layer [U, in] and gradients of its outputs [U, out]."""
+
 
 class MaskedLinear(nn.Linear):
     """A float64 linear layer whose weight is multiplied by ``mask`` bool [out, in]."""
@@ -33,19 +38,19 @@ class MaskedLinear(nn.Linear):
         rows, which = torch.unique(self.mask, dim=0, return_inverse=True)
         return [(torch.nonzero(which == row)[:, 0], torch.nonzero(rows[row])[:, 0]) for row in range(len(rows))]
 
-    def gram(self, x: torch.Tensor, back: torch.Tensor) -> torch.Tensor:
-        """Return this layer's part [U, U] of the Gram matrix from inputs [U, in] and gradients of the outputs [U, out]."""
-        total = x.new_zeros(len(x), len(x))
+    def gram(self, own: Signals, all_: Signals) -> torch.Tensor:
+        """Return this layer's part [U, V] of the Gram matrix between own and all samples."""
+        (x, back), (every_x, every_back) = own, all_
+        total = x.new_zeros(len(x), len(every_x))
         for outputs, inputs in self.groups():
-            deltas, seen = back[:, outputs], x[:, inputs]
-            total += (deltas @ deltas.T) * (seen @ seen.T + 1)
+            total += (back[:, outputs] @ every_back[:, outputs].T) * (x[:, inputs] @ every_x[:, inputs].T + 1)
         return total
 
 
 @contextmanager
-def recorded(module: nn.Module) -> Iterator[dict[MaskedLinear, tuple[torch.Tensor, torch.Tensor]]]:
+def recorded(module: nn.Module) -> Iterator[dict[MaskedLinear, Signals]]:
     """Collect what goes into and out of every ``MaskedLinear`` below ``module``, once each, in the forward passes inside."""
-    seen: dict[MaskedLinear, tuple[torch.Tensor, torch.Tensor]] = {}
+    seen: dict[MaskedLinear, Signals] = {}
 
     def note(layer: nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
         assert isinstance(layer, MaskedLinear) and layer not in seen, "a layer that runs twice has no Gram matrix here"
@@ -59,9 +64,19 @@ def recorded(module: nn.Module) -> Iterator[dict[MaskedLinear, tuple[torch.Tenso
             hook.remove()
 
 
-def gram_matrix(seen: dict[MaskedLinear, tuple[torch.Tensor, torch.Tensor]], value: torch.Tensor) -> torch.Tensor:
-    """Return G [U, U] of the per-sample ``value`` [U] over the recorded layers; each sample's value is its own alone."""
+def gram_matrix(seen: dict[MaskedLinear, Signals], value: torch.Tensor, workers: Workers = ALONE) -> torch.Tensor:
+    """Return G [U, U] of the per-sample ``value`` over the recorded layers; each sample's value is its own alone.
+
+    With several workers ``value`` is that of each one's samples, and G that of all, the same on each.
+    """
     outputs = [output for _, output in seen.values()]
     backs = torch.autograd.grad(value.sum(), outputs, retain_graph=True, allow_unused=True)
-    parts = [layer.gram(x, back) for (layer, (x, _)), back in zip(seen.items(), backs) if back is not None]
-    return torch.stack(parts).sum(0)
+    parts = []
+    for (layer, (x, _)), back in zip(seen.items(), backs):
+        if back is not None:
+            own = (x, back)
+            parts.append(
+                layer.gram(own, own if workers.size == 1 else (workers.gather_tensor(x), workers.gather_tensor(back)))
+            )
+    rows = torch.stack(parts).sum(0)
+    return rows if workers.size == 1 else workers.gather_tensor(rows)

@@ -16,19 +16,20 @@ import torch
 
 from effbench.tasks.vmc_energy.ansatz import Autoregressive
 from effbench.tasks.vmc_energy.layers import gram_matrix, recorded
+from effbench.tasks.vmc_energy.workers import ALONE, Workers
 
 Array = np.ndarray[Any, Any]
 
 
 class Optimiser(Protocol):
-    """Evaluates an ansatz so that it can be changed, then changes it."""
+    """Evaluates an ansatz so that it can be changed, then changes it; with several workers, each its part of the sample."""
 
     def evaluate(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return (log |psi| [U], phi [U]) and keep what ``update`` needs."""
+        """Return (log |psi|, phi) of this worker's determinants and keep what ``update`` needs."""
         ...
 
     def update(self, weights: Array, deviations: Array, step: int) -> None:
-        """Change the parameters from weights [U] that sum to one and D complex [U] in Hartree."""
+        """Change the parameters from weights [U] that sum to one and D complex [U] in Hartree, of the whole sample."""
         ...
 
     def state(self) -> dict[str, torch.Tensor]:
@@ -51,6 +52,7 @@ class Adam:
     rate: float = 1e-2
     decay: float = 0.9995
     clip: float = 5.0
+    workers: Workers = ALONE
     _inner: torch.optim.Adam = field(init=False)
     _values: tuple[torch.Tensor, torch.Tensor] = field(init=False)
 
@@ -72,10 +74,12 @@ class Adam:
         for group in self._inner.param_groups:
             group["lr"] = self.rate * self.decay**step
         self._inner.zero_grad()
-        scaled = 2 * weights * cut
+        begin, end = self.workers.part(len(weights))
+        scaled = (2 * weights * cut)[begin:end]
         (
             torch.from_numpy(scaled.real.copy()) * amplitude + torch.from_numpy(scaled.imag.copy()) * phase
         ).sum().backward()
+        self.workers.add([p.grad for p in self.ansatz.parameters() if p.grad is not None])
         self._inner.step()
 
     def state(self) -> dict[str, torch.Tensor]:
@@ -107,6 +111,7 @@ class MinSR:
     damping: float = 1e-5
     largest_change: float = 0.1
     steps: int = 1000
+    workers: Workers = ALONE
     _values: tuple[torch.Tensor, torch.Tensor] = field(init=False)
     _seen: dict[Any, tuple[torch.Tensor, torch.Tensor]] = field(init=False)
 
@@ -126,7 +131,11 @@ class MinSR:
         changed = sum(float(change) for _, change in parts) ** 0.5
         for parameter in self.ansatz.parameters():
             parameter.grad = None
-        torch.stack([(factor * value).sum() for (factor, _), value in zip(parts, self._values)]).sum().backward()
+        begin, end = self.workers.part(len(weights))
+        torch.stack(
+            [(factor[begin:end] * value).sum() for (factor, _), value in zip(parts, self._values)]
+        ).sum().backward()
+        self.workers.add([p.grad for p in self.ansatz.parameters() if p.grad is not None])
         rate = min(self.rate * max(0.1, 1 - 0.9 * step / self.steps), self.largest_change / max(changed, 1e-300))
         with torch.no_grad():
             for parameter in self.ansatz.parameters():
@@ -137,7 +146,7 @@ class MinSR:
         self, value: torch.Tensor, weights: torch.Tensor, deviations: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return (f [U] with delta = sum_s f_s d value_s, weighted mean square of what delta changes)."""
-        gram, root = gram_matrix(self._seen, value), weights.sqrt()
+        gram, root = gram_matrix(self._seen, value, self.workers), weights.sqrt()
         mean = gram @ weights
         centred = root[:, None] * (gram - mean[:, None] - mean + weights @ mean) * root
         damped = centred.clone()

@@ -18,8 +18,11 @@ from numba import njit
 from effbench.tasks.vmc_energy.ansatz import TOKENS, Autoregressive
 from effbench.tasks.vmc_energy.binomial import binomial, mix
 from effbench.tasks.vmc_energy.settings import MOST_DRAWS
+from effbench.tasks.vmc_energy.workers import ALONE, Workers
 
 Array = np.ndarray[Any, Any]
+PREFIXES = 64
+"""Prefixes per worker, at least, before the tree is split: the more, the more even the parts."""
 
 
 class Drawn(NamedTuple):
@@ -54,9 +57,18 @@ def grow(ansatz: Autoregressive, prefixes: Prefixes) -> Prefixes:
     return Prefixes(tokens, counts[parent, token], keys[parent, token])
 
 
-def sample(ansatz: Autoregressive, draws: int, seed: int) -> Drawn:
-    """Return what ``draws`` independent draws from |psi|^2 would give."""
-    return finish(ansatz, root(draws, seed))
+def sample(ansatz: Autoregressive, draws: int, seed: int, workers: Workers = ALONE) -> Drawn:
+    """Return what ``draws`` independent draws from |psi|^2 would give, on every worker; each walks its subtrees."""
+    prefixes = root(draws, seed)
+    if workers.size == 1:
+        return finish(ansatz, prefixes)
+    while len(prefixes.counts) < PREFIXES * workers.size and prefixes.tokens.shape[1] < ansatz.orbitals:
+        prefixes = grow(ansatz, prefixes)
+    own = finish(ansatz, Prefixes(*(part[workers.rank :: workers.size] for part in prefixes)))
+    tokens, counts = workers.gather(own.tokens.numpy().astype(np.uint8)), workers.gather(own.counts)
+    # The order of a tree walked by one: that of the tokens as words. No letter is zero, since zeros end a word.
+    order = np.argsort((tokens + 1).view(f"S{tokens.shape[1]}")[:, 0], kind="stable")
+    return Drawn(torch.from_numpy(tokens[order].astype(np.int64)), counts[order])
 
 
 def finish(ansatz: Autoregressive, prefixes: Prefixes) -> Drawn:

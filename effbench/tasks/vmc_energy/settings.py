@@ -42,7 +42,13 @@ class Training(StrictParams):
     damping: Annotated[
         float, Field(gt=0, description="Added to minSR's matrix; small ones follow rare determinants.")
     ] = 1e-5
+    evaluation_unique: Annotated[
+        int, Field(ge=2, description="Determinants of the fresh sample that the energy is evaluated on, at most.")
+    ] = 20_000
     temperature_ha: Annotated[float, Field(ge=0, description="Weight of the entropy in the first step; 0: none.")] = 1.0
+    workers: Annotated[
+        int, Field(ge=1, description="Processes that share every step and the threads (torch.distributed).")
+    ] = 1
     cooling: Annotated[float, Field(gt=0, lt=1, description="The temperature's factor per step.")] = 0.99
 
 

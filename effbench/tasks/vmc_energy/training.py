@@ -23,6 +23,7 @@ from effbench.tasks.vmc_energy.ansatz import Autoregressive
 from effbench.tasks.vmc_energy.optimisers import Adam, MinSR, Optimiser
 from effbench.tasks.vmc_energy.sampling import sample
 from effbench.tasks.vmc_energy.settings import Training
+from effbench.tasks.vmc_energy.workers import ALONE, Workers
 
 Array = np.ndarray[Any, Any]
 PARTS = ("sample", "amplitude", "local_energy", "gradient")
@@ -47,13 +48,16 @@ class Trace:
 class Trainer:
     """Trains an ansatz on a molecule; ``step`` may be called beyond the settings' number, ``run`` goes up to it."""
 
-    def __init__(self, ansatz: Autoregressive, integrals: Integrals, settings: Training, seed: int) -> None:
+    def __init__(
+        self, ansatz: Autoregressive, integrals: Integrals, settings: Training, seed: int, workers: Workers = ALONE
+    ) -> None:
         self.ansatz, self.integrals, self.settings, self.seed = ansatz, integrals, settings, seed
+        self.workers = workers
         self.draws, self.done, self.trace = settings.first_draws, 0, Trace()
         self.optimiser: Optimiser = (
-            MinSR(ansatz, settings.rate or 0.05, settings.damping, steps=settings.steps)
+            MinSR(ansatz, settings.rate or 0.05, settings.damping, steps=settings.steps, workers=workers)
             if settings.optimiser == "minsr"
-            else Adam(ansatz, settings.rate or 1e-2)
+            else Adam(ansatz, settings.rate or 1e-2, workers=workers)
         )
         self._good = self._copy()
 
@@ -67,17 +71,18 @@ class Trainer:
     def step(self) -> float:
         """Take one step; return the energy in Hartree that its sample had before it."""
         started = time.perf_counter()
-        drawn = sample(self.ansatz, int(self.draws), self._seed())
+        drawn = sample(self.ansatz, int(self.draws), self._seed(), self.workers)
         alpha, beta = self.ansatz.strings_of(drawn.tokens)
+        rows = self.workers.part(len(drawn.counts))
         at = self._lap("sample", started)
-        amplitude, phase = self.optimiser.evaluate(drawn.tokens)
-        logs = amplitude.detach().numpy() + 1j * phase.detach().numpy()
+        amplitude, phase = self.optimiser.evaluate(drawn.tokens[slice(*rows)])
+        logs = self.workers.gather(amplitude.detach().numpy() + 1j * phase.detach().numpy())
         at = self._lap("amplitude", at)
         if not np.isfinite(logs).all():
             return self._give_up("a log amplitude")
-        local = local_energies(
-            self.integrals, alpha, beta, logs, policy=Policy(self.settings.policy), amplitude=self.ansatz.log_psi
-        ).energies
+        policy, amplitude_of = Policy(self.settings.policy), self.ansatz.log_psi
+        own = local_energies(self.integrals, alpha, beta, logs, policy=policy, amplitude=amplitude_of, rows=rows)
+        local = self.workers.gather(own.energies)
         weights = weights_of(self.settings.policy, drawn.counts, logs)
         energy = complex((weights * local).sum())
         variance = float((weights * np.abs(local - energy) ** 2).sum())

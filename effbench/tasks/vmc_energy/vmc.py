@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+import torch
 
 from effbench.api import PluginError, work_folder
 from effbench.kernels.local_energy.integrals import Integrals
@@ -16,10 +18,9 @@ from effbench.tasks.vmc_energy.evaluation import evaluate
 from effbench.tasks.vmc_energy.settings import Training
 from effbench.tasks.vmc_energy.system import Problem, Solution, Solver
 from effbench.tasks.vmc_energy.training import Trainer
+from effbench.tasks.vmc_energy.workers import Workers, run_together
 
 EVALUATION_DRAWS = 1e12
-MOST_UNIQUE = 20_000
-"""Determinants of the evaluation, at most; it draws less where more would come."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +36,26 @@ class VariationalMonteCarlo(Solver):
         In a run, training goes on from the checkpoint that a killed one left in the cell's folder. Raises ``PluginError``
         where an energy was not finite: the last good parameters stand in the checkpoint.
         """
-        trainer = Trainer(self.make(problem.integrals, seed), problem.integrals, self.training, seed)
+        found = run_together(partial(self._solve, problem, seed), self.training.workers, torch.get_num_threads())
+        assert isinstance(found, Solution)
+        return found
+
+    def _solve(self, problem: Problem, seed: int, workers: Workers) -> Solution | None:
+        """Train on every worker, and evaluate on the first."""
+        trainer = Trainer(self.make(problem.integrals, seed), problem.integrals, self.training, seed, workers)
         folder = work_folder()
         checkpoint = None if folder is None else Checkpoint(folder / f"{problem.name}-{seed}.safetensors", problem.name)
         if checkpoint is not None:
             checkpoint.resume(trainer)
-        trace = trainer.run() if checkpoint is None else trainer.run(checkpoint)
+        is_first = workers.rank == 0
+        trace = trainer.run() if checkpoint is None or not is_first else trainer.run(checkpoint)
         if trace.stopped:
             kept = "" if checkpoint is None else f" in {checkpoint.path}"
             raise PluginError(f"{problem.name}: training stopped: {trace.stopped}{kept}")
-        found = evaluate(trainer.ansatz, problem.integrals, EVALUATION_DRAWS, _evaluation_seed(seed), MOST_UNIQUE)
+        if not is_first:
+            return None
+        most = self.training.evaluation_unique
+        found = evaluate(trainer.ansatz, problem.integrals, EVALUATION_DRAWS, _evaluation_seed(seed), most)
         if checkpoint is not None:
             checkpoint.path.unlink(missing_ok=True)
         return Solution(
@@ -53,7 +64,7 @@ class VariationalMonteCarlo(Solver):
         )  # fmt: skip
 
     def step(self, problem: Problem, seed: int) -> Callable[[], float]:
-        """Return the first step of training; every call takes it from the same parameters, so that all do the same."""
+        """Return the first step of training by one worker; every call takes it from the same parameters."""
         start = self.make(problem.integrals, seed)
         return lambda: Trainer(copy.deepcopy(start), problem.integrals, self.training, seed).step()
 
