@@ -36,6 +36,7 @@ class Made(Autoregressive):
         of_input = torch.arange(n).repeat_interleave(2)
         of_hidden = torch.arange(width) % max(1, n - 1)
         of_output = torch.arange(n).repeat_interleave(TOKENS)
+        self._degrees = of_hidden
         degrees, masks = of_input, []
         for _ in range(depth):
             masks.append(of_hidden[:, None] >= degrees[None])
@@ -60,6 +61,22 @@ class Made(Autoregressive):
     def logits(self, tokens: torch.Tensor) -> torch.Tensor:
         """Return [U, n, 4]."""
         return _through(self.amplitude, self._inputs(tokens)).reshape(len(tokens), self.orbitals, TOKENS)
+
+    def logits_at(self, prefix: torch.Tensor) -> torch.Tensor:
+        """Return [U, 4], through the units that the next orbital can see and no others."""
+        k = prefix.shape[1]
+        signs: torch.Tensor = self.signs
+        x = signs[prefix].reshape(len(prefix), -1)
+        columns, units = torch.arange(2 * k), torch.nonzero(self._degrees < k)[:, 0]
+        outputs = torch.arange(TOKENS * k, TOKENS * (k + 1))
+        for layer in self.amplitude:
+            is_last = layer is self.amplitude[-1]
+            rows = outputs if is_last else units
+            weight = (layer.weight[rows] * layer.mask[rows])[:, columns]
+            x = nn.functional.linear(x, weight, layer.bias[rows])
+            x = x if is_last else torch.tanh(x)
+            columns = rows
+        return x
 
     def phases(self, tokens: torch.Tensor) -> torch.Tensor:
         """Return phi [U] in radians."""

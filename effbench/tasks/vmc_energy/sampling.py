@@ -21,7 +21,7 @@ from effbench.tasks.vmc_energy.settings import MOST_DRAWS
 from effbench.tasks.vmc_energy.workers import ALONE, Workers
 
 Array = np.ndarray[Any, Any]
-PREFIXES = 64
+PREFIXES = 256
 """Prefixes per worker, at least, before the tree is split: the more, the more even the parts."""
 
 
@@ -64,7 +64,9 @@ def sample(ansatz: Autoregressive, draws: int, seed: int, workers: Workers = ALO
         return finish(ansatz, prefixes)
     while len(prefixes.counts) < PREFIXES * workers.size and prefixes.tokens.shape[1] < ansatz.orbitals:
         prefixes = grow(ansatz, prefixes)
-    own = finish(ansatz, Prefixes(*(part[workers.rank :: workers.size] for part in prefixes)))
+    # The more often a prefix was drawn, the more determinants lie below it: everybody gets some of each kind.
+    dealt = np.argsort(-prefixes.counts, kind="stable")[workers.rank :: workers.size]
+    own = finish(ansatz, Prefixes(*(part[dealt] for part in prefixes)))
     tokens, counts = workers.gather(own.tokens.numpy().astype(np.uint8)), workers.gather(own.counts)
     # The order of a tree walked by one: that of the tokens as words. No letter is zero, since zeros end a word.
     order = np.argsort((tokens + 1).view(f"S{tokens.shape[1]}")[:, 0], kind="stable")
