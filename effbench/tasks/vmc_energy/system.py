@@ -31,17 +31,20 @@ class Solution:
     """What a solver found. Energies in Hartree, times in seconds of wall clock since it was given the problem.
 
     ``curve_s`` and ``curve_ha`` [T] say which energy was known when (a deterministic solver: one point). ``parts_s`` splits
-    the time of the steps, ``diagonal_ha`` is the lowest energy within the determinants that were sampled.
+    the time of the steps, ``diagonal_ha`` is the lowest energy within the determinants that were sampled. Markov chains have
+    a split ``r_hat`` and an autocorrelation time in records; their standard error knows it, and is None where none can.
     """
 
     energy_ha: float
     curve_s: tuple[float, ...]
     curve_ha: tuple[float, ...]
-    standard_error_ha: float = 0.0
+    standard_error_ha: float | None = 0.0
     diagonal_ha: float | None = None
     determinants: int | None = None
     steps: int = 0
     parts_s: dict[str, float] = field(default_factory=dict)
+    r_hat: float | None = None
+    autocorrelation: float | None = None
 
 
 class Solver(ABC):

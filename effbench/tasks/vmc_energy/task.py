@@ -41,7 +41,18 @@ class VmcEnergy(Task):
             undefined="unsupported",
         ),
         _lower("energy_ha", "Ha", "the energy itself; over several molecules the mean, which says little"),
-        _lower("standard_error_mha", "mHa", "standard error of that mean, from its own sample; 0 without drawing"),
+        _lower(
+            "standard_error_mha", "mHa", "standard error of that mean, chains' memory included; 0 without drawing",
+            undefined="unsupported",
+        ),
+        _lower(
+            "r_hat", "", "split R-hat of Markov chains, rank-normalised; far above 1 where they disagree",
+            undefined="unsupported",
+        ),
+        _lower(
+            "autocorrelation_time", "", "records of a Markov chain that are worth one independent one",
+            undefined="unsupported",
+        ),
         Metric(
             "correlation_percent", "%", higher_is_better=True,
             description="part of the energy between Hartree-Fock and full CI that was found", undefined="unsupported",
@@ -107,9 +118,11 @@ class VmcEnergy(Task):
         found = system.solver.solve(self.problem(sample), noise_seed(sample.id, seed))
         return {
             "energy_ha": np.array([found.energy_ha]),
-            "standard_error_ha": np.array([found.standard_error_ha]),
-            "diagonal_ha": UNKNOWN if found.diagonal_ha is None else np.array([found.diagonal_ha]),
-            "determinants": UNKNOWN if found.determinants is None else np.array([found.determinants], np.float64),
+            "standard_error_ha": _known(found.standard_error_ha),
+            "r_hat": _known(found.r_hat),
+            "autocorrelation": _known(found.autocorrelation),
+            "diagonal_ha": _known(found.diagonal_ha),
+            "determinants": _known(found.determinants),
             "steps": np.array([found.steps]),
             "curve_ha": np.array(found.curve_ha),
             "curve_s": np.array(found.curve_s),
@@ -146,6 +159,10 @@ def _data(given: Given) -> str:
     return given if isinstance(given, str) else given.model_dump_json()
 
 
+def _known(number: float | None) -> Array:
+    return UNKNOWN if number is None else np.array([number], np.float64)
+
+
 def _only(array: Array) -> float:
     return float(array[0]) if len(array) else float("nan")
 
@@ -173,7 +190,9 @@ def _row(output: Output, problem: Problem) -> dict[str, float]:
     return {
         "energy_ha": energy,
         "energy_error_mha": round(1e3 * (energy - exact), DECIMALS),
-        "standard_error_mha": 1e3 * float(output["standard_error_ha"][0]),
+        "standard_error_mha": 1e3 * _only(output["standard_error_ha"]),
+        "r_hat": _only(output["r_hat"]),
+        "autocorrelation_time": _only(output["autocorrelation"]),
         "correlation_percent": round(100 * (known.hf - energy) / (known.hf - exact), DECIMALS),
         "diagonal_error_mha": round(1e3 * (_only(output["diagonal_ha"]) - exact), DECIMALS),
         "determinants": _only(output["determinants"]),
