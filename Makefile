@@ -7,7 +7,7 @@ OPTIMUM_VENV ?= .venv-optimum
 VMC_PEERS_VENV ?= .venv-vmc-peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-slow test-install lint fmt types docs readme self bench-overhead bench-timing zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc bench-vmc board clean
+.PHONY: help setup quickstart test test-slow test-install lint fmt types docs readme self bench-overhead bench-timing zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-n2 vmc-kernels bench-vmc board clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -101,9 +101,20 @@ vmc: setup  ## run suites/vmc.yaml (PySCF included) and put its table into docs/
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[vmc]"
 	$(BIN)/effbench run suites/vmc.yaml --store $(RESULTS)/vmc
 	$(BIN)/python docs/readme_table.py $(RESULTS)/vmc --page docs/vmc.md --section energies
+	$(BIN)/effbench report $(RESULTS)/vmc --curves --out docs/img/vmc-curves.png >/dev/null
+
+vmc-n2: setup  ## run suites/vmc-n2.yaml (N2 pulled apart) and draw docs/img/n2-curve.png (a quarter of an hour)
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[vmc]"
+	$(BIN)/effbench run suites/vmc-n2.yaml --store $(RESULTS)/vmc-n2
+	$(BIN)/python docs/n2_curve.py $(RESULTS)/vmc-n2
+
+vmc-kernels: setup  ## run suites/vmc-kernels.yaml and put its table into docs/vmc.md (minutes)
+	$(BIN)/effbench run suites/vmc-kernels.yaml --store $(RESULTS)/vmc-kernels
+	$(BIN)/python docs/readme_table.py $(RESULTS)/vmc-kernels --page docs/vmc.md --section kernels
 
 bench-vmc: setup $(VMC_PEERS_VENV)/.installed  ## time the local-energy engines beside PySCF, NetKet and OpenFermion; writes docs/vmc.md
 	PYTHONPATH=tests $(BIN)/python -m bench_vmc --peer-python $(VMC_PEERS_VENV)/bin/python --page docs/vmc.md
+	PYTHONPATH=tests $(BIN)/python -m bench_vmc.scaling --page docs/vmc.md
 
 $(VMC_PEERS_VENV)/.installed: constraints-vmc-peers.txt
 	$(PYTHON) -m venv $(VMC_PEERS_VENV)

@@ -44,7 +44,7 @@ from numba.cuda import dispatcher
 from effbench.kernels.local_energy.gpu import energies
 real, number, word = types.float64, types.int64, types.uint64
 of = [(real, 2), (real, 4), *[(number, 2)] * 6, (word, 2), (word, 2), (real, 1), (real, 1), (word, 2), (word, 1), (word, 1),
-      (number, 1), (real, 2)]
+      (types.int32, 1), (real, 2)]
 arguments = tuple(types.Array(kind, axes, "C") for kind, axes in of)
 capability = tuple(map(int, sys.argv[1]))
 # Device functions ask the card that is there what it can do; there is none, so the one that is meant answers.

@@ -1,0 +1,66 @@
+"""The task ``local-energy`` and its engines keep the contract; samples are what they say; bad names are refused."""
+
+import numpy as np
+import pytest
+
+from effbench.api import PluginError
+from effbench.tasks.local_energy.clouds import cloud, integrals_of
+from effbench.tasks.local_energy.system import EngineSystem
+from effbench.tasks.local_energy.task import LocalEnergy
+from effbench.testing import check_method, check_task
+from effbench_baselines.local_energy_engine.method import LocalEnergyEngine
+
+SMALL = LocalEnergy.Params(molecule="h2o", determinants=150)
+
+
+@pytest.mark.timeout(300)
+def test_the_task_and_its_methods_keep_the_contract():
+    check_task(LocalEnergy, SMALL)
+    for engine in ("all-pairs", "slater", "pauli"):
+        check_method(
+            LocalEnergyEngine, task=LocalEnergy(SMALL), params=LocalEnergyEngine.Params(engine=engine), rtol=1e-9
+        )
+
+
+@pytest.mark.parametrize("molecule", ["h2o", "random-8-3-4", "random-70-3-2"])
+def test_engines_agree_with_the_reference_and_a_wrong_one_would_not(molecule):
+    task = LocalEnergy(LocalEnergy.Params(molecule=molecule, determinants=80))
+    batch = task.samples("evaluation")
+    known = task.run(EngineSystem(), batch, 0)
+    for engine in ("all-pairs", "slater", "pauli"):
+        if molecule == "random-70-3-2" and engine == "pauli":
+            continue  # a table of 36 million strings
+        scores = task.score(task.run(EngineSystem(engine), batch, 0), batch, known)
+        assert scores.scalars["largest_difference_ha"][0] < 1e-11
+    wrong = [{"energies": output["energies"] + 1e-6 * np.abs(output["energies"]).max()} for output in known]
+    assert task.score(wrong, batch, known).scalars["largest_difference_ha"][0] > 1e-7
+    assert np.isnan(task.score(known, batch, None).scalars["largest_difference_ha"][0])
+
+
+def test_a_sample_has_no_repetitions_and_the_electrons_of_the_molecule():
+    integrals = integrals_of("random-66-4-3")
+    alpha, beta = cloud(integrals, 500, 0)
+    assert alpha.shape == beta.shape == (500, 2)
+    assert (np.bitwise_count(alpha).sum(1) == 4).all() and (np.bitwise_count(beta).sum(1) == 3).all()
+    assert len(np.unique(np.concatenate([alpha, beta], axis=1), axis=0)) == 500
+    assert alpha[0].tolist() == [15, 0] and beta[0].tolist() == [7, 0]
+    assert np.array_equal(cloud(integrals, 500, 0)[0], alpha) and not np.array_equal(cloud(integrals, 500, 1)[0], alpha)
+
+
+@pytest.mark.parametrize(
+    ("molecule", "message"),
+    [
+        ("li20", "no frozen molecule 'li20'; did you mean 'li2o'"),
+        ("random-90-3-3", "with 2 to 80 orbitals"),
+        ("random-4-5-1", "no more electrons of a spin"),
+        ("random-4-0-0", "want random-ORBITALS-ALPHA-BETA"),
+    ],
+)
+def test_a_molecule_that_cannot_be_had_is_refused(molecule, message):
+    with pytest.raises(PluginError, match=message):
+        LocalEnergy(LocalEnergy.Params(molecule=molecule)).check()
+
+
+def test_more_determinants_than_there_are_is_refused():
+    with pytest.raises(PluginError, match="5 determinants asked for, and the sector has 4"):
+        cloud(integrals_of("h2"), 5, 0)
