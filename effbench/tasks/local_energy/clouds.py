@@ -42,7 +42,8 @@ def integrals_of(name: str) -> Integrals:
     found = SYNTHETIC.fullmatch(name)
     if found is None:
         return frozen_integrals(name)
-    return random_integrals(*map(int, found.groups()), seed=0)
+    orbitals, alpha, beta = map(int, found.groups())
+    return random_integrals(orbitals, alpha, beta, seed=0)
 
 
 def cloud(integrals: Integrals, size: int, seed: int) -> tuple[Array, Array]:
