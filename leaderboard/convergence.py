@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from effbench.report.columns import Column, has_several_places
-from effbench.report.curve_panels import colours_of
+from effbench.report.curve_panels import looks_of
 from effbench.report.curves import CurvePicture, curve_columns, curve_pictures
 from effbench.report.panel import INK, axis_title
 from effbench.report.summarise import Workload
@@ -59,16 +59,17 @@ def _pictures(key: tuple[tuple[str, str], ...], _workload: Workload, metric: str
 
 def figure_of(picture: CurvePicture) -> go.Figure:
     """Return the plotly figure of a picture that has curves."""
-    figure, colours = go.Figure(), colours_of([picture])
+    figure, looks = go.Figure(), looks_of([picture])
     unit = picture.column.unit
     begin, end = picture.span_s
     for curve in picture.curves:
-        colour, is_point = colours[curve.name], len(curve.values) == 1
+        (colour, is_dashed), is_point = looks[curve.name], len(curve.values) == 1
+        dash = "dot" if is_point else "dash" if is_dashed else "solid"
         figure.add_scatter(
             x=[*curve.seconds, *([end] if is_point else [])],
             y=[*curve.values, *(curve.values if is_point else [])],
             mode="lines+markers" if is_point else "lines",
-            line={"color": colour, "width": 1 if is_point else 2, "dash": "dot" if is_point else "solid"},
+            line={"color": colour, "width": 1 if is_point else 2, "dash": dash},
             marker={"symbol": ["x", "line-ew"], "size": [10, 0], "color": colour},
             name=curve.name,
             hovertemplate=f"<b>{curve.name}</b><br>%{{y:.6g}} {unit}<br>after %{{x:.4g}} s<extra></extra>",

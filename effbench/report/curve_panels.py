@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from effbench.report.curves import Curve, CurvePicture
 from effbench.report.panel import INK
@@ -15,13 +15,20 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 """Okabe and Ito's colours, which colour-blind readers tell apart."""
 
 
-def colours_of(pictures: Sequence[CurvePicture]) -> dict[str, str]:
-    """Return a colour per method, the same in every panel."""
+class Look(NamedTuple):
+    """How a method's line is drawn; dashed where all colours are taken."""
+
+    colour: str
+    is_dashed: bool
+
+
+def looks_of(pictures: Sequence[CurvePicture]) -> dict[str, Look]:
+    """Return a look per method, the same in every panel."""
     names = list(dict.fromkeys(curve.name for picture in pictures for curve in picture.curves))
-    return {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(names)}
+    return {name: Look(PALETTE[place % len(PALETTE)], place >= len(PALETTE)) for place, name in enumerate(names)}
 
 
-def draw_curves(axes: Axes, picture: CurvePicture, colours: dict[str, str]) -> None:
+def draw_curves(axes: Axes, picture: CurvePicture, looks: dict[str, Look]) -> None:
     """Draw one panel; what needs no steps is a cross and a dotted line from when it was there."""
     axes.set_title(picture.heading, loc="left", pad=8, parse_math=False)
     unit = f" ({picture.column.unit})" if picture.column.unit else ""
@@ -33,16 +40,18 @@ def draw_curves(axes: Axes, picture: CurvePicture, colours: dict[str, str]) -> N
     if picture.curves:
         axes.set_xlim(*picture.span_s)
     for curve in picture.curves:
-        _draw(axes, curve, colours[curve.name], axes.get_xlim()[1])
+        _draw(axes, curve, looks[curve.name], axes.get_xlim()[1])
     if picture.goal is not None:
         axes.axhline(picture.goal, color=INK, lw=0.8, ls="--", zorder=1)
         axes.text(0.01, picture.goal, picture.goal_text, transform=axes.get_yaxis_transform(), ha="left", va="bottom",
                   fontsize=7.5, color=INK, parse_math=False)  # fmt: skip
 
 
-def _draw(axes: Axes, curve: Curve, colour: str, end: float) -> None:
+def _draw(axes: Axes, curve: Curve, look: Look, end: float) -> None:
+    colour = look.colour
     if len(curve.values) == 1:
         axes.plot([curve.seconds[0], end], [curve.values[0]] * 2, color=colour, lw=0.9, ls=":", zorder=2)
         axes.plot(curve.seconds, curve.values, "x", color=colour, markersize=6, zorder=3, label=curve.name)
     else:
-        axes.plot(curve.seconds, curve.values, color=colour, lw=1.5, zorder=4, label=curve.name)
+        style = (0, (5, 2)) if look.is_dashed else "solid"
+        axes.plot(curve.seconds, curve.values, color=colour, lw=1.5, ls=style, zorder=4, label=curve.name)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from effbench.errors import BadInput, nearest
 from effbench.report.caption import level_text
-from effbench.report.curve_panels import colours_of, draw_curves
+from effbench.report.curve_panels import looks_of, draw_curves
 from effbench.report.curves import CurvePicture
 from effbench.report.panel import BEHIND, FRONT, INK, MARKER_SIZE, REFERENCE, draw_names, draw_panel
 from effbench.report.pareto import Picture
@@ -70,11 +70,11 @@ def draw(pictures: Sequence[Picture], kind: str) -> bytes:
 
 def draw_all_curves(pictures: Sequence[CurvePicture], kind: str) -> bytes:
     """Return the panels of curves as a file of that kind (svg, png, pdf)."""
-    colours = colours_of(pictures)
+    looks = looks_of(pictures)
     with _style():
         figure, panels = _panels(len(pictures))
         for axes, picture in zip(panels, pictures):
-            draw_curves(axes, picture, colours)
+            draw_curves(axes, picture, looks)
         shown = [axes.get_legend_handles_labels() for axes in panels]
         handles = {label: handle for found in shown for handle, label in zip(*found)}
         if handles:

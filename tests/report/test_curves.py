@@ -8,6 +8,7 @@ import pytest
 
 from effbench.cli.report import report
 from effbench.errors import BadInput
+from effbench.report.curve_panels import looks_of
 from effbench.report.curves import ABSENT, BELOW, curve_columns, curve_pictures
 from effbench.report.figures import draw_all_curves
 from effbench.report.summarise import Workload, summarise
@@ -71,6 +72,12 @@ def test_times_of_two_machines_are_not_drawn_together(make: Any, tmp_path: Path)
     second = second._replace(cell=make.cell("b", list(second.cell.numbers), 1, machine="bb" * 6, seeds=(0,)))
     (found,) = summarise(make.raw_store(tmp_path, first, second)).workloads
     assert curve_columns(found) and curve_pictures(found) == ()
+
+
+def test_methods_beyond_the_colours_are_dashed(make: Any, tmp_path: Path) -> None:
+    members = [member(make, f"m{place}", place, [9 / STEPS, 9 / STEPS], [STEPS, STEPS]) for place in range(10)]
+    looks = looks_of(curve_pictures(summarise(make.raw_store(tmp_path, *members)).workloads[0]))
+    assert len(set(looks.values())) == 10 and [look.is_dashed for look in looks.values()] == [False] * 8 + [True] * 2
 
 
 def test_they_draw_the_same_each_time_and_go_beside_the_store(
