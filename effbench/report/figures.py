@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from effbench.errors import BadInput, nearest
 from effbench.report.caption import level_text
-from effbench.report.curve_panels import looks_of, draw_curves
+from effbench.report.curve_panels import draw_curves, looks_of
 from effbench.report.curves import CurvePicture
 from effbench.report.panel import BEHIND, FRONT, INK, MARKER_SIZE, REFERENCE, draw_names, draw_panel
 from effbench.report.pareto import Picture
