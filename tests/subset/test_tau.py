@@ -41,5 +41,6 @@ def test_compiled_and_torch_equal_the_reference_to_the_last_bit(margin, size):
     sets = np.stack([rng.choice(60, size, replace=False) for _ in range(200)])
     expected = taus_reference(columns, truth, sets, margin)
     assert (taus(columns, truth, sets, margin) == expected).all()
-    assert np.abs(taus_torch(columns, truth, sets, margin).numpy() - expected).max() <= 2e-16
+    # torch's vectorised square root and quotient round as the processor does: one epsilon apart on some, nothing on others.
+    assert np.abs(taus_torch(columns, truth, sets, margin).numpy() - expected).max() <= np.finfo(np.float64).eps
     assert len(set(expected)) > 20
