@@ -97,7 +97,7 @@ zoo-emoji-turbo: zoo-emoji-pixart  ## train zoo:emoji-turbo, teacher and student
 flasheval: setup  ## the study of condensed subsets, into docs/flasheval.md (DATA=<folder with FlashEval's scores>)
 	$(BIN)/python -m effbench.subset.study $(if $(DATA),--data $(DATA))
 
-vmc: setup  ## run suites/vmc.yaml (PySCF included) and put its table into docs/vmc.md (a quarter of an hour)
+vmc: setup  ## run suites/vmc.yaml (PySCF included) and put its table and curves into docs/vmc.md (forty minutes)
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[vmc]"
 	$(BIN)/effbench run suites/vmc.yaml --store $(RESULTS)/vmc
 	$(BIN)/python docs/readme_table.py $(RESULTS)/vmc --page docs/vmc.md --section energies

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
 from effbench.api import Artifact, Method
-from effbench.tasks.vmc_energy.settings import NeuralState, Orbitals
+from effbench.tasks.vmc_energy.settings import NeuralState
 from effbench.tasks.vmc_energy.system import SolverSystem
-
-if TYPE_CHECKING:
-    from effbench.kernels.local_energy.integrals import Integrals
-    from effbench.tasks.vmc_energy.ansatz import Autoregressive
 
 
 class NqsMade(Method):
@@ -33,16 +28,7 @@ class NqsMade(Method):
 
     def apply(self, system: SolverSystem, artifact: Artifact) -> SolverSystem:
         """Return a solver that trains this network."""
-        from effbench.tasks.vmc_energy.vmc import VariationalMonteCarlo
+        from effbench.tasks.vmc_energy.vmc import trained
+        from effbench_baselines.nqs_made.made import Made
 
-        training, orbitals, network = self.params.parts()
-        return SolverSystem(VariationalMonteCarlo(partial(_made, orbitals=orbitals, network=network), training))
-
-
-def _made(integrals: Integrals, seed: int, *, orbitals: Orbitals, network: dict[str, Any]) -> Autoregressive:
-    from effbench.tasks.vmc_energy.orders import order_of
-    from effbench.tasks.vmc_energy.symmetry import parities
-    from effbench_baselines.nqs_made.made import Made
-
-    labels = parities(integrals) if orbitals.symmetry == "point-group" else None
-    return Made(integrals, order_of(orbitals.order, integrals), seed, labels=labels, **network)
+        return SolverSystem(trained(Made, self.params))

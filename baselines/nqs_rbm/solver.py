@@ -13,17 +13,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from effbench.api import PluginError
 from effbench.kernels.local_energy import local_energies
 from effbench.kernels.local_energy.integrals import Integrals
 from effbench.kernels.local_energy.policies import Policy
 from effbench.stats.series import mean_with_error, r_hat
 from effbench.tasks.vmc_energy.evaluation import diagonalise
 from effbench.tasks.vmc_energy.system import Problem, Solution, Solver
+from effbench.tasks.vmc_energy.training import PARTS
 from effbench_baselines.nqs_rbm.metropolis import start, walk
 from effbench_baselines.nqs_rbm.rbm import Rbm
 
 Array = np.ndarray[Any, Any]
-PARTS = ("sample", "amplitude", "local_energy", "gradient")
 LONGER = 20
 """How many times the records of a step the evaluation takes."""
 
@@ -44,7 +45,7 @@ class _Unique(NamedTuple):
 
 @dataclass(frozen=True)
 class MetropolisRbm(Solver):
-    """Trains an RBM of ``alpha`` hidden units per spin orbital."""
+    """Trains an RBM of ``density`` hidden units per spin orbital; the other fields are those of ``NqsRbm.Params``."""
 
     steps: int
     chains: int
@@ -56,22 +57,31 @@ class MetropolisRbm(Solver):
     power: float = 1.0
 
     def solve(self, problem: Problem, seed: int) -> Solution:
-        """Return the energy of a long run of the chains after training, its error corrected for their memory."""
+        """Return the energy of a long run of the chains after training, its error corrected for their memory.
+
+        Raises ``PluginError`` where psi or an energy is not finite any more.
+        """
         integrals, started = problem.integrals, time.perf_counter()
         rbm = Rbm(integrals, seed, max(1, round(self.density * 2 * integrals.orbitals)), self.hf_bias)
         chains = start(self.chains, integrals.orbitals, integrals.alpha, integrals.beta, seed)
         thin, parts = 2 * integrals.orbitals, dict.fromkeys(PARTS, 0.0)
         seconds, energies = [], []
-        for _ in range(self.steps):
+        for step in range(self.steps):
             at = time.perf_counter()
             unique = _distinct(walk(rbm, chains, self.records, thin, self.power))
             at = _lap(parts, "sample", at)
             x = rbm.signs_of(unique.alpha, unique.beta)
             logs, inner = rbm.of_signs(x), rbm.derivatives(x)
+            if not np.isfinite(logs).all():
+                raise PluginError(f"{problem.name}: training stopped: psi of step {step} is not finite; lower the rate")
             shares = unique.shares(logs, self.power)
             at = _lap(parts, "amplitude", at)
             local = _local(integrals, rbm, unique, logs)
             energies.append(float((shares * local).sum().real))
+            if not np.isfinite(energies[-1]):
+                raise PluginError(
+                    f"{problem.name}: training stopped: the energy of step {step} is not finite; lower the rate"
+                )
             at = _lap(parts, "local_energy", at)
             rbm.change(-self.rate * _reconfiguration(shares, inner, local, self.damping))
             _lap(parts, "gradient", at)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from effbench.api import Artifact, Method, PluginError
-from effbench.tasks.vmc_energy.settings import NeuralState, Orbitals
+from effbench.tasks.vmc_energy.settings import NeuralState
 from effbench.tasks.vmc_energy.system import SolverSystem
-
-if TYPE_CHECKING:
-    from effbench.kernels.local_energy.integrals import Integrals
-    from effbench.tasks.vmc_energy.ansatz import Autoregressive
 
 
 class NqsTransformer(Method):
@@ -28,7 +23,7 @@ class NqsTransformer(Method):
         optimiser: Literal["adam"] = Field(
             "adam", description="minSR's Gram matrix is made for layers that see a sample once."
         )
-        rate: Annotated[float | None, Field(gt=0, description="Learning rate; null: 0.003.")] = None
+        rate: Annotated[float, Field(gt=0, description="Learning rate.")] = 3e-3
         width: Annotated[int, Field(ge=1, description="Width of the stream.")] = 32
         heads: Annotated[int, Field(ge=1, description="Heads of attention; they divide the width.")] = 4
         layers: Annotated[int, Field(ge=1, description="Blocks of attention and perceptron.")] = 2
@@ -38,25 +33,12 @@ class NqsTransformer(Method):
 
     def apply(self, system: SolverSystem, artifact: Artifact) -> SolverSystem:
         """Return a solver that trains this network; raise ``PluginError`` where its heads do not divide its width."""
-        from effbench.tasks.vmc_energy.vmc import VariationalMonteCarlo
+        from effbench.tasks.vmc_energy.vmc import trained
+        from effbench_baselines.nqs_transformer.transformer import Transformer
 
         if self.params.width % self.params.heads:
             raise PluginError(
                 f"nqs-transformer: width {self.params.width} cannot be split over {self.params.heads} heads; "
                 f"choose a multiple of {self.params.heads}"
             )
-        training, orbitals, network = self.params.parts()
-        training = training.model_copy(update={"rate": training.rate or RATE})
-        return SolverSystem(VariationalMonteCarlo(partial(_made, orbitals=orbitals, network=network), training))
-
-
-RATE = 3e-3
-
-
-def _made(integrals: Integrals, seed: int, *, orbitals: Orbitals, network: dict[str, Any]) -> Autoregressive:
-    from effbench.tasks.vmc_energy.orders import order_of
-    from effbench.tasks.vmc_energy.symmetry import parities
-    from effbench_baselines.nqs_transformer.transformer import Transformer
-
-    labels = parities(integrals) if orbitals.symmetry == "point-group" else None
-    return Transformer(integrals, order_of(orbitals.order, integrals), seed, labels=labels, **network)
+        return SolverSystem(trained(Transformer, self.params))

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,9 @@ from effbench.kernels.local_energy.integrals import Integrals
 from effbench.tasks.vmc_energy.ansatz import Autoregressive
 from effbench.tasks.vmc_energy.checkpoint import Checkpoint
 from effbench.tasks.vmc_energy.evaluation import evaluate
-from effbench.tasks.vmc_energy.settings import Training
+from effbench.tasks.vmc_energy.orders import order_of
+from effbench.tasks.vmc_energy.settings import NeuralState, Orbitals, Training
+from effbench.tasks.vmc_energy.symmetry import parities
 from effbench.tasks.vmc_energy.system import Problem, Solution, Solver
 from effbench.tasks.vmc_energy.training import Trainer
 from effbench.tasks.vmc_energy.workers import Workers, run_together
@@ -67,6 +70,19 @@ class VariationalMonteCarlo(Solver):
         """Return the first step of training by one worker; every call takes it from the same parameters."""
         start = self.make(problem.integrals, seed)
         return lambda: Trainer(copy.deepcopy(start), problem.integrals, self.training, seed).step()
+
+
+def trained(network: Callable[..., Autoregressive], params: NeuralState) -> VariationalMonteCarlo:
+    """Return the solver that trains ``network(integrals, order, seed, labels=..., **sizes)`` as a method's parameters say."""
+    training, orbitals, sizes = params.parts()
+    return VariationalMonteCarlo(partial(_make, network, orbitals, sizes), training)
+
+
+def _make(
+    network: Callable[..., Autoregressive], orbitals: Orbitals, sizes: dict[str, Any], integrals: Integrals, seed: int
+) -> Autoregressive:
+    labels = parities(integrals) if orbitals.symmetry == "point-group" else None
+    return network(integrals, order_of(orbitals.order, integrals), seed, labels=labels, **sizes)
 
 
 def _evaluation_seed(seed: int) -> int:
