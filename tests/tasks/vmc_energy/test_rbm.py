@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from effbench.api import PluginError
 from effbench.kernels.local_energy import local_energies
 from effbench.kernels.local_energy.determinants import sector, unpack
 from effbench.kernels.local_energy.integrals import random_integrals
@@ -114,3 +115,12 @@ def test_the_reweighted_mean_is_unbiased():
     weights = np.exp(2 * (logs.real - logs.real.max()))
     exact = (weights * local_energies(integrals, alpha, beta, logs).energies).sum().real / weights.sum()
     assert abs(found.energy_ha - exact) < 5 * found.standard_error_ha < 0.05
+
+
+def test_a_training_that_diverges_says_so():
+    settings = NqsRbm.Params(steps=50, chains=4, records=20, rate=1e6).model_dump()
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(PluginError, match=r"lih: training stopped: .* of step \d+ is not finite"),
+    ):
+        MetropolisRbm(**settings).solve(load_problem("lih"), 0)
