@@ -3,8 +3,8 @@
 Most of them move one electron of each spin: the outer product of the alpha singles with the beta singles. Three tests spare
 nearly all look-ups, each cheaper than the next: (1) the integral (ia|jb) is zero for reasons of symmetry, found from the
 integrals' own pattern, so only singles of one *class* are paired; (2) an alpha single whose string no sample has is dropped
-with its whole row; (3) a bit filter of the sample. Sums run in one fixed order per sample, so that neither the
-number of threads nor the partition changes a digit.
+with its whole row; (3) a bit filter of the sample. What is left and has an element of zero is not looked up. Sums run in one
+fixed order per sample, so that neither the number of threads nor the partition changes a digit.
 """
 
 from __future__ import annotations
