@@ -1,6 +1,6 @@
 """A restricted Boltzmann machine with complex weights: log psi(x) = a x + sum_j log cosh(b_j + W_j x), x = +-1.
 
-Source: Carleo and Troyer, Science 355, 602 (2017), eq. 2; Choo, Mezzacapo and Carleo, Nature Communications 11, 2368 (2020),
+Source: Carleo and Troyer, Science 355, 602 (2017); Choo, Mezzacapo and Carleo, Nature Communications 11, 2368 (2020),
 for molecules in second quantisation. Not normalised: psi is known up to a factor.
 """
 

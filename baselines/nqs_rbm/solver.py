@@ -1,7 +1,7 @@
 """Variational Monte Carlo with Markov chains: what autoregressive sampling replaced, with what chains cost in errors.
 
 Stochastic reconfiguration with complex, holomorphic parameters: (S + lambda) delta = F, S = <O* O> - <O*><O>, F = <O* E> -
-<O*><E> (Carleo and Troyer, supplement, eq. S4). Local energies follow the exact policy, every determinant once. Chains visit
+<O*><E> (Carleo and Troyer, supplement). Local energies follow the exact policy, every determinant once. Chains visit
 |psi|^power and are reweighted to |psi|^2: with power 2 they stay at Hartree-Fock, where molecules have nearly all of it.
 """
 

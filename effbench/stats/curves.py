@@ -10,6 +10,7 @@ Array = np.ndarray[Any, Any]
 WINDOW = 10
 """Steps whose mean counts; a single step may be low by chance."""
 ROUNDING = 1e-9
+"""How far above its goal a mean may lie and count as there: the last digits of a sum."""
 
 
 def running_mean(values: Array, width: int = WINDOW) -> Array:

@@ -31,10 +31,10 @@ def test_engines_agree_with_the_reference_and_a_wrong_one_would_not(molecule):
         if molecule == "random-70-3-2" and engine == "pauli":
             continue  # a table of 36 million strings
         scores = task.score(task.run(EngineSystem(engine), batch, 0), batch, known)
-        assert scores.scalars["largest_difference_ha"][0] < 1e-11
+        assert scores.scalars["largest_difference"][0] < 1e-11
     wrong = [{"energies": output["energies"] + 1e-6 * np.abs(output["energies"]).max()} for output in known]
-    assert task.score(wrong, batch, known).scalars["largest_difference_ha"][0] > 1e-7
-    assert np.isnan(task.score(known, batch, None).scalars["largest_difference_ha"][0])
+    assert task.score(wrong, batch, known).scalars["largest_difference"][0] > 1e-7
+    assert np.isnan(task.score(known, batch, None).scalars["largest_difference"][0])
 
 
 def test_a_sample_has_no_repetitions_and_the_electrons_of_the_molecule():

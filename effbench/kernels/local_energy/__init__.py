@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from effbench.kernels.local_energy.integrals import Integrals
+from effbench.kernels.local_energy.lookup import Rows
 from effbench.kernels.local_energy.policies import Amplitude, Policy, beyond_the_sample
 from effbench.kernels.local_energy.work import Engine, work_of
 
@@ -38,7 +39,7 @@ def local_energies(
     amplitude: Amplitude | None = None,
     impl: Engine | Literal["auto"] = "auto",
     budget_mb: float = BUDGET_MB,
-    rows: tuple[int, int] | None = None,
+    rows: Rows | None = None,
 ) -> LocalEnergies:
     """Return the local energy of each determinant of a sample without repetitions.
 
@@ -77,9 +78,7 @@ def _check(integrals: Integrals, alpha: Array, beta: Array, log_psi: Array) -> N
         raise ValueError(f"row {int(bad.argmax())} of the sample has no finite log amplitude: {log_psi[bad.argmax()]}")
 
 
-def _run(
-    engine: Engine, integrals: Integrals, alpha: Array, beta: Array, psi: Array, rows: tuple[int, int] | None
-) -> Array:
+def _run(engine: Engine, integrals: Integrals, alpha: Array, beta: Array, psi: Array, rows: Rows | None) -> Array:
     from effbench.kernels.local_energy import all_pairs, pauli, slater
     from effbench.kernels.local_energy.lookup import build_lookup
 

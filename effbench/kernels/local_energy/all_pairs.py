@@ -13,16 +13,18 @@ from numba import njit, prange
 from effbench.kernels.local_energy.bits import differing, popcount, split
 from effbench.kernels.local_energy.elements import diagonal, sign_of_move, sign_of_two, single
 from effbench.kernels.local_energy.integrals import Integrals
+from effbench.kernels.local_energy.lookup import Rows
 
 Array = np.ndarray[Any, Any]
 BLOCK = 16
 """Samples that one turn of a thread computes with one set of scratch arrays."""
 
 
-def local_energies(
-    integrals: Integrals, alpha: Array, beta: Array, psi: Array, rows: tuple[int, int] | None = None
-) -> Array:
-    """Return E_loc complex128 [U], policy *sampled-only*, in Hartree; rows must be unique (they are not looked at for it)."""
+def local_energies(integrals: Integrals, alpha: Array, beta: Array, psi: Array, rows: Rows | None = None) -> Array:
+    """Return E_loc complex128 [U], policy *sampled-only*, in Hartree; rows must be unique (they are not looked at for it).
+
+    Only the energies of ``rows`` are returned where they are given.
+    """
     return _all_pairs(
         integrals.core, integrals.one, integrals.two, integrals.alpha, integrals.beta, alpha, beta,
         np.ascontiguousarray(alpha[:, 0]), np.ascontiguousarray(beta[:, 0]), np.asarray(psi, np.complex128),

@@ -14,6 +14,8 @@ from numba import njit
 from effbench.kernels.local_energy.bits import occupied
 
 Array = np.ndarray[Any, Any]
+Rows = tuple[int, int]
+"""From, to: the rows of a sample that are asked for."""
 FILTER_BITS = 16
 """Bits of the filter per key, at least: one absent key in sixteen then passes it."""
 SEED = 20221

@@ -12,11 +12,10 @@ from numba import njit, prange
 
 from effbench.kernels.local_energy.bits import popcount
 from effbench.kernels.local_energy.integrals import Integrals
-from effbench.kernels.local_energy.lookup import Lookup, build_lookup, find, may_hold, string_hashes
+from effbench.kernels.local_energy.lookup import Lookup, Rows, build_lookup, find, may_hold, string_hashes
 from effbench.kernels.local_energy.strings import pauli_strings
 
 Array = np.ndarray[Any, Any]
-Rows = tuple[int, int]
 BLOCK = 32
 """Samples that one turn of a thread computes with one set of scratch arrays."""
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from effbench.kernels.local_energy.connected import Connected, connected, most_connected
 from effbench.kernels.local_energy.integrals import Integrals
-from effbench.kernels.local_energy.lookup import Lookup, build_lookup, hashes_of, places
+from effbench.kernels.local_energy.lookup import Lookup, Rows, build_lookup, hashes_of, places
 
 Array = np.ndarray[Any, Any]
 Amplitude = Callable[[Array, Array], Array]
@@ -61,7 +61,7 @@ def beyond_the_sample(
     amplitude: Amplitude,
     policy: Policy,
     budget_mb: float,
-    of: tuple[int, int] | None = None,
+    of: Rows | None = None,
 ) -> Array:
     """Return E_loc complex128 [U] in Hartree by a policy that asks the network.
 

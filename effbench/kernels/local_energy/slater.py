@@ -17,10 +17,9 @@ from numba import njit, prange
 from effbench.kernels.local_energy.bits import flip, split
 from effbench.kernels.local_energy.elements import diagonal, sign_of_move, sign_of_two, single
 from effbench.kernels.local_energy.integrals import ZERO, Integrals
-from effbench.kernels.local_energy.lookup import Lookup, build_lookup, find, may_hold
+from effbench.kernels.local_energy.lookup import Lookup, Rows, build_lookup, find, may_hold
 
 Array = np.ndarray[Any, Any]
-Rows = tuple[int, int]
 BLOCK = 32
 """Samples that one turn of a thread computes with one set of scratch arrays."""
 

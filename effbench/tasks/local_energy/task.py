@@ -31,8 +31,8 @@ class LocalEnergy(Task):
     system_type = EngineSystem
     metrics = (
         Metric(
-            "largest_difference_ha", "Ha", higher_is_better=False, primary=True, needs_reference=True,
-            description="largest difference of a local energy from the reference's, per Hartree of the largest",
+            "largest_difference", "", higher_is_better=False, primary=True, needs_reference=True,
+            description="largest difference of a local energy from the reference's, relative to the largest (1 Ha at least)",
         ),
         Metric(
             "connected_determinants", "", higher_is_better=True,
@@ -94,7 +94,7 @@ class LocalEnergy(Task):
                 scale = max(1.0, float(np.abs(known["energies"]).max()))
                 differences[row] = float(np.abs(own["energies"] - known["energies"]).max()) / scale
         counts = np.full(len(outputs), float(connected))
-        return Scores({"largest_difference_ha": differences, "connected_determinants": counts})
+        return Scores({"largest_difference": differences, "connected_determinants": counts})
 
     def summarise(self, scores: Scores, weights: Array) -> dict[str, float]:
         """Return weighted means."""

@@ -3,7 +3,7 @@
 psi(x) = sqrt(p(x)) exp(i phi(x)), p(x) = product over the orbitals in sampling order of p(token | tokens before). A token
 says how an orbital is filled: 0 empty, 1 alpha, 2 beta, 3 both. p is normalised by construction and zero outside the sector
 of the molecule's electrons and of the spatial symmetries that it is given: a token after which they cannot be reached any
-more has probability zero. Source of the latter: Malyshev, Schmitt and Lvovsky, arXiv 2310.04166.
+more has probability zero. Source of the latter: Malyshev et al., arXiv 2310.04166.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Autoregressive(nn.Module):
         self.order = order
         self._of = (torch.tensor(ALPHA_OF), torch.tensor(BETA_OF))
         own = np.zeros((self.orbitals, 0), np.int64) if labels is None else labels[order].astype(np.int64)
+        self.symmetries = own
         self._labels = torch.from_numpy(own)
         self._powers = 2 ** torch.arange(own.shape[1])
         self._reachable = torch.from_numpy(

@@ -93,7 +93,9 @@ class Checkpoint:
 
     def _identity(self, trainer: Trainer) -> dict[str, str]:
         shapes = {name: list(value.shape) for name, value in trainer.ansatz.state_dict().items()}
-        network = {"kind": type(trainer.ansatz).__name__, "order": trainer.ansatz.order.tolist(), **shapes}
+        ansatz = trainer.ansatz
+        kept = {"order": ansatz.order.tolist(), "symmetries": ansatz.symmetries.tolist()}
+        network = {"kind": type(ansatz).__name__, **kept, **shapes}
         settings = {**trainer.settings.model_dump(mode="json"), "seed": trainer.seed}
         return {
             "molecule": self.molecule,

@@ -12,6 +12,7 @@ from effbench.tasks.vmc_energy.checkpoint import SCHEMA, Checkpoint
 from effbench.tasks.vmc_energy.frozen import frozen_integrals
 from effbench.tasks.vmc_energy.problems import load_problem
 from effbench.tasks.vmc_energy.settings import Training
+from effbench.tasks.vmc_energy.symmetry import parities
 from effbench.tasks.vmc_energy.training import Trainer
 from effbench.tasks.vmc_energy.vmc import VariationalMonteCarlo
 from effbench_baselines.nqs_made.made import Made
@@ -67,6 +68,9 @@ def test_a_file_that_does_not_fit_is_refused_in_a_sentence(tmp_path):
     with pytest.raises(PluginError, match="other settings: seed 0, not seed 1"):
         Checkpoint(path, "lih").resume(trainer("lih", 1, **SHORT))
     integrals = frozen_integrals("lih")
+    symmetric = Made(integrals, np.arange(6)[::-1].copy(), 0, labels=parities(integrals))
+    with pytest.raises(PluginError, match="another network: symmetries"):
+        Checkpoint(path, "lih").resume(Trainer(symmetric, integrals, Training(**SHORT), 0))
     other = Made(integrals, np.arange(6), 0)
     with pytest.raises(
         PluginError, match=r"another network: order \[5, 4, 3, 2, 1, 0\], not order \[0, 1, 2, 3, 4, 5\]"
