@@ -108,7 +108,7 @@ vmc-n2: setup  ## run suites/vmc-n2.yaml (N2 pulled apart) and draw docs/img/n2-
 	$(BIN)/effbench run suites/vmc-n2.yaml --store $(RESULTS)/vmc-n2
 	$(BIN)/python docs/n2_curve.py $(RESULTS)/vmc-n2
 
-vmc-kernels: setup  ## run suites/vmc-kernels.yaml and put its table into docs/vmc.md (minutes)
+vmc-kernels: setup  ## run suites/vmc-kernels.yaml and put its table into docs/vmc.md (a dozen minutes)
 	$(BIN)/effbench run suites/vmc-kernels.yaml --store $(RESULTS)/vmc-kernels
 	$(BIN)/python docs/readme_table.py $(RESULTS)/vmc-kernels --page docs/vmc.md --section kernels
 
