@@ -15,12 +15,12 @@ def points_of(store: Path) -> dict[str, dict[float, float]]:
     found: dict[str, dict[float, float]] = {}
     for cell in read_store(store).cells:
         table = read_parts(CellFolder(store / "cells" / cell.id).samples, SAMPLE_KEY)
-        if table is None:
+        if table is None:  # CCSD, where it does not converge
             continue
         rows = zip(table["sample_id"].to_pylist(), table["seed"].to_pylist(), table[f"{SCORE}energy_ha"].to_pylist())
         energies = {float(name.partition("-")[2]): value for name, seed, value in rows if seed == cell.seeds[0]}
-        found[cell.method_id] = dict(sorted(energies.items()))
-    return found
+        found.setdefault(cell.method_id, {}).update(energies)
+    return {method: dict(sorted(energies.items())) for method, energies in found.items()}
 
 
 def main() -> None:

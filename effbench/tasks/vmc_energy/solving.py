@@ -15,21 +15,41 @@ MOST_DETERMINANTS = 2_000_000
 
 
 def hartree_fock(molecule: Molecule) -> Any:
-    """Return PySCF's converged restricted (open-shell where spin > 0) mean field; raise ``Unsupported`` where it does not."""
+    """Return PySCF's converged restricted (open-shell where spin > 0) mean field, its orbitals as ``settle`` leaves them.
+
+    Raises ``Unsupported`` where it does not converge.
+    """
     try:
         from pyscf import gto, scf
     except ImportError as error:
         raise Unsupported("a molecule without frozen integrals needs PySCF: pip install 'effbench[vmc]'") from error
     built = gto.M(
         atom=[(symbol, where) for symbol, *where in molecule.atoms],
-        basis=molecule.basis, charge=molecule.charge, spin=molecule.spin, verbose=0,
+        basis=molecule.basis, charge=molecule.charge, spin=molecule.spin, symmetry=True, verbose=0,
     )  # fmt: skip
     field = (scf.ROHF if molecule.spin else scf.RHF)(built)
     field.conv_tol = 1e-12
     field.kernel()
     if not field.converged:
         raise Unsupported(f"{molecule.name}: Hartree-Fock does not converge")
+    settle(field)
     return field
+
+
+def settle(field: Any) -> None:
+    """Order and sign the orbitals so that another process finds the same ones, which a degenerate pair otherwise does not.
+
+    The mean field keeps orbitals of one kind apart by abelian symmetry (pi along x, pi along y); between orbitals of one
+    occupation and one energy the kind decides, and an orbital's first large coefficient is positive.
+    """
+    kinds = getattr(field.mo_coeff, "orbsym", np.zeros(len(field.mo_occ), int))  # a molecule may have no symmetry
+    order = np.lexsort((kinds, np.round(field.mo_energy, 6), -field.mo_occ))
+    orbitals = np.asarray(field.mo_coeff)[:, order]
+    sizes = np.abs(orbitals)
+    first = (sizes > sizes.max(0) - 1e-6).argmax(0)
+    # A plain array: PySCF finds the kinds anew where it wants them.
+    field.mo_coeff = orbitals * np.sign(orbitals[first, np.arange(len(first))])
+    field.mo_energy, field.mo_occ = field.mo_energy[order], field.mo_occ[order]
 
 
 def integrals_of(molecule: Molecule, field: Any = None) -> Integrals:
