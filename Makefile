@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 RESULTS ?= results
 OPTIMUM_VENV ?= .venv-optimum
 VMC_PEERS_VENV ?= .venv-vmc-peers
+NETKET_VENV ?= .venv-netket
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-slow test-install lint fmt types docs readme self bench-overhead bench-timing zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-n2 vmc-kernels bench-vmc board clean
+.PHONY: help setup quickstart test test-slow test-install lint fmt types docs readme self bench-overhead bench-timing zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-n2 vmc-kernels vmc-netket bench-vmc board clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -111,6 +112,13 @@ vmc-n2: setup  ## run suites/vmc-n2.yaml (N2 pulled apart) and draw docs/img/n2-
 vmc-kernels: setup  ## run suites/vmc-kernels.yaml and put its table into docs/vmc.md (a dozen minutes)
 	$(BIN)/effbench run suites/vmc-kernels.yaml --store $(RESULTS)/vmc-kernels
 	$(BIN)/python docs/readme_table.py $(RESULTS)/vmc-kernels --page docs/vmc.md --section kernels
+
+vmc-netket:  ## run suites/vmc-netket.yaml, with NetKet in a venv of its own, and put its table into docs/vmc.md (a quarter of an hour)
+	$(PYTHON) -m venv $(NETKET_VENV)
+	$(NETKET_VENV)/bin/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[netket,test]"
+	$(NETKET_VENV)/bin/python -m pytest -n 0 tests/tasks/vmc_energy/test_netket.py
+	$(NETKET_VENV)/bin/effbench run suites/vmc-netket.yaml --store $(RESULTS)/vmc-netket
+	$(NETKET_VENV)/bin/python docs/readme_table.py $(RESULTS)/vmc-netket --page docs/vmc.md --section netket
 
 bench-vmc: setup $(VMC_PEERS_VENV)/.installed  ## time the local-energy engines beside PySCF, NetKet and OpenFermion; writes docs/vmc.md
 	PYTHONPATH=tests $(BIN)/python -m bench_vmc --peer-python $(VMC_PEERS_VENV)/bin/python --page docs/vmc.md
