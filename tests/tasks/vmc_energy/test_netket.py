@@ -1,4 +1,4 @@
-"""NetKet as a solver: refused where it is missing; where it is there (``make vmc-netket``), its operator is our Hamiltonian."""
+"""NetKet as a solver: refused where it is missing; where it is there (``make vmc-netket``), its operator is ours."""
 
 from importlib.util import find_spec
 
@@ -15,7 +15,9 @@ from effbench.tasks.vmc_energy.problems import load_problem
 from effbench.tasks.vmc_energy.system import HartreeFock, SolverSystem
 from effbench_baselines.netket_vmc.method import Netket
 
-needs_netket = pytest.mark.skipif(find_spec("netket") is None, reason="NetKet is not installed; make vmc-netket does so")
+needs_netket = pytest.mark.skipif(
+    find_spec("netket") is None, reason="NetKet is not installed; make vmc-netket does so"
+)
 SMALL = {"steps": 30, "records": 32, "sampling": "exact"}
 
 
@@ -69,5 +71,5 @@ def test_chains_say_how_well_they_agree_and_a_seed_repeats():
 @needs_netket
 @pytest.mark.timeout(300)
 def test_a_divergence_is_said():
-    with pytest.raises(PluginError, match="the energy of step .* is not finite; lower the rate"):
+    with pytest.raises(PluginError, match=r"the energy of step .* is not finite; lower the rate"):
         solver(**SMALL | {"rate": 1e300}).solve(load_problem("h2"), 0)
