@@ -8,7 +8,7 @@ VMC_PEERS_VENV ?= .venv-vmc-peers
 NETKET_VENV ?= .venv-netket
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-slow test-install lint fmt types docs readme self bench-overhead bench-timing zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-n2 vmc-kernels vmc-netket bench-vmc board clean
+.PHONY: help setup quickstart test test-slow test-install lint fmt types docs readme self bench-overhead bench-timing zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-n2 vmc-kernels vmc-large vmc-netket bench-vmc board clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -112,6 +112,11 @@ vmc-n2: setup  ## run suites/vmc-n2.yaml (N2 pulled apart) and draw docs/img/n2-
 vmc-kernels: setup  ## run suites/vmc-kernels.yaml and put its table into docs/vmc.md (a dozen minutes)
 	$(BIN)/effbench run suites/vmc-kernels.yaml --store $(RESULTS)/vmc-kernels
 	$(BIN)/python docs/readme_table.py $(RESULTS)/vmc-kernels --page docs/vmc.md --section kernels
+
+vmc-large: setup  ## run suites/vmc-large.yaml (PySCF included) and put its table into docs/vmc.md (an hour or more)
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[vmc]"
+	$(BIN)/effbench run suites/vmc-large.yaml --store $(RESULTS)/vmc-large
+	$(BIN)/python docs/readme_table.py $(RESULTS)/vmc-large --page docs/vmc.md --section large
 
 vmc-netket:  ## run suites/vmc-netket.yaml, with NetKet in a venv of its own, and put its table into docs/vmc.md (a quarter of an hour)
 	$(PYTHON) -m venv $(NETKET_VENV)
