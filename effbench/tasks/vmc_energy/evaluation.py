@@ -13,7 +13,7 @@ from effbench.kernels.local_energy.integrals import Integrals
 from effbench.kernels.local_energy.lookup import build_lookup, places
 from effbench.kernels.local_energy.policies import Policy
 from effbench.tasks.vmc_energy.ansatz import Autoregressive
-from effbench.tasks.vmc_energy.sampling import sample
+from effbench.tasks.vmc_energy.sampling import sample_within
 
 Array = np.ndarray[Any, Any]
 DENSE = 400
@@ -38,10 +38,7 @@ class Evaluation:
 
 def evaluate(ansatz: Autoregressive, integrals: Integrals, draws: float, seed: int, most_unique: int) -> Evaluation:
     """Return the evaluation of a state; draws are halved until at most ``most_unique`` determinants come."""
-    drawn = sample(ansatz, int(draws), seed)
-    while len(drawn.counts) > most_unique:
-        draws /= 2
-        drawn = sample(ansatz, int(draws), seed)
+    drawn, draws = sample_within(ansatz, draws, seed, most_unique)
     alpha, beta = ansatz.strings_of(drawn.tokens)
     local = local_energies(
         integrals, alpha, beta, ansatz.log_psi(alpha, beta), policy=Policy("exact"), amplitude=ansatz.log_psi

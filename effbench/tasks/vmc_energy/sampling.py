@@ -80,6 +80,20 @@ def finish(ansatz: Autoregressive, prefixes: Prefixes) -> Drawn:
     return Drawn(torch.from_numpy(prefixes.tokens), prefixes.counts)
 
 
+def sample_within(ansatz: Autoregressive, draws: float, seed: int, most_unique: int) -> tuple[Drawn, float]:
+    """Return a sample of at most ``most_unique`` determinants and its draws: ``draws``, halved until so few come.
+
+    A walk ends as soon as there are more prefixes, for each has a determinant below it; a broad state would fill memory.
+    """
+    while True:
+        prefixes = root(int(draws), seed)
+        while prefixes.tokens.shape[1] < ansatz.orbitals and len(prefixes.counts) <= most_unique:
+            prefixes = grow(ansatz, prefixes)
+        if len(prefixes.counts) <= most_unique:
+            return Drawn(torch.from_numpy(prefixes.tokens), prefixes.counts), draws
+        draws /= 2
+
+
 @njit(cache=True)
 def _key(seed: int) -> np.uint64:  # pragma: no cover - compiled
     return mix(np.uint64(seed) ^ np.uint64(0x5851F42D4C957F2D))

@@ -6,8 +6,9 @@ from networks import made
 from scipy import stats
 
 from effbench.kernels.local_energy.determinants import sector
+from effbench.tasks.vmc_energy import sampling
 from effbench.tasks.vmc_energy.frozen import frozen_integrals
-from effbench.tasks.vmc_energy.sampling import Prefixes, finish, grow, root, sample
+from effbench.tasks.vmc_energy.sampling import Prefixes, finish, grow, root, sample, sample_within
 
 INTEGRALS = frozen_integrals("lih")
 NETWORK = made(INTEGRALS)
@@ -58,6 +59,23 @@ def test_workers_that_share_the_tree_draw_the_same(workers, level):
     assert np.array_equal(sum(counts_of(part) for part in parts), counts_of(whole))
     rows = np.concatenate([part.tokens.numpy() for part in parts])
     assert len(np.unique(rows, axis=0)) == len(rows) == len(whole.tokens)  # subtrees share no determinant
+
+
+def test_a_broad_state_is_sampled_within_bounds(monkeypatch):
+    """Li2O's sector has 4e7 determinants; a walk to its end would hold most of them."""
+    network, widths = made(frozen_integrals("li2o"), hf_bias=0.0), []
+
+    def grown(*given):
+        found = grow(*given)
+        widths.append(len(found.counts))
+        return found
+
+    monkeypatch.setattr(sampling, "grow", grown)
+    drawn, draws = sample_within(network, 1e12, 3, 300)
+    assert len(drawn.counts) <= 300 and max(widths) <= 4 * 300
+    whole = sample(network, int(draws), 3)
+    assert np.array_equal(drawn.tokens, whole.tokens) and np.array_equal(drawn.counts, whole.counts)
+    assert len(sample(network, int(2 * draws), 3).counts) > 300
 
 
 def test_another_seed_draws_anew():
