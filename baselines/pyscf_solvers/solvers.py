@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from effbench.api import Unsupported
 from effbench.kernels.local_energy.integrals import Integrals
+from effbench.tasks.vmc_energy.solving import near
 from effbench.tasks.vmc_energy.system import Problem, Solution, Solver
 
 
@@ -55,21 +57,39 @@ class Pyscf(Solver):
 
         given = problem.integrals
         solver = fci.direct_spin1.FCI()
-        solver.conv_tol = 1e-10
-        energy, _ = solver.kernel(given.one, given.two, given.orbitals, (given.alpha, given.beta), ecore=given.core)
-        return float(energy), comb(given.orbitals, given.alpha) * comb(given.orbitals, given.beta)
+        solver.conv_tol, solver.max_cycle = 1e-10, 200
+        shape = (comb(given.orbitals, given.alpha), comb(given.orbitals, given.beta))
+        energy, _ = solver.kernel(
+            given.one, given.two, given.orbitals, (given.alpha, given.beta), ecore=given.core, ci0=near(0, shape, 0)
+        )
+        if not solver.converged:
+            raise Unsupported(f"pyscf: full CI of {problem.name} does not converge")
+        return float(energy), shape[0] * shape[1]
 
     def _selected_ci(self, problem: Problem) -> tuple[float, int]:
         from pyscf import fci
 
         given = problem.integrals
         solver = fci.SCI()
+        solver.verbose = 0  # or it says that its first guess is replaced
         solver.select_cutoff = solver.ci_coeff_cutoff = self.selection_ha
         electrons = (given.alpha, given.beta)
         # It has been seen to stop too high, in processes that had done much else. All energies are bounds; the lowest counts.
-        found = [solver.kernel(given.one, given.two, given.orbitals, electrons, ecore=given.core) for _ in range(3)]
+        found = []
+        for seed in range(3):
+            solver.get_init_guess = partial(_first_guess, seed, electrons)
+            found.append(solver.kernel(given.one, given.two, given.orbitals, electrons, ecore=given.core))
         energy, vector = min(found, key=lambda one: float(one[0]))
         return float(energy), int(np.asarray(vector).size)
+
+
+def _first_guess(seed: int, electrons: tuple[int, int], strings: Any, *_: Any) -> list[Any]:
+    """Return selected CI's first vector near Hartree-Fock; ``strings`` are the selected ones of both spins."""
+    from pyscf.fci.selected_ci import _as_SCIvector
+
+    shape = (len(strings[0]), len(strings[1]))
+    alpha, beta = (int(np.argmax(np.asarray(of) == 2**many - 1)) for of, many in zip(strings, electrons))
+    return [_as_SCIvector(near(alpha * shape[1] + beta, shape, seed), strings)]
 
 
 def mean_field(problem: Problem) -> Any:
