@@ -57,11 +57,11 @@ def read_store(path: Path) -> StoreView:
     lock = read_lock(path)
     cells, unfinished = [], []
     # Thousands of new records would make the cyclic collector walk all of them again and again: twice the time.
-    collecting = gc.isenabled()
+    collecting, folder = gc.isenabled(), path / "cells"
     gc.disable()
     try:
         for planned in read_plan(path):
-            record = CellFolder(path / "cells" / planned["id"]).record()
+            record = CellFolder(folder / planned["id"]).record()
             if record is None:
                 unfinished.append(f"{planned['task']}/{planned['method']}")
             else:
@@ -163,8 +163,26 @@ class CellFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.samples, self.timings, self.outputs = path / "samples", path / "timings", path / "outputs"
-        self.artifact_folder = path / "artifact"
+
+    @property
+    def samples(self) -> Path:
+        """Return the folder of the samples' parts."""
+        return self.path / "samples"
+
+    @property
+    def timings(self) -> Path:
+        """Return the folder of the timings' parts."""
+        return self.path / "timings"
+
+    @property
+    def outputs(self) -> Path:
+        """Return the folder of the outputs' parts."""
+        return self.path / "outputs"
+
+    @property
+    def artifact_folder(self) -> Path:
+        """Return the folder of what preparation left."""
+        return self.path / "artifact"
 
     def record(self) -> CellRecord | None:
         """Return the finished record, or None where the cell is not finished; raise ``StoreError`` where damaged."""
