@@ -113,7 +113,7 @@ vmc-kernels: setup  ## run suites/vmc-kernels.yaml and put its table into docs/v
 	$(BIN)/effbench run suites/vmc-kernels.yaml --store $(RESULTS)/vmc-kernels
 	$(BIN)/python docs/readme_table.py $(RESULTS)/vmc-kernels --page docs/vmc.md --section kernels
 
-vmc-large: setup  ## run suites/vmc-large.yaml (PySCF included) and put its table into docs/vmc.md (an hour or more)
+vmc-large: setup  ## run suites/vmc-large.yaml (PySCF included) and put its table into docs/vmc.md (half an hour)
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[vmc]"
 	$(BIN)/effbench run suites/vmc-large.yaml --store $(RESULTS)/vmc-large
 	$(BIN)/python docs/readme_table.py $(RESULTS)/vmc-large --page docs/vmc.md --section large

@@ -57,11 +57,11 @@ def read_store(path: Path) -> StoreView:
     lock = read_lock(path)
     cells, unfinished = [], []
     # Thousands of new records would make the cyclic collector walk all of them again and again: twice the time.
-    collecting, folder = gc.isenabled(), path / "cells"
+    collecting = gc.isenabled()
     gc.disable()
     try:
         for planned in read_plan(path):
-            record = CellFolder(folder / planned["id"]).record()
+            record = CellFolder(path / "cells" / planned["id"]).record()
             if record is None:
                 unfinished.append(f"{planned['task']}/{planned['method']}")
             else:
@@ -163,26 +163,8 @@ class CellFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-
-    @property
-    def samples(self) -> Path:
-        """Return the folder of the samples' parts."""
-        return self.path / "samples"
-
-    @property
-    def timings(self) -> Path:
-        """Return the folder of the timings' parts."""
-        return self.path / "timings"
-
-    @property
-    def outputs(self) -> Path:
-        """Return the folder of the outputs' parts."""
-        return self.path / "outputs"
-
-    @property
-    def artifact_folder(self) -> Path:
-        """Return the folder of what preparation left."""
-        return self.path / "artifact"
+        self.samples, self.timings, self.outputs = path / "samples", path / "timings", path / "outputs"
+        self.artifact_folder = path / "artifact"
 
     def record(self) -> CellRecord | None:
         """Return the finished record, or None where the cell is not finished; raise ``StoreError`` where damaged."""

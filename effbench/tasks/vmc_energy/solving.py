@@ -87,7 +87,8 @@ def energies_of(molecule: Molecule, field: Any, integrals: Integrals) -> Energie
         solver = fci.direct_spin1.FCI()
         solver.conv_tol, solver.max_cycle = 1e-12, 300
         electrons, first = (integrals.alpha, integrals.beta), near(0, shape, 0)
-        exact = float(solver.kernel(integrals.one, integrals.two, n, electrons, ecore=integrals.core, ci0=first)[0])
+        energy, _ = solver.kernel(integrals.one, integrals.two, n, electrons, ecore=integrals.core, ci0=first)
+        exact = float(energy) if solver.converged else None
     return Energies(hf=float(field.e_tot), ccsd=ccsd, ccsd_t=triples, fci=exact)
 
 
