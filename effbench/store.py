@@ -20,7 +20,8 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,21 +57,42 @@ def read_store(path: Path) -> StoreView:
     """Return one view over a store; raise ``StoreError`` in one sentence where it is missing, foreign or damaged."""
     lock = read_lock(path)
     cells, unfinished = [], []
-    # Thousands of new records would make the cyclic collector walk all of them again and again: twice the time.
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
+    with _uncollected():
         for planned in read_plan(path):
-            record = CellFolder(path / "cells" / planned["id"]).record()
+            record = read_record(f"{path}/cells/{planned['id']}/cell.json")  # joining Paths takes as long as reading
             if record is None:
                 unfinished.append(f"{planned['task']}/{planned['method']}")
             else:
                 cells.append(record)
-    finally:
-        if collecting:
-            gc.enable()
     machines = {file.stem: json.loads(file.read_text()) for file in sorted((path / "machine").glob("*.json"))}
     return StoreView(path, lock["suite"]["name"], lock["suite"], tuple(cells), machines, tuple(unfinished))
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the cyclic collector from walking the objects made inside, which stay: it would take as long as making them."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        if not gc.get_freeze_count():  # to the oldest generation, or the first allocation below walks all of them
+            gc.freeze()
+            gc.unfreeze()
+        gc.enable()
+
+
+def read_record(file: str | Path) -> CellRecord | None:
+    """Return the finished record in a ``cell.json``, or None where there is none; raise ``StoreError`` where damaged."""
+    try:
+        with open(file, "rb") as opened:
+            return CellRecord.model_validate_json(opened.read())
+    except FileNotFoundError:
+        return None
+    except (ValidationError, OSError) as error:
+        raise StoreError(f"{file}: damaged or of another version: {str(error).splitlines()[0]}") from None
 
 
 def read_lock(path: Path) -> dict[str, Any]:
@@ -168,13 +190,7 @@ class CellFolder:
 
     def record(self) -> CellRecord | None:
         """Return the finished record, or None where the cell is not finished; raise ``StoreError`` where damaged."""
-        file = self.path / "cell.json"
-        try:
-            return CellRecord.model_validate_json(file.read_bytes())
-        except FileNotFoundError:
-            return None
-        except (ValidationError, OSError) as error:
-            raise StoreError(f"{file}: damaged or of another version: {str(error).splitlines()[0]}") from None
+        return read_record(self.path / "cell.json")
 
     def write_record(self, record: CellRecord) -> None:
         """Write the finished record."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict
 
-from effbench.record import CellRecord, Number
+from effbench.record import CellRecord, Number, Reason
 from effbench.report.ranks import is_ranked, ranks_of
 from effbench.store import StoreView
 
@@ -95,9 +95,9 @@ class Workload:
             return []
         primary = {number.name: number for other in self.cells for number in other.numbers if number.primary}
         present = {number.name for number in cell.numbers}
-        null = {"value": None, "n": 0, "ci_low": None, "ci_high": None, "ci_method": "", "flags": ()}
-        null["reason"] = failure_of(cell).reason
-        return [number.model_copy(update=null) for name, number in primary.items() if name not in present]
+        reason = failure_of(cell).reason
+        missing = [number for name, number in primary.items() if name not in present]
+        return [replace(number.without_value(reason), flags=()) for number in missing]
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Summary:
 class Failure(NamedTuple):
     """Why a cell failed: the reason of its last failed attempt, and what that attempt said."""
 
-    reason: str
+    reason: Reason
     job: str
     message: str
 

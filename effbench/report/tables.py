@@ -6,7 +6,7 @@ A renderer (terminal, Markdown, LaTeX, HTML, the leaderboard) only lays out what
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from effbench.record import CellRecord, Number
 from effbench.report.caption import caption_of
@@ -173,7 +173,7 @@ def _shown(workload: Workload, cell: CellRecord, name: str) -> Number | None:
     number = number_of(cell, name)
     if number is None or not is_unresolved(workload, cell, name):
         return number
-    return number.model_copy(update={"flags": (*number.flags, UNRESOLVED)})
+    return replace(number, flags=(*number.flags, UNRESOLVED))
 
 
 def _letters(workload: Workload, columns: Sequence[Column]) -> dict[str, str]:

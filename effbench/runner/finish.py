@@ -234,9 +234,7 @@ def _of_all_samples(number: Number, task: TaskPlan, used: int) -> Number:
     of_sets = {metric.name for metric in task.task.metrics if metric.per == "set"}
     if used == len(task.samples) or number.name not in of_sets or number.value is None:
         return number
-    return number.model_copy(
-        update={"value": None, "n": 0, "ci_low": None, "ci_high": None, "ci_method": "", "reason": "too_few_samples"}
-    )
+    return number.without_value("too_few_samples")
 
 
 def noise_of(timings: Sequence[Timings]) -> Noise | None:

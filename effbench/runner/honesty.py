@@ -46,8 +46,7 @@ def checks_of(jobs: Jobs, reference_jobs: Jobs | None, kernels: Sequence[str]) -
 def withdrawn(numbers: Sequence[Number], checks: Sequence[Check]) -> list[Number]:
     """Return the numbers with those of a contradicted axis set to null, for the reason ``unverified``."""
     axes = {axis for check in checks if check.status == "fail" for axis in BLOCKED_AXES.get(check.name, ())}
-    null = {"value": None, "n": 0, "ci_low": None, "ci_high": None, "ci_method": "", "reason": "unverified"}
-    return [n.model_copy(update=null) if n.axis in axes and n.value is not None else n for n in numbers]
+    return [n.without_value("unverified") if n.axis in axes and n.value is not None else n for n in numbers]
 
 
 def data_of(jobs: Jobs, name: str) -> Mapping[str, Any]:

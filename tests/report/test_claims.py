@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +120,7 @@ def test_another_unit_is_never_compared(make: Any) -> None:
 
 def test_a_ratio_divides_by_the_reference(make: Any) -> None:
     numbers = [*make.full_numbers(0.2874, 403.1, 2.02)]
-    numbers = [n.model_copy(update={"value": 2.63}) if n.name == "parameter_mb" else n for n in numbers]
+    numbers = [replace(n, value=2.63) if n.name == "parameter_mb" else n for n in numbers]
     (row,) = ledger(make, claim("parameter_mb", 0.25, "x", as_ratio=True), numbers=numbers)
     assert row.measured == pytest.approx(0.25)
     assert (row.status, row.measured_unit, row.what) == ("reproduced", "x", "speed-up (ratio to the reference)")

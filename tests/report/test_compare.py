@@ -94,7 +94,7 @@ def test_metrics_of_a_set_are_compared_by_joint_resamples(planted: Any) -> None:
 def test_draws_of_a_set_are_moved_onto_the_difference_measured(make: Any, tmp_path: Path) -> None:
     def of_set(name: str, order: int, distance: float, offset: float) -> Any:
         raw = member(make, name, order, distance=distance)
-        bare = [n.model_copy(update={"ci_method": ""}) for n in raw.cell.numbers if n.name == "kernel_distance"]
+        bare = [replace(n, ci_method="") for n in raw.cell.numbers if n.name == "kernel_distance"]
         draws = {"kernel_distance": distance + offset + np.random.default_rng(order).normal(0, 0.1, 1000)}
         return make.Raw(raw.cell.model_copy(update={"numbers": tuple(bare)}), draws=draws)
 
@@ -178,10 +178,7 @@ def test_a_simulated_method_is_compared_in_quality_only(make: Any, tmp_path: Pat
     simulated = member(
         make, "simulated", 1, SCORES + 0.01 * np.random.default_rng(1).normal(size=60), execution="simulated"
     )
-    numbers = [
-        n if n.axis == "quality" else n.model_copy(update={"value": None, "reason": "simulated"})
-        for n in simulated.cell.numbers
-    ]
+    numbers = [n if n.axis == "quality" else replace(n, value=None, reason="simulated") for n in simulated.cell.numbers]
     simulated = simulated._replace(cell=simulated.cell.model_copy(update={"numbers": tuple(numbers)}))
     view = make.raw_store(tmp_path, member(make, "ref", 0, rounds=REFERENCE), simulated)
     rows = rows_of(compare(view, "simulated", "ref"))
@@ -204,8 +201,7 @@ def test_times_of_other_machines_are_not_compared(make: Any, tmp_path: Path) -> 
 
 def test_a_withdrawn_number_is_not_compared_although_its_times_are_there(make: Any, tmp_path: Path) -> None:
     cheat = member(make, "cheat", 1, rounds=SLOWER)
-    null = {"value": None, "reason": "unverified"}
-    numbers = [n.model_copy(update=null) if n.axis == "latency" else n for n in cheat.cell.numbers]
+    numbers = [replace(n, value=None, reason="unverified") if n.axis == "latency" else n for n in cheat.cell.numbers]
     cheat = cheat._replace(cell=cheat.cell.model_copy(update={"numbers": tuple(numbers)}))
     view = make.raw_store(tmp_path, member(make, "ref", 0, rounds=REFERENCE), cheat)
     row = rows_of(compare(view, "cheat", "ref"))["latency_p50_ms"]
