@@ -28,8 +28,9 @@ quickstart: setup  ## run suites/quickstart.yaml on the embedded model and print
 
 test: setup  ## the test suite
 	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m timing -n 0
 
-test-slow: setup  ## what takes minutes: 50 kills and resumes, the overhead benchmark
+test-slow: setup  ## what takes minutes: 50 kills and resumes, fork against spawn, the overhead benchmark
 	$(BIN)/python -m pytest -m slow -n 0
 
 test-install: setup  ## build the wheel and install it with all dependencies in a fresh environment

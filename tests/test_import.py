@@ -30,6 +30,7 @@ def _quiet():
     return os.getloadavg()[0] < 1.0
 
 
+@pytest.mark.timing
 def test_help_imports_nothing_heavy_and_is_quick():
     code = "import sys; sys.argv=['effbench','--help']; from effbench.cli.app import run_app; run_app(); "
     out, _ = fresh(code + f"print([m for m in {HEAVY} + ('numpy', 'pyarrow') if m in sys.modules])")
@@ -39,6 +40,7 @@ def test_help_imports_nothing_heavy_and_is_quick():
         assert fastest < 0.5
 
 
+@pytest.mark.timing
 def test_import_effbench_is_quick():
     code = "import time; t=time.perf_counter(); import effbench, effbench.api; print(time.perf_counter()-t)"
     assert min(float(fresh(code)[0]) for _ in range(5)) < (0.3 if _quiet() else 1.0)

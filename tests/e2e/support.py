@@ -66,8 +66,11 @@ class Cli:
         )
 
 
-def suite_text(name="small", *, methods, seeds=(0,), latency="null", memory=False, limit=6, extra=""):
-    """Return a suite over the optimisation task in which the methods are given as YAML lines."""
+def suite_text(name="small", *, methods, seeds=(0,), latency="null", memory=False, inspect=False, limit=6, extra=""):
+    """Return a suite over the optimisation task in which the methods are given as YAML lines.
+
+    An inspection imports torch for every cell, so a suite asks for it only where the test is about it.
+    """
     return f"""\
 schema: effbench/suite/1
 name: {name}
@@ -80,7 +83,7 @@ tasks:
 methods:
   - {{id: reference, use: reference, role: reference}}
 {"".join(f"  - {line}{chr(10)}" for line in methods)}seeds: {list(seeds)}
-measure: {{latency: {latency}, memory: {str(memory).lower()}, flops: false}}
+measure: {{latency: {latency}, memory: {str(memory).lower()}, inspect: {str(inspect).lower()}, flops: false}}
 stats: {{resamples: 200}}
 execution: {{timeout_s: 20}}
 {extra}"""

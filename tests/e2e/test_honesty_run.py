@@ -9,7 +9,9 @@ from effbench.store import read_store
 
 def test_a_cache_of_answers_is_found_and_its_latency_withdrawn(cli, write_suite):
     task = "with: {steps: 8, dim: 2, problems: 12, step_cost_ms: 1}"
-    text = suite_text(methods=["{use: toy-remembers}"], latency="{rounds: 1, budget_s: 0.05}", memory=True)
+    text = suite_text(
+        methods=["{use: toy-remembers}"], latency="{rounds: 1, budget_s: 0.05}", memory=True, inspect=True
+    )
     result = cli("run", write_suite(text.replace("with: {steps: 8, dim: 2, problems: 12}", task)))
     assert result.code == 0, result.err
     reference, cheat = read_store(cli.cwd / "results/small").cells

@@ -21,6 +21,7 @@ def test_both_toy_tasks_run_without_any_change_to_effbench(cli):
     assert numbers["minimise", "toy-tuned-step", "preparation_s"]["value"] > 0
 
 
+@pytest.mark.timing
 def test_nothing_left_is_a_no_op(cli, write_suite):
     suite = write_suite(suite_text(methods=["{use: toy-momentum}"]))
     assert cli("run", suite).code == 0

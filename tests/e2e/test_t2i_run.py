@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+from filelock import FileLock
 
 from effbench import zoo
 from effbench.store import read_store
@@ -29,15 +30,19 @@ execution: {start: fork}
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory, toy_plugin):
+def tiny(shared, toy_plugin):
     import os
 
     from support import Cli
 
-    cli = Cli(tmp_path_factory.mktemp("tiny"), {**os.environ, "PYTHONPATH": str(toy_plugin)})
-    (cli.cwd / "suite.yaml").write_text(SUITE)
-    result = cli.on_own_core("run", "suite.yaml", "--store", "fork")
-    assert result.code == 0, result.err
+    folder = shared / "tiny-run"
+    cli = Cli(folder, {**os.environ, "PYTHONPATH": str(toy_plugin)})
+    with FileLock(f"{folder}.lock"):  # once for all workers
+        if not folder.exists():
+            folder.mkdir()
+            (folder / "suite.yaml").write_text(SUITE)
+            result = cli.on_own_core("run", "suite.yaml", "--store", "fork")
+            assert result.code == 0, result.err
     return cli
 
 
@@ -67,6 +72,7 @@ def test_quality_memory_and_latency_ran_the_same_object(tiny):
             assert set(cell.probe_sha256) == {"quality", "memory", "latency"}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_fork_and_spawn_give_the_same_quality(tiny):
     only = ["--only", "int8-dynamic", "--set", "measure.latency=null", "--set", "measure.memory=false"]
@@ -80,20 +86,21 @@ def test_fork_and_spawn_give_the_same_quality(tiny):
 
 
 @pytest.mark.timeout(600)
-def test_a_local_folder_in_hub_format_runs_and_what_cannot_be_judged_says_so(tiny):
+def test_a_local_folder_in_hub_format_runs_and_what_cannot_be_judged_says_so(cli, write_suite):
     from diffusers import PixArtSigmaPipeline
 
-    folder = tiny.cwd / "hub-model"
+    folder = cli.cwd / "hub-model"
     pipeline = PixArtSigmaPipeline.from_pretrained(zoo.find("zoo:digits-pixart").weights)
     for parameter in pipeline.transformer.parameters():
         parameter.data.add_(0.01)
     pipeline.save_pretrained(folder)
-    tiny.cwd.joinpath("prompts.txt").write_text("a seven\nan eight\na nine\nthe number 3\na small 4\n")
+    cli.cwd.joinpath("prompts.txt").write_text("a seven\nan eight\na nine\nthe number 3\na small 4\n")
     local = ["--set", f"tasks.digits.with.system={folder}", "--set", "tasks.digits.with.prompts=prompts.txt"]
-    quick = ["--set", "measure.latency=null", "--only", "int8-dynamic"]
-    result = tiny.on_own_core("run", "suite.yaml", "--store", "local", *local, *quick)
+    passes = [f"measure.{axis}" for axis in ("latency=null", "memory=false", "inspect=false")]
+    quick = ["--only", "int8-dynamic", *[part for change in passes for part in ("--set", change)]]
+    result = cli.on_own_core("run", write_suite(SUITE), "--store", "local", *local, *quick)
     assert result.code == 0, result.err
-    found = numbers(tiny.cwd / "local")
+    found = numbers(cli.cwd / "local")
     assert found["int8-dynamic", "psnr_db"].value > 10
     assert found["int8-dynamic", "prompt_accuracy"].reason == "unsupported"
 
@@ -105,7 +112,7 @@ def test_a_local_folder_in_hub_format_runs_and_what_cannot_be_judged_says_so(tin
         (None, "model_index.json"),
     ],
 )
-def test_a_folder_that_cannot_be_used_is_refused_before_anything_runs(tiny, change, hint, tmp_path):
+def test_a_folder_that_cannot_be_used_is_refused_before_anything_runs(cli, write_suite, change, hint, tmp_path):
     folder = tmp_path / "model"
     shutil.copytree(zoo.find("zoo:digits-pixart").weights, folder)
     if change is None:
@@ -113,11 +120,11 @@ def test_a_folder_that_cannot_be_used_is_refused_before_anything_runs(tiny, chan
     else:
         index = json.loads((folder / "model_index.json").read_text())
         (folder / "model_index.json").write_text(json.dumps(index | change))
-    refused = tiny("validate", "suite.yaml", "--set", f"tasks.digits.with.system={folder}")
+    refused = cli("validate", write_suite(SUITE), "--set", f"tasks.digits.with.system={folder}")
     assert refused.code == 2
     assert hint in refused.err and len(refused.err.strip().splitlines()) == 1
 
 
-def test_a_hub_id_without_revision_is_refused(tiny):
-    refused = tiny("validate", "suite.yaml", "--set", "tasks.digits.with.system=owner/name")
+def test_a_hub_id_without_revision_is_refused(cli, write_suite):
+    refused = cli("validate", write_suite(SUITE), "--set", "tasks.digits.with.system=owner/name")
     assert refused.code == 2 and "revision" in refused.err

@@ -37,11 +37,10 @@ def test_an_engine_equals_the_reference(engine, integrals, share):
     assert np.abs(found - expected(integrals, alpha, beta, psi)).max() < 1e-11
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("orbitals", [63, 64, 65, 70, 129])
-def test_words_do_not_matter(engine, orbitals):
+def test_words_do_not_matter(orbitals):
     """A handful of determinants around one, over all words' borders."""
-    integrals = random_integrals(orbitals, 3, 2, seed=0, share=0.05)
+    integrals = random_integrals(orbitals, 3, 2, seed=0, share=0.05 if orbitals < 100 else 0.005)
     rng = np.random.default_rng(orbitals)
     rows = {((0, 30, orbitals - 1), (1, 61))}
     while len(rows) < 40:
@@ -58,8 +57,9 @@ def test_words_do_not_matter(engine, orbitals):
     pairs = list(zip(occupied[0], occupied[1]))
     matrix = np.array([[matrix_element(integrals, x, y) for y in pairs] for x in pairs])
     assert (matrix != 0).sum() > 3 * len(rows)  # they do see one another
-    found = ENGINES[engine](integrals, pack(occupied[0]), pack(occupied[1]), psi)
-    assert np.abs(found - matrix @ psi / psi).max() < 1e-10
+    for name, local_energies in ENGINES.items():  # in one test: 129 orbitals have 2 GB of integrals
+        found = local_energies(integrals, pack(occupied[0]), pack(occupied[1]), psi)
+        assert np.abs(found - matrix @ psi / psi).max() < 1e-10, name
 
 
 @pytest.mark.parametrize("engine", ENGINES)
