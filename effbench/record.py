@@ -45,7 +45,7 @@ class Record(BaseModel):
 class Number:
     """One measured number, or the reason why there is none. ``ci_low``/``ci_high`` bound it at the suite's level.
 
-    Most of a record is its numbers, and a slotted class is read in half the time that a model takes.
+    Most of a record is its numbers: slotted they are a third of the objects of a model, read in three quarters of the time.
     """
 
     name: str

@@ -1,5 +1,6 @@
 """Reading and writing stores: old schema, damage, foreign folders, size."""
 
+import gc
 import json
 import shutil
 import time
@@ -38,6 +39,7 @@ def test_damage_is_one_sentence(tmp_path, file):
     with pytest.raises(StoreError) as caught:
         read_store(store)
     assert path.name in str(caught.value) and "\n" not in str(caught.value)
+    assert gc.isenabled()  # reading keeps it off
 
 
 def test_another_schema_is_named(tmp_path):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from effbench.api import Unsupported
 from effbench.kernels.local_energy.integrals import Integrals
-from effbench.tasks.vmc_energy.solving import near
+from effbench.tasks.vmc_energy.solving import full_ci, near, string_counts
 from effbench.tasks.vmc_energy.system import Problem, Solution, Solver
 
 
@@ -51,20 +52,10 @@ class Pyscf(Solver):
         return coupled
 
     def _fci(self, problem: Problem) -> tuple[float, int]:
-        from math import comb
-
-        from pyscf import fci
-
-        given = problem.integrals
-        solver = fci.direct_spin1.FCI()
-        solver.conv_tol, solver.max_cycle = 1e-10, 200
-        shape = (comb(given.orbitals, given.alpha), comb(given.orbitals, given.beta))
-        energy, _ = solver.kernel(
-            given.one, given.two, given.orbitals, (given.alpha, given.beta), ecore=given.core, ci0=near(0, shape, 0)
-        )
-        if not solver.converged:
+        energy = full_ci(problem.integrals, 1e-10)
+        if energy is None:
             raise Unsupported(f"pyscf: full CI of {problem.name} does not converge")
-        return float(energy), shape[0] * shape[1]
+        return energy, prod(string_counts(problem.integrals))
 
     def _selected_ci(self, problem: Problem) -> tuple[float, int]:
         from pyscf import fci

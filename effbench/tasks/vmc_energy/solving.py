@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import comb, prod
 from typing import Any
 
 import numpy as np
@@ -71,25 +72,32 @@ def integrals_of(molecule: Molecule, field: Any = None) -> Integrals:
 
 def energies_of(molecule: Molecule, field: Any, integrals: Integrals) -> Energies:
     """Return HF, CCSD, CCSD(T) (closed shells only) and FCI (small sectors only) energies in Hartree."""
-    from math import comb
+    from pyscf import cc
 
-    from pyscf import cc, fci
-
-    n = integrals.orbitals
     coupled = cc.CCSD(field)
     coupled.conv_tol = 1e-9
     coupled.kernel()
     ccsd = float(coupled.e_tot) if coupled.converged else None
     triples = float(coupled.e_tot + coupled.ccsd_t()) if ccsd is not None and not molecule.spin else None
-    exact = None
-    shape = (comb(n, integrals.alpha), comb(n, integrals.beta))
-    if shape[0] * shape[1] <= MOST_DETERMINANTS:
-        solver = fci.direct_spin1.FCI()
-        solver.conv_tol, solver.max_cycle = 1e-12, 300
-        electrons, first = (integrals.alpha, integrals.beta), near(0, shape, 0)
-        energy, _ = solver.kernel(integrals.one, integrals.two, n, electrons, ecore=integrals.core, ci0=first)
-        exact = float(energy) if solver.converged else None
+    exact = full_ci(integrals, 1e-12) if prod(string_counts(integrals)) <= MOST_DETERMINANTS else None
     return Energies(hf=float(field.e_tot), ccsd=ccsd, ccsd_t=triples, fci=exact)
+
+
+def string_counts(integrals: Integrals) -> tuple[int, int]:
+    """Return how many alpha and how many beta strings the sector has; its determinants are their product."""
+    return comb(integrals.orbitals, integrals.alpha), comb(integrals.orbitals, integrals.beta)
+
+
+def full_ci(integrals: Integrals, tolerance_ha: float) -> float | None:
+    """Return the sector's lowest energy in Hartree by PySCF, or None where it does not converge to ``tolerance_ha``."""
+    from pyscf import fci
+
+    solver = fci.direct_spin1.FCI()
+    solver.conv_tol, solver.max_cycle = tolerance_ha, 300
+    electrons, first = (integrals.alpha, integrals.beta), near(0, string_counts(integrals), 0)
+    n, core = integrals.orbitals, integrals.core
+    energy, _ = solver.kernel(integrals.one, integrals.two, n, electrons, ecore=core, ci0=first)
+    return float(energy) if solver.converged else None
 
 
 def near(place: int, shape: tuple[int, int], seed: int) -> Array:
