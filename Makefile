@@ -8,7 +8,7 @@ VMC_PEERS_VENV ?= .venv-vmc-peers
 NETKET_VENV ?= .venv-netket
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-slow test-install lint fmt types docs readme self bench-overhead bench-timing zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-n2 vmc-kernels vmc-large vmc-netket bench-vmc board clean
+.PHONY: help setup quickstart test test-proofs test-slow test-install lint fmt types docs readme self bench-overhead bench-timing zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-n2 vmc-kernels vmc-large vmc-netket bench-vmc board clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -29,6 +29,9 @@ quickstart: setup  ## run suites/quickstart.yaml on the embedded model and print
 test: setup  ## the test suite
 	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest -m timing -n 0
+
+test-proofs: setup  ## wider forms of what make test shows (more sizes, models and seeds); CI runs them too
+	$(BIN)/python -m pytest -m proof
 
 test-slow: setup  ## what takes minutes: 50 kills and resumes, fork against spawn, the overhead benchmark
 	$(BIN)/python -m pytest -m slow -n 0

@@ -13,28 +13,28 @@ name: tiny-emoji
 tasks:
   - id: emoji
     use: t2i
-    with: {system: "zoo:emoji-pixart", prompts: emoji-held-out, steps: 4, guidance: 3.0}
-    samples: {limit: 4}
-    batch_size: 4
-  - id: turbo
-    use: t2i
-    with: {system: "zoo:emoji-turbo", prompts: emoji-held-out, steps: 4, guidance: 1.0}
-    samples: {limit: 4}
-    batch_size: 4
-  - id: classes
-    use: t2i
-    with: {system: "zoo:digits-dit", steps: 4}
-    samples: {limit: 4}
-    batch_size: 4
-  - id: moving
-    use: t2v
-    with: {steps: 4}
+    with: {system: "zoo:emoji-pixart", prompts: emoji-held-out, steps: 2, guidance: 3.0}
     samples: {limit: 3}
     batch_size: 3
+  - id: turbo
+    use: t2i
+    with: {system: "zoo:emoji-turbo", prompts: emoji-held-out, steps: 2, guidance: 1.0}
+    samples: {limit: 3}
+    batch_size: 3
+  - id: classes
+    use: t2i
+    with: {system: "zoo:digits-dit", steps: 2}
+    samples: {limit: 3}
+    batch_size: 3
+  - id: moving
+    use: t2v
+    with: {steps: 2}
+    samples: {limit: 2}
+    batch_size: 2
 methods:
   - {id: reference, use: reference, role: reference}
   - {use: int8-dynamic}
-measure: {latency: null, energy: "off"}
+measure: {latency: null, energy: "off", inspect: false}
 stats: {resamples: 200}
 output: {outputs: all}
 """

@@ -9,7 +9,7 @@ from effbench.store import read_store
 
 
 def test_both_toy_tasks_run_without_any_change_to_effbench(cli):
-    result = cli("run", SUITES / "toy.yaml", "--json")
+    result = cli("run", SUITES / "toy.yaml", "--json", "--set", "measure.inspect=false")
     assert result.code == 0, result.err
     numbers = {(n["task"], n["method"], n["name"]): n for n in result.json()["numbers"]}
     assert numbers["minimise", "toy-momentum+toy-half-steps", "gap"]["value"] is not None

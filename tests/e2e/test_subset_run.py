@@ -107,7 +107,7 @@ def test_other_weights_on_the_same_samples_are_another_plan(cli, write_suite):
 
 
 def test_the_certificate_of_a_suite_s_subset_stands_under_its_table(cli, write_suite):
-    every = write_suite(suite_text(methods=[f"{{use: toy-momentum, matrix: {{beta: {BETAS[:9]}}}}}"], limit=12))
+    every = write_suite(suite_text(methods=[f"{{use: toy-momentum, matrix: {{beta: {BETAS[:5]}}}}}"], limit=12))
     assert cli("run", every).code == 0
     asked = ("--from", "results/small", "--metric", "gap", "--size", 6, "--name", "six")
     assert cli("subset", "build", *asked).code == 0

@@ -37,7 +37,7 @@ def test_an_engine_equals_the_reference(engine, integrals, share):
     assert np.abs(found - expected(integrals, alpha, beta, psi)).max() < 1e-11
 
 
-@pytest.mark.parametrize("orbitals", [63, 64, 65, 70, 129])
+@pytest.mark.parametrize("orbitals", [63, 64, 65, *(pytest.param(n, marks=pytest.mark.proof) for n in (70, 129))])
 def test_words_do_not_matter(orbitals):
     """A handful of determinants around one, over all words' borders."""
     integrals = random_integrals(orbitals, 3, 2, seed=0, share=0.05 if orbitals < 100 else 0.005)
