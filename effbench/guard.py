@@ -110,6 +110,7 @@ def _quiet_copy() -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
+    sys.stdout = sys.stderr = io.TextIOWrapper(io.FileIO(nowhere, "w"))
 
 
 def _signal_name(number: int) -> str:
@@ -179,8 +180,10 @@ def _divert() -> None:
     """Send what is printed to stderr: by Python through a stream that may be closed without harm, by others through fd 1."""
     global _stand_in
     if _stand_in is None or _stand_in.closed:
-        copy = _duplicate(2)
-        raw = io.FileIO(os.devnull if copy is None else copy, "w")
+        try:
+            raw = io.FileIO(2, "w", closefd=False)
+        except OSError:  # there is no stderr
+            raw = io.FileIO(os.devnull, "w")
         _stand_in = io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
     sys.stdout = _stand_in
     with contextlib.suppress(OSError):

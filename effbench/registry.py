@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 from effbench.api import API_VERSION, Method, Task, source_folder
-from effbench.contract.declarations import broken_promises, execution_problems, params_have_defaults
+from effbench.contract.declarations import (
+    broken_promises,
+    execution_problems,
+    metrics_are_declared,
+    params_have_defaults,
+    params_survive_json,
+)
 from effbench.errors import BadInput, nearest
 from effbench.guard import PluginFailure, dies, strangers
 
@@ -126,15 +132,21 @@ class Registry(Generic[T]):
         for name in self.names():
             try:
                 plugin: Any = self.get(name)
-                if not any(params_have_defaults(plugin)):
-                    with strangers(f"{self.kind} {name!r} of {self.origin(name)} cannot be made: {plugin.__name__}()"):
-                        made = plugin(plugin.Params())
-                        if isinstance(made, Method):
-                            for problem in execution_problems(made.execution()):
-                                problems[name] = f"{self.kind} {name!r} of {self.origin(name)}: {problem}"
+                where = f"{self.kind} {name!r} of {self.origin(name)}"
+                with strangers(f"{where} cannot be made: {plugin.__name__}(Params())"):
+                    for problem in [] if any(params_have_defaults(plugin)) else _problems_made(plugin):
+                        problems.setdefault(name, f"{where}: {problem}")
             except (BadInput, PluginFailure) as error:
                 problems[name] = str(error)
         return problems
+
+
+def _problems_made(plugin: Any) -> list[str]:
+    """Return what is wrong with a plugin made with its default parameters."""
+    params = plugin.Params()
+    made = plugin(params)
+    promise = execution_problems(made.execution()) if isinstance(made, Method) else metrics_are_declared(made)
+    return [*params_survive_json(params), *promise]
 
 
 tasks: Registry[Task] = Registry("task", "effbench.tasks", Task)  # type: ignore[type-abstract]

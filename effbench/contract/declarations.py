@@ -77,7 +77,7 @@ def params_survive_json(params: Any) -> Iterator[str]:
     try:
         same = type(params).model_validate_json(params.model_dump_json()) == params
     except (ValueError, TypeError) as error:
-        why = " ".join(str(error).split())
+        why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else " ".join(str(error).split())
         yield f"Params cannot be written as JSON ({why}); use plain numbers, strings, lists and nested StrictParams"
         return
     if not same:

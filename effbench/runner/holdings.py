@@ -55,6 +55,8 @@ def set_aside_foreign_scores(task: TaskPlan, cell: Cell, folder: CellFolder, has
 
 def set_aside_incomplete_rows(task: TaskPlan, folder: CellFolder, planned: set[Row], keep: bool) -> str:
     """Set the planned rows aside whose outputs are to be kept and are not, or that lack a metric; return why, or ""."""
+    import pyarrow as pa
+
     table = read_parts(folder.samples, SAMPLE_KEY)
     if table is None:
         return ""
@@ -69,7 +71,7 @@ def set_aside_incomplete_rows(task: TaskPlan, folder: CellFolder, planned: set[R
     gone = bare | unscored
     if not gone:
         return ""
-    left = table.take([place for place, row in enumerate(rows) if row not in gone])
+    left = table.filter(pa.array([row not in gone for row in rows], pa.bool_()))
     rest = folder.path / "samples-left"
     if left.num_rows:
         metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
