@@ -75,7 +75,7 @@ def dies(act: Callable[[], object]) -> str:
 
     For what cannot be caught. An exception is no death: the caller will meet it in this process. "" where it cannot be told.
     """
-    if not hasattr(os, "fork"):
+    if sys.platform != "linux":  # elsewhere a forked copy may crash by itself
         return ""
     with warnings.catch_warnings():
         warnings.simplefilter(
@@ -186,8 +186,13 @@ def _divert() -> None:
             raw = io.FileIO(os.devnull, "w")
         _stand_in = io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
     sys.stdout = _stand_in
-    with contextlib.suppress(OSError):
+    try:
         os.dup2(2, 1)
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        if nowhere != 1:
+            os.dup2(nowhere, 1)
+            os.close(nowhere)
 
 
 def _seal() -> None:

@@ -16,12 +16,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from effbench.errors import one_line
 from effbench.guard import PluginFailure, diverted, strangers
 from effbench.record import Reason
 from effbench.runner.jobs import Failed, JobSpec, Message
 from effbench.runner.worker import worker_main
 
 START_METHODS = {"fork": "forkserver", "spawn": "spawn"}
+PRELOAD = ("effbench.runner.worker", "pyarrow.parquet", "safetensors.numpy")
+"""What every worker needs."""
 
 
 class WorkerError(Exception):
@@ -41,14 +44,23 @@ class Launcher:
             {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": str(threads)}
         )
         self._context: Any = multiprocessing.get_context(START_METHODS[start])
+        self._preload = list(preload) if start == "fork" else []
         if start == "fork":
-            self._context.set_forkserver_preload(
-                ["effbench.runner.worker", "pyarrow.parquet", "safetensors.numpy", *preload]
-            )
+            self._context.set_forkserver_preload([*PRELOAD, *preload])
 
     def start(self, spec: JobSpec) -> Worker:
-        """Start a worker on a job; raise ``WorkerError`` where the task or a method cannot be sent to it."""
-        return Worker(self._context, spec)
+        """Start a worker on a job; raise ``WorkerError`` where that cannot be done.
+
+        A module named for preloading that ends the server would end it for all tasks: it is then left to the workers.
+        """
+        try:
+            return Worker(self._context, spec)
+        except (OSError, EOFError) as error:
+            if self._preload:
+                self._preload = []
+                self._context.set_forkserver_preload(list(PRELOAD))
+                return self.start(spec)
+            raise WorkerError(Failed("error", f"no worker could be started: {one_line(error)}")) from error
 
 
 class Worker:

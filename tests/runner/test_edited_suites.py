@@ -4,10 +4,12 @@ The cases ``reference-named-later`` and ``outputs: all`` added later are two of 
 """
 
 import random
+import sys
 
 import pytest
 
 from effbench.parts import KeptOutputs
+from effbench.registry import code_version
 from effbench.store import CellFolder, read_store
 
 PAIR = """
@@ -127,6 +129,29 @@ def follow(strangers, seed, edits):
 @pytest.mark.parametrize("seed", [3])
 def test_whatever_was_edited_the_numbers_are_those_of_a_fresh_store(strangers, seed):
     follow(strangers, seed, edits=5)
+
+
+def test_a_metric_that_the_code_gives_from_now_on_is_scored_anew(strangers, monkeypatch):
+    """Rows of code that is accepted all the same lack its column: they would be NaN for ever."""
+    strangers.install(PAIR, tasks={"pair": "Pair"})
+    (module,) = strangers.path.glob("stranger_*.py")
+    new = module.read_text()
+    module.write_text(
+        new.replace('        Metric("distance", "", False, needs_reference=True),\n', "").replace(
+            '"distance": abs(state - other)', ""
+        )
+    )
+    suite = strangers.suite(tasks=["{use: pair, with: {units: 2, size: 4, samples: 4}}"])
+    assert strangers("run", suite) == 0, strangers.err
+    module.write_text(new + "# changed\n")
+    monkeypatch.delitem(sys.modules, module.stem)
+    strangers.install("", {})  # a registry that has loaded nothing
+    code_version.cache_clear()
+    suite = strangers.suite(["{use: planted-twin}"], ["{use: pair, with: {units: 2, size: 4, samples: 4}}"])
+    assert strangers("run", suite) == 2 and "--accept-code-change" in strangers.err
+    assert strangers("run", suite, "--accept-code-change", "--json") == 0, strangers.err
+    found = {(n["method"], n["name"]): n["value"] for n in strangers.json()["numbers"]}
+    assert found["planted-twin", "distance"] == 0.0
 
 
 @pytest.mark.slow

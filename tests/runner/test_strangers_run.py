@@ -213,3 +213,33 @@ def test_a_worker_that_dies_once_is_started_again(strangers, classes):
         ("quality", "failed", "signal"),
         ("quality", "done", None),
     ]
+
+
+def test_a_worker_that_dies_once_in_a_round_has_another(strangers, classes):
+    classes(
+        "M",
+        {
+            "struck": "def apply(self, system, artifact):\n        log = '" + str(strangers.path / "calls") + "'\n"
+            "        open(log, 'a').write('x')\n        if os.path.getsize(log) == 2:\n"
+            "            os.kill(os.getpid(), 9)\n        return system"
+        },
+    )
+    latency = ["--set", "measure.latency={rounds: 1, budget_s: 0.05}"]
+    assert strangers("run", strangers.suite(["{use: struck}"]), *latency, "--json") == 0, strangers.err
+    speedup = next(n for n in strangers.json()["numbers"] if (n["method"], n["name"]) == ("struck", "speedup"))
+    assert speedup["value"] > 0 and speedup["n"] == 1
+    struck = read_store(strangers.path / "results/s").cells[1]
+    assert [(a.status, a.reason) for a in struck.attempts if a.job == "latency"] == [
+        ("failed", "signal"),
+        ("done", None),
+    ]
+
+
+def test_a_preloaded_module_that_ends_the_server_costs_its_own_task(strangers, classes):
+    (strangers.path / "ends_the_server.py").write_text("print('into json?')\nraise SystemExit(1)\n")
+    body = "preload = ('ends_the_server',)\n    def load(self, ctx):\n        import ends_the_server"
+    classes("WorkloadTask", {"preloads": body})
+    suite = strangers.suite(tasks=["{use: preloads, with: {units: 2, size: 4, samples: 4}}", WORKLOAD])
+    assert strangers("run", suite, "--json") == 1
+    assert "called exit(1)" in sentences(strangers)["preloads/reference"]
+    assert {n["task"]: n["value"] for n in strangers.json()["numbers"] if n["name"] == "planted_cost"}["w"] == 1.0
