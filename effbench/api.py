@@ -66,7 +66,8 @@ class Metric:
 
     ``per="sample"`` metrics are the weighted mean of a per-sample scalar of the same name; ``per="set"`` metrics
     (a distance between distributions, a rank correlation) only exist for a whole set of samples. ``undefined`` says why a
-    system that ran may have no such number (its score is NaN then): ``not_reached`` a goal, or ``unsupported``.
+    system that ran may have no such number (its score is NaN then): ``not_reached`` a goal, or ``unsupported``. A score that
+    is NaN without it is an error of the cell. The unit is plain text of at most 24 characters.
     """
 
     name: str

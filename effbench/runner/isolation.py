@@ -10,16 +10,21 @@ import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
+import pickle
 import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from effbench.errors import one_line
+from effbench.guard import PluginFailure, diverted, strangers
 from effbench.record import Reason
 from effbench.runner.jobs import Failed, JobSpec, Message
 from effbench.runner.worker import worker_main
 
 START_METHODS = {"fork": "forkserver", "spawn": "spawn"}
+PRELOAD = ("effbench.runner.worker", "pyarrow.parquet", "safetensors.numpy")
+"""What every worker needs."""
 
 
 class WorkerError(Exception):
@@ -39,24 +44,41 @@ class Launcher:
             {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": str(threads)}
         )
         self._context: Any = multiprocessing.get_context(START_METHODS[start])
+        self._preload = list(preload) if start == "fork" else []
         if start == "fork":
-            self._context.set_forkserver_preload(
-                ["effbench.runner.worker", "pyarrow.parquet", "safetensors.numpy", *preload]
-            )
+            self._context.set_forkserver_preload([*PRELOAD, *preload])
 
     def start(self, spec: JobSpec) -> Worker:
-        """Start a worker on a job."""
-        return Worker(self._context, spec)
+        """Start a worker on a job; raise ``WorkerError`` where that cannot be done.
+
+        A module named for preloading that ends the server would end it for all tasks: it is then left to the workers.
+        """
+        try:
+            return Worker(self._context, spec)
+        except (OSError, EOFError) as error:
+            if self._preload:
+                self._preload = []
+                self._context.set_forkserver_preload(list(PRELOAD))
+                return self.start(spec)
+            raise WorkerError(Failed("error", f"no worker could be started: {one_line(error)}")) from error
 
 
 class Worker:
     """A running job, seen from the parent."""
 
     def __init__(self, context: Any, spec: JobSpec) -> None:
+        try:
+            with strangers("pickling the task and its methods for a worker"):
+                pickled = pickle.dumps(spec)
+        except PluginFailure as failure:
+            raise WorkerError(Failed("error", str(failure))) from failure
         self._ours, theirs = context.Pipe(duplex=True)
         self._kills_before = oom_kills()
-        self._process = context.Process(target=worker_main, args=(theirs, spec, os.getpid()))
-        self._process.start()
+        arguments = (theirs, spec.cell_path, spec.kind, pickled, os.getpid())
+        self._process = context.Process(target=worker_main, args=arguments)
+        # What a server or a worker inherits as stdout must not be ours: modules print as they are imported.
+        with diverted():
+            self._process.start()
         theirs.close()
 
     @property

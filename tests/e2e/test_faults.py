@@ -20,7 +20,7 @@ EXPECTED = {
     "toy-kills-itself": ("quality", "signal", "SIGKILL"),
     "toy-hangs": ("quality", "timeout", "no answer"),
     "toy-allocates": ("quality", "oom", "MemoryError"),
-    "toy-wrong-count": ("quality", "error", "outputs for a batch of"),
+    "toy-wrong-count": ("quality", "error", "returned 2 outputs for 3 samples"),
     "toy-nan": ("quality", "error", "NaN"),
 }
 

@@ -93,11 +93,27 @@ class DiffusionTask(Task):
         return None
 
     def lead(self, chosen: Sequence[Metric], learned: Sequence[str]) -> tuple[Metric, ...]:
-        """Return metrics of which one leads the table: without a primary one, the first learned score that stands alone."""
+        """Return metrics of which one leads the table: without a primary one, the first learned score that stands alone.
+
+        A primary one that only a judge could give, where there is none, stays as a column that says why it is empty.
+        """
+        if self._has_no_judge():
+            chosen = [replace(metric, undefined="unsupported") if metric.primary else metric for metric in chosen]
         if any(metric.primary for metric in chosen) or not learned:
             return tuple(chosen)
         alone = [m.name for name in learned for m in chosen if m.name == name and not m.needs_reference]
         return tuple(replace(metric, primary=metric.name == (alone or list(learned))[0]) for metric in chosen)
+
+    def _has_no_judge(self) -> bool:
+        try:
+            return self.judge_folder() is None
+        except PluginError:  # said where the parameters are checked
+            return False
+
+    def scores(self, scalars: dict[str, Any], arrays: dict[str, Any], count: int) -> Scores:
+        """Return the scores of ``count`` outputs; what these parameters cannot give is NaN."""
+        empty = {m.name: np.full(count, np.nan) for m in self.metrics if m.per == "sample" and m.undefined}
+        return Scores({**empty, **scalars}, arrays)
 
     def samples(self, split: Split, subset: str | None = None) -> Sequence[Sample]:
         """Return the prompts of a split in their order."""

@@ -183,12 +183,13 @@ class TextToImage(DiffusionTask):
                 arrays[name] = list(found)
             else:
                 scalars[name] = np.full(len(outputs), np.nan) if found is None else found
-        return Scores(scalars, arrays)
+        return self.scores(scalars, arrays, len(outputs))
 
     def summarise(self, scores: Scores, weights: np.ndarray[Any, Any]) -> dict[str, float]:
         """Return the weighted means of the per-image scores and the distances of the set."""
         values = super().summarise(scores, weights)
         for name, scorer in self._scorers.items():
             if name in scores.arrays:
-                values[name] = scorer.summarise(scores.arrays[name], weights)
+                value = scorer.summarise(scores.arrays[name], weights)
+                values |= {name: value} if np.isfinite(value) else {}
         return values

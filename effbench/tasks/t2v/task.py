@@ -193,4 +193,4 @@ class TextToVideo(DiffusionTask):
             scalars |= score_videos(videos, prompts, self.params.vbench, self._device)
         if reference is not None:
             scalars |= fidelity(videos, outputs, reference, "video")
-        return Scores(scalars, arrays)
+        return self.scores(scalars, arrays, len(outputs))
