@@ -109,11 +109,25 @@ def _read_record(file: str | Path, root: str, cell_id: str) -> CellRecord | None
         raise damaged(file, f"it is the record of cell {record.id}")
     if record.reference_cell is not None and not is_cell_id(record.reference_cell):
         raise damaged(file, f"its reference {record.reference_cell!r} is no cell's id")
-    for number in record.numbers:
-        for value in (number.value, number.ci_low, number.ci_high):
-            if value is not None and not isfinite(value):
-                raise damaged(file, f"{number.name} is {value}; what has no value is null")
+    for name, value in _floats(record):
+        if value is not None and not isfinite(value):
+            raise damaged(file, f"{name} is {value}; what has no value is null")
     return record
+
+
+def _floats(record: CellRecord) -> Iterator[tuple[str, float | None]]:
+    """Yield (name, value) of every number of a record."""
+    for number in record.numbers:
+        name = number.name
+        yield name, number.value
+        yield name, number.ci_low
+        yield name, number.ci_high
+    yield from record.resolutions.items()
+    yield from ((claim.metric, claim.value) for claim in record.claims)
+    yield from ((attempt.job, attempt.seconds) for attempt in record.attempts)
+    for part in (record.stopping, record.noise):
+        if part is not None:
+            yield from ((name, value) for name, value in part if isinstance(value, float))
 
 
 def read_lock(path: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, TypeAdapter, model_validator
 
-from effbench.record import Attempt, Record
+from effbench.record import Attempt, Count, Integer, Record
 
 LOCK_SCHEMA = "effbench/store/1"
 
@@ -24,8 +24,6 @@ def is_cell_id(text: str) -> bool:
 
 CellId = Annotated[str, Field(pattern=rf"^{_ID.pattern}$")]
 
-Integer = Annotated[int, Field(ge=-(2**63), lt=2**64)]
-Count = Annotated[int, Field(ge=0, lt=2**63)]
 Positive = Annotated[int, Field(ge=1, lt=2**31)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
