@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import NamedTuple
 
 from effbench.errors import StoreError
 from effbench.legible import legible
@@ -26,85 +27,99 @@ def damaged(file: str | Path, why: object) -> StoreError:
     return StoreError(legible(" ".join(f"{file}: damaged: {why}".split())))
 
 
-def real_root(store: str | Path) -> str:
-    """Return the real path of a store, which the files below it are held against."""
-    return os.path.realpath(store)
+class Root(NamedTuple):
+    """A store as it was named and where it really stands."""
+
+    named: str
+    real: str
 
 
-def store_of(folder: Path) -> str:
-    """Return the real path of the store that a folder of tables or outputs, ``cells/<id>/<folder>``, stands in."""
+def root_of(store: str | Path) -> Root:
+    """Return the root that files of a store are held against."""
+    return Root(str(store), os.path.realpath(store))
+
+
+def store_of(folder: Path) -> Root:
+    """Return the root of the store that a folder of tables or outputs, ``cells/<id>/<folder>``, stands in."""
     above = folder.absolute().parents
-    return real_root(above[min(2, len(above) - 1)])
+    return root_of(above[min(2, len(above) - 1)])
 
 
-def read_inside(file: str | Path, root: str, most: int = MOST_BYTES) -> bytes:
-    """Return the bytes of a file of the store at ``root``.
+def read_inside(file: str | Path, root: Root, most: int = MOST_BYTES) -> bytes:
+    """Return the bytes of a file of a store.
 
     Raises ``FileNotFoundError`` where there is none, and ``StoreError`` where it is no regular file, leads out of the
     store, holds more than ``most`` bytes or cannot be read.
     """
+    descriptor = _open_inside(str(file), root)
     try:
-        descriptor = os.open(file, _FLAGS)
-    except FileNotFoundError:
-        if Path(file).is_symlink():
-            raise damaged(file, "a link that leads nowhere") from None
-        raise
-    except OSError as error:
-        raise StoreError(f"{legible(str(file))}: cannot be read: {error.strerror or error}") from None
-    try:
-        size = _checked_size(descriptor, file, root, most)
+        size = _checked_size(descriptor, file, most)
         with open(descriptor, "rb", buffering=0, closefd=False) as opened:
             return opened.read(size) or b"" if size else b""
     except OSError as error:
-        raise StoreError(f"{legible(str(file))}: cannot be read: {error.strerror or error}") from None
+        raise _unreadable(file, error) from None
     finally:
         os.close(descriptor)
 
 
-def check_inside(file: Path, root: str, most: int = MOST_TABLE_BYTES) -> None:
+def check_inside(file: Path, root: Root, most: int = MOST_TABLE_BYTES) -> None:
     """Raise as ``read_inside`` does, for libraries that open a file themselves."""
+    descriptor = _open_inside(str(file), root)
     try:
-        descriptor = os.open(file, _FLAGS)
-    except OSError as error:
-        raise StoreError(f"{legible(str(file))}: cannot be read: {error.strerror or error}") from None
-    try:
-        _checked_size(descriptor, file, root, most)
+        _checked_size(descriptor, file, most)
     finally:
         os.close(descriptor)
 
 
-def is_inside(file: Path, root: str, most: int = MOST_TABLE_BYTES) -> bool:
+def is_inside(file: Path, root: Root, most: int = MOST_TABLE_BYTES) -> bool:
     """Return whether ``check_inside`` would pass."""
     try:
         check_inside(file, root, most)
-    except StoreError:
+    except (StoreError, FileNotFoundError):
         return False
     return True
 
 
-def leads_out(path: Path, root: str) -> bool:
-    """Return whether a path, which need not exist, really stands outside the store at ``root``."""
-    return not _is_below(os.path.realpath(path), root)
+def leads_out(path: str | Path, root: Root) -> bool:
+    """Return whether a path, which need not exist, really stands outside the store."""
+    return not f"{os.path.realpath(path)}{os.sep}".startswith(root.real.rstrip("/\\") + os.sep)
 
 
-def _checked_size(descriptor: int, file: str | Path, root: str, most: int) -> int:
+def _open_inside(file: str, root: Root) -> int:
+    """Return a descriptor of a file that lies in the store; it is known to before anything of it is opened."""
+    try:
+        if _may_lead_out(file, root) and leads_out(file, root):
+            raise StoreError(f"{legible(file)}: leads out of its store, so it is not read")
+        return os.open(file, _FLAGS)
+    except FileNotFoundError:
+        if Path(file).is_symlink():
+            raise damaged(file, "a link that leads nowhere") from None
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
+        raise _unreadable(file, error) from None
+
+
+def _may_lead_out(file: str, root: Root) -> bool:
+    """Return whether a part of the path below the store is a link: a few looks that spare most files the whole walk."""
+    if not file.startswith(f"{root.named}/"):
+        return True
+    end = len(root.named)
+    while end >= 0:
+        end = file.find("/", end + 1)
+        part = file if end < 0 else file[:end]
+        if stat.S_ISLNK(os.lstat(part).st_mode) or part.endswith(".."):
+            return True
+    return False
+
+
+def _checked_size(descriptor: int, file: str | Path, most: int) -> int:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise damaged(file, "a folder, pipe or device stands where a file should")
-    if not _is_below(_where(descriptor, file), root):
-        raise StoreError(f"{legible(str(file))}: leads out of its store, so it is not read")
     if status.st_size > most:
         raise damaged(file, f"{status.st_size} bytes, and at most {most} are read")
     return status.st_size
 
 
-def _where(descriptor: int, file: str | Path) -> str:
-    """Return where an open file really stands: one call where the system says it, else a walk along the path."""
-    try:
-        return os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115 - a Path takes as long as the call
-    except OSError:
-        return os.path.realpath(file)
-
-
-def _is_below(path: str, root: str) -> bool:
-    return path.startswith(root.rstrip("/\\") + os.sep)
+def _unreadable(file: str | Path, error: OSError | ValueError) -> StoreError:
+    return StoreError(legible(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}"))

@@ -35,7 +35,7 @@ from pydantic import ValidationError
 from effbench.api import Artifact
 from effbench.atomic import file_sha256, name_matches_content, save_tensors, write_bytes, write_content_named
 from effbench.errors import BadInput, StoreError
-from effbench.inside import check_inside, damaged, is_inside, leads_out, read_inside, real_root, store_of
+from effbench.inside import Root, check_inside, damaged, is_inside, leads_out, read_inside, root_of, store_of
 from effbench.legible import all_legible, legible, may_hide
 from effbench.record import CellRecord
 from effbench.storeschema import LOCK_SCHEMA, PLAN, JobResult, Lock, Machine, PlannedCell, is_cell_id
@@ -65,7 +65,7 @@ def read_store(path: Path) -> StoreView:
     A store may come from anybody: nothing outside of it is read, and its text is ``legible``.
     """
     suite = read_lock(path)
-    root = real_root(path)
+    root = root_of(path)
     cells, unfinished = [], []
     with _uncollected():
         for planned in read_plan(path):
@@ -93,7 +93,7 @@ def _uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def _read_record(file: str | Path, root: str, cell_id: str) -> CellRecord | None:
+def _read_record(file: str | Path, root: Root, cell_id: str) -> CellRecord | None:
     """Return the finished record of a cell, or None where there is none; raise ``StoreError`` where damaged."""
     try:
         data = read_inside(file, root)
@@ -134,10 +134,15 @@ def read_lock(path: Path) -> dict[str, Any]:
     """Return the suite as resolved, from ``suite.lock.yaml``; raise ``StoreError`` where there is none or it is damaged."""
     file = path / "suite.lock.yaml"
     try:
-        data = read_inside(file, real_root(path))
+        data = read_inside(file, root_of(path))
     except FileNotFoundError:
         raise StoreError(f"{legible(str(path))}: not an EffBench store (no suite.lock.yaml)") from None
-    lock = _parsed_yaml(file, data)
+    try:
+        lock = parse(data.decode(), str(file)).data
+    except UnicodeDecodeError:
+        raise damaged(file, "it is not UTF-8 text") from None
+    except BadInput as error:
+        raise StoreError(legible(str(error))) from None
     if not isinstance(lock, dict) or lock.get("schema") != LOCK_SCHEMA:
         found = lock.get("schema") if isinstance(lock, dict) else None
         raise damaged(file, f"schema {found!r} is not {LOCK_SCHEMA!r}, or another EffBench version wrote it")
@@ -149,19 +154,10 @@ def read_lock(path: Path) -> dict[str, Any]:
     return suite
 
 
-def _parsed_yaml(file: Path, data: bytes) -> Any:
-    try:
-        return parse(data.decode(), str(file)).data
-    except UnicodeDecodeError:
-        raise damaged(file, "it is not UTF-8 text") from None
-    except BadInput as error:
-        raise StoreError(legible(str(error))) from None
-
-
 def read_plan(path: Path) -> tuple[PlannedCell, ...]:
     """Return the cells of the suite as it is now, in its order; raise ``StoreError`` where that cannot be told."""
     file = path / "plan.json"
-    cells = _read_json(file, real_root(path), PLAN.validate_json)
+    cells = _read_json(file, root_of(path), PLAN.validate_json)
     if cells is None:
         raise damaged(file, "there is none")
     return tuple(cell.model_copy(update=all_legible(dict(cell))) if _hides(cell) else cell for cell in cells)
@@ -173,7 +169,7 @@ def _hides(cell: PlannedCell) -> bool:
 
 def read_machines(path: Path) -> dict[str, dict[str, Any]]:
     """Return fingerprint -> what is known of each machine; raise ``StoreError`` where a file is damaged."""
-    root, folder = real_root(path), path / "machine"
+    root, folder = root_of(path), path / "machine"
     found = {}
     for file in sorted(folder.glob("*.json")) if not leads_out(folder, root) else []:
         facts = read_machine(file, root)
@@ -182,7 +178,7 @@ def read_machines(path: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def read_machine(file: Path, root: str) -> dict[str, Any] | None:
+def read_machine(file: Path, root: Root) -> dict[str, Any] | None:
     """Return what a file says of a machine, or None where there is none; raise ``StoreError`` where damaged."""
     machine = _read_json(file, root, Machine.model_validate_json)
     if machine is None:
@@ -191,7 +187,7 @@ def read_machine(file: Path, root: str) -> dict[str, Any] | None:
     return facts
 
 
-def _read_json(file: Path, root: str, read: Callable[[bytes], T]) -> T | None:
+def _read_json(file: Path, root: Root, read: Callable[[bytes], T]) -> T | None:
     """Return a file as ``read`` makes it, or None where there is none; raise ``StoreError`` naming it where damaged."""
     try:
         return read(read_inside(file, root))
@@ -243,7 +239,7 @@ class Store:
 
     def _refuse_links_out(self, cells: Sequence[Mapping[str, str]]) -> None:
         """Raise where what a run writes would land outside the store."""
-        root = real_root(self.path)
+        root = root_of(self.path)
         folders = [self.path / name for name in ("machine", "cells", "aside")]
         for cell in cells:
             own = self.cell(cell["id"]).path
@@ -263,7 +259,7 @@ class Store:
     def write_machine(self, fingerprint: str, facts: Mapping[str, Any]) -> None:
         """Write what is known of a machine; what an earlier run knew besides (its measured peaks) stays."""
         file = self.path / "machine" / f"{fingerprint}.json"
-        known = read_machine(file, real_root(self.path)) or {}
+        known = read_machine(file, root_of(self.path)) or {}
         if {**known, **facts} != known:
             write_bytes(file, json.dumps({**known, **facts}, indent=1, sort_keys=True).encode())
 
@@ -290,8 +286,8 @@ class CellFolder:
         self.artifact_folder = path / "artifact"
 
     @property
-    def root(self) -> str:
-        """Return the real path of the store that the cell stands in."""
+    def root(self) -> Root:
+        """Return the store that the cell stands in."""
         return store_of(self.samples)
 
     def record(self) -> CellRecord | None:
@@ -342,7 +338,10 @@ class CellFolder:
             plan_text = read_inside(plan_file, root)
         except FileNotFoundError:
             raise damaged(plan_file, "there is none, though the cell is prepared") from None
-        plan = _parsed_yaml(plan_file, plan_text)
+        try:
+            plan = yaml.safe_load(plan_text)  # as it was dumped: a key may be a number, a value infinite
+        except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+            raise damaged(plan_file, error) from None
         if not isinstance(plan, list) or not all(isinstance(config, dict) for config in plan):
             raise damaged(plan_file, "it is no list with a mapping per method")
         files = sorted(self.artifact_folder.glob("tensors.*.safetensors"))
@@ -358,7 +357,7 @@ class CellFolder:
         return artifacts, hashlib.sha256(both.encode()).hexdigest()
 
 
-def read_tensors(file: Path, root: str) -> dict[str, Any]:
+def read_tensors(file: Path, root: Root) -> dict[str, Any]:
     """Return the arrays of a content-named safetensors file; raise ``StoreError`` where it is not what its name says."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
