@@ -27,12 +27,14 @@ MERGED = "merged"
 SCORE, ARRAY, SHAPE = "score.", "array.", "shape."
 MOST_ROWS, MOST_VALUES, MOST_COLUMNS = 20_000_000, 400_000_000, 10_000
 """Of one table of a cell: a small file can unpack to more than any memory holds."""
+MANY_VALUES = 1_000_000
+"""From here on a table is read by several threads; of a smaller one that takes longer than the reading."""
 
 KINDS = {
     **dict.fromkeys(("sample_id", "batch", "round", "phase", "flags", "machine"), "text"),
     **dict.fromkeys(("seed", "batch_size", "turn", "iteration", "wall_ns"), "integer"),
-    **dict.fromkeys(("load_s", "batch_s", SCORE), "number"),
-    **dict.fromkeys(("foreign_share", "steal_share", "clock_spread", "load", "throttled"), "number"),
+    **dict.fromkeys(("load_s", "batch_s"), "measured"),
+    **dict.fromkeys((SCORE, "foreign_share", "steal_share", "clock_spread", "load", "throttled"), "number"),
     **dict.fromkeys((ARRAY, SHAPE), "list"),
 }
 """What the columns that we read hold; those of scores and arrays by how their names begin."""
@@ -77,7 +79,7 @@ def read_part(file: Path, unique: Sequence[str] = ()) -> pa.Table:
             values = sum(group.column(index).num_values for group in groups for index in range(group.num_columns))
             if sizes.num_rows > MOST_ROWS or values > MOST_VALUES or sizes.num_columns > MOST_COLUMNS:
                 raise damaged(file, f"{sizes.num_rows} rows with {values} values are more than a table of a cell holds")
-            table = opened.read()
+            table = opened.read(use_threads=values > MANY_VALUES)
         if why := _wrong(table, unique):
             raise damaged(file, why)
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -97,7 +99,8 @@ def _wrong(table: pa.Table, unique: Sequence[str]) -> str:
     tests = {
         "text": lambda kind: pa.types.is_string(kind) or pa.types.is_large_string(kind),
         "integer": pa.types.is_integer,
-        "number": lambda kind: pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind),
+        "number": lambda kind: _is_number(kind) or pa.types.is_null(kind),
+        "measured": _is_number,
         "list": lambda kind: pa.types.is_list(kind) and _is_number(kind.value_type),
     }
     for name in names:
