@@ -80,6 +80,13 @@ def is_inside(file: Path, root: Root, most: int = MOST_TABLE_BYTES) -> bool:
     return True
 
 
+def files_inside(folder: Path, root: Root, pattern: str) -> list[Path]:
+    """Return the files of a folder that match, sorted; ``[]`` without one. Raises ``StoreError`` where it leads out."""
+    if leads_out(folder, root):
+        raise _outside(folder)
+    return sorted(folder.glob(pattern)) if folder.is_dir() else []
+
+
 def leads_out(path: str | Path, root: Root) -> bool:
     """Return whether a path, which need not exist, really stands outside the store."""
     return not f"{os.path.realpath(path)}{os.sep}".startswith(root.real.rstrip("/\\") + os.sep)
@@ -89,7 +96,7 @@ def _open_inside(file: str, root: Root) -> int:
     """Return a descriptor of a file that lies in the store; it is known to before anything of it is opened."""
     try:
         if _may_lead_out(file, root) and leads_out(file, root):
-            raise StoreError(f"{legible(file)}: leads out of its store, so it is not read")
+            raise _outside(file)
         return os.open(file, _FLAGS)
     except FileNotFoundError:
         if Path(file).is_symlink():
@@ -119,6 +126,10 @@ def _checked_size(descriptor: int, file: str | Path, most: int) -> int:
     if status.st_size > most:
         raise damaged(file, f"{status.st_size} bytes, and at most {most} are read")
     return status.st_size
+
+
+def _outside(path: str | Path) -> StoreError:
+    return StoreError(legible(f"{path}: leads out of its store, so it is not read"))
 
 
 def _unreadable(file: str | Path, error: OSError | ValueError) -> StoreError:

@@ -17,7 +17,7 @@ import numpy as np
 
 from effbench.api import Output, Scores
 from effbench.atomic import name_matches_content, save_tensors, write_content_named
-from effbench.inside import check_inside, damaged, is_inside, leads_out, store_of
+from effbench.inside import check_inside, damaged, files_inside, is_inside, store_of
 from effbench.legible import legible
 
 if TYPE_CHECKING:
@@ -55,11 +55,12 @@ def _write(folder: Path, stem: str, table: pa.Table) -> Path:
 
 
 def part_files(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Return (intact, damaged) parquet files of a folder, sorted by name; what leads out of the store is damaged."""
+    """Return (intact, damaged) parquet files of a folder, sorted by name; one that leads out of the store is damaged.
+
+    Raises ``StoreError`` where the folder itself leads out.
+    """
     root = store_of(folder)
-    if not folder.is_dir() or leads_out(folder, root):
-        return [], []
-    files = sorted(folder.glob("*.parquet"))
+    files = files_inside(folder, root, "*.parquet")
     intact = [file for file in files if is_inside(file, root) and name_matches_content(file)]
     return intact, [file for file in files if file not in intact]
 
@@ -242,9 +243,7 @@ class KeptOutputs:
         """(sample id, seed) of every kept output -> what a reader is told about it."""
         self._intact: set[Path] = set()
         root = store_of(folder)
-        if not folder.is_dir() or leads_out(folder, root):
-            return
-        for file in sorted(folder.glob("*.safetensors")):
+        for file in files_inside(folder, root, "*.safetensors"):
             check_inside(file, root)
             ids, seed, captions = _header_of(file)
             for row, (sample_id, caption) in enumerate(zip(ids, captions)):

@@ -35,7 +35,17 @@ from pydantic import ValidationError
 from effbench.api import Artifact
 from effbench.atomic import file_sha256, name_matches_content, save_tensors, write_bytes, write_content_named
 from effbench.errors import BadInput, StoreError
-from effbench.inside import Root, check_inside, damaged, is_inside, leads_out, read_inside, root_of, store_of
+from effbench.inside import (
+    Root,
+    check_inside,
+    damaged,
+    files_inside,
+    is_inside,
+    leads_out,
+    read_inside,
+    root_of,
+    store_of,
+)
 from effbench.legible import all_legible, legible, may_hide
 from effbench.record import CellRecord
 from effbench.storeschema import LOCK_SCHEMA, PLAN, JobResult, Lock, Machine, PlannedCell, is_cell_id
@@ -171,7 +181,7 @@ def read_machines(path: Path) -> dict[str, dict[str, Any]]:
     """Return fingerprint -> what is known of each machine; raise ``StoreError`` where a file is damaged."""
     root, folder = root_of(path), path / "machine"
     found = {}
-    for file in sorted(folder.glob("*.json")) if not leads_out(folder, root) else []:
+    for file in files_inside(folder, root, "*.json"):
         facts = read_machine(file, root)
         if facts is not None:
             found[legible(file.stem)] = facts
@@ -344,7 +354,7 @@ class CellFolder:
             raise damaged(plan_file, error) from None
         if not isinstance(plan, list) or not all(isinstance(config, dict) for config in plan):
             raise damaged(plan_file, "it is no list with a mapping per method")
-        files = sorted(self.artifact_folder.glob("tensors.*.safetensors"))
+        files = files_inside(self.artifact_folder, root, "tensors.*.safetensors")
         if len(files) != 1:
             raise damaged(self.artifact_folder, f"it holds {len(files)} files of tensors, not one")
         tensors = read_tensors(files[0], root)

@@ -6,6 +6,7 @@ import json
 import os
 import random
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ VALUES: tuple[Any, ...] = (
     [[[]]], {"": None}, [0, 0], "0", *RAW.values(), *TEXTS,
 )  # fmt: skip
 YAML_LINES = (
-    "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c]\ne: [*d,*d,*d,*d]\n",
+    "a: &a [" + "x," * 9 + "]\n" + "".join(f"{b}: &{b} [" + f"*{a}," * 9 + "]\n" for a, b in pairwise("abcdefgh")),
     "suite: !!python/object/apply:os.system ['true']\n", "? [a, b]\n: c\n", "[" * 3000, "suite: &s {name: *s}\n", "\x07",
     "schema: effbench/store/1\n", "schema: effbench/store/9\nsuite: {name: x}\n", "suite: !!timestamp 2026-99-99\n",
     "schema: effbench/store/1\nsuite: [1, 2]\n", "schema: effbench/store/1\nsuite: {name: 3}\n", "--- a\n--- b\n",
