@@ -13,9 +13,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, model_validator
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,9 +34,21 @@ Arrays whose name ends in ``_s`` hold seconds: they are kept and scored, but two
 
 
 class StrictParams(BaseModel):
-    """Base of a plugin's parameters (``class Params(StrictParams)`` inside it): frozen, and unknown keys are refused."""
+    """Base of a plugin's parameters (``class Params(StrictParams)`` inside it): frozen, finite, unknown keys refused.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    A number is neither ``true`` nor text with leading zeros, which one reader of YAML takes as octal and another not.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _numbers_are_meant(cls, given: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        from effbench.disguised import refuse_disguised_numbers
+
+        params = handler(given)
+        refuse_disguised_numbers(given, params)
+        return params
 
 
 class PluginError(Exception):

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from effbench.parts import part_files, write_part
+from effbench.inside import damaged
+from effbench.parts import part_files, read_part, write_part
 from effbench.store import CellFolder
 
 STEM = "quality"
@@ -55,13 +56,19 @@ def write_draws(folder: CellFolder, draws: Draws) -> Path:
 
 
 def read_draws(folder: CellFolder) -> Draws | None:
-    """Return the draws of a cell, or None where it has none (a store of before schema 2, a single sample)."""
-    import pyarrow.parquet as pq
+    """Return the draws of a cell, or None where it has none (a store of before schema 2, a single sample).
+
+    Raises ``StoreError`` where they cannot be read.
+    """
+    import pyarrow as pa
 
     files = part_files(folder.path / "draws")[0]
     if not files:
         return None
-    table = pq.read_table(files[-1])
+    table = read_part(files[-1])
     metadata = table.schema.metadata or {}
-    values = {name: table[name].to_numpy() for name in table.column_names}
-    return Draws(values, metadata.get(b"clusters", b"").decode())
+    try:
+        values = {name: table[name].cast("double").to_numpy() for name in table.column_names}
+    except pa.ArrowException as error:
+        raise damaged(files[-1], error) from None
+    return Draws(values, metadata.get(b"clusters", b"").decode(errors="replace"))

@@ -17,6 +17,12 @@ class StoreError(Exception):
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest valid name, or the whole list where none is close."""
     names = sorted(set(valid))
+    foreign = next((character for character in name if not character.isascii()), None)
+    if foreign is not None and all(known.isascii() for known in names):
+        import unicodedata
+
+        letter = unicodedata.name(foreign, "no letter").lower()
+        return f"; it holds {foreign!r} (U+{ord(foreign):04X}, {letter}){nearest(name.replace(foreign, ''), names)}"
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if close:
         return f"; did you mean {close[0]!r}?"

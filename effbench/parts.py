@@ -7,7 +7,9 @@ removing the other) are the same rows, so reading drops the repeats.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +17,28 @@ import numpy as np
 
 from effbench.api import Output, Scores
 from effbench.atomic import name_matches_content, save_tensors, write_content_named
+from effbench.errors import StoreError
+from effbench.inside import check_inside, damaged, files_inside, is_inside, store_of
+from effbench.legible import legible
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 MERGED = "merged"
 SCORE, ARRAY, SHAPE = "score.", "array.", "shape."
+MOST_ROWS, MOST_VALUES, MOST_COLUMNS = 20_000_000, 400_000_000, 10_000
+"""Of one table of a cell: a small file can unpack to more than any memory holds."""
+MANY_VALUES = 1_000_000
+"""From here on a table is read by several threads; of a smaller one that takes longer than the reading."""
+
+KINDS = {
+    **dict.fromkeys(("sample_id", "batch", "round", "phase", "flags", "machine"), "text"),
+    **dict.fromkeys(("seed", "batch_size", "turn", "iteration", "wall_ns"), "integer"),
+    **dict.fromkeys(("load_s", "batch_s"), "measured"),
+    **dict.fromkeys((SCORE, "foreign_share", "steal_share", "clock_spread", "load", "throttled"), "number"),
+    **dict.fromkeys((ARRAY, SHAPE), "list"),
+}
+"""What the columns that we read hold; those of scores and arrays by how their names begin."""
 
 
 def write_part(folder: Path, stem: str, columns: Mapping[str, Any], metadata: Mapping[str, str]) -> Path:
@@ -38,22 +56,97 @@ def _write(folder: Path, stem: str, table: pa.Table) -> Path:
 
 
 def part_files(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Return (intact, damaged) parquet files of a folder, sorted by name."""
-    files = sorted(folder.glob("*.parquet")) if folder.is_dir() else []
-    intact = [file for file in files if name_matches_content(file)]
+    """Return (intact, damaged) parquet files of a folder, sorted by name; one that leads out of the store is damaged.
+
+    Raises ``StoreError`` where the folder itself leads out.
+    """
+    root = store_of(folder)
+    files = files_inside(folder, root, "*.parquet")
+    intact = [file for file in files if is_inside(file, root) and name_matches_content(file)]
     return intact, [file for file in files if file not in intact]
 
 
-def read_parts(folder: Path, unique: Sequence[str]) -> pa.Table | None:
-    """Return all rows of a folder's intact parts, one per combination of the ``unique`` columns and sorted by them."""
+def read_part(file: Path, unique: Sequence[str] = ()) -> pa.Table:
+    """Return the rows of one part, with the ``unique`` columns in it and every known column of its kind.
+
+    Raises ``StoreError`` where the file is damaged or too large to be a table of ours.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(file) as opened:
+            sizes = opened.metadata
+            groups = [sizes.row_group(index) for index in range(sizes.num_row_groups)]
+            values = sum(group.column(index).num_values for group in groups for index in range(group.num_columns))
+            if sizes.num_rows > MOST_ROWS or values > MOST_VALUES or sizes.num_columns > MOST_COLUMNS:
+                raise damaged(file, f"{sizes.num_rows} rows with {values} values are more than a table of a cell holds")
+            table = opened.read(use_threads=values > MANY_VALUES)
+        if why := _wrong(table, unique):
+            raise damaged(file, why)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise damaged(file, error) from None
+    return table
+
+
+def _wrong(table: pa.Table, unique: Sequence[str]) -> str:
+    """Return what is wrong with a table's columns, or ``""``."""
+    import pyarrow as pa
+
+    names = table.column_names
+    if len(set(names)) < len(names):
+        return "a column stands in it twice"
+    if missing := [name for name in unique if name not in names]:
+        return f"it has no column {', '.join(missing)}"
+    tests = {
+        "text": lambda kind: pa.types.is_string(kind) or pa.types.is_large_string(kind),
+        "integer": pa.types.is_integer,
+        "number": lambda kind: _is_number(kind) or pa.types.is_null(kind),
+        "measured": _is_number,
+        "list": lambda kind: pa.types.is_list(kind) and _is_number(kind.value_type),
+    }
+    for name in names:
+        kind = KINDS.get(name) or next((KINDS[start] for start in (SCORE, ARRAY, SHAPE) if name.startswith(start)), "")
+        if kind and not tests[kind](table.schema.field(name).type):
+            return f"column {name} holds {table.schema.field(name).type}, not {kind}"
+        if kind not in ("", "number") and table[name].null_count:
+            return f"column {name} has a null"
+    return next((why for name in names if name.startswith(ARRAY) and (why := _wrong_shape(table, name))), "")
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
+
+
+def _wrong_shape(table: pa.Table, name: str) -> str:
+    """Return why the arrays of a column have not the shapes that stand beside them, or ``""``."""
+    import pyarrow.compute as pc
+
+    shape = SHAPE + name.removeprefix(ARRAY)
+    if shape not in table.column_names:
+        return f"column {name} has no column {shape} beside it"
+    shapes, lengths = table[shape].to_pylist(), pc.list_value_length(table[name]).to_pylist()
+    fits = all(None not in s and min(s, default=0) >= 0 and math.prod(s) == n for s, n in zip(shapes, lengths))
+    return "" if fits else f"the arrays of {name} have not the shapes beside them"
+
+
+def read_parts(folder: Path, unique: Sequence[str]) -> pa.Table | None:
+    """Return all rows of a folder's intact parts, one per combination of the ``unique`` columns and sorted by them.
+
+    A part whose content is not what its name says is left out; raises ``StoreError`` where one that is cannot be read.
+    """
+    import pyarrow as pa
 
     files, _ = part_files(folder)
     if not files:
         return None
-    tables = [pq.read_table(file) for file in files]
-    table = pa.concat_tables(tables, promote_options="default")
+    tables = [read_part(file, unique) for file in files]
+    try:
+        table = pa.concat_tables(tables, promote_options="default")
+    except pa.ArrowException as error:
+        raise damaged(folder, f"its parts hold other columns than each other: {error}") from None
     keys = list(zip(*(table[name].to_pylist() for name in unique)))
     first: dict[tuple[Any, ...], int] = {}
     for row, key in enumerate(keys):
@@ -80,12 +173,16 @@ def drop_merged_parts(folder: Path, keep: Path) -> None:
 
 def metadata_values(folder: Path, key: str) -> set[str]:
     """Return the distinct values of a metadata key over a folder's parts."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     values = set()
     for file in part_files(folder)[0]:
-        value = (pq.read_schema(file).metadata or {}).get(key.encode())
-        values.update([value.decode()] if value is not None else [])
+        try:
+            value = (pq.read_schema(file).metadata or {}).get(key.encode())
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise damaged(file, error) from None
+        values.update([value.decode(errors="replace")] if value is not None else [])
     return values
 
 
@@ -108,7 +205,7 @@ def scores_of(table: pa.Table) -> Scores:
     scalars, arrays = {}, {}
     for name in table.column_names:
         if name.startswith(SCORE):
-            scalars[name.removeprefix(SCORE)] = table[name].to_numpy().astype(np.float64)
+            scalars[name.removeprefix(SCORE)] = table[name].cast("double").to_numpy()
         elif name.startswith(ARRAY):
             plain = name.removeprefix(ARRAY)
             shapes = table[SHAPE + plain].to_pylist()
@@ -136,41 +233,81 @@ def write_outputs(
 
 
 class KeptOutputs:
-    """The kept outputs of a cell, read sample by sample; built from the headers alone."""
+    """The kept outputs of a cell, read sample by sample; built from the headers alone.
 
-    def __init__(self, folder: Path) -> None:
-        from safetensors import SafetensorError, safe_open
+    Raises ``StoreError`` where a header is damaged, and on reading where a file's content is not what its name says. With
+    ``skip_damaged`` such a file keeps nothing instead: the runner makes its outputs again.
+    """
 
+    def __init__(self, folder: Path, *, skip_damaged: bool = False) -> None:
         self._place: dict[tuple[str, int], tuple[Path, int]] = {}
         self.captions: dict[tuple[str, int], str] = {}
         """(sample id, seed) of every kept output -> what a reader is told about it."""
-        for file in sorted(folder.glob("*.safetensors")) if folder.is_dir() else []:
+        self._intact: set[Path] = set()
+        root = store_of(folder)
+        for file in files_inside(folder, root, "*.safetensors"):
             try:
-                with safe_open(file, "numpy") as opened:
-                    header = opened.metadata()
-                ids, seed = json.loads(header["ids"]), int(header["seed"])
-                captions = json.loads(header.get("captions", header["ids"]))  # older stores have none
-            except (SafetensorError, OSError, TypeError, KeyError, ValueError):
-                continue  # a damaged file keeps nothing; the runner sets it aside and makes its outputs again
-            for row, (sample_id, caption) in enumerate(zip(ids, captions, strict=True)):
+                check_inside(file, root)
+                ids, seed, captions = _header_of(file)
+            except StoreError:
+                if skip_damaged:
+                    continue
+                raise
+            for row, (sample_id, caption) in enumerate(zip(ids, captions)):
                 self._place[sample_id, seed] = file, row
-                self.captions[sample_id, seed] = caption
+                self.captions[sample_id, seed] = legible(caption)
 
     def has(self, sample_id: str, seed: int) -> bool:
         """Return whether the output of a sample is kept."""
         return (sample_id, seed) in self._place
 
+    def shapes(self, sample_id: str, seed: int) -> dict[str, tuple[int, ...]]:
+        """Return name -> shape of the arrays of a kept output, without reading them."""
+        file, row = self._place[sample_id, seed]
+        with _opened(file) as opened:
+            return {name: tuple(opened.get_slice(f"{row}/{name}").get_shape()) for name in _names(opened, row)}
+
     def batch(self, ids: Sequence[str], seed: int) -> list[Output] | None:
         """Return the outputs of the samples, or None where one of them is not kept."""
-        from safetensors import safe_open
-
         if not all(self.has(sample_id, seed) for sample_id in ids):
             return None
         outputs: list[Output] = []
         for sample_id in ids:
             file, row = self._place[sample_id, seed]
-            with safe_open(file, "numpy") as opened:
-                prefix = f"{row}/"
-                names = [key for key in opened.keys() if key.startswith(prefix)]  # noqa: SIM118 - not a mapping
-                outputs.append({name.removeprefix(prefix): opened.get_tensor(name) for name in names})
+            if file not in self._intact and not name_matches_content(file):
+                raise damaged(file, "its content is not what its name says")
+            self._intact.add(file)
+            with _opened(file) as opened:
+                outputs.append({name: opened.get_tensor(f"{row}/{name}") for name in _names(opened, row)})
         return outputs
+
+
+def _names(opened: Any, row: int) -> list[str]:
+    prefix = f"{row}/"
+    return [key.removeprefix(prefix) for key in opened.keys() if key.startswith(prefix)]  # noqa: SIM118 - not a mapping
+
+
+def _header_of(file: Path) -> tuple[list[str], int, list[str]]:
+    """Return (sample ids, seed, captions) of a file of outputs."""
+    with _opened(file) as opened:
+        header = opened.metadata() or {}
+        ids, seed = json.loads(header["ids"]), int(header["seed"])
+        captions = json.loads(header.get("captions", header["ids"]))  # older stores have none
+    texts = [ids, captions]
+    if not all(isinstance(found, list) and all(isinstance(text, str) for text in found) for found in texts):
+        raise damaged(file, "its header holds no list of sample ids with their captions")
+    if len(ids) != len(captions):
+        raise damaged(file, f"its header holds {len(ids)} sample ids and {len(captions)} captions")
+    return ids, seed, captions
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Any]:
+    """Open a safetensors file; raise ``StoreError`` where it, or what is read of it inside, is damaged."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, "numpy") as opened:
+            yield opened
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise damaged(file, error) from None

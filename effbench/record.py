@@ -6,9 +6,9 @@ A number that could not be measured is ``value: null`` with a ``reason`` from a 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 SCHEMA = "effbench/cell/2"
@@ -16,6 +16,9 @@ SCHEMA = "effbench/cell/2"
 
 IDENTITY_SCHEMA = "effbench/cell/1"
 """Version of what a cell's id hashes; a new field of the record does not make another cell of it."""
+
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Integer = Annotated[int, Field(ge=-(2**63), lt=2**64)]
 
 Reason = Literal[
     "simulated",
@@ -53,7 +56,7 @@ class Number:
     axis: AxisName
     unit: str
     value: float | None
-    n: int = 0
+    n: Count = 0
     ci_low: float | None = None
     ci_high: float | None = None
     ci_method: str = ""
@@ -87,6 +90,20 @@ class Identity(Record):
     dtype: str
 
 
+class PublishedClaim(Record):
+    """A number that a method's paper published (``effbench.api.Claim``), as a record holds it."""
+
+    metric: str
+    value: float
+    unit: str
+    setting: str
+    source: str
+    number: str = ""
+    as_ratio: bool = False
+    holds_for: dict[str, Any] = {}
+    not_comparable: str = ""
+
+
 class Attempt(Record):
     """One try at one job of the cell, successful or not."""
 
@@ -111,8 +128,8 @@ class Provenance(Record):
     machine: str
     device: str
     command: str
-    threads: int | None = None
-    cpus: tuple[int, ...] = ()
+    threads: Count | None = None
+    cpus: tuple[Count, ...] = ()
 
 
 class Check(Record):
@@ -147,13 +164,13 @@ class Stopping(Record):
 
     metric: str
     verdict: Literal["better", "worse", "within resolution", "undecided"]
-    n: int
-    pool: int
+    n: Count
+    pool: Count
     value: float | None
     ci_low: float | None
     ci_high: float | None
     level: float
-    comparisons: int
+    comparisons: Count
     how: Literal["betting", "asymptotic"]
     resolution: float | None = None
 
@@ -168,12 +185,12 @@ class CellRecord(Record):
     task_id: str
     method_id: str
     role: Literal["reference", "method"]
-    order: int
+    order: Count
     execution: Literal["real", "simulated"]
     identity: Identity
     plan_sha256: str
-    seeds: tuple[int, ...]
-    n_samples: int
+    seeds: tuple[Integer, ...]
+    n_samples: Count
     subset: str | None
     certificate: tuple[str, ...] = ()
     """What is certified of the subset, a sentence per metric and kind of split."""
@@ -188,7 +205,7 @@ class CellRecord(Record):
     files: dict[str, str]
     artifact_sha256: str | None
     probe_sha256: dict[str, str]
-    claims: tuple[dict[str, Any], ...] = ()
+    claims: tuple[PublishedClaim, ...] = ()
     checks: tuple[Check, ...] = ()
     noise: Noise | None = None
     attempts: tuple[Attempt, ...]

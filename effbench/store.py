@@ -20,25 +20,41 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import yaml
 from pydantic import ValidationError
 
 from effbench.api import Artifact
-from effbench.atomic import file_sha256, save_tensors, write_bytes, write_content_named
-from effbench.errors import StoreError
+from effbench.atomic import file_sha256, name_matches_content, save_tensors, write_bytes, write_content_named
+from effbench.errors import BadInput, StoreError
+from effbench.inside import (
+    Root,
+    check_inside,
+    damaged,
+    files_inside,
+    is_inside,
+    leads_out,
+    read_inside,
+    root_of,
+    store_of,
+)
+from effbench.legible import all_legible, legible, may_hide
 from effbench.record import CellRecord
+from effbench.storeschema import LOCK_SCHEMA, PLAN, JobResult, Lock, Machine, PlannedCell, is_cell_id
+from effbench.yamlpos import dotted, parse
 
-LOCK_SCHEMA = "effbench/store/1"
 SAMPLE_KEY = ("seed", "sample_id")
 TIMING_KEY = ("round", "batch_size", "turn", "iteration", "phase")
+CELL_FOLDERS = ("jobs", "samples", "timings", "outputs", "artifact", "draws", "work")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -54,18 +70,21 @@ class StoreView:
 
 
 def read_store(path: Path) -> StoreView:
-    """Return one view over a store; raise ``StoreError`` in one sentence where it is missing, foreign or damaged."""
-    lock = read_lock(path)
+    """Return one view over a store; raise ``StoreError`` in one sentence where it is missing, foreign or damaged.
+
+    A store may come from anybody: nothing outside of it is read, and its text is ``legible``.
+    """
+    suite = read_lock(path)
+    root = root_of(path)
     cells, unfinished = [], []
     with _uncollected():
         for planned in read_plan(path):
-            record = read_record(f"{path}/cells/{planned['id']}/cell.json")  # joining Paths takes as long as reading
+            record = _read_record(f"{path}/cells/{planned.id}/cell.json", root, planned.id)  # Paths are slow to join
             if record is None:
-                unfinished.append(f"{planned['task']}/{planned['method']}")
+                unfinished.append(f"{planned.task}/{planned.method}")
             else:
                 cells.append(record)
-    machines = {file.stem: json.loads(file.read_text()) for file in sorted((path / "machine").glob("*.json"))}
-    return StoreView(path, lock["suite"]["name"], lock["suite"], tuple(cells), machines, tuple(unfinished))
+    return StoreView(path, suite["name"], suite, tuple(cells), read_machines(path), tuple(unfinished))
 
 
 @contextmanager
@@ -84,38 +103,114 @@ def _uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def read_record(file: str | Path) -> CellRecord | None:
-    """Return the finished record in a ``cell.json``, or None where there is none; raise ``StoreError`` where damaged."""
+def _read_record(file: str | Path, root: Root, cell_id: str) -> CellRecord | None:
+    """Return the finished record of a cell, or None where there is none; raise ``StoreError`` where damaged."""
     try:
-        with open(file, "rb") as opened:
-            return CellRecord.model_validate_json(opened.read())
+        data = read_inside(file, root)
     except FileNotFoundError:
         return None
-    except (ValidationError, OSError) as error:
-        raise StoreError(f"{file}: damaged or of another version: {str(error).splitlines()[0]}") from None
+    try:
+        record = CellRecord.model_validate_json(data)
+        if may_hide(data):
+            record = CellRecord.model_validate(all_legible(record.model_dump()))
+    except ValidationError as error:
+        raise damaged(file, f"or of another version: {why_invalid(error)}") from None
+    if record.id != cell_id:
+        raise damaged(file, f"it is the record of cell {record.id}")
+    if record.reference_cell is not None and not is_cell_id(record.reference_cell):
+        raise damaged(file, f"its reference {record.reference_cell!r} is no cell's id")
+    for name, value in _floats(record):
+        if value is not None and not isfinite(value):
+            raise damaged(file, f"{name} is {value}; what has no value is null")
+    return record
+
+
+def _floats(record: CellRecord) -> Iterator[tuple[str, float | None]]:
+    """Yield (name, value) of every number of a record."""
+    for number in record.numbers:
+        name = number.name
+        yield name, number.value
+        yield name, number.ci_low
+        yield name, number.ci_high
+    yield from record.resolutions.items()
+    yield from ((claim.metric, claim.value) for claim in record.claims)
+    yield from ((attempt.job, attempt.seconds) for attempt in record.attempts)
+    for part in (record.stopping, record.noise):
+        if part is not None:
+            yield from ((name, value) for name, value in part if isinstance(value, float))
 
 
 def read_lock(path: Path) -> dict[str, Any]:
-    """Return the content of ``suite.lock.yaml``."""
+    """Return the suite as resolved, from ``suite.lock.yaml``; raise ``StoreError`` where there is none or it is damaged."""
     file = path / "suite.lock.yaml"
-    if not file.is_file():
-        raise StoreError(f"{path}: not an EffBench store (no suite.lock.yaml)")
     try:
-        lock = yaml.safe_load(file.read_text())
-    except yaml.YAMLError as error:
-        raise StoreError(f"{file}: damaged: {' '.join(str(error).split())}") from None
+        data = read_inside(file, root_of(path))
+    except FileNotFoundError:
+        raise StoreError(f"{legible(str(path))}: not an EffBench store (no suite.lock.yaml)") from None
+    try:
+        lock = parse(data.decode(), str(file)).data
+    except UnicodeDecodeError:
+        raise damaged(file, "it is not UTF-8 text") from None
+    except BadInput as error:
+        raise StoreError(legible(str(error))) from None
     if not isinstance(lock, dict) or lock.get("schema") != LOCK_SCHEMA:
         found = lock.get("schema") if isinstance(lock, dict) else None
-        raise StoreError(f"{file}: schema {found!r} is not {LOCK_SCHEMA!r}; it was written by another EffBench version")
-    return lock
-
-
-def read_plan(path: Path) -> list[dict[str, str]]:
-    """Return the cells of the suite as it is now: ``{"id", "task", "method"}`` each."""
+        raise damaged(file, f"schema {found!r} is not {LOCK_SCHEMA!r}, or another EffBench version wrote it")
     try:
-        return list(json.loads((path / "plan.json").read_bytes()))
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path / 'plan.json'}: damaged: {error}") from None
+        Lock.model_validate(lock)
+    except ValidationError as error:
+        raise damaged(file, why_invalid(error)) from None
+    suite: dict[str, Any] = all_legible(lock["suite"])
+    return suite
+
+
+def read_plan(path: Path) -> tuple[PlannedCell, ...]:
+    """Return the cells of the suite as it is now, in its order; raise ``StoreError`` where that cannot be told."""
+    file = path / "plan.json"
+    cells = _read_json(file, root_of(path), PLAN.validate_json)
+    if cells is None:
+        raise damaged(file, "there is none")
+    return tuple(cell.model_copy(update=all_legible(dict(cell))) if _hides(cell) else cell for cell in cells)
+
+
+def _hides(cell: PlannedCell) -> bool:
+    return not (cell.task.isascii() and cell.method.isascii() and (cell.task + cell.method).isprintable())
+
+
+def read_machines(path: Path) -> dict[str, dict[str, Any]]:
+    """Return fingerprint -> what is known of each machine; raise ``StoreError`` where a file is damaged."""
+    root, folder = root_of(path), path / "machine"
+    found = {}
+    for file in files_inside(folder, root, "*.json"):
+        facts = read_machine(file, root)
+        if facts is not None:
+            found[legible(file.stem)] = facts
+    return found
+
+
+def read_machine(file: Path, root: Root) -> dict[str, Any] | None:
+    """Return what a file says of a machine, or None where there is none; raise ``StoreError`` where damaged."""
+    machine = _read_json(file, root, Machine.model_validate_json)
+    if machine is None:
+        return None
+    facts: dict[str, Any] = all_legible(machine.model_dump(exclude_unset=True))
+    return facts
+
+
+def _read_json(file: Path, root: Root, read: Callable[[bytes], T]) -> T | None:
+    """Return a file as ``read`` makes it, or None where there is none; raise ``StoreError`` naming it where damaged."""
+    try:
+        return read(read_inside(file, root))
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        raise damaged(file, why_invalid(error)) from None
+
+
+def why_invalid(error: ValidationError) -> str:
+    """Return the first thing that pydantic found, as ``key.path: what``."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    return f"{dotted(first['loc'])}: {first['msg']}" if first["loc"] else first["msg"]
 
 
 class Store:
@@ -135,11 +230,12 @@ class Store:
         from filelock import FileLock, Timeout
 
         if (self.path / "suite.lock.yaml").exists():
-            name = read_lock(self.path)["suite"]["name"]
+            name = read_lock(self.path)["name"]
             if name != suite["name"]:
                 raise StoreError(f"{self.path}: this store belongs to suite {name!r}, not to {suite['name']!r}")
         elif self.path.is_dir() and any(self.path.iterdir()) and not (self.path / ".lock").exists():
             raise StoreError(f"{self.path}: the folder is not empty and not an EffBench store")
+        self._refuse_links_out(cells)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(self.path / ".lock", timeout=0)
@@ -154,6 +250,17 @@ class Store:
         lock = {"schema": LOCK_SCHEMA, "suite": dict(suite)}
         write_bytes(self.path / "suite.lock.yaml", yaml.safe_dump(lock, sort_keys=False, allow_unicode=True).encode())
 
+    def _refuse_links_out(self, cells: Sequence[Mapping[str, str]]) -> None:
+        """Raise where what a run writes would land outside the store."""
+        root = root_of(self.path)
+        folders = [self.path / name for name in ("machine", "cells", "aside")]
+        for cell in cells:
+            own = self.cell(cell["id"]).path
+            folders += [own, *(own / name for name in CELL_FOLDERS)] if own.is_dir() else [own]
+        for folder in folders:
+            if folder.is_symlink() and leads_out(folder, root):
+                raise StoreError(f"{folder}: leads out of the store, so it is not written to")
+
     def close(self) -> None:
         """Give the lock back."""
         self._lock.release()
@@ -165,7 +272,7 @@ class Store:
     def write_machine(self, fingerprint: str, facts: Mapping[str, Any]) -> None:
         """Write what is known of a machine; what an earlier run knew besides (its measured peaks) stays."""
         file = self.path / "machine" / f"{fingerprint}.json"
-        known = json.loads(file.read_bytes()) if file.exists() else {}
+        known = read_machine(file, root_of(self.path)) or {}
         if {**known, **facts} != known:
             write_bytes(file, json.dumps({**known, **facts}, indent=1, sort_keys=True).encode())
 
@@ -191,9 +298,14 @@ class CellFolder:
         self.samples, self.timings, self.outputs = path / "samples", path / "timings", path / "outputs"
         self.artifact_folder = path / "artifact"
 
+    @property
+    def root(self) -> Root:
+        """Return the store that the cell stands in."""
+        return store_of(self.samples)
+
     def record(self) -> CellRecord | None:
         """Return the finished record, or None where the cell is not finished; raise ``StoreError`` where damaged."""
-        return read_record(self.path / "cell.json")
+        return _read_record(self.path / "cell.json", self.root, self.path.name)
 
     def write_record(self, record: CellRecord) -> None:
         """Write the finished record."""
@@ -201,20 +313,16 @@ class CellFolder:
 
     def is_intact(self, record: CellRecord) -> bool:
         """Return whether every file that the record names is there with the hash it names."""
+        root = self.root
         return all(
-            (self.path / name).is_file() and file_sha256(self.path / name) == sha for name, sha in record.files.items()
+            is_inside(self.path / name, root) and file_sha256(self.path / name) == sha
+            for name, sha in record.files.items()
         )
 
     def job(self, name: str) -> dict[str, Any] | None:
-        """Return what a job left, or None where it has not run."""
-        file = self.path / "jobs" / f"{name}.json"
-        try:
-            data = json.loads(file.read_bytes())
-        except FileNotFoundError:
-            return None
-        except (ValueError, OSError) as error:
-            raise StoreError(f"{file}: damaged: {error}") from None
-        return dict(data)
+        """Return what a job left, or None where it has not run; raise ``StoreError`` where damaged."""
+        result = _read_json(self.path / "jobs" / f"{name}.json", self.root, JobResult.model_validate_json)
+        return None if result is None else result.model_dump(exclude_unset=True)
 
     def write_job(self, name: str, data: Mapping[str, Any]) -> None:
         """Write what a job leaves besides tables."""
@@ -237,16 +345,40 @@ class CellFolder:
         return hashlib.sha256((plan_file + file_sha256(file)).encode()).hexdigest()
 
     def read_artifact(self) -> tuple[list[Artifact], str]:
-        """Return (artifact per link, hash over all of them)."""
-        from safetensors.numpy import load_file
-
-        plan_file = self.artifact_folder / "plan.yaml"
-        (tensor_file,) = self.artifact_folder.glob("tensors.*.safetensors")
-        plan, tensors = yaml.safe_load(plan_file.read_text()), load_file(tensor_file)
+        """Return (artifact per link, hash over all of them); raise ``StoreError`` where one is missing or damaged."""
+        plan_file, root = self.artifact_folder / "plan.yaml", self.root
+        try:
+            plan_text = read_inside(plan_file, root)
+        except FileNotFoundError:
+            raise damaged(plan_file, "there is none, though the cell is prepared") from None
+        try:
+            plan = yaml.safe_load(plan_text)  # as it was dumped: a key may be a number, a value infinite
+        except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+            raise damaged(plan_file, error) from None
+        if not isinstance(plan, list) or not all(isinstance(config, dict) for config in plan):
+            raise damaged(plan_file, "it is no list with a mapping per method")
+        files = files_inside(self.artifact_folder, root, "tensors.*.safetensors")
+        if len(files) != 1:
+            raise damaged(self.artifact_folder, f"it holds {len(files)} files of tensors, not one")
+        tensors = read_tensors(files[0], root)
         artifacts = []
         for index, config in enumerate(plan):
             prefix = f"{index}/"
             own = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
             artifacts.append(Artifact(own, config))
-        both = file_sha256(plan_file) + file_sha256(tensor_file)
+        both = hashlib.sha256(plan_text).hexdigest() + file_sha256(files[0])
         return artifacts, hashlib.sha256(both.encode()).hexdigest()
+
+
+def read_tensors(file: Path, root: Root) -> dict[str, Any]:
+    """Return the arrays of a content-named safetensors file; raise ``StoreError`` where it is not what its name says."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    check_inside(file, root)
+    if not name_matches_content(file):
+        raise damaged(file, "its content is not what its name says")
+    try:
+        return dict(load_file(file))
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise damaged(file, error) from None

@@ -6,26 +6,61 @@ Unknown keys are refused, and every error is one sentence with file, line, colum
 
 from __future__ import annotations
 
+import copy
+import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from effbench.errors import BadInput, nearest
-from effbench.yamlpos import Document, Key, load
+from effbench.explaining import explain
+from effbench.yamlpos import Document, Key, load, parse
+from effbench.yamlscalar import LARGEST
 
 SCHEMA = "effbench/suite/1"
 NAME = r"^[a-z0-9][a-z0-9._-]*$"
+LONGEST_NAME = 100
+"""Names become folders and parts of file names, of which a file system takes 255 bytes."""
+DAY_S = 86_400
+SWITCH_WORDS = {"yes": True, "on": True, "no": False, "off": False}
 
 
 class Model(BaseModel):
-    """Base of the schema: frozen, strict about types, unknown keys refused."""
+    """Base of the schema: frozen, strict about types, finite, unknown keys refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True, allow_inf_nan=False)
+
+
+def _switch(value: Any) -> Any:
+    return SWITCH_WORDS.get(value.lower(), value) if isinstance(value, str) else value
+
+
+def _off_is_none(value: Any) -> Any:
+    return None if _switch(value) is False else value
+
+
+def _off_is_a_word(value: Any) -> Any:
+    return "off" if _switch(value) is False else value
+
+
+def _distinct(values: list[Any] | None) -> list[Any] | None:
+    seen: set[str] = set()
+    for value in values or ():
+        written = json.dumps(value, sort_keys=True, default=str)
+        if written in seen:
+            raise ValueError(f"{value!r} is given twice; a list of these may not repeat a value")
+        seen.add(written)
+    return values
+
+
+Switch = Annotated[bool, BeforeValidator(_switch)]
+"""true or false; the words yes, no, on and off are taken too, as YAML 1.1 does."""
+Distinct = AfterValidator(_distinct)
 
 
 class Samples(Model):
@@ -44,13 +79,16 @@ class Samples(Model):
 class TaskEntry(Model):
     """One workload."""
 
-    id: Annotated[str | None, Field(pattern=NAME, description="Name within the suite; default: `use`.")] = None
+    id: Annotated[
+        str | None, Field(pattern=NAME, max_length=LONGEST_NAME, description="Name within the suite; default: `use`.")
+    ] = None
     use: Annotated[str, Field(description="Registered task (`effbench list tasks`).")]
     with_: Annotated[dict[str, Any], Field(alias="with", description="Parameters (`effbench describe NAME`).")] = {}
     device: Annotated[
         str,
         Field(
-            pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="`auto`, `cpu`, `cuda` or `cuda:N`; auto prefers a GPU."
+            pattern=r"^(auto|cpu|cuda(:[0-9]{1,3})?)$",
+            description="`auto`, `cpu`, `cuda` or `cuda:N`; auto prefers a GPU.",
         ),
     ] = "auto"
     dtype: Annotated[
@@ -58,10 +96,10 @@ class TaskEntry(Model):
         Field(description="Precision of the reference; auto: float32 on a CPU, the paper's own on a GPU."),
     ] = "auto"
     samples: Annotated[Samples, Field(description="Which samples are used.")] = Samples()
-    batch_size: Annotated[int, Field(ge=1, description="Samples per batch of the quality pass.")] = 8
-    metrics: Annotated[list[str] | None, Field(min_length=1, description="Quality metrics to report; null: all.")] = (
-        None
-    )
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000, description="Samples per batch of the quality pass.")] = 8
+    metrics: Annotated[
+        list[str] | None, Field(min_length=1, description="Quality metrics to report; null: all."), Distinct
+    ] = None
 
     @property
     def name(self) -> str:
@@ -80,7 +118,12 @@ class MethodEntry(Model):
     """One submission: a method, or a chain of them (`use: a+b`, or `chain:` where the links take parameters)."""
 
     id: Annotated[
-        str | None, Field(pattern=NAME, description="Name in tables; default: made from `use` and `matrix`.")
+        str | None,
+        Field(
+            pattern=NAME,
+            max_length=LONGEST_NAME,
+            description="Name in tables; default: made from `use` and `matrix`.",
+        ),
     ] = None
     use: Annotated[str | None, Field(description="Registered method, or several joined by `+`.")] = None
     with_: Annotated[dict[str, Any], Field(alias="with", description="Parameters of the method.")] = {}
@@ -88,13 +131,15 @@ class MethodEntry(Model):
         None
     )
     matrix: Annotated[
-        dict[str, Annotated[list[Any], Field(min_length=1)]],
+        dict[str, Annotated[list[Any], Field(min_length=1), Distinct]],
         Field(description="Parameter -> values; one method per combination. In a chain: `method.parameter`."),
     ] = {}
     role: Annotated[
         Literal["method", "reference"], Field(description="The one `reference` is what all others are compared with.")
     ] = "method"
-    tasks: Annotated[list[str] | None, Field(min_length=1, description="Task ids it runs on; null: all.")] = None
+    tasks: Annotated[list[str] | None, Field(min_length=1, description="Task ids it runs on; null: all."), Distinct] = (
+        None
+    )
 
     @model_validator(mode="after")
     def _one_form(self) -> MethodEntry:
@@ -110,29 +155,34 @@ class MethodEntry(Model):
 class Latency(Model):
     """How latency is timed: rounds of fresh processes that take turns in random order."""
 
-    rounds: Annotated[int, Field(ge=1, description="Rounds; below 3 the interval of the ratio is null.")] = 3
-    budget_s: Annotated[float, Field(gt=0, description="Timed seconds per method and round.")] = 3.0
+    rounds: Annotated[int, Field(ge=1, le=10_000, description="Rounds; below 3 the interval of the ratio is null.")] = 3
+    budget_s: Annotated[float, Field(gt=0, le=DAY_S, description="Timed seconds per method and round.")] = 3.0
     warmup_s: Annotated[
-        float | None, Field(gt=0, description="Longest warm-up per method and round; null: `budget_s`.")
+        float | None, Field(gt=0, le=DAY_S, description="Longest warm-up per method and round; null: `budget_s`.")
     ] = None
     batch_sizes: Annotated[
-        list[Annotated[int, Field(ge=1)]],
+        list[Annotated[int, Field(ge=1, le=1_000_000)]],
         Field(min_length=1, description="Latency is timed at each; the first is primary."),
+        Distinct,
     ] = [1]
 
 
 class Measure(Model):
     """What is measured. Quality is always measured."""
 
-    latency: Annotated[Latency | None, Field(description="null: no latency.")] = Latency()
-    memory: Annotated[bool, Field(description="Peak and parameter memory, in a process of its own.")] = True
-    flops: Annotated[bool, Field(description="Count the FLOPs and the bytes of one call.")] = True
-    inspect: Annotated[
-        bool, Field(description="List the kernels that run, and check that a repeated call is not cheaper.")
-    ] = True
-    energy: Annotated[Literal["auto", "off"], Field(description="Energy; null with a reason where unreadable.")] = (
-        "auto"
+    latency: Annotated[Latency | None, BeforeValidator(_off_is_none), Field(description="null or off: no latency.")] = (
+        Latency()
     )
+    memory: Annotated[Switch, Field(description="Peak and parameter memory, in a process of its own.")] = True
+    flops: Annotated[Switch, Field(description="Count the FLOPs and the bytes of one call.")] = True
+    inspect: Annotated[
+        Switch, Field(description="List the kernels that run, and check that a repeated call is not cheaper.")
+    ] = True
+    energy: Annotated[
+        Literal["auto", "off"],
+        BeforeValidator(_off_is_a_word),
+        Field(description="Energy; null with a reason where unreadable."),
+    ] = "auto"
 
 
 class Gate(Model):
@@ -143,8 +193,8 @@ class Gate(Model):
     """
 
     metric: Annotated[str, Field(description="Name of a number in the report.")]
-    method: Annotated[str, Field(description="Glob over method ids.")] = "*"
-    task: Annotated[str, Field(description="Glob over task ids.")] = "*"
+    method: Annotated[str, Field(description="A method's id, or a glob over them.")] = "*"
+    task: Annotated[str, Field(description="A task's id, or a glob over them.")] = "*"
     min: Annotated[float | None, Field(description="Least value.")] = None
     max: Annotated[float | None, Field(description="Greatest value.")] = None
     min_ratio: Annotated[float | None, Field(description="Least value / reference value.")] = None
@@ -158,6 +208,10 @@ class Gate(Model):
     def _some_bound(self) -> Gate:
         if all(bound is None for bound in (self.min, self.max, self.min_ratio, self.max_ratio)):
             raise ValueError("a gate needs one of min, max, min_ratio, max_ratio")
+        for least, most in (("min", "max"), ("min_ratio", "max_ratio")):
+            low, high = getattr(self, least), getattr(self, most)
+            if low is not None and high is not None and low > high:
+                raise ValueError(f"{least} {low:g} is above {most} {high:g}; no number meets both")
         return self
 
 
@@ -189,15 +243,20 @@ class ExecutionEntry(Model):
     """How jobs run."""
 
     timeout_s: Annotated[
-        float, Field(gt=0, description="Longest silence of a worker (a batch, a turn) before it is ended.")
+        float,
+        Field(gt=0, le=1_000_000, description="Longest silence of a worker (a batch, a turn) before it is ended."),
     ] = 3600.0
-    threads: Annotated[int | None, Field(ge=1, description="CPU threads of a worker; null: the physical cores.")] = None
+    threads: Annotated[
+        int | None, Field(ge=1, le=4096, description="CPU threads of a worker; null: the physical cores.")
+    ] = None
     cpus: Annotated[
         list[Annotated[int, Field(ge=0)]] | None,
         Field(min_length=1, description="Cores that workers are bound to; null: the first `threads` that are allowed."),
+        Distinct,
     ] = None
     max_memory_gb: Annotated[
-        float | None, Field(gt=0, description="Memory of one worker; null: 85 % of what was free at the start.")
+        float | None,
+        Field(gt=0, le=1_000_000, description="Memory of one worker; null: 85 % of what was free at the start."),
     ] = None
     start: Annotated[
         Literal["fork", "spawn"],
@@ -211,7 +270,9 @@ class ExecutionEntry(Model):
 class OutputEntry(Model):
     """What is kept."""
 
-    store: Annotated[str | None, Field(description="Folder; default: results/<name> where the command is run.")] = None
+    store: Annotated[
+        str | None, Field(min_length=1, description="Folder; default: results/<name> where the command is run.")
+    ] = None
     outputs: Annotated[
         Literal["reference", "all"], Field(description="Whose outputs are kept losslessly; the board shows them.")
     ] = "reference"
@@ -221,12 +282,14 @@ class Suite(Model):
     """A suite file."""
 
     schema_: Annotated[Literal["effbench/suite/1"], Field(alias="schema", description="Version of this format.")]
-    name: Annotated[str, Field(pattern=NAME, description="A store belongs to this name.")]
+    name: Annotated[str, Field(pattern=NAME, max_length=LONGEST_NAME, description="A store belongs to this name.")]
     description: Annotated[str, Field(description="What the suite is for, in a sentence.")] = ""
     tasks: Annotated[list[TaskEntry], Field(min_length=1, description="Workloads.")]
     methods: Annotated[list[MethodEntry], Field(min_length=1, description="Submissions; each runs on every task.")]
     seeds: Annotated[
-        list[Annotated[int, Field(ge=0)]], Field(min_length=1, description="Noise seeds; every sample runs under each.")
+        list[Annotated[int, Field(ge=0, le=LARGEST)]],
+        Field(min_length=1, description="Noise seeds; every sample runs under each."),
+        Distinct,
     ] = [0]
     measure: Annotated[Measure, Field(description="What is measured besides quality.")] = Measure()
     gates: Annotated[list[Gate], Field(description="Conditions on numbers.")] = []
@@ -239,8 +302,6 @@ class Suite(Model):
         references = [m for m in self.methods if m.role == "reference"]
         if len(references) > 1:
             raise ValueError(f"{len(references)} methods have role: reference; at most one may")
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds {self.seeds} repeat a value")
         return self
 
 
@@ -271,19 +332,17 @@ def load_suite(path: Path, overrides: Sequence[str] = ()) -> LoadedSuite:
 
 
 def _override(document: Document, text: str) -> Document:
+    """Return the document with one ``key.path=value`` applied; ``[...]`` holds a name that has dots of its own."""
     path, equals, value_text = text.partition("=")
     if not equals or not path:
         raise BadInput(f"--set {text}: expected key.path=value")
-    try:
-        value = yaml.safe_load(value_text)
-    except yaml.YAMLError:
-        raise BadInput(f"--set {text}: the value is not YAML") from None
-    import copy
-
+    value = parse(value_text, f"--set {text}").data
     data = copy.deepcopy(document.data)
     target: Any = data
     key: list[str | int] = []
-    parts = path.replace("[", ".").replace("]", "").split(".")
+    parts = [bracketed or plain for bracketed, plain in re.findall(r"\[([^\]]*)\]|([^.\[\]]+)", path)]
+    if not parts:
+        raise BadInput(f"--set {text}: expected key.path=value")
     for position, part in enumerate(parts):
         last = position == len(parts) - 1
         if isinstance(target, list):
@@ -310,56 +369,9 @@ def _override(document: Document, text: str) -> Document:
 
 
 def _item(items: list[Any], part: str) -> int | None:
-    if part.isdigit() and int(part) < len(items):
+    if part.isascii() and part.isdigit() and len(part) < 10 and int(part) < len(items):
         return int(part)
     for index, item in enumerate(items):
         if isinstance(item, dict) and part in (item.get("id"), item.get("use")):
             return index
     return None
-
-
-def explain(error: ValidationError, document: Document, model: type[BaseModel], prefix: Key = ()) -> str:
-    """Return the first problem of a validation as one sentence with its place; further ones are only counted."""
-    problems = error.errors()
-    first = problems[0]
-    key = prefix + tuple(part for part in first["loc"] if not str(part).startswith("function-"))
-    kind, message = first["type"], first["msg"]
-    if kind == "extra_forbidden":
-        parent = model_at(model, first["loc"][:-1])
-        valid = [f.alias or n for n, f in parent.model_fields.items()] if parent else []
-        message = f"unknown key {str(first['loc'][-1])!r}{nearest(str(first['loc'][-1]), valid)}"
-    elif kind == "missing":
-        message = f"the key {str(first['loc'][-1])!r} is missing"
-        key = key[:-1]
-    elif kind == "literal_error":
-        expected = first.get("ctx", {}).get("expected", "")
-        valid = [word.strip(" '") for word in expected.replace(" or ", ",").split(",")]
-        message = f"{first['input']!r} is not valid{nearest(str(first['input']), valid)}"
-    else:
-        message = message.removeprefix("Value error, ")
-        if not isinstance(first["input"], dict | list):
-            message += f", got {first['input']!r}"
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{document.where(key)}: {message}{more}"
-
-
-def model_at(model: type[BaseModel], loc: Sequence[str | int]) -> type[BaseModel] | None:
-    """Return the model that a location of a validation error lies in, or None where it is not a model."""
-    import typing
-
-    current: Any = model
-    for part in loc:
-        if isinstance(part, int):
-            continue
-        if not (isinstance(current, type) and issubclass(current, BaseModel)):
-            return None
-        by_key = {f.alias or n: f for n, f in current.model_fields.items()}
-        if part not in by_key:
-            return None
-        current = by_key[part].annotation
-        while not isinstance(current, type) or typing.get_args(current):
-            inner = [a for a in typing.get_args(current) if a is not type(None)]
-            if not inner:
-                return None
-            current = inner[0]
-    return current if isinstance(current, type) and issubclass(current, BaseModel) else None

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import ParamSpec
 
 import streamlit as st
 
@@ -17,13 +18,14 @@ from effbench.errors import StoreError
 from effbench.report.columns import has_several_places
 from effbench.report.summarise import Summary, Workload, summarise_stores
 from effbench.store import StoreView
-from effbench_leaderboard.comparison import show_table
+from effbench_leaderboard.comparison import code, escape, show_table
 from effbench_leaderboard.convergence import show_convergence
 from effbench_leaderboard.ledger import show_ledger
 from effbench_leaderboard.origin import show_origins
 from effbench_leaderboard.plot import show_plot
 from effbench_leaderboard.samples import show_samples
 
+P = ParamSpec("P")
 STORES_VARIABLE = "EFFBENCH_BOARD_STORES"
 
 
@@ -41,11 +43,11 @@ def readable(paths: Sequence[Path]) -> list[StoreView]:
         try:
             view = effbench.store.read_store(path)
         except StoreError as error:
-            st.error(str(error), icon=":material/error:")
+            st.error(escape(str(error)), icon=":material/error:")
             continue
         if view.unfinished:
-            names = ", ".join(f"`{name}`" for name in view.unfinished)
-            st.info(f"{path.name}: not finished yet: {names}", icon=":material/hourglass_empty:")
+            names = ", ".join(map(code, view.unfinished))
+            st.info(f"{escape(path.name)}: not finished yet: {names}", icon=":material/hourglass_empty:")
         if view.cells:
             views.append(view)
     return views
@@ -71,8 +73,10 @@ def choose(paths: Sequence[Path]) -> tuple[Summary, Workload, bool] | None:
 
 def show(summary: Summary, workload: Workload, every: bool) -> None:
     """Draw the chosen workload."""
-    st.title(workload.title, anchor=False)
-    st.caption(f"Suite {', '.join(workload.suites)}: quality, latency and memory of {len(workload.cells)} methods.")
+    st.title(escape(workload.title), anchor=False)
+    st.caption(
+        f"Suite {escape(', '.join(workload.suites))}: quality, latency and memory of {len(workload.cells)} methods."
+    )
     if has_several_places(workload):
         st.info(
             "These methods ran on several machines or devices. Absolute times are not comparable between them and are "
@@ -90,17 +94,25 @@ def show(summary: Summary, workload: Workload, every: bool) -> None:
         ]
     )
     with table:
-        show_table(summary, workload, every)
+        _or_sentence(show_table, summary, workload, every)
     with plot:
-        show_plot(workload)
+        _or_sentence(show_plot, workload)
     with convergence:
-        show_convergence(workload)
+        _or_sentence(show_convergence, workload)
     with samples:
-        show_samples(workload)
+        _or_sentence(show_samples, workload)
     with claims:
-        show_ledger(workload)
+        _or_sentence(show_ledger, workload)
     with origin:
-        show_origins(workload)
+        _or_sentence(show_origins, workload)
+
+
+def _or_sentence(draw: Callable[P, None], *args: P.args, **named: P.kwargs) -> None:
+    """Draw a tab; where a file that only it needs is damaged, say so there, and the others stand."""
+    try:
+        draw(*args, **named)
+    except StoreError as error:
+        st.error(escape(str(error)), icon=":material/error:")
 
 
 def main() -> None:

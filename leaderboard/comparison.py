@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -21,6 +22,8 @@ from effbench.report.trust import noise_text
 SYMBOLS = {"real verified": "●", "real unverified": "◐", "simulated": "○"}
 FAILED_SYMBOL = "✕"
 GREY = "color: #9aa0a6"
+_ADDRESS = re.compile(r"\b(www)\.", re.IGNORECASE)
+"""What Markdown makes a link of although no protocol stands before it."""
 
 
 def show_table(summary: Summary, workload: Workload, every: bool) -> None:
@@ -124,7 +127,7 @@ def _configuration(table: Table, kept: dict[str, dict[int, float]]) -> dict[str,
         "where": look.TextColumn("where", help="what tells the places apart: machine, device, dtype"),
     }
     for column in table.columns:
-        what = f"`{column.name}`, {column.axis}; {'higher' if column.higher_is_better else 'lower'} is better"
+        what = f"{escape(column.name)}, {column.axis}; {'higher' if column.higher_is_better else 'lower'} is better"
         found[column.name] = look.NumberColumn(column.heading, help=what, format=_number_format(table, column))
         found[f"{column.name} ±"] = look.TextColumn(
             "interval", help="interval of the number to the left, or why it is missing"
@@ -163,8 +166,23 @@ def _under(table: Table) -> list[str]:
 
 
 def escape(text: str) -> str:
-    """Return text that Streamlit's Markdown shows as it is."""
-    return "".join(f"\\{character}" if character in "\\`*_[]$:<>~#|" else character for character in text)
+    """Return text that Streamlit's Markdown shows as it is, on one line: no link, picture, colour or icon comes of it."""
+    plain = " ".join(text.split())
+    marked = "".join(f"\\{character}" if character in "\\`*_{}[]()$:<>~#|!" else character for character in plain)
+    return _ADDRESS.sub(r"\1\\.", marked)
+
+
+def plain_label(text: str) -> str:
+    """Return text that Plotly shows as it is: no tag, link or ``%{field}`` comes of it."""
+    plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    return plain.replace("%{", "%&#123;").replace("$", "&#36;")
+
+
+def code(text: str) -> str:
+    """Return text as a code span of Markdown: between more backticks than it holds in a row."""
+    plain = " ".join(text.split())
+    fence = "`" * (1 + max(map(len, re.findall("`+", plain)), default=0))
+    return f"{fence}{plain}{fence}" if len(fence) == 1 else f"{fence} {plain} {fence}"
 
 
 def _downloads(summary: Summary, workload: Workload, table: Table) -> None:

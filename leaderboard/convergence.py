@@ -13,7 +13,7 @@ from effbench.report.curves import CurvePicture, curve_columns, curve_pictures
 from effbench.report.panel import INK, axis_title
 from effbench.report.summarise import Workload
 from effbench.stats.curves import WINDOW
-from effbench_leaderboard.comparison import escape, stores_key
+from effbench_leaderboard.comparison import code, escape, plain_label, stores_key
 
 HEIGHT = 560
 
@@ -44,7 +44,7 @@ def show_convergence(workload: Workload) -> None:
             f"Means of {WINDOW} steps. A cross is an answer that needs no steps; its dotted line goes on from there."
         )
     for name, reason in picture.left_out:
-        st.markdown(f":gray[Not drawn:] `{name}` :gray[({escape(reason)})]")
+        st.markdown(f":gray[Not drawn:] {code(name)} :gray[({escape(reason)})]")
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -60,7 +60,7 @@ def _pictures(key: tuple[tuple[str, str], ...], _workload: Workload, metric: str
 def figure_of(picture: CurvePicture) -> go.Figure:
     """Return the plotly figure of a picture that has curves."""
     figure, looks = go.Figure(), looks_of([picture])
-    unit = picture.column.unit
+    unit = plain_label(picture.column.unit)
     begin, end = picture.span_s
     for curve in picture.curves:
         (colour, is_dashed), is_point = looks[curve.name], len(curve.values) == 1
@@ -71,8 +71,8 @@ def figure_of(picture: CurvePicture) -> go.Figure:
             mode="lines+markers" if is_point else "lines",
             line={"color": colour, "width": 1 if is_point else 2, "dash": dash},
             marker={"symbol": ["x", "line-ew"], "size": [10, 0], "color": colour},
-            name=curve.name,
-            hovertemplate=f"<b>{curve.name}</b><br>%{{y:.6g}} {unit}<br>after %{{x:.4g}} s<extra></extra>",
+            name=plain_label(curve.name),
+            hovertemplate=f"<b>{plain_label(curve.name)}</b><br>%{{y:.6g}} {unit}<br>after %{{x:.4g}} s<extra></extra>",
         )
     if picture.goal is not None:
         figure.add_scatter(
@@ -80,7 +80,7 @@ def figure_of(picture: CurvePicture) -> go.Figure:
             y=[picture.goal] * 2,
             mode="lines",
             line={"color": INK, "width": 1, "dash": "dash"},
-            name=picture.goal_text,
+            name=plain_label(picture.goal_text),
             hoverinfo="skip",
         )
     scale = "log" if picture.is_logarithmic else "linear"
@@ -94,6 +94,11 @@ def figure_of(picture: CurvePicture) -> go.Figure:
             "showgrid": True,
             "range": [math.log10(begin), math.log10(end)],
         },
-        yaxis={"title": axis_title(picture.column), "type": scale, "showgrid": True, "exponentformat": "power"},
+        yaxis={
+            "title": plain_label(axis_title(picture.column)),
+            "type": scale,
+            "showgrid": True,
+            "exponentformat": "power",
+        },
     )
     return figure

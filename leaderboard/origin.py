@@ -9,7 +9,7 @@ from effbench.record import CellRecord
 from effbench.report.caption import machine_text
 from effbench.report.summarise import Workload, name_of
 from effbench.report.trust import badge_of, check_text, noise_text
-from effbench_leaderboard.comparison import FAILED_SYMBOL, SYMBOLS
+from effbench_leaderboard.comparison import FAILED_SYMBOL, SYMBOLS, escape
 
 CHECK_SYMBOLS = {"pass": "✔", "fail": "✕", "unknown": "?"}
 
@@ -18,7 +18,7 @@ def show_origins(workload: Workload) -> None:
     """Draw one expander per cell."""
     for cell in workload.cells:
         symbol = SYMBOLS.get(badge_of(cell), FAILED_SYMBOL)
-        with st.expander(f"{symbol} {name_of(workload, cell)}"):
+        with st.expander(f"{symbol} {escape(name_of(workload, cell))}"):
             _show(workload, cell)
 
 

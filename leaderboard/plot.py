@@ -15,7 +15,7 @@ from effbench.report.pareto import Picture, Point, chance_text, picture_of
 from effbench.report.rounding import rounded
 from effbench.report.summarise import Workload
 from effbench.report.trust import badge_of
-from effbench_leaderboard.comparison import escape, stores_key
+from effbench_leaderboard.comparison import code, escape, plain_label, stores_key
 
 HEIGHT = 560
 CORNERS = ("top right", "bottom right", "top left", "bottom left")
@@ -42,7 +42,7 @@ def show_plot(workload: Workload) -> None:
     else:
         st.warning("No method has a number on both axes.")
     for name, reason in picture.left_out:
-        st.markdown(f":gray[Not drawn:] `{name}` :gray[({reason.replace('_', ' ')})]")
+        st.markdown(f":gray[Not drawn:] {code(name)} :gray[({escape(reason.replace('_', ' '))})]")
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -72,8 +72,8 @@ def figure_of(picture: Picture) -> go.Figure:
             error_x=_bars([point.at[0] for point in points], [point.across for point in points], colour_of(points[0])),
             error_y=_bars([point.at[1] for point in points], [point.upright for point in points], colour_of(points[0])),
             mode="markers+text",
-            text=[point.label for point in points],
-            hovertext=[point.name for point in points],
+            text=[plain_label(point.label) for point in points],
+            hovertext=[plain_label(point.name) for point in points],
             textposition=[positions[point.name] for point in points],
             marker={"symbol": symbol, "size": 12, "color": colour_of(points[0]), "line": {"width": 1.5}},
             customdata=[_hover(picture, point) for point in points],
@@ -84,8 +84,8 @@ def figure_of(picture: Picture) -> go.Figure:
         height=HEIGHT,
         margin={"l": 10, "r": 10, "t": 10, "b": 10},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        xaxis={"title": axis_title(picture.x), "zeroline": False, "showgrid": True},
-        yaxis={"title": axis_title(picture.y), "zeroline": False, "showgrid": True},
+        xaxis={"title": plain_label(axis_title(picture.x)), "zeroline": False, "showgrid": True},
+        yaxis={"title": plain_label(axis_title(picture.y)), "zeroline": False, "showgrid": True},
     )
     return figure
 
@@ -118,7 +118,7 @@ def _bars(values: Sequence[float], bounds: Sequence[tuple[float, float]], colour
 def _hover(picture: Picture, point: Point) -> str:
     def line(column: Column, value: float, low: float | None, high: float | None) -> str:
         text, interval = rounded(value, low, high)
-        return f"{column.label}: {text} {interval} {column.unit}".rstrip()
+        return plain_label(f"{column.label}: {text} {interval} {column.unit}".rstrip())
 
     (x, y), on_x, on_y = point.at, point.x, point.y
     chance = [] if point.chance is None else [f"probability of being on the front: {chance_text(point.chance)}"]

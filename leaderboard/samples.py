@@ -15,12 +15,16 @@ from effbench_leaderboard.comparison import escape, stores_key
 PER_PAGE = 8
 LEAST_SIDE = 128
 """Pixels; small pictures are enlarged without smoothing, so that every pixel of the model is seen."""
+MOST_ENLARGED = 1024
+"""Pixels of the longer side that enlarging may make; a strip of 2 x 40,000 would else take gigabytes."""
 FRAME_MS = 125
 
 
 def show_samples(workload: Workload) -> None:
     """Draw one page of samples, a column per method."""
     gallery = _gallery(stores_key(workload), workload)
+    for method, sentence in gallery.damaged.items():
+        st.warning(f"{escape(method)}: {escape(sentence)}", icon=":material/error:")
     if not gallery.keys:
         st.info("This store keeps no pictures. A suite with `output: {outputs: all}` keeps those of every method.")
         return
@@ -36,14 +40,15 @@ def show_samples(workload: Workload) -> None:
         st.markdown(f"**{escape(sample.caption)}** :gray[{escape(sample.sample_id)}, seed {sample.seed}]")
         for column, method in zip(st.columns(max(len(methods), 1)), methods):
             if method in sample.pictures:
-                column.image(picture(sample.pictures[method]), caption=method)
+                column.image(picture(sample.pictures[method]), caption=escape(method))
             else:
-                column.caption(f"{method}: not kept")
+                column.caption(f"{escape(method)}: {escape(sample.missing[method])}")
 
 
 def picture(frames: Array) -> bytes:
     """Return frames [F, H, W, 3] uint8 as PNG, or as a GIF that repeats where there are several."""
-    zoom = max(1, -(-LEAST_SIDE // frames.shape[1]))
+    least, most = min(frames.shape[1:3]), max(frames.shape[1:3])
+    zoom = max(1, min(-(-LEAST_SIDE // least), MOST_ENLARGED // most))
     large = [Image.fromarray(np.kron(frame, np.ones((zoom, zoom, 1), np.uint8))) for frame in frames]
     file = io.BytesIO()
     if len(large) == 1:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from effbench.errors import BadInput
+from effbench.errors import BadInput, StoreError
 
 
 def board(
@@ -17,11 +17,20 @@ def board(
 ) -> None:
     """Open the leaderboard; it stops with Ctrl-C."""
     import subprocess
+    import sys
 
     import effbench.store
 
+    refused = []
     for store in stores:
-        effbench.store.read_store(store)
+        try:
+            effbench.store.read_store(store)
+        except StoreError as error:  # the board says the same of it, and shows the others
+            refused.append(error)
+    if len(refused) == len(stores):
+        raise refused[0]
+    for error in refused:
+        print(f"warning: {error}", file=sys.stderr)
     try:
         code = subprocess.run(command(stores, port, headless)).returncode
     except KeyboardInterrupt:

@@ -6,11 +6,11 @@ setting differs, and ``not measured`` where there is no number, each with what i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from effbench.record import CellRecord
+from effbench.record import CellRecord, PublishedClaim
 from effbench.report.measured import Measured, measured_for
 from effbench.report.rounding import rounded
 from effbench.report.summarise import Workload, name_of
@@ -98,20 +98,20 @@ def ledger_of(workload: Workload) -> Ledger:
     return tuple(_row(workload, cell, claim) for cell in workload.cells for claim in cell.claims)
 
 
-def _row(workload: Workload, cell: CellRecord, claim: Mapping[str, Any]) -> LedgerRow:
+def _row(workload: Workload, cell: CellRecord, claim: PublishedClaim) -> LedgerRow:
     measured = measured_for(workload, cell, claim)
     status, why = _status(cell, claim, measured)
     return LedgerRow(
         cell=cell.id,
         task=workload.title,
         method=name_of(workload, cell),
-        metric=claim["metric"],
-        setting=claim["setting"],
-        source=claim["source"],
-        unit=claim["unit"],
-        claimed=float(claim["value"]),
-        number=claim.get("number", ""),
-        as_ratio=bool(claim.get("as_ratio", False)),
+        metric=claim.metric,
+        setting=claim.setting,
+        source=claim.source,
+        unit=claim.unit,
+        claimed=claim.value,
+        number=claim.number,
+        as_ratio=claim.as_ratio,
         measured=measured.value,
         ci_low=measured.ci_low,
         ci_high=measured.ci_high,
@@ -121,14 +121,14 @@ def _row(workload: Workload, cell: CellRecord, claim: Mapping[str, Any]) -> Ledg
     )
 
 
-def _status(cell: CellRecord, claim: Mapping[str, Any], measured: Measured) -> tuple[Status, str]:
+def _status(cell: CellRecord, claim: PublishedClaim, measured: Measured) -> tuple[Status, str]:
     if why := _in_the_way(cell, claim):
         return "not comparable", why
     if measured.value is None:
         return "not measured", measured.why
     if not _same_unit(claim, measured):
-        return "not comparable", f"claimed in {claim['unit'] or 'no unit'}, measured in {measured.unit or 'no unit'}"
-    return ("reproduced" if _holds(float(claim["value"]), measured) else "not reproduced"), ""
+        return "not comparable", f"claimed in {claim.unit or 'no unit'}, measured in {measured.unit or 'no unit'}"
+    return ("reproduced" if _holds(claim.value, measured) else "not reproduced"), ""
 
 
 def _holds(claimed: float, measured: Measured) -> bool:
@@ -140,18 +140,18 @@ def _holds(claimed: float, measured: Measured) -> bool:
     return (missed if measured.higher_is_better else -missed) <= allowed
 
 
-def _same_unit(claim: Mapping[str, Any], measured: Measured) -> bool:
-    theirs, ours = (unit if unit not in RATIO_UNITS else "" for unit in (claim["unit"], measured.unit))
+def _same_unit(claim: PublishedClaim, measured: Measured) -> bool:
+    theirs, ours = (unit if unit not in RATIO_UNITS else "" for unit in (claim.unit, measured.unit))
     return bool(theirs == ours)
 
 
-def _in_the_way(cell: CellRecord, claim: Mapping[str, Any]) -> str:
+def _in_the_way(cell: CellRecord, claim: PublishedClaim) -> str:
     """Return what makes the claim's setting another one than the cell's, or ``""``."""
-    if claim.get("not_comparable"):
-        return str(claim["not_comparable"])
+    if claim.not_comparable:
+        return claim.not_comparable
     facts = facts_of(cell)
     missed = []
-    for name, expected in claim.get("holds_for", {}).items():
+    for name, expected in claim.holds_for.items():
         found = facts.get(name)
         if found is None:
             missed.append(f"it holds for {name} = {expected}, and this cell has no {name}")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from math import isfinite
+from typing import Any, Literal
 
 from effbench.errors import BadInput, nearest
 from effbench.record import CellRecord, Number
@@ -102,11 +103,19 @@ def compare(view: StoreView, a: str, b: str, task: str | None = None, metrics: S
     ours, theirs = _cells(view, a, b, task)
     level = level_of(view) or DEFAULT_LEVEL
     members = [(cell, source_of(view, cell)) for cell in (ours, theirs)]
-    rows = [_row(members[0], members[1], number, level) for number in _numbers(ours, theirs, metrics)]
+    rows = [_finite(_row(members[0], members[1], number, level)) for number in _numbers(ours, theirs, metrics)]
     adjusted = holm([row.p for row in rows])
     strict = 1 - (1 - level) / max(1, sum(row.p is not None for row in rows))
     tested = tuple(replace(row, p_holm=p, n_needed=_needed(row, strict)) for row, p in zip(rows, adjusted))
     return Comparison(view.suite, ours.task_id, ours, theirs, level, tested)
+
+
+def _finite(row: Row) -> Row:
+    """Return the row, without a value where that or what comes with it is too large for a float."""
+    if all(value is None or isfinite(value) for value in (row.value, row.ci_low, row.ci_high, row.p, row.effect)):
+        return row
+    nothing: dict[str, Any] = dict.fromkeys(("value", "ci_low", "ci_high", "p", "effect"))
+    return replace(row, **nothing, reason=f"the {row.kind} is larger than any number")
 
 
 def _needed(row: Row, level: float) -> int | None:

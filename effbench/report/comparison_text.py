@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 from effbench.record import CellRecord
 from effbench.report.caption import level_text
 from effbench.report.compare import Comparison, Row
 from effbench.report.rounding import rounded
+from effbench.report.strict_json import strict_json
 from effbench.report.terminal import PLAIN_WIDTH
 from effbench.report.verdict import verdict
 
@@ -43,7 +43,10 @@ def render_comparison(comparison: Comparison, width: int = PLAIN_WIDTH, colour: 
         table.add_row(_heading(row), *texts[:2], Text(texts[2], style), *texts[3:])
     least = sum(widths) + 3 * LEAST_WIDTH + (len(widths) + 3) * (BETWEEN + 1)
     buffer = io.StringIO()
-    console = Console(file=buffer, width=max(width, least), force_terminal=colour, no_color=not colour, highlight=False)
+    console = Console(
+        file=buffer, width=max(width, least), force_terminal=colour, no_color=not colour, highlight=False,
+        markup=False, emoji=False,
+    )  # fmt: skip
     console.print(Text(f"{comparison.task}: {a} against {b}", "bold"))
     console.print(table)
     for line in _notes(comparison):
@@ -65,7 +68,7 @@ def comparison_json(comparison: Comparison) -> str:
         "numbers": [{**asdict(row), "outcome": row.outcome(comparison.level)} for row in comparison.rows],
         "verdict": verdict(comparison),
     }
-    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    return strict_json(content)
 
 
 def _identity(cell: CellRecord) -> dict[str, str]:

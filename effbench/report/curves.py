@@ -7,11 +7,12 @@ A task keeps curves as arrays of its scores: ``curve_s`` [T], ``curve_<metric>``
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from effbench.api import Scores
+from effbench.errors import StoreError
 from effbench.parts import read_parts, scores_of
 from effbench.record import CellRecord
 from effbench.report.columns import Column, has_several_places, recorded
@@ -27,6 +28,7 @@ MOST_BEFORE = 30
 """How many times earlier than the first step the time axis may begin."""
 BELOW = "at or below 0, which a logarithmic axis does not hold"
 ABSENT = "keeps no curve of this sample"
+UNUSABLE = "its curve is no finite values at times in order"
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def curve_pictures(workload: Workload, metric: str | None = None) -> tuple[Curve
     if not columns or has_several_places(workload):
         return ()
     column = next((c for c in columns if c.name == metric), columns[0])
-    keys = list(dict.fromkeys(key for rows in kept for key, row in rows.items() if CURVE + column.name in row))
+    keys = list(dict.fromkeys(key for found in kept for key, row in found.rows.items() if CURVE + column.name in row))
     return tuple(_picture(workload, kept, key, column) for key in keys)
 
 
@@ -93,41 +95,61 @@ def curve_columns(workload: Workload) -> tuple[Column, ...]:
 
 
 Key = tuple[str, int]
-Rows = dict[Key, dict[str, Array]]
 
 
-def _columns(workload: Workload, kept: list[Rows]) -> tuple[Column, ...]:
-    names = {name for rows in kept for row in rows.values() for name, values in row.items() if len(values)}
+class Kept(NamedTuple):
+    """The curves of a cell: (sample id, seed) -> name -> array; and what is said of a sample that has none."""
+
+    rows: dict[Key, dict[str, Array]]
+    absent: str
+
+
+def _columns(workload: Workload, kept: list[Kept]) -> tuple[Column, ...]:
+    names = {name for found in kept for row in found.rows.values() for name, values in row.items() if values.size}
     return tuple(column for column in recorded(workload) if CURVE + column.name in names)
 
 
-def _kept(workload: Workload, place: int) -> Rows:
-    """Return (sample id, seed) -> name -> array, of the curves that a cell keeps."""
+def _kept(workload: Workload, place: int) -> Kept:
+    """Return the curves that a cell keeps."""
     cell, source = workload.cells[place], workload.sources[place]
-    table = read_parts(CellFolder(source.folder).samples, SAMPLE_KEY)
+    try:
+        table = read_parts(CellFolder(source.folder).samples, SAMPLE_KEY)
+    except StoreError as error:
+        return Kept({}, str(error))
     if table is None:
-        return {}
+        return Kept({}, ABSENT)
     scores: Scores = scores_of(table)
     arrays = {name: values for name, values in scores.arrays.items() if name.startswith((CURVE, GOAL))}
     if TIME not in arrays:
-        return {}
+        return Kept({}, ABSENT)
     keys = zip(table["sample_id"].to_pylist(), table["seed"].to_pylist())
-    return {
+    rows = {
         key: {name: np.asarray(values[row], np.float64) for name, values in arrays.items()}
         for row, key in enumerate(keys)
         if key[1] in cell.seeds
     }
+    return Kept(rows, ABSENT)
 
 
-def _picture(workload: Workload, kept: list[Rows], key: Key, column: Column) -> CurvePicture:
+def _is_curve(seconds: Array, values: Array) -> bool:
+    """Return whether values [T] stand at seconds [T] that are finite, above 0 and in order."""
+    fits = seconds.ndim == 1 and seconds.shape == values.shape and np.isfinite(values).all()
+    return bool(fits and np.isfinite(seconds).all() and seconds[0] > 0 and (np.diff(seconds) >= 0).all())
+
+
+def _picture(workload: Workload, kept: list[Kept], key: Key, column: Column) -> CurvePicture:
     drawn, left_out, goal = [], [], None
-    for cell, rows in zip(workload.cells, kept):
-        name, row = name_of(workload, cell), rows.get(key, {})
+    for cell, found in zip(workload.cells, kept):
+        name, row = name_of(workload, cell), found.rows.get(key, {})
         values = row.get(CURVE + column.name, np.empty(0))
-        if not len(values):
-            left_out.append((name, ABSENT))
+        if not values.size:
+            left_out.append((name, found.absent))
             continue
-        goal = float(row[GOAL + column.name][0]) if len(row.get(GOAL + column.name, ())) else goal
+        if not _is_curve(row[TIME], values):
+            left_out.append((name, UNUSABLE))
+            continue
+        reached = row.get(GOAL + column.name, np.empty(0)).ravel()
+        goal = float(reached[0]) if reached.size and np.isfinite(reached[0]) else goal
         drawn.append(Curve(name, cell, *_thinned(row[TIME], values)))
     # What never was above zero is an exact answer; what usually is, has a logarithm.
     is_logarithmic = all(np.median(curve.values) > 0 for curve in drawn if len(curve.values) > 1)

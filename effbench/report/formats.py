@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
 from effbench.errors import BadInput, nearest
 from effbench.report.claims import ledger_of
+from effbench.report.strict_json import strict_json
 from effbench.report.summarise import NumberRow, Summary
 from effbench.report.tables import table_of
 
 FORMATS = ("table", "md", "csv", "json", "html", "latex")
 SCHEMA = "effbench/report/1"
+FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""How text begins that a spreadsheet takes for a formula; the last four are the same signs in full width."""
 
 
 def render(
@@ -56,16 +58,24 @@ def render(
 
 
 def render_csv(numbers: Sequence[NumberRow]) -> str:
-    """Return one line per number under a header; a null is an empty field beside its reason."""
+    """Return one line per number under a header; a null is an empty field beside its reason.
+
+    A spreadsheet computes a text that begins like a formula, so such a text gets an apostrophe before it, which a
+    spreadsheet hides. Numbers stay numbers, negative ones too.
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, list(NumberRow.__annotations__), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(numbers)
+    writer.writerows({name: _no_formula(value) for name, value in row.items()} for row in numbers)
     return text.getvalue()
+
+
+def _no_formula(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.lstrip().startswith(FORMULAS) else value
 
 
 def render_json(summary: Summary) -> str:
     """Return ``{"schema", "suite", "numbers", "claims"}`` as JSON."""
     claims = [asdict(row) for workload in summary.workloads for row in ledger_of(workload)]
     content = {"schema": SCHEMA, "suite": summary.suite, "numbers": summary.numbers, "claims": claims}
-    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    return strict_json(content)

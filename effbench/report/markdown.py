@@ -43,7 +43,7 @@ def _markdown_line(cells: Sequence[str]) -> str:
 
 def escape_markdown(text: str) -> str:
     """Return text that Markdown shows as it is, also inside a table."""
-    escaped = re.sub(r"([\\`*_\[\]|#~])", r"\\\1", " ".join(text.split()))
+    escaped = re.sub(r"([\\`*_\[\]|#~$])", r"\\\1", " ".join(text.split()))
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from math import isfinite
+from typing import NamedTuple
 
 import numpy as np
 
-from effbench.record import CellRecord, Number
+from effbench.record import CellRecord, Number, PublishedClaim
 from effbench.report.resampled import members_of, quality_draws
 from effbench.report.summarise import Workload, failure_of, number_of
 
@@ -25,9 +25,16 @@ class Measured(NamedTuple):
     why: str = ""
 
 
-def measured_for(workload: Workload, cell: CellRecord, claim: Mapping[str, Any]) -> Measured:
+def measured_for(workload: Workload, cell: CellRecord, claim: PublishedClaim) -> Measured:
     """Return the number that a claim names, in the form of the claim."""
-    name = claim.get("number", "")
+    found = _found(workload, cell, claim)
+    if not all(bound is None or isfinite(bound) for bound in found[:3]):
+        return Measured(None, why="the ratio is larger than any number")
+    return found
+
+
+def _found(workload: Workload, cell: CellRecord, claim: PublishedClaim) -> Measured:
+    name = claim.number
     if not name:
         return Measured(None, why="no number here measures this")
     number = number_of(cell, name)
@@ -35,7 +42,7 @@ def measured_for(workload: Workload, cell: CellRecord, claim: Mapping[str, Any])
         return Measured(None, why=failure_of(cell).reason if cell.status == "failed" else f"{name} was not recorded")
     if number.value is None:
         return Measured(None, why=number.reason or "error")
-    if not claim.get("as_ratio"):
+    if not claim.as_ratio:
         return Measured(number.value, number.ci_low, number.ci_high, number.unit, number.higher_is_better)
     return _ratio(workload, cell, number)
 

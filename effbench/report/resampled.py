@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from effbench.draws import Draws, read_draws
+from effbench.errors import StoreError
 from effbench.record import CellRecord, Number
 from effbench.report.columns import Column
 from effbench.report.rounds import batch_size_of, log_ratios, round_medians
@@ -111,7 +112,10 @@ def quality_draws(members: Sequence[Member], name: str) -> Joint:
     """Return the bootstrap draws of a quality metric, of the same resamples of the same samples in every row."""
     found: list[Draws] = []
     for cell, source in members:
-        draws = read_draws(CellFolder(source.folder))
+        try:
+            draws = read_draws(CellFolder(source.folder))
+        except StoreError as error:
+            return Joint(None, str(error))
         if draws is None or name not in draws.values:
             return Joint(None, f"{cell.method_id} kept no resamples")
         if found and not draws.joint_with(found[0]):
@@ -137,7 +141,10 @@ def speed_draws(members: Sequence[Member], name: str, resamples: int = RESAMPLES
         if cell.role == "reference":
             rows.append(np.zeros(resamples))
             continue
-        ratios = medians.log_speedups(cell, source)
+        try:
+            ratios = medians.log_speedups(cell, source)
+        except StoreError as error:
+            return Joint(None, str(error))
         count = len(ratios)
         if count < LEAST_ROUNDS:
             return Joint(None, f"{cell.method_id} shares fewer than {LEAST_ROUNDS} rounds with the reference")

@@ -7,13 +7,13 @@ a round).
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from effbench.draws import read_draws
+from effbench.globs import meant
 from effbench.record import CellRecord, Number
 from effbench.stats.bootstrap import interval_of
 from effbench.store import CellFolder, StoreView
@@ -35,10 +35,16 @@ class Spread(NamedTuple):
 def failed_gates(view: StoreView, gates: Sequence[Gate]) -> list[str]:
     """Return one sentence for every cell that misses a gate; a null number misses it, its reason is said."""
     level = view.lock.get("stats", {}).get("ci", 0.95)
+    named = [
+        *((cell.task_id, cell.method_id) for cell in view.cells),
+        *(cell.split("/", 1) for cell in view.unfinished),
+    ]
     sentences = []
     for gate in gates:
+        tasks = meant(gate.task, (task for task, _ in named))
+        methods = meant(gate.method, (method for task, method in named if task in tasks))
         for record in view.cells:
-            if fnmatch.fnmatchcase(record.task_id, gate.task) and fnmatch.fnmatchcase(record.method_id, gate.method):
+            if record.task_id in tasks and record.method_id in methods:
                 sentences += _misses(gate, record, view, level)
     return sentences
 

@@ -26,7 +26,7 @@ def rows_of(task: TaskPlan, seeds: Iterable[int], upto: int | None = None) -> se
 
 def has_outputs(folder: CellFolder, rows: Collection[Row]) -> bool:
     """Return whether the outputs behind all of the rows are kept."""
-    kept = KeptOutputs(folder.outputs)
+    kept = KeptOutputs(folder.outputs, skip_damaged=True)
     return all(kept.has(sample_id, seed) for seed, sample_id in rows)
 
 
@@ -61,7 +61,7 @@ def set_aside_incomplete_rows(task: TaskPlan, folder: CellFolder, planned: set[R
     if table is None:
         return ""
     rows = list(zip(*(table[name].to_pylist() for name in SAMPLE_KEY)))
-    kept = KeptOutputs(folder.outputs) if keep else None
+    kept = KeptOutputs(folder.outputs, skip_damaged=True) if keep else None
     bare = {row for row in rows if row in planned and kept is not None and not kept.has(row[1], row[0])}
     per_sample = [SCORE + metric.name for metric in task.task.metrics if metric.per == "sample"]
     unscored: set[Row] = set()

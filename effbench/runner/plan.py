@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import itertools
 import json
@@ -18,13 +17,17 @@ from effbench.api import Execution, Method, PluginError, Sample, Split, StrictPa
 from effbench.contract.declarations import execution_problems, metrics_are_declared, params_survive_json
 from effbench.contract.samples import ids_sha256, repeated_id_problems, sample_list_problems, shared_id_problems
 from effbench.errors import BadInput, nearest
+from effbench.explaining import explain, first_problem
+from effbench.globs import meant
 from effbench.guard import PluginFailure, strangers
 from effbench.measure.machine import resolve_device
 from effbench.record import Identity, Link
 from effbench.runner.stopping import in_drawn_order, metric_to_stop_on
 from effbench.subset.manifest import SubsetManifest, find_subset, shipped
-from effbench.suite import LoadedSuite, MethodEntry, Suite, TaskEntry, explain
+from effbench.suite import LoadedSuite, MethodEntry, Suite, TaskEntry
 from effbench.yamlpos import Key
+
+LONGEST_SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -102,26 +105,27 @@ class Plan:
         return sorted((cell for task in self.tasks for cell in task.cells), key=lambda cell: cell.order)
 
     def only(self, globs: Sequence[str]) -> Plan:
-        """Return the plan with the cells whose task/method or method matches a glob, and the references they need."""
+        """Return the plan with the cells whose task/method or method a glob means, and the references they need.
+
+        Raises ``BadInput`` where one of the globs means no cell.
+        """
         if not globs:
             return self
-        tasks, found = [], False
+        names = {name for cell in self.cells for name in (cell.label, cell.method_id)}
+        chosen: set[str] = set()
+        for glob in globs:
+            found = meant(glob, names)
+            if not found:
+                hint = nearest(glob, names if "/" not in glob else [cell.label for cell in self.cells])
+                raise BadInput(f"--only {glob}: matches no cell{hint}")
+            chosen |= found
+        tasks = []
         for task in self.tasks:
-            chosen = [c for c in task.cells if any(matches(c, glob) for glob in globs)]
-            found = found or bool(chosen)
-            kept = tuple(c for c in task.cells if c in chosen or (chosen and c.role == "reference"))
+            asked = [cell for cell in task.cells if cell.label in chosen or cell.method_id in chosen]
+            kept = tuple(cell for cell in task.cells if cell in asked or (asked and cell.role == "reference"))
             if kept:
                 tasks.append(replace(task, cells=kept))
-        if not found:
-            raise BadInput(
-                f"--only {' '.join(globs)}: matches no cell{nearest(globs[0], [c.label for c in self.cells])}"
-            )
         return Plan(self.suite, tuple(tasks))
-
-
-def matches(cell: Cell, glob: str) -> bool:
-    """Return whether a glob names the cell, by "task/method" or by the method alone."""
-    return fnmatch.fnmatchcase(cell.label, glob) or fnmatch.fnmatchcase(cell.method_id, glob)
 
 
 def make_plan(loaded: LoadedSuite) -> Plan:
@@ -189,11 +193,19 @@ def _variants(loaded: LoadedSuite, index: int, entry: MethodEntry) -> list[_Vari
             with _placed(loaded, key, f"{who}: Params"):
                 records.append(_link(use, method_params))
         base = entry.id or "+".join(use for use, _, _ in links)
-        suffix = ",".join(f"{name.rpartition('.')[2]}={value}" for name, value in chosen.items())
+        suffix = ",".join(f"{name.rpartition('.')[2]}={_shown(value)}" for name, value in chosen.items())
         label = f"{base}({suffix})" if suffix else base
         execution: Execution = "simulated" if "simulated" in executions else "real"
         found.append(_Variant(label, index, entry, tuple(chain), tuple(records), execution))
     return found
+
+
+def _shown(value: Any) -> str:
+    """Return a value as a part of a method's name: one line, and short enough for a table."""
+    text = " ".join(str(value).split())
+    if text == str(value) and len(text) <= LONGEST_SHOWN:
+        return text
+    return f"{text[:LONGEST_SHOWN]}...{hashlib.sha256(str(value).encode()).hexdigest()[:6]}"
 
 
 def _matrix_link(loaded: LoadedSuite, index: int, uses: list[str], name: str) -> int:
@@ -251,7 +263,7 @@ def _validate_params(
         at = error.errors()[0]["loc"]
         from_matrix = [name for name in matrix if at and name.rpartition(".")[2] == at[0]]
         if from_matrix:
-            message = explain(error, loaded.document, model).rpartition(": ")[2]
+            message = first_problem(error, model)[1]
             raise loaded.error((*key[:2], "matrix", from_matrix[0]), message) from None
         raise BadInput(explain(error, loaded.document, model, (*key, "with"))) from None
 
@@ -431,9 +443,9 @@ def _refuse_repeats(loaded: LoadedSuite, key: Key, names: list[tuple[str, int]])
 def _check_gates(loaded: LoadedSuite, plans: list[TaskPlan]) -> None:
     cells = [cell for plan in plans for cell in plan.cells]
     for i, gate in enumerate(loaded.suite.gates):
-        named = [c for c in cells if fnmatch.fnmatchcase(c.task_id, gate.task)]
-        if not named:
+        tasks = meant(gate.task, (cell.task_id for cell in cells))
+        if not tasks:
             raise loaded.error(("gates", i, "task"), f"matches no task{nearest(gate.task, [c.task_id for c in cells])}")
-        if not any(fnmatch.fnmatchcase(c.method_id, gate.method) for c in named):
-            options = [c.method_id for c in named]
+        options = [cell.method_id for cell in cells if cell.task_id in tasks]
+        if not meant(gate.method, options):
             raise loaded.error(("gates", i, "method"), f"matches no method{nearest(gate.method, options)}")

@@ -71,8 +71,9 @@ def _scores(view: StoreView, cell: CellRecord, seconds: list[float]) -> Mapping[
     if table is None:
         return {}
     ids = table["sample_id"].to_pylist()
-    batches = dict(zip(table["batch"].to_pylist(), table["batch_s"].to_pylist()))
-    seconds.append(sum(batches.values()) / len(ids))
+    if ids and {"batch", "batch_s"} <= set(table.column_names):
+        batches = dict(zip(table["batch"].to_pylist(), table["batch_s"].to_pylist()))
+        seconds.append(sum(batches.values()) / len(ids))
     found: dict[str, dict[str, float]] = {}
     for name, values in scores_of(table.select([n for n in table.column_names if n.startswith(SCORE)])).scalars.items():
         groups: dict[str, list[float]] = {}

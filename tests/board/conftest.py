@@ -31,7 +31,7 @@ def write_store(tmp_path: Path, make: ModuleType) -> Callable[..., Path]:
     def write(name: str, cells: Sequence[CellRecord], unfinished: Sequence[str] = ()) -> Path:
         store = Store(tmp_path / name)
         plan = [{"id": cell.id, "task": cell.task_id, "method": cell.method_id} for cell in cells]
-        plan += [{"id": f"todo-{method}", "task": "t2i", "method": method} for method in unfinished]
+        plan += [{"id": make.cell_id("t2i", method), "task": "t2i", "method": method} for method in unfinished]
         store.open({"name": name, "stats": {"ci": 0.95}}, plan)
         for cell in cells:
             store.cell(cell.id).write_record(cell)

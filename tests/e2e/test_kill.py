@@ -17,9 +17,7 @@ SLOW_TASK = "with: {steps: 8, dim: 2, problems: 12, step_cost_ms: 1}"
 
 @pytest.fixture
 def suite(write_suite):
-    text = suite_text(
-        methods=METHODS, latency="{rounds: 2, budget_s: 0.1}", memory=True, limit=8, seeds=[0, 1]
-    )
+    text = suite_text(methods=METHODS, latency="{rounds: 2, budget_s: 0.1}", memory=True, limit=8, seeds=[0, 1])
     return write_suite(text.replace(TASK, SLOW_TASK))
 
 

@@ -24,7 +24,7 @@ def claim(number: str = "speedup", value: float = 2.0, unit: str = "x", **rest: 
 def ledger(make: Any, *claims: dict[str, Any], **rest: Any) -> list[LedgerRow]:
     """Claims of a method beside the reference; its speed-up is 2.02 [1.96, 2.10], its parameters take 10.52 MB."""
     rest.setdefault("numbers", make.full_numbers(0.2874, 403.1, 2.02))
-    given = {"order": 1, "claims": claims, "reference_cell": "t2i-ref-feedc0ffee12"} | rest
+    given = {"order": 1, "claims": claims, "reference_cell": make.cell_id("t2i", "ref")} | rest
     (workload,) = summarise(make.view(make.cell("ref"), make.cell("quick", given.pop("numbers"), **given))).workloads
     return list(ledger_of(workload))
 

@@ -106,7 +106,7 @@ def test_markdown_rows_have_as_many_cells_as_the_header(odd: Summary) -> None:
     assert len(rows) == 2
     assert {len(cells) for cells in (header, ruler, *rows)} == {10}
     assert set(ruler) == {":--", "--:"}
-    assert rows[1][0] == r"a\_b\|c&lt;d&gt;&amp;\[bold\]e\[/bold\]%$\#\~^\\x{y}"
+    assert rows[1][0] == r"a\_b\|c&lt;d&gt;&amp;\[bold\]e\[/bold\]%\$\#\~^\\x{y}"
 
 
 def test_html_parses_and_shows_odd_names_as_they_are(odd: Summary) -> None:

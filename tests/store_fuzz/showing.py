@@ -1,0 +1,140 @@
+"""Everything that reads a store without running it, each by itself, so that one refusal does not spare the rest."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+from effbench.errors import BadInput, StoreError
+from effbench.parts import KeptOutputs, metadata_values, part_files
+from effbench.report.compare import Comparison, compare
+from effbench.report.comparison_text import comparison_json, render_comparison
+from effbench.report.curves import curve_pictures
+from effbench.report.formats import FORMATS, render
+from effbench.report.gallery import Gallery
+from effbench.report.markdown import claims_table
+from effbench.report.pareto import pictures_of
+from effbench.report.summarise import Summary, summarise
+from effbench.runner.finish import JOBS
+from effbench.store import Store, StoreView, read_store
+from effbench.subset.stores import store_matrices
+
+HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+FORMULA = re.compile(r"\s*[=+\-@]")
+PICTURE = re.compile(r"(?<!\\)!\[|(?<!\\)\]\(|<img|<script", re.IGNORECASE)
+
+
+def show_all(
+    path: Path, more: Callable[[Summary], Iterator[tuple[str, str]]] | None = None
+) -> Iterator[tuple[str, str]]:
+    """Yield (what, text) of all that a store gives, refusals as ``("refused", sentence)``; another error gets out.
+
+    ``more`` is what else to make of its summary.
+    """
+    yield from _folders(path)
+    try:
+        view = read_store(path)
+    except (StoreError, BadInput) as error:
+        yield "refused", str(error)
+        return
+    summary = summarise(view)
+    for what, make in _of_view(view, summary):
+        try:
+            yield what, make()
+        except (StoreError, BadInput) as error:
+            yield "refused", str(error)
+    if more is not None:
+        yield from more(summary)
+
+
+def _of_view(view: StoreView, summary: Summary) -> Iterator[tuple[str, Callable[[], str]]]:
+    for name in FORMATS:
+        yield name, lambda name=name: render(summary, name, every=True)
+    names = list(dict.fromkeys(cell.method_id for cell in view.cells))
+    if len(names) > 1:
+        for task in dict.fromkeys(cell.task_id for cell in view.cells):
+            yield "json", lambda task=task: _compared(compare(view, names[1], names[0], task))
+    yield "md", lambda: claims_table(summary, names[-1]) if names else ""
+    yield "text", lambda: repr(store_matrices(view, ["clip_score"]).source)
+    yield "text", lambda: "".join(p.note + p.title for p in pictures_of(summary, ("latency", "quality")))
+    yield "text", lambda: "".join(p.heading for w in summary.workloads for p in curve_pictures(w))
+    yield "text", lambda: "".join(map(_gallery, summary.workloads))
+    yield "text", lambda: " ".join(view.unfinished)
+
+
+def _compared(comparison: Comparison) -> str:
+    """Return the comparison as JSON, once the text is known to hold nothing that a terminal obeys."""
+    assert not (why := unsafe("table", render_comparison(comparison))), why
+    return comparison_json(comparison)
+
+
+def _gallery(workload: Any) -> str:
+    gallery = Gallery(workload)
+    shown = gallery.show(gallery.keys[:3], gallery.methods)
+    said = [sample.caption + "".join(sample.missing.values()) for sample in shown]
+    return "".join([*said, *gallery.damaged.values()])
+
+
+def _folders(path: Path) -> Iterator[tuple[str, str]]:
+    """Read what a run reads of each cell folder."""
+    store = Store(path)
+    names = [folder.name for folder in (path / "cells").iterdir()] if (path / "cells").is_dir() else []
+    for name in sorted(names):
+        folder = store.cell(name)
+        reads: list[Callable[[], Any]] = [lambda job=job, folder=folder: folder.job(job) for job in JOBS]
+        reads += [folder.read_artifact, lambda folder=folder: metadata_values(folder.samples, "code_version")]
+        reads += [lambda folder=folder: part_files(folder.timings), lambda folder=folder: KeptOutputs(folder.outputs)]
+        reads.append(lambda folder=folder: (record := folder.record()) and folder.is_intact(record))
+        for read in reads:
+            try:
+                read()
+            except StoreError as error:
+                yield "refused", str(error)
+
+
+class _Page(HTMLParser):
+    """Keeps what a page could load or run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        known = {"class", "scope", "lang", "charset", "name", "content", "title", "colspan", "id", "open"}
+        if tag in {"script", "img", "iframe", "a", "link", "object", "embed"}:
+            self.found.append(tag)
+        self.found += [f"{tag} {name}={value}" for name, value in attrs if name not in known]
+
+
+def unsafe(what: str, text: str) -> str:
+    """Return what is dangerous in a text of that format, or ``""``."""
+    if what == "refused" and "\n" in text:
+        return "more than one line"
+    if HIDDEN.search(text):
+        return f"a hidden character {HIDDEN.search(text)}"
+    if what == "json":
+        json.loads(text, parse_constant=lambda token: (_ for _ in ()).throw(ValueError(token)))
+    if what == "csv":
+        texts = [cell for row in csv.DictReader(io.StringIO(text)) for cell in row.values() if cell]
+        return next((f"formula {t!r}" for t in texts if FORMULA.match(t) and not _is_number(t)), "")
+    if what == "html":
+        page = _Page()
+        page.feed(text)
+        return ", ".join(page.found)
+    if what == "md":
+        return f"Markdown {PICTURE.search(text)}" if PICTURE.search(text) else ""
+    return ""
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

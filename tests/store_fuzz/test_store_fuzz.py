@@ -1,0 +1,77 @@
+"""Mutated stores: every reader succeeds or says one sentence, nothing outside is read, and nothing shown does anything."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import warnings
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from mutants import mutate
+from seeds import write_seeds
+from showing import show_all, unsafe
+
+CANARY = "canary-7f3a9"
+_watched: list[tuple[str, list[str]]] = []
+
+
+def _listen(event: str, arguments: tuple[object, ...]) -> None:
+    """Note every file that is opened below a watched folder; a hook of the interpreter can never be removed."""
+    if event == "open" and _watched and isinstance(arguments[0], str | bytes):
+        folder, seen = _watched[-1]
+        path = str(Path(str(arguments[0])).resolve())
+        if path.startswith(folder):
+            seen.append(path)
+
+
+sys.addaudithook(_listen)
+
+
+@pytest.fixture(scope="module")
+def seeds(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], list[Path]]:
+    """Return the seed stores, and their twins that stand outside with the canary in every text."""
+    base = tmp_path_factory.mktemp("fuzz")
+    return write_seeds(base / "in"), write_seeds(base / "outside", CANARY)
+
+
+def fuzz(numbers: range, seeds: tuple[list[Path], list[Path]], folder: Path) -> Counter[str]:
+    """Try the mutants of some numbers; return how many texts of each kind they gave."""
+    counts: Counter[str] = Counter()
+    for number in numbers:
+        which = number % len(seeds[0])
+        store, outside = folder / f"m{number}", seeds[1][which]
+        shutil.copytree(seeds[0][which], store)
+        opened: list[str] = []
+        done = mutate(number, store, outside)
+        _watched.append((str(outside), opened))
+        try:
+            for what, text in show_all(store):
+                counts[what] += 1
+                assert not (why := unsafe(what, text)), f"mutant {number} ({done}), {what}: {why}"
+                assert CANARY not in text or what == "refused", f"mutant {number} ({done}): {what} shows the canary"
+        except (AssertionError, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            error.add_note(f"mutant {number}: {done}")
+            raise
+        finally:
+            _watched.pop()
+        assert not opened, f"mutant {number} ({done}) read {opened[0]}"
+        shutil.rmtree(store)
+    return counts
+
+
+def test_the_seeds_themselves_are_shown_in_every_format(seeds: tuple[list[Path], list[Path]]) -> None:
+    for store in seeds[0]:
+        kinds = Counter(what for what, _ in show_all(store))
+        assert kinds["html"] == kinds["latex"] == 1 and kinds["json"] == 2
+    assert any(CANARY in text for _, text in show_all(seeds[1][1]))
+
+
+def test_a_few_hundred_mutants(seeds: tuple[list[Path], list[Path]], tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        counts = fuzz(range(240), seeds, tmp_path)
+    assert counts["refused"] > 50 and counts["html"] > 50  # both ends are reached
