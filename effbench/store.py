@@ -64,7 +64,7 @@ def read_store(path: Path) -> StoreView:
                 unfinished.append(f"{planned['task']}/{planned['method']}")
             else:
                 cells.append(record)
-    machines = {file.stem: json.loads(file.read_text()) for file in sorted((path / "machine").glob("*.json"))}
+    machines = {file.stem: json.loads(file.read_text("utf-8")) for file in sorted((path / "machine").glob("*.json"))}
     return StoreView(path, lock["suite"]["name"], lock["suite"], tuple(cells), machines, tuple(unfinished))
 
 
@@ -101,7 +101,7 @@ def read_lock(path: Path) -> dict[str, Any]:
     if not file.is_file():
         raise StoreError(f"{path}: not an EffBench store (no suite.lock.yaml)")
     try:
-        lock = yaml.safe_load(file.read_text())
+        lock = yaml.safe_load(file.read_text("utf-8"))
     except yaml.YAMLError as error:
         raise StoreError(f"{file}: damaged: {' '.join(str(error).split())}") from None
     if not isinstance(lock, dict) or lock.get("schema") != LOCK_SCHEMA:
@@ -239,7 +239,7 @@ class CellFolder:
 
         plan_file = self.artifact_folder / "plan.yaml"
         (tensor_file,) = self.artifact_folder.glob("tensors.*.safetensors")
-        plan, tensors = yaml.safe_load(plan_file.read_text()), load_file(tensor_file)
+        plan, tensors = yaml.safe_load(plan_file.read_text("utf-8")), load_file(tensor_file)
         artifacts = []
         for index, config in enumerate(plan):
             prefix = f"{index}/"

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -315,6 +316,28 @@ class LoadedSuite:
     def error(self, key: Key, message: str) -> BadInput:
         """Return the ``BadInput`` that places ``message`` at a key path of the file."""
         return BadInput(f"{self.document.where(key)}: {message}")
+
+
+def shipped_suites() -> dict[str, Path]:
+    """Return name -> file of the suites in the package; those that need files from the Hub are named ``hub/...``."""
+    folder = Path(str(files("effbench_suites")))
+    return {
+        str(file.relative_to(folder).with_suffix("")): file for file in sorted(folder.rglob("*.yaml")) if file.is_file()
+    }
+
+
+def find_suite(named: Path) -> Path:
+    """Return the file that is named by its path or, where there is none, by the name of a suite that ships.
+
+    Raises ``BadInput`` where it is neither.
+    """
+    if named.exists():
+        return named
+    shipped = shipped_suites()
+    if (name := str(named)) in shipped:
+        return shipped[name]
+    hint = nearest(named.stem, shipped) if named.suffix in ("", ".yaml", ".yml") else ""
+    raise BadInput(f"{named}: there is no such file, and no suite of that name ships{hint}")
 
 
 def load_suite(path: Path, overrides: Sequence[str] = ()) -> LoadedSuite:

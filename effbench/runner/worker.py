@@ -6,6 +6,7 @@ A worker writes the parts it finishes itself and tells the parent about each; it
 from __future__ import annotations
 
 import faulthandler
+import io
 import os
 import signal
 import sys
@@ -82,6 +83,9 @@ def _redirect_output(log: Path, kind: str) -> None:
     os.dup2(file, 1)
     os.dup2(file, 2)
     os.close(file)
+    for stream in (sys.stdout, sys.stderr):  # a log takes every character, whatever the locale
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     print(f"--- {kind} {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} pid {os.getpid()}", flush=True)
     faulthandler.enable(2, all_threads=False)
 
