@@ -45,11 +45,14 @@ def run(
     _stop_on_signals()
     with opened(Store(path), plan, whole) as open_store:
         executor = Executor(plan, open_store, accept_code_change, quiet=json_)
-        if fresh:
-            executor.launcher.ready()  # what keeps a run from starting must leave the results where they are
-            for cell in plan.cells:
-                open_store.move_aside(cell.id)
-        outcome = executor.run()
+        try:
+            if fresh:
+                executor.launcher.ready()  # what keeps a run from starting must leave the results where they are
+                for cell in plan.cells:
+                    open_store.move_aside(cell.id)
+            outcome = executor.run()
+        finally:
+            executor.launcher.close()
     return close_run(path, outcome, loaded.suite.gates, json_)
 
 

@@ -76,6 +76,11 @@ class Launcher:
         finally:
             tempfile.tempdir = usual
 
+    def close(self) -> None:
+        """End the workers that still run: one that an interrupt met while it was being started has no other owner."""
+        for process in multiprocessing.active_children():
+            process.kill()
+
     def start(self, spec: JobSpec) -> Worker:
         """Start a worker on a job."""
         self.ready()
