@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 
 
@@ -19,11 +20,11 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     names = sorted(set(valid))
     foreign = next((character for character in name if not character.isascii()), None)
     if foreign is not None and all(known.isascii() for known in names):
-        import unicodedata
-
         letter = unicodedata.name(foreign, "no letter").lower()
-        return f"; it holds {foreign!r} (U+{ord(foreign):04X}, {letter}){nearest(name.replace(foreign, ''), names)}"
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        plain = "".join(character for character in name if character.isascii())
+        return f"; it holds {foreign!r} (U+{ord(foreign):04X}, {letter}){nearest(plain, names)}"
+    close = [known for known in names if known.lower() == name.lower()]
+    close = close or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; valid: {', '.join(names)}" if names else "; none is available"

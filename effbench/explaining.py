@@ -11,6 +11,7 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ValidationError
@@ -20,6 +21,7 @@ from effbench.yamlpos import Document, Key
 from effbench.yamlscalar import number_hint
 
 LONGEST_VALUE = 60
+PLAIN_LABELS = ("str", "int", "float", "bool", "list", "tuple", "dict", "set", "literal", "constrained-str")
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,22 @@ def explain(error: ValidationError, document: Document, model: type[BaseModel], 
 def first_problem(error: ValidationError, model: type[BaseModel]) -> tuple[Key, str]:
     """Return the key path of the first problem, within ``model``, and its sentence without the place."""
     problems = _meant([_located(details, model) for details in error.errors()])
+    # Items that do not fit are missing from the list then, so pydantic may call it too short as well.
+    problems = [
+        problem
+        for problem in problems
+        if problem.details["type"] != "too_short" or not any(_is_inside(other, problem) for other in problems)
+    ]
     first = problems[0]
     key, message = first.key, _sentence(first)
     if first.details["type"] == "missing":
         key = key[:-1]
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return key, f"{message}{more}"
+
+
+def _is_inside(inner: _Problem, outer: _Problem) -> bool:
+    return len(inner.key) > len(outer.key) and inner.key[: len(outer.key)] == outer.key
 
 
 def _sentence(problem: _Problem) -> str:
@@ -57,7 +69,7 @@ def _sentence(problem: _Problem) -> str:
         fields = problem.within.model_fields if problem.within else {}
         return f"unknown key {last!r}{nearest(last, [field.alias or name for name, field in fields.items()])}"
     if kind == "missing":
-        return f"the key {last!r} is missing"
+        return f"item {last} is missing" if last.isdigit() else f"the key {last!r} is missing"
     if kind == "literal_error":
         return f"{_shown(given)} is not valid{nearest(str(given), _words(details))}"
     message = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
@@ -100,26 +112,35 @@ def _meant(problems: Sequence[_Problem], depth: int = 0) -> list[_Problem]:
 
 def _branch(branches: Sequence[list[_Problem]], place: int) -> list[_Problem]:
     """Return the problems of the branch that was meant; of branches that are all of another kind, one for all."""
-    ranks = [max(_fit(problem, place) for problem in found) for found in branches]
-    best = max(ranks)
-    likely = [found for found, rank in zip(branches, ranks) if rank == best]
-    if best > 1 or len(likely) == 1:
-        return min(likely, key=len)
+    kinds = [max(_kind(problem, place) for problem in found) for found in branches]
+    likely = [found for found, kind in zip(branches, kinds) if kind == max(kinds)]
+    if max(kinds) > 1 or len(likely) == 1:
+        return min(likely, key=lambda found: (_misfits(found, place), len(found)))
     first = likely[0][0]
-    kinds = dict.fromkeys(str(found[0].details["msg"]).removeprefix("Input should be ") for found in likely)
-    return [_Problem(first.key, (), first.within, {**first.details, "msg": f"Input should be {' or '.join(kinds)}"})]
+    wanted = dict.fromkeys(str(found[0].details["msg"]).removeprefix("Input should be ") for found in likely)
+    details = {**first.details, "type": "union", "msg": f"Input should be {' or '.join(wanted)}"}
+    return [_Problem(first.key, (), first.within, details)]
 
 
-def _fit(problem: _Problem, place: int) -> int:
-    """Return how well a branch's problem fits the value: 3 inside of it, 2 of its kind, 1 perhaps, 0 of another kind."""
+def _kind(problem: _Problem, place: int) -> int:
+    """Return whether a branch is for values of this kind: 2 yes, 1 perhaps, 0 no."""
     kind, given = str(problem.details["type"]), problem.details["input"]
     if len(problem.key) > place:
-        return 3
+        return 2
     if kind == "literal_error":
         return 2 if isinstance(given, str) and _words(problem.details) else 0
     if kind.endswith("_parsing"):
         return 1
     return 0 if kind.endswith("_type") or kind in ("is_instance_of", "none_required") else 2
+
+
+def _misfits(problems: Sequence[_Problem], place: int) -> int:
+    """Return how many keys a mapping has too many or too few for this branch; a misspelt one is neither."""
+    own = [problem for problem in problems if len(problem.key) == place + 1]
+    missing = {str(problem.key[-1]) for problem in own if problem.details["type"] == "missing"}
+    unknown = [problem for problem in own if problem.details["type"] == "extra_forbidden"]
+    misspelt = [p for p in unknown if p.within and get_close_matches(str(p.key[-1]), _fields(p.within), 1)]
+    return len(unknown) - len(misspelt) + max(0, len(missing) - len(misspelt))
 
 
 def _located(details: Any, model: type[BaseModel]) -> _Problem:
@@ -130,16 +151,29 @@ def _located(details: Any, model: type[BaseModel]) -> _Problem:
     within: type[BaseModel] | None = model
     for part in details["loc"]:
         options = _options(current)
-        if len(options) > 1 and isinstance(part, str) and not _is_key(part, options):
+        if isinstance(part, str) and _is_label(part, options, fresh=not branches or branches[-1][0] < len(key)):
             branches.append((len(key), part))
             current = [option for option in options if _names(option, part)] or options
-            continue
-        if isinstance(part, str) and part.startswith("function-"):
             continue
         within = next((option for option in options if _is_model(option)), None)
         key.append(part)
         current = [inner for option in options for inner in _inside(option, part)]
     return _Problem(tuple(key), tuple(branches), within, details)
+
+
+def _is_label(part: str, options: Sequence[Any], fresh: bool) -> bool:
+    """Return whether a word of a path is the label of a union's branch, of which there is one at a place (``fresh``)."""
+    if part.startswith("function-"):
+        return True
+    if not fresh:
+        return False
+    if not options:  # nothing is known of the value
+        return part.partition("[")[0] in PLAIN_LABELS
+    if len(options) == 1:
+        return False
+    if any(_names(option, part) for option in options):
+        return True
+    return not any(_is_model(option) and part in _fields(option) for option in options)
 
 
 def _is_model(annotation: Any) -> bool:
@@ -160,12 +194,6 @@ def _options(annotations: Sequence[Any]) -> list[Any]:
         else:
             found.append(annotation)
     return found
-
-
-def _is_key(part: str, options: Sequence[Any]) -> bool:
-    """Return whether a word of a path is a field where no branch's name can stand, since one model alone is left."""
-    models = [option for option in options if _is_model(option)]
-    return len(models) == len(options) == 1 and part in _fields(models[0])
 
 
 def _names(option: Any, label: str) -> bool:

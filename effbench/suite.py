@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,6 +27,8 @@ SCHEMA = "effbench/suite/1"
 NAME = r"^[a-z0-9][a-z0-9._-]*$"
 LONGEST_NAME = 100
 """Names become folders and parts of file names, of which a file system takes 255 bytes."""
+LONGEST_SHOWN = 120
+"""Characters of an option that an error repeats."""
 DAY_S = 86_400
 SWITCH_WORDS = {"yes": True, "on": True, "no": False, "off": False}
 
@@ -317,6 +320,28 @@ class LoadedSuite:
         return BadInput(f"{self.document.where(key)}: {message}")
 
 
+def shipped_suites() -> dict[str, Path]:
+    """Return name -> file of the suites in the package; those that need files from the Hub are named ``hub/...``."""
+    folder = Path(str(files("effbench_suites")))
+    return {
+        str(file.relative_to(folder).with_suffix("")): file for file in sorted(folder.rglob("*.yaml")) if file.is_file()
+    }
+
+
+def find_suite(named: Path) -> Path:
+    """Return the file that is named by its path or, where there is none, by the name of a suite that ships.
+
+    Raises ``BadInput`` where it is neither.
+    """
+    if named.exists():
+        return named
+    shipped = shipped_suites()
+    if (name := str(named)) in shipped:
+        return shipped[name]
+    hint = nearest(named.stem, shipped) if named.suffix in ("", ".yaml", ".yml") else ""
+    raise BadInput(f"{named}: there is no such file, and no suite of that name ships{hint}")
+
+
 def load_suite(path: Path, overrides: Sequence[str] = ()) -> LoadedSuite:
     """Return the validated suite of a YAML file with ``--set`` overrides applied; raise ``BadInput`` in one sentence."""
     document = load(path)
@@ -334,22 +359,23 @@ def load_suite(path: Path, overrides: Sequence[str] = ()) -> LoadedSuite:
 def _override(document: Document, text: str) -> Document:
     """Return the document with one ``key.path=value`` applied; ``[...]`` holds a name that has dots of its own."""
     path, equals, value_text = text.partition("=")
+    option = f"--set {text if text.isprintable() and len(text) <= LONGEST_SHOWN else repr(text[:LONGEST_SHOWN])}"
     if not equals or not path:
-        raise BadInput(f"--set {text}: expected key.path=value")
-    value = parse(value_text, f"--set {text}").data
+        raise BadInput(f"{option}: expected key.path=value")
+    value = parse(value_text, option).data
     data = copy.deepcopy(document.data)
     target: Any = data
     key: list[str | int] = []
     parts = [bracketed or plain for bracketed, plain in re.findall(r"\[([^\]]*)\]|([^.\[\]]+)", path)]
     if not parts:
-        raise BadInput(f"--set {text}: expected key.path=value")
+        raise BadInput(f"{option}: expected key.path=value")
     for position, part in enumerate(parts):
         last = position == len(parts) - 1
         if isinstance(target, list):
             index = _item(target, part)
             if index is None:
                 names = [str(i.get("id") or i.get("use")) for i in target if isinstance(i, dict)]
-                raise BadInput(f"--set {text}: no item {part!r} in {'.'.join(parts[:position])}{nearest(part, names)}")
+                raise BadInput(f"{option}: no item {part!r} in {'.'.join(parts[:position])}{nearest(part, names)}")
             key.append(index)
             if last:
                 target[index] = value
@@ -364,8 +390,8 @@ def _override(document: Document, text: str) -> Document:
                     target[part] = {}
                 target = target[part]
         else:
-            raise BadInput(f"--set {text}: {'.'.join(parts[:position])} is not a mapping or a list")
-    return replace(document, data=data, overrides={**document.overrides, tuple(key): f"--set {text}"})
+            raise BadInput(f"{option}: {'.'.join(parts[:position])} is not a mapping or a list")
+    return replace(document, data=data, overrides={**document.overrides, tuple(key): option})
 
 
 def _item(items: list[Any], part: str) -> int | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from effbench.suite import SCHEMA, Suite
+from effbench.yamlpos import MAX_ALIASED, MAX_BYTES, MAX_DEPTH
+from effbench.yamlscalar import LARGEST
 
 HEAD = f"""# Suite reference
 
@@ -13,7 +15,15 @@ HEAD = f"""# Suite reference
 A suite is a YAML file of schema `{SCHEMA}`. Unknown keys are refused. Any value can be overridden on the command line
 with `--set key.path=value`: list items go by number or by `id`, for example `--set measure.latency.rounds=8` or
 `--set tasks.digits.with.steps=4`.
+A name with dots of its own stands in brackets: `--set "tasks[n2-0.9].batch_size=1"`.
 Editors read the JSON Schema that `effbench schema` prints.
+
+Words mean what YAML 1.1 and 1.2 agree on: `true`, `false` and `null`, integers in decimal or `0x` digits, numbers with a dot.
+Everything else is text as written (`off`, `1:30`, `010`, `2020-01-01`, `1e-1`); where a number is needed it is refused, with
+what to write. A switch also takes `yes`, `no`, `on` and `off`. Numbers are finite and integers fit into 64 bits, seeds from 0
+to 2^63 - 1. A list may not repeat a value. A file has at most {MAX_BYTES // 2**20} MiB, {MAX_DEPTH} levels and
+{MAX_ALIASED} values from aliases; tags beyond `!!str`, `!!int`, `!!float`, `!!bool` and `!!null` are refused.
+A name means itself wherever a glob is taken, whatever brackets it holds.
 
 ```yaml
 schema: effbench/suite/1
@@ -67,6 +77,10 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
+def _bound(value: float) -> str:
+    return "2^63 - 1" if value == LARGEST else f"{value:.12g}"
+
+
 def _type(field: dict[str, Any]) -> str:
     if "anyOf" in field:
         return " or ".join(_type(option) for option in field["anyOf"])
@@ -82,5 +96,5 @@ def _type(field: dict[str, Any]) -> str:
     if field.get("type") == "object":
         return "mapping"
     limits = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    bounds = [f"{sign} {field[key]:g}" for key, sign in limits.items() if key in field]
+    bounds = [f"{sign} {_bound(field[key])}" for key, sign in limits.items() if key in field]
     return " ".join([str(field.get("type", "any value")), *([f"({', '.join(bounds)})"] if bounds else [])])

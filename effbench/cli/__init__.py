@@ -3,6 +3,11 @@
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    from effbench.cli.caches import usable_caches
+    from effbench.cli.streams import steady_streams, told_in_full
+
+    out = steady_streams()
+    usable_caches()
     from effbench.cli.app import run_app
 
-    raise SystemExit(run_app())
+    raise SystemExit(told_in_full(out, run_app()))

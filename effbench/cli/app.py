@@ -25,24 +25,29 @@ from effbench.cli import (
 )
 from effbench.errors import BadInput, StoreError
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="effbench",
     help="Quality, latency and memory of efficient-AI methods in one honest table.",
-    no_args_is_help=True,
+    epilog="Example: effbench run quickstart",
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(run.run)
-app.command()(validate.validate)
-app.command()(report.report)
-app.command()(compare.compare)
-app.command()(board.board)
-app.command(name="list")(list_plugins.list_plugins)
-app.command()(describe.describe)
-app.command()(calibrate.calibrate)
-app.command()(doctor.doctor)
-app.command()(new.new)
-app.command()(schema.schema)
+app.command(epilog="Example: effbench run suites/quickstart.yaml --only 'digits/*' --set measure.latency.rounds=5")(
+    run.run
+)
+app.command(epilog="Example: effbench validate suites/quickstart.yaml")(validate.validate)
+app.command(epilog="Example: effbench report results/quickstart --pareto latency,quality")(report.report)
+app.command(epilog="Example: effbench compare results/quickstart int8-dynamic reference --task digits")(compare.compare)
+app.command(epilog="Example: effbench board results/quickstart results/vmc --port 8600")(board.board)
+app.command(name="list", epilog="Example: effbench list methods")(list_plugins.list_plugins)
+app.command(epilog="Example: effbench describe fewer-steps")(describe.describe)
+app.command(epilog="Example: effbench calibrate --threads 2")(calibrate.calibrate)
+app.command(epilog="Example: effbench doctor --json")(doctor.doctor)
+app.command(epilog="Example: effbench new method half-steps --for t2i --into plugins")(new.new)
+app.command(epilog="Example: effbench schema > suite.schema.json")(schema.schema)
 app.add_typer(subset.app, name="subset")
 
 
@@ -54,11 +59,14 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Hold the options that stand before any command."""
+    """Hold the options that stand before any command; without one, show the help."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), nl=False)
 
 
 def run_app() -> int:
@@ -69,11 +77,8 @@ def run_app() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except TyperException as error:  # a missing argument, an unknown command or option
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {error.format_message()}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("interrupted; what was finished is in the store", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        return 0
+    if code == INTERRUPTED:  # typer's answer to KeyboardInterrupt
+        print("interrupted; what was finished is kept", file=sys.stderr)
     return code if isinstance(code, int) else 0

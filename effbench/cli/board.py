@@ -9,14 +9,19 @@ import typer
 
 from effbench.errors import BadInput, StoreError
 
+LOOPBACK = "127.0.0.1"
+
 
 def board(
     stores: Annotated[list[Path], typer.Argument(help="One or more stores that `effbench run` wrote.")],
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port to serve on; default: Streamlit's.")] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to serve on; 0.0.0.0 lets other machines see the results.")
+    ] = LOOPBACK,
     headless: Annotated[bool, typer.Option("--headless", help="Serve without opening a browser.")] = False,
 ) -> None:
     """Open the leaderboard; it stops with Ctrl-C."""
-    import subprocess
+    import os
     import sys
 
     import effbench.store
@@ -31,15 +36,14 @@ def board(
         raise refused[0]
     for error in refused:
         print(f"warning: {error}", file=sys.stderr)
-    try:
-        code = subprocess.run(command(stores, port, headless)).returncode
-    except KeyboardInterrupt:
-        return
-    if code != 0:
-        raise typer.Exit(code)
+    line = command(stores, port, headless, host)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The server takes this process's place, so that whatever ends the command ends the server: no child is left behind.
+    os.execv(line[0], line)
 
 
-def command(stores: list[Path], port: int | None, headless: bool) -> list[str]:
+def command(stores: list[Path], port: int | None, headless: bool, host: str = LOOPBACK) -> list[str]:
     """Return the command line that serves the leaderboard.
 
     Without a display no browser can open, so the server is headless then too. Raises ``BadInput`` where the leaderboard
@@ -51,6 +55,7 @@ def command(stores: list[Path], port: int | None, headless: bool) -> list[str]:
     has_display = sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     options = ["--browser.gatherUsageStats", "false", "--server.showEmailPrompt", "false"]
     options += ["--server.headless", "false" if has_display and not headless else "true"]
+    options += ["--server.address", host]
     if port is not None:
         options += ["--server.port", str(port)]
     paths = [str(store.resolve()) for store in stores]

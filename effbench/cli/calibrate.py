@@ -19,7 +19,7 @@ def calibrate(
     """Measure the peaks of this machine (products by data type, memory bandwidth) and keep them for later runs."""
     import time
 
-    from effbench.errors import BadInput
+    from effbench.errors import BadInput, StoreError
     from effbench.measure import roofline
     from effbench.measure.machine import fingerprint, physical_cores, resolve_device
     from effbench.measure.noise import NoiseMeter, grade
@@ -37,7 +37,11 @@ def calibrate(
     reading = meter.stop(time.process_time() - cpu_before)
     letter, reasons = grade(reading)
     machine = fingerprint()
-    path = roofline.save(measured, machine)
+    unkept = ""
+    try:
+        path = str(roofline.save(measured, machine))
+    except StoreError as error:
+        path, unkept = "", str(error)
     kept = roofline.load(machine, measured.threads, resolved) or measured
     if as_json:
         noise = {"grade": letter, "reasons": reasons, **reading._asdict()}
@@ -46,9 +50,11 @@ def calibrate(
             "measured": asdict(measured),
             "kept": asdict(kept),
             "noise": noise,
-            "file": str(path),
+            "file": path or None,
         }
         print(json.dumps(found, indent=1))
+        if unkept:
+            raise StoreError(f"measured, and not kept for later runs: {unkept}")
         return
     print(
         f"machine {machine}, {resolved}, {measured.threads} threads, torch {measured.torch}: {measured.seconds:.1f} s"
@@ -62,4 +68,6 @@ def calibrate(
     print(f"\nnoise grade {letter}{': ' if reasons else ''}{'; '.join(reasons)}")
     if letter == "C":
         print("peaks of a busy machine are too low: repeat this when it is quiet, the higher ones are kept")
+    if unkept:
+        raise StoreError(f"measured, and not kept for later runs: {unkept}")
     print(f"kept in {path}")

@@ -18,7 +18,7 @@ def describe(name: Annotated[str, typer.Argument(help="A task, a method, or zoo:
 
     if name.startswith("zoo:"):
         try:
-            print((zoo.find(name).folder / "README.md").read_text(), end="")
+            print((zoo.find(name).folder / "README.md").read_text("utf-8"), end="")
         except PluginError as error:
             raise BadInput(str(error)) from None
         return

@@ -125,8 +125,14 @@ def _draw(pictures: Sequence[Picture] | Sequence[CurvePicture], files: Sequence[
 
 
 def _write(file: Path, text: str) -> None:
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise BadInput(f"{file}: cannot be written: {error.strerror or error}") from None
+    """Write a file whole or not at all; a device or a pipe (/dev/stdout) is written to as it is."""
+    from effbench.atomic import write_bytes
+
+    if file.exists() and not file.is_file():
+        try:
+            file.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise BadInput(f"{file}: cannot be written: {error.strerror or error}") from None
+    else:
+        write_bytes(file.resolve(), text.encode())
     print(f"wrote {file}", file=sys.stderr)

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-SuiteArgument = Annotated[Path, typer.Argument(help="Suite file (YAML).", show_default=False)]
+SuiteArgument = Annotated[
+    Path, typer.Argument(help="Suite file (YAML), or the name of one that ships (`list suites`).", show_default=False)
+]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override: key.path=value.", show_default=False)]
 
 
@@ -28,24 +30,39 @@ def run(
     json_: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON instead of a table.")] = False,
 ) -> int:
     """Run a suite: only what is missing is computed, and the table is printed."""
-    import signal
-
     from effbench.cli.outcome import close_run, show_plan
     from effbench.runner.executor import Executor, opened
     from effbench.runner.plan import make_plan
     from effbench.store import Store
-    from effbench.suite import load_suite
+    from effbench.suite import find_suite, load_suite
 
-    loaded = load_suite(suite, set_ or ())
+    loaded = load_suite(find_suite(suite), set_ or ())
     whole = make_plan(loaded)
     plan = whole.only(only or ())
     path = store or Path(loaded.suite.output.store or f"results/{loaded.suite.name}")
     if dry_run:
         return show_plan(plan, path, json_)
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    _stop_on_signals()
     with opened(Store(path), plan, whole) as open_store:
-        if fresh:
-            for cell in plan.cells:
-                open_store.move_aside(cell.id)
-        outcome = Executor(plan, open_store, accept_code_change, quiet=json_).run()
+        executor = Executor(plan, open_store, accept_code_change, quiet=json_)
+        try:
+            if fresh:
+                executor.launcher.ready()  # what keeps a run from starting must leave the results where they are
+                for cell in plan.cells:
+                    open_store.move_aside(cell.id)
+            outcome = executor.run()
+        finally:
+            executor.launcher.close()
     return close_run(path, outcome, loaded.suite.gates, json_)
+
+
+def _stop_on_signals() -> None:
+    """Let a request to end, or a terminal that goes away, end the run as Ctrl-C does: with its workers, its store whole."""
+    import signal
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # `nohup` has it ignored
+            signal.signal(number, interrupt)

@@ -9,12 +9,24 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from effbench.yamlscalar import LARGEST
+
 if TYPE_CHECKING:
     from effbench.subset.stores import Found
 
 app = typer.Typer(
-    help="Condensed subsets: few samples that rank methods as all do, with a certificate.", no_args_is_help=True
+    help="Condensed subsets: few samples that rank methods as all do, with a certificate.",
+    epilog="Example: effbench subset check emoji-50 --from results/quickstart",
+    invoke_without_command=True,
 )
+
+
+@app.callback()
+def _help(context: typer.Context) -> None:
+    """Condensed subsets: few samples that rank methods as all do, with a certificate."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), nl=False)
+
 
 From = Annotated[
     Path,
@@ -40,14 +52,14 @@ Manifest = Annotated[
 ]
 
 
-@app.command()
+@app.command(epilog="Example: effbench subset build --from results/pool --metric alignment --size 50 --name mine-50")
 def build(
     store: From,
     metric: Metrics,
-    size: Annotated[int, typer.Option(help="Samples in the subset.", show_default=False)],
+    size: Annotated[int, typer.Option(min=1, help="Samples in the subset.", show_default=False)],
     task: Task = "*",
     selector: Annotated[str, typer.Option(help="How to choose; `effbench subset selectors` lists them.")] = "soft",
-    seed: Annotated[int, typer.Option(help="Seed of the choice.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST, help="Seed of the choice.")] = 0,
     name: Annotated[
         str | None, typer.Option(help="Name of the subset; default: the store's suite and the size.")
     ] = None,
@@ -94,7 +106,7 @@ def build(
     )
 
 
-@app.command()
+@app.command(epilog="Example: effbench subset scores --from results/pool --metric alignment --out pool.npz")
 def scores(
     store: From,
     metric: Metrics,
@@ -115,7 +127,7 @@ def scores(
     print(f"{out}: {len(found.matrices)} metrics x {len(first.methods)} methods x {len(first.samples)} samples")
 
 
-@app.command()
+@app.command(epilog="Example: effbench subset selectors")
 def selectors() -> None:
     """List the ways to choose."""
     from effbench.subset.selectors import SELECTORS
@@ -124,7 +136,7 @@ def selectors() -> None:
         print(f"{name:12} {(type(selector).__doc__ or '').splitlines()[0]}")
 
 
-@app.command()
+@app.command(epilog="Example: effbench subset check emoji-50 --from results/pool")
 def check(
     subset: Manifest, store: From, metric: OwnMetrics = None, task: Task = "*", missing: Missing = "refuse"
 ) -> None:
@@ -143,7 +155,7 @@ def check(
     print(f"{manifest.name}: the certificate holds for these {len(matrix.methods)} methods")
 
 
-@app.command()
+@app.command(epilog="Example: effbench subset apply emoji-50 --from pool.npz")
 def apply(
     subset: Manifest, store: From, metric: OwnMetrics = None, task: Task = "*", missing: Missing = "refuse"
 ) -> None:
@@ -164,7 +176,7 @@ def apply(
             print(f"  {applied.methods[row]:{width}}  {applied.estimate[row]:10.4f}  {applied.truth[row]:10.4f}{mark}")
 
 
-@app.command(name="import")
+@app.command(name="import", epilog="Example: effbench subset import representative_subset --out subsets")
 def import_(
     folder: Annotated[Path, typer.Argument(help="FlashEval's `representative_subset`, or a folder in it.")],
     scores: Annotated[
@@ -179,7 +191,7 @@ def import_(
         print(line)
 
 
-@app.command()
+@app.command(epilog="Example: effbench subset export emoji-50 --out emoji-50.csv")
 def export(
     subset: Manifest,
     out: Annotated[

@@ -8,8 +8,8 @@ from effbench.cli.run import SetOption, SuiteArgument
 def validate(suite: SuiteArgument, set_: SetOption = None) -> None:
     """Check a suite: schema, names, parameters, systems and prompts."""
     from effbench.runner.plan import make_plan
-    from effbench.suite import load_suite
+    from effbench.suite import find_suite, load_suite
 
-    plan = make_plan(load_suite(suite, set_ or ()))
+    plan = make_plan(load_suite(find_suite(suite), set_ or ()))
     samples = sum(len(task.samples) * len(plan.suite.seeds) * len(task.cells) for task in plan.tasks)
     print(f"{suite}: valid: {len(plan.tasks)} tasks, {len(plan.cells)} cells, {samples} samples in all")

@@ -69,12 +69,12 @@ class RaplCounter(Counter):
 
     def __init__(self, packages: list[Path]) -> None:
         self.packages = packages
-        self._limits = [int((package / "max_energy_range_uj").read_text()) for package in packages]
+        self._limits = [int((package / "max_energy_range_uj").read_text("utf-8")) for package in packages]
         self._last = self._raw()
         self._sum_uj = 0
 
     def _raw(self) -> list[int]:
-        return [int((package / "energy_uj").read_text()) for package in self.packages]
+        return [int((package / "energy_uj").read_text("utf-8")) for package in self.packages]
 
     def read_j(self) -> float:
         """Return the joules since this object was made."""
@@ -103,7 +103,7 @@ def find_counter(device: str, root: Path = POWERCAP) -> Counter | None:
 
 def _is_package(zone: Path) -> bool:
     """Return whether a zone is a whole package; its parts (core, dram) and the platform (psys) would be counted twice."""
-    return (zone / "name").read_text().startswith("package")
+    return (zone / "name").read_text("utf-8").startswith("package")
 
 
 def measure_energy(call: Callable[[], Any], counter: Counter, at_least_s: float = 5.0) -> Energy:

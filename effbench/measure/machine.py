@@ -92,7 +92,7 @@ def fingerprint() -> str:
 def _cpu_field(name: str) -> str:
     """Return a field of the first processor, or "" where the system does not tell."""
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
             if line.partition(":")[0].strip() == name:
                 return line.partition(":")[2].strip()
     except OSError:
@@ -107,7 +107,7 @@ def _cpu_flags() -> set[str]:
 def _gpus() -> list[str]:
     names = []
     for information in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
-        for line in information.read_text().splitlines():
+        for line in information.read_text("utf-8", "replace").splitlines():
             if line.startswith("Model:"):
                 names.append(line.partition(":")[2].strip())
     return names

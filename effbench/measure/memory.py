@@ -83,7 +83,7 @@ def resident_bytes() -> tuple[int, int]:
     """Return (resident bytes of this process, the part of them that is library code)."""
     total = code = 0
     is_code = False
-    for line in Path("/proc/self/smaps").read_text().splitlines():
+    for line in Path("/proc/self/smaps").read_text("utf-8", "replace").splitlines():
         first = line.split(maxsplit=1)[0]
         if "-" in first and not first.endswith(":"):
             path = line.split(maxsplit=5)[5] if len(line.split(maxsplit=5)) == 6 else ""
@@ -103,7 +103,7 @@ def reset_peak() -> bool:
     if hasattr(libc, "malloc_trim"):
         libc.malloc_trim(0)
     try:
-        Path("/proc/self/clear_refs").write_text("5")
+        Path("/proc/self/clear_refs").write_text("5", "utf-8")
     except OSError:
         return False
     return True
@@ -111,7 +111,7 @@ def reset_peak() -> bool:
 
 def peak_resident_bytes() -> int:
     """Return the high-water mark of this process's resident memory."""
-    for line in Path("/proc/self/status").read_text().splitlines():
+    for line in Path("/proc/self/status").read_text("utf-8").splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
     raise OSError("no VmHWM in /proc/self/status")

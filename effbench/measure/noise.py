@@ -107,7 +107,7 @@ class NoiseMeter:
 def processor_time(root: Path = Path("/")) -> ProcessorTime | None:
     """Return the processor seconds of /proc/stat, or None where there is no such file."""
     try:
-        fields = (root / "proc/stat").read_text().split("\n", maxsplit=1)[0].split()
+        fields = (root / "proc/stat").read_text("utf-8").split("\n", maxsplit=1)[0].split()
     except OSError:
         return None
     ticks = os.sysconf("SC_CLK_TCK")
@@ -150,7 +150,7 @@ def clock_spread(seconds: Sequence[float]) -> float | None:
 def load_average(root: Path = Path("/")) -> float | None:
     """Return the 1-minute load average, or None where there is none."""
     try:
-        return float((root / "proc/loadavg").read_text().split()[0])
+        return float((root / "proc/loadavg").read_text("utf-8").split()[0])
     except OSError:
         return None
 
@@ -165,7 +165,7 @@ def heat_counters(root: Path = Path("/")) -> dict[str, int]:
     ):
         for file in (root / "sys/devices/system/cpu").glob(pattern):
             try:
-                found[str(file)] = sign * int(file.read_text())
+                found[str(file)] = sign * int(file.read_text("utf-8"))
             except (OSError, ValueError):
                 continue  # a processor that went offline, a file for root only
     return found

@@ -11,6 +11,7 @@ import json
 import math
 import os
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -231,8 +232,8 @@ def cache_bytes(root: Path = CPU_CACHES) -> int:
     caches: dict[tuple[int, str], int] = {}
     for index in root.glob("cpu[0-9]*/cache/index*"):
         try:
-            level, size = int((index / "level").read_text()), (index / "size").read_text().strip()
-            caches[level, (index / "shared_cpu_list").read_text().strip()] = _kibibytes(size)
+            level, size = int((index / "level").read_text("utf-8")), (index / "size").read_text("utf-8").strip()
+            caches[level, (index / "shared_cpu_list").read_text("utf-8").strip()] = _kibibytes(size)
         except (OSError, ValueError):
             continue
     last = max((level for level, _ in caches), default=0)
@@ -246,9 +247,13 @@ def _kibibytes(text: str) -> int:
 
 def calibration_file(machine: str, threads: int, device: str = "cpu") -> Path:
     """Return where the peaks of a machine (by its fingerprint) are kept, in the user's cache folder."""
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    named = os.environ.get("XDG_CACHE_HOME")
+    try:
+        cache = Path(named or "~/.cache").expanduser()
+    except RuntimeError:  # a user without a home, as in many containers
+        cache = Path(tempfile.gettempdir())
     suffix = "" if device == "cpu" else f"-{device.replace(':', '')}"
-    return Path(cache).expanduser() / "effbench" / "machine" / f"{machine}-{threads}{suffix}.json"
+    return cache / "effbench" / "machine" / f"{machine}-{threads}{suffix}.json"
 
 
 def save(calibration: Calibration, machine: str | None = None) -> Path:
@@ -278,7 +283,7 @@ def higher(kept: Calibration | None, new: Calibration) -> Calibration:
 def load(machine: str, threads: int, device: str = "cpu") -> Calibration | None:
     """Return the peaks that were kept, or None: never measured, measured with another torch, or an unreadable file."""
     try:
-        found = Calibration(**json.loads(calibration_file(machine, threads, device).read_text()))
+        found = Calibration(**json.loads(calibration_file(machine, threads, device).read_text("utf-8")))
     except (OSError, ValueError, TypeError):
         return None
     is_usable = found.torch == version("torch") and all(math.isfinite(g) and g > 0 for g in found.gemm_gflops.values())

@@ -9,9 +9,12 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.forkserver
 import os
 import pickle
 import signal
+import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -35,6 +38,21 @@ class WorkerError(Exception):
         self.failure = failure
 
 
+LONGEST_SOCKET = 104
+"""Bytes of a Unix socket's path with its closing zero, on the strictest system (macOS; Linux takes 108)."""
+SOCKET_NAME = "/pymp-xxxxxxxx/listener-xxxxxxxx"
+"""What ``multiprocessing`` adds to the temporary folder."""
+
+
+def socket_folder() -> str | None:
+    """Return a folder for temporary files whose path is short enough for the fork server's socket; None where none is."""
+    for folder in (tempfile.gettempdir(), os.environ.get("XDG_RUNTIME_DIR", ""), "/tmp", "/var/tmp", "/dev/shm"):
+        is_usable = bool(folder) and Path(folder).is_dir() and os.access(folder, os.W_OK | os.X_OK)
+        if is_usable and len(os.fsencode(folder + SOCKET_NAME)) < LONGEST_SOCKET:
+            return folder
+    return None
+
+
 class Launcher:
     """Starts workers; ``preload`` names the modules that the fork server imports once."""
 
@@ -43,10 +61,29 @@ class Launcher:
         os.environ.update(
             {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": str(threads)}
         )
+        if start == "fork" and (folder := socket_folder()) is None:
+            start = "spawn"
+            print("no temporary folder has a path short enough for a socket: workers are spawned", file=sys.stderr)
+        self._folder = folder if start == "fork" else None
         self._context: Any = multiprocessing.get_context(START_METHODS[start])
         self._preload = list(preload) if start == "fork" else []
         if start == "fork":
             self._context.set_forkserver_preload([*PRELOAD, *preload])
+
+    def ready(self) -> None:
+        """Start the fork server, where there is to be one and it does not run yet."""
+        if self._folder is None:
+            return
+        usual, tempfile.tempdir = tempfile.tempdir, self._folder
+        try:
+            multiprocessing.forkserver.ensure_running()
+        finally:
+            tempfile.tempdir = usual
+
+    def close(self) -> None:
+        """End the workers that still run: one that an interrupt met while it was being started has no other owner."""
+        for process in multiprocessing.active_children():
+            process.kill()
 
     def start(self, spec: JobSpec) -> Worker:
         """Start a worker on a job; raise ``WorkerError`` where that cannot be done.
@@ -54,6 +91,7 @@ class Launcher:
         A module named for preloading that ends the server would end it for all tasks: it is then left to the workers.
         """
         try:
+            self.ready()
             return Worker(self._context, spec)
         except (OSError, EOFError) as error:
             if self._preload:
@@ -134,7 +172,7 @@ class Worker:
 def oom_kills() -> int:
     """Return how often the kernel has killed for memory since boot (0 where it does not tell)."""
     try:
-        for line in Path("/proc/vmstat").read_text().splitlines():
+        for line in Path("/proc/vmstat").read_text("utf-8").splitlines():
             if line.startswith("oom_kill "):
                 return int(line.split()[1])
     except OSError:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from effbench.errors import StoreError
 from effbench.measure import roofline
 from effbench.measure.noise import FOREIGN_B, NoiseMeter, cpu_seconds
 from effbench.record import Reason
@@ -42,7 +43,10 @@ def peaks_for(executor: Executor, todo: Sequence[TaskPlan]) -> roofline.Calibrat
         print(f"other processes took {foreign:.0%} of the machine: its peaks stay unknown", file=sys.stderr)
         return "noisy_machine"
     measured = roofline.Calibration(**message.data)
-    roofline.save(measured, executor.machine)
+    try:
+        roofline.save(measured, executor.machine)
+    except StoreError as error:
+        print(f"the peaks are used here and not kept for later runs: {error}", file=sys.stderr)
     return measured
 
 

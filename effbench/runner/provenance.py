@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shlex
 import subprocess
@@ -73,5 +74,11 @@ def provenance(cell: Cell, device: str, around: Surroundings) -> Provenance:
         device=device,
         threads=around.threads,
         cpus=around.cpus,
-        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        command=_command(),
     )
+
+
+def _command() -> str:
+    """Return the command line as UTF-8 text, whatever the locale has made of its bytes."""
+    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    return shlex.join(os.fsencode(word).decode("utf-8", "replace") for word in words)

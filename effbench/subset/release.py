@@ -71,7 +71,7 @@ def read_release_scores(
 
 def _scores(file: Path) -> Mapping[str, float]:
     try:
-        data = json.loads(file.read_text())
+        data = json.loads(file.read_text("utf-8"))
     except (ValueError, OSError) as error:
         raise BadInput(f"{file}: cannot be read as JSON: {error}") from None
     if not isinstance(data, dict) or not all(isinstance(value, int | float) for value in data.values()):
@@ -104,7 +104,9 @@ def read_released_subsets(folder: Path) -> list[ReleasedSubset]:
         if name is None:
             continue
         entries = [
-            _line(file, number, line) for number, line in enumerate(file.read_text().splitlines(), 1) if line.strip()
+            _line(file, number, line)
+            for number, line in enumerate(file.read_text("utf-8").splitlines(), 1)
+            if line.strip()
         ]
         captions = {str(entry["id"]): str(entry.get("caption", "")) for entry in entries}
         repeats = len(entries) - len(captions)

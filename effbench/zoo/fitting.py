@@ -124,6 +124,6 @@ class _Window:
 
 def write_line(work: Path, **facts: str | float) -> None:
     """Append one line to ``curve.jsonl`` in the work folder and print it."""
-    with open(work / "curve.jsonl", "a") as curve:
+    with open(work / "curve.jsonl", "a", encoding="utf-8") as curve:
         curve.write(json.dumps(facts) + "\n")
     print(json.dumps(facts), flush=True)

@@ -30,7 +30,7 @@ def write_card(folder: Path, facts: dict[str, Any]) -> None:
         file.chmod(0o644)  # the libraries write some readable by their owner only
     sha256 = {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
     card = {**facts, "bytes": sum(p.stat().st_size for p in files), "sha256": sha256}
-    (folder / "card.yaml").write_text(yaml.safe_dump(card, sort_keys=False, width=120))
+    (folder / "card.yaml").write_text(yaml.safe_dump(card, sort_keys=False, width=120), "utf-8")
 
 
 def write_quality(folder: Path, rows: dict[str, str]) -> None:
@@ -49,11 +49,11 @@ def save_pipeline(pipeline: Any, folder: Path) -> Any:
     """Write a pipeline in fp16 (its parts are rounded in place) and return it as a reader in fp32 gets it."""
     pipeline.to(torch.float16).save_pretrained(folder, safe_serialization=True)
     for config in sorted(folder.glob("*/config.json")):
-        facts = json.loads(config.read_text())
+        facts = json.loads(config.read_text("utf-8"))
         facts.pop("_name_or_path", None)  # where a part was loaded from on the machine that exported it
         if facts.get("_class_name") == "AutoencoderTiny":
             facts.pop("block_out_channels")  # it is derived when it is built, and a file that names it earns a warning
-        config.write_text(json.dumps(facts, indent=2) + "\n")
+        config.write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
     loaded = type(pipeline).from_pretrained(folder, dtype=torch.float32, local_files_only=True)
     loaded.set_progress_bar_config(disable=True)
     return loaded
@@ -62,7 +62,7 @@ def save_pipeline(pipeline: Any, folder: Path) -> Any:
 def curve_of(work: Path, stages: tuple[str, ...]) -> list[dict[str, Any]]:
     """Return the lines of ``curve.jsonl`` of some stages; of a step that was run again after a stop, the last one."""
     lines: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for text in (work / "curve.jsonl").read_text().splitlines():
+    for text in (work / "curve.jsonl").read_text("utf-8").splitlines():
         line = json.loads(text)
         if line["stage"] in stages:
             lines[line["stage"], line["step"], "loss" in line] = line

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
+import psutil
 import pytest
-import typer
 
 from effbench.cli.board import board, command
 from effbench.errors import BadInput, StoreError
@@ -47,22 +52,46 @@ def test_a_leaderboard_that_is_not_installed_is_named(monkeypatch: pytest.Monkey
 
 
 def test_stores_are_checked_before_anything_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(subprocess, "run", lambda *args, **rest: pytest.fail("started"))
+    monkeypatch.setattr(os, "execv", lambda *args: pytest.fail("started"))
     with pytest.raises(StoreError, match="not an EffBench store"):
         board([tmp_path / "missing"])
 
 
-def test_the_server_s_exit_code_is_passed_on_and_ctrl_c_is_a_normal_end(
-    monkeypatch: pytest.MonkeyPatch, write_store: Callable[..., Path], make: ModuleType
+def test_it_is_served_to_this_machine_alone_unless_told_otherwise(tmp_path: Path) -> None:
+    def address(*asked: str) -> str:
+        line = command([tmp_path], None, True, *asked)
+        return line[line.index("--server.address") + 1]
+
+    assert (address(), address("0.0.0.0")) == ("127.0.0.1", "0.0.0.0")
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])
+def test_the_server_ends_with_the_command_that_started_it(
+    write_store: Callable[..., Path], make: ModuleType, how: signal.Signals
 ) -> None:
+    """Case board-survives-sigterm: the port is free afterwards, and until then only this machine sees it."""
     store = write_store("quick", [make.cell("ref")])
-    monkeypatch.setattr(subprocess, "run", lambda *args, **rest: SimpleNamespace(returncode=3))
-    with pytest.raises(typer.Exit) as stop:
-        board([store])
-    assert stop.value.exit_code == 3
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    line = [sys.executable, "-m", "effbench", "board", str(store), "--headless", "--port", str(port)]
+    server = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        assert _answers(server, port)
+        listening = [c.laddr.ip for c in psutil.Process(server.pid).net_connections() if c.status == "LISTEN"]
+        assert listening == ["127.0.0.1"]
+        server.send_signal(how)
+        server.wait(timeout=30)
+        assert not psutil.pid_exists(server.pid)
+        with pytest.raises(OSError, match="refused"), socket.create_connection(("127.0.0.1", port), 1):
+            pass
+    finally:
+        server.kill()
+        server.wait()
 
-    def interrupt(*args: object, **rest: object) -> None:
-        raise KeyboardInterrupt
 
-    monkeypatch.setattr(subprocess, "run", interrupt)
-    board([store])
+def _answers(server: subprocess.Popen[bytes], port: int) -> bool:
+    while server.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return True
+        time.sleep(0.1)
+    return False

@@ -97,7 +97,7 @@ def _check_folder(folder: Path, variant: str | None, drawers: Drawers) -> None:
     """Raise ``PluginError`` where a folder in hub format is of another class or lacks weights."""
     index = folder / "model_index.json"
     try:
-        facts = json.loads(index.read_text())
+        facts = json.loads(index.read_text("utf-8"))
         name = str(facts["_class_name"])
     except (OSError, ValueError, KeyError):
         raise PluginError(f"{folder}: not a diffusers folder (no readable model_index.json with _class_name)") from None
@@ -117,7 +117,7 @@ def _check_weights(part: Path, variant: str | None) -> None:
     infix = f".{variant}" if variant else ""
     for index in sorted(part.glob(f"*.safetensors.index{infix}.json")):
         try:
-            shards = sorted(set(json.loads(index.read_text())["weight_map"].values()))
+            shards = sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
         except (OSError, ValueError, KeyError, AttributeError):
             raise PluginError(f"{index}: not a readable index of shards") from None
         if missing := [shard for shard in shards if not (part / shard).is_file()]:

@@ -1,0 +1,59 @@
+"""Which cells ``--only`` and gates mean, and what methods of a matrix are called (case own-name-is-no-glob)."""
+
+import pytest
+
+from effbench.errors import BadInput
+from effbench.runner.plan import make_plan
+from effbench.suite import load_suite
+
+SUITE = """\
+schema: effbench/suite/1
+name: names
+tasks:
+  - {id: w, use: workload, with: {units: 2, size: 8, samples: 4}}
+methods:
+  - {use: reference, role: reference}
+  - {use: planted-latency, matrix: {share: [0.1, 0.2]}}
+  - {use: planted-memory, id: mem}
+"""
+
+
+@pytest.fixture
+def loaded(tmp_path):
+    def load(text=SUITE):
+        (tmp_path / "s.yaml").write_text(text, "utf-8")
+        return load_suite(tmp_path / "s.yaml")
+
+    return load
+
+
+def only(plan, *globs):
+    return [cell.method_id for cell in plan.only(globs).cells if cell.role != "reference"]
+
+
+def test_only_takes_names_and_globs_and_every_one_must_mean_something(loaded):
+    plan = make_plan(loaded())
+    assert only(plan, "planted-latency(share=0.1)", "mem") == ["planted-latency(share=0.1)", "mem"]
+    assert only(plan, "w/planted*") == ["planted-latency(share=0.1)", "planted-latency(share=0.2)"]
+    with pytest.raises(BadInput) as caught:
+        plan.only(["mem", "planted-latency(share=0.3)"])
+    assert "--only planted-latency(share=0.3): matches no cell" in str(caught.value)
+    suggested = str(caught.value).partition("did you mean '")[2].removesuffix("'?")
+    assert only(plan, suggested), "the nearest name must work when it is copied"
+
+
+@pytest.mark.parametrize("key", ["method", "task"])
+def test_a_gate_that_means_nothing_names_the_nearest(loaded, key):
+    gate = "gates: [{metric: planted_cost, max: 1, %s: %s}]\n"
+    make_plan(loaded(SUITE + gate % (key, {"method": '"planted-latency(share=0.1)"', "task": "w"}[key])))
+    with pytest.raises(BadInput, match=rf"gates\[0\].{key}: matches no {key}"):
+        make_plan(loaded(SUITE + gate % (key, "memm")))
+
+
+def test_long_values_and_lines_make_names_that_fit_into_a_table(loaded):
+    from effbench.runner.plan import _shown
+
+    long, other = "x" * 300 + "a", "x" * 300 + "b"
+    assert len(_shown(long)) < 80 and _shown(long) != _shown(other)
+    assert "\n" not in _shown("a\nb") and _shown("a\nb") != _shown("a b") == "a b"
+    assert (_shown(0.1), _shown([1, 2])) == ("0.1", "[1, 2]")
