@@ -16,6 +16,7 @@ import yaml
 from pydantic import Field
 
 from effbench.api import PluginError, Sample, Split, StrictParams
+from effbench.tasks.diffusion.bars import keep_bars_to_ourselves
 from effbench.tasks.diffusion.folders import is_file, is_folder
 from effbench.tasks.diffusion.prompt_files import READERS, Row, require_once
 
@@ -179,7 +180,10 @@ def _dataset_rows(given: PromptSource, columns: Sequence[str]) -> Iterator[Row]:
             raise PluginError(f"{where}: neither a list of ours ({', '.join(LISTS)}), nor a file, nor owner/name")
         if given.revision is None:
             raise PluginError(f"{where}: a hub data set needs its revision (the commit)")
-    from datasets import DownloadManager, load_dataset, load_dataset_builder
+    from datasets import DownloadManager, disable_progress_bars, load_dataset, load_dataset_builder
+
+    keep_bars_to_ourselves()
+    disable_progress_bars()
 
     revision = None if is_local else given.revision
     try:

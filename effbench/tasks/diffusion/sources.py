@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from effbench import zoo
 from effbench.api import PluginError
+from effbench.tasks.diffusion.bars import keep_bars_to_ourselves
 from effbench.tasks.diffusion.folders import check_component, check_folder, index_of, is_folder
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ def load_pipeline(source: Source, device: str, dtype: str, drawers: Drawers) -> 
     from safetensors import SafetensorError
     from transformers.utils import logging as transformers_logging
 
+    keep_bars_to_ourselves()
     diffusers_logging.disable_progress_bar()
     diffusers_logging.set_verbosity_error()  # a type hint that names another autoencoder is no news
     transformers_logging.disable_progress_bar()
@@ -152,7 +154,7 @@ def _encoders(source: Source, how: Mapping[str, Any]) -> dict[str, Any]:
     found = {}
     for name, value in index_of(Path(source.location)).items():
         library, kind = value if isinstance(value, list) else (None, None)
-        of_class = getattr(transformers, kind, None) if library == "transformers" and kind else None
+        of_class: Any = getattr(transformers, kind, None) if library == "transformers" and kind else None
         if not (isinstance(of_class, type) and issubclass(of_class, transformers.PreTrainedModel)):
             continue
         part = Path(source.location) / name

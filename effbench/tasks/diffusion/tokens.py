@@ -59,9 +59,9 @@ def _check_apart(tokenizer: Any, samples: Sequence[Sample], prompts: list[str], 
         if _plain(prompt) != _plain(prompts[other]):
             same.append((other, number))
     if len(same) > SAME_TOKENS * len(prompts):
-        one, other = (samples[i].id for i in same[0])
+        one, double = (samples[i].id for i in same[0])
         raise PluginError(
-            f"prompts {one!r} and {other!r}: the tokenizer makes the same tokens of both, so that the model cannot tell "
+            f"prompts {one!r} and {double!r}: the tokenizer makes the same tokens of both, so that the model cannot tell "
             f"them apart ({len(same)} of {len(prompts)} prompts are another's double)"
         )
 
