@@ -177,6 +177,9 @@ class Task(ABC):
     gpu_dtype: ClassVar[str] = "float16"
     """What ``dtype: auto`` means on a GPU (the precision of the paper's own reference); on a CPU it is float32."""
 
+    small: ClassVar[Mapping[str, Any]] = {}
+    """Parameters that make the system as small as it comes: what a method is tried on in seconds (``effbench new``)."""
+
     Params: ClassVar[type[StrictParams]] = StrictParams
 
     def __init__(self, params: StrictParams | None = None) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import keyword
 import re
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
 
 KINDS = ("method", "task")
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-# A pipeline on a CPU picks its kernels by batch size, so its outputs agree to rounding only.
-T2I_TOLERANCE = 1e-3
 
 
 def new(
@@ -64,7 +64,7 @@ def starter_fields(kind: str, name: str, for_task: str) -> dict[str, str]:
         "package": package,
     }
     if kind == "method":
-        fields |= _task_fields(registry.tasks.get(for_task), for_task)
+        fields |= _task_fields(registry.tasks.get(for_task))
     meanings = {*dir(api), *keyword.kwlist, "Estimator", fields.get("system_class"), fields.get("task_class")}
     if class_name in meanings:
         raise BadInput(
@@ -77,7 +77,7 @@ def starter_fields(kind: str, name: str, for_task: str) -> dict[str, str]:
     return fields
 
 
-def _task_fields(task: type[Task], name: str) -> dict[str, str]:
+def _task_fields(task: type[Task]) -> dict[str, str]:
     """Return the fields that say which system a method accepts and on which task it is tested."""
     system = task.system_type
     return {
@@ -85,9 +85,13 @@ def _task_fields(task: type[Task], name: str) -> dict[str, str]:
         "system_class": system.__qualname__,
         "task_module": task.__module__,
         "task_class": task.__qualname__,
-        "task_params": f"{task.__qualname__}.Params(steps=2)" if name == "t2i" else "",
-        "tolerance": f", rtol={T2I_TOLERANCE:g}" if name == "t2i" else "",
+        "task_params": f"{task.__qualname__}.Params({_arguments(task.small)})" if task.small else "",
     }
+
+
+def _arguments(params: Mapping[str, Any]) -> str:
+    """Return parameters as they are written in a call, strings in double quotes."""
+    return ", ".join(f"{k}={json.dumps(v) if isinstance(v, str) else repr(v)}" for k, v in params.items())
 
 
 def starter_files(kind: str, fields: dict[str, str], for_task: str) -> dict[str, str]:

@@ -14,19 +14,45 @@ from effbench.contract import declarations
 from effbench.contract.outputs import artifact_problems, changed_problems, output_problems
 from effbench.testing.findings import Findings, Report, Steps, Unavailable
 from effbench.testing.fresh_process import importing_is_light
-from effbench.testing.outputs import first_difference, mates_matter
+from effbench.testing.outputs import first_difference, mates_matter, rounding
+
+TIMES_OWN_ROUNDING = 10
+"""A method runs other operations than the system it is compared with, and as few samples do not show the largest error."""
+LARGEST_ROUNDING = 1e-3
+"""What a network in float32 makes of the last bit at most; what is more is no rounding."""
 
 
 class MethodTrial:
     """A method on one task: its artifact, the changed system and that system's outputs, each obtained once."""
 
     def __init__(
-        self, method_class: type[Method], params: StrictParams | None, task: Task, context: Context, n: int, rtol: float
+        self,
+        method_class: type[Method],
+        params: StrictParams | None,
+        task: Task,
+        context: Context,
+        n: int,
+        rtol: float | None,
     ) -> None:
         self.method_class, self.params, self.task, self.context = method_class, params, task, context
         self.batch: list[Sample] = list(task.samples("evaluation")[:n])
-        self.rtol = rtol
+        self._rtol = rtol
         self.steps = Steps()
+
+    @property
+    def rtol(self) -> float:
+        """Return how far an output may depend on its batch mates, relative to its norm."""
+        if self._rtol is not None:
+            return self._rtol
+        plain = partial(self.task.run, self.task.load(self.context), seed=0)
+        call = "the task's run on the unchanged system"
+        own = self.steps.obtain(call, lambda: rounding(plain, self.batch), "the task must pass check_task by itself")
+        if own > LARGEST_ROUNDING:
+            raise Unavailable(
+                f"the unchanged system's own outputs depend on their batch mates ({own:.1g} of their norm), which is more "
+                "than rounding; see whether the task passes check_task, or pass rtol="
+            )
+        return TIMES_OWN_ROUNDING * own
 
     @property
     def method(self) -> Method:
@@ -90,7 +116,7 @@ def check_method(
     task: Task,
     params: StrictParams | None = None,
     n_samples: int = 3,
-    rtol: float = 0.0,
+    rtol: float | None = None,
     context: Context | None = None,
     fresh_process: bool = True,
 ) -> Report:
@@ -98,8 +124,10 @@ def check_method(
 
     ``task`` is a task, small and quick, whose system the method accepts. ``n_samples`` of its evaluation samples are
     run, and the same ones again alone, in reverse and on a second system. ``rtol`` is how far an output may depend on
-    its batch mates, relative to its norm (0: equal bytes; see ``check_task``). A method that rounds activations makes
-    whole steps of differences in the last bit: find out how far rounding alone takes it, and allow no more.
+    its batch mates, relative to its norm (0: equal bytes; see ``check_task``); None: ten times what the unchanged system
+    does by itself, which is nothing where that gives equal bytes and the rounding of its kernels where a library picks
+    them by batch size. A method that rounds activations makes whole steps of differences in the last bit: find out how
+    far rounding alone takes it, and allow no more.
     ``fresh_process=False`` skips the check that starts an interpreter.
     """
     if n_samples < 2:

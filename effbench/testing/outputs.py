@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,11 +26,35 @@ def difference(ours: Output, theirs: Output, rtol: float) -> str:
             return f"{name!r} is {a.dtype} {list(a.shape)} against {b.dtype} {list(b.shape)}"
         if a.tobytes() == b.tobytes():
             continue
-        distance = float(np.linalg.norm(a.astype(np.float64) - b.astype(np.float64)))
-        norm = float(np.linalg.norm(b.astype(np.float64)))
+        distance, norm = _distance(a, b)
         if rtol == 0 or not distance <= rtol * norm:
             return f"{name!r} differs by a vector of norm {distance:.3g}, its own norm is {norm:.3g}"
     return ""
+
+
+def _distance(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> tuple[float, float]:
+    """Return the Euclidean norm of the difference of two arrays, and that of the second."""
+    one, other = a.astype(np.float64), b.astype(np.float64)
+    return float(np.linalg.norm(one - other)), float(np.linalg.norm(other))
+
+
+def rounding(run: Any, batch: Sequence[Sample]) -> float:
+    """Return how far an output depends on its batch mates at most, relative to its norm; 0: equal bytes.
+
+    Infinity where outputs differ by more than numbers.
+    """
+    together = run(batch)
+    others = [run([sample])[0] for sample in batch], list(reversed(run(list(reversed(batch)))))
+    largest = 0.0
+    for outputs in others:
+        for mine, theirs in zip(outputs, together, strict=True):
+            mine, theirs = reproducible(mine), reproducible(theirs)
+            if {name: np.shape(mine[name]) for name in mine} != {name: np.shape(theirs[name]) for name in theirs}:
+                return math.inf
+            for name in mine:
+                distance, norm = _distance(np.asarray(mine[name]), np.asarray(theirs[name]))
+                largest = max(largest, distance / norm if norm else math.inf if distance else 0.0)
+    return largest
 
 
 def first_difference(ours: Sequence[Output], theirs: Sequence[Output], batch: Sequence[Sample], rtol: float) -> str:

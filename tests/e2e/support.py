@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -52,6 +53,9 @@ class Cli:
             preexec_fn=preexec_fn,
         )
         assert "Traceback" not in done.stderr, done.stderr
+        assert not re.search(r"Warning|leaked", done.stderr), (
+            done.stderr
+        )  # a library's, to a user who did nothing wrong
         return Result(done.returncode, done.stdout, done.stderr)
 
     def popen(self, *args):

@@ -66,7 +66,27 @@ def test_pickled_weights_are_never_read(tmp_path):
     pipeline = saved(tmp_path)
     (tmp_path / "transformer" / "diffusion_pytorch_model.safetensors").unlink()
     torch.save(pipeline.transformer.state_dict(), tmp_path / "transformer" / "diffusion_pytorch_model.bin")
-    with pytest.raises(PluginError, match="cannot be loaded"):
+    with pytest.raises(
+        PluginError, match=r"holds no weights in safetensors .*; diffusion_pytorch_model.bin is not read"
+    ):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("part", "file"),
+    [("text_encoder", "model"), ("transformer", "diffusion_pytorch_model"), ("vae", "diffusion_pytorch_model")],
+)
+def test_weights_that_a_file_lacks_are_never_drawn_at_random(part, file, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    saved(tmp_path)
+    weights = tmp_path / part / f"{file}.safetensors"
+    tensors = load_file(weights)
+    lost = next(name for name, tensor in tensors.items() if tensor.dim() > 1)
+    save_file({n: t for n, t in tensors.items() if n != lost}, weights, metadata={"format": "pt"})
+    with pytest.raises(
+        PluginError, match=f"cannot be loaded: the weights of {part!r} lack 1 tensors?, the first is {lost}"
+    ):
         load(tmp_path)
 
 

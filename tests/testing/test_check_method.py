@@ -269,3 +269,28 @@ def test_a_probe_that_fails_on_the_changed_system_is_caught():
 def test_one_sample_is_too_few():
     with pytest.raises(ValueError, match="at least 2"):
         check_method(Quiet, task=Filtering(), n_samples=1)
+
+
+def shaken(by):
+    """Return a task whose own outputs depend on the batch size by a share ``by``, as a library's choice of kernels does."""
+
+    class Shaken(Filtering):
+        def run(self, system, batch, seed):
+            return [{"signal": o["signal"] * (1 + by * len(batch))} for o in super().run(system, batch, seed)]
+
+    return Shaken()
+
+
+def leaking(by):
+    return hooked(lambda: lambda outputs: [output * (1 + by * len(outputs)) for output in outputs])
+
+
+def test_a_method_may_round_as_the_unchanged_system_does_and_not_much_more():
+    """The case starter-package-for-t2v: nothing was allowed where torch itself rounds by batch size."""
+    assert check_method(Quiet, task=shaken(1e-7), fresh_process=False)
+    assert check_method(leaking(3e-7), task=shaken(1e-7), fresh_process=False)
+    for method, task in ((leaking(1e-5), shaken(1e-7)), (leaking(1e-12), shaken(0.0))):
+        with pytest.raises(ConformanceError, match="depends on its batch mates"):
+            check_method(method, task=task, fresh_process=False)
+    with pytest.raises(ConformanceError, match="the unchanged system's own outputs depend on their batch mates"):
+        check_method(Quiet, task=shaken(0.01), fresh_process=False)

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,18 @@ def test_the_task_page_runs(tmp_path):
         "from effbench_ellipse_area.with_bias import WithBias\n\n"
         "def test_bias():\n    assert 'order does not count' in check_task(WithBias).passed\n",
     )
+
+
+def test_the_second_entry_point_on_the_task_page_is_what_the_starter_writes():
+    (shown,) = (code for kind, _, code in BLOCK.findall((DOCS / "adding-a-task.md").read_text()) if kind == "toml")
+    points = tomllib.loads(shown)["project"]["entry-points"]
+    assert set(points) == {"effbench.tasks", "effbench.methods"}
+    own = tomllib.loads(starter_files("task", starter_fields("task", "ellipse-area", ""), "")["pyproject.toml"])
+    assert own["project"]["entry-points"]["effbench.tasks"].items() <= points["effbench.tasks"].items()
+    code = blocks("adding-a-task.md", "python")
+    for value in points["effbench.tasks"].values():
+        module, name = value.split(":")
+        assert f"class {name}(" in code[f"{module.replace('.', '/')}.py"]
 
 
 @pytest.mark.slow

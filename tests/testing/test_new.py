@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from effbench.cli.new import new
+from effbench import registry
+from effbench.cli.new import new, starter_fields, starter_files
 from effbench.errors import BadInput
 from effbench.tasks.diffusion.system import DiffusionSystem
 
@@ -37,6 +38,25 @@ def test_the_method_starter_for_another_task_passes_its_own_test(tmp_path, toy_p
     call = "from pathlib import Path; from effbench.cli.new import new; new('method', 'idle', Path(), 'toy-minimise')"
     python("-c", call, path=[toy_plugin], cwd=tmp_path)
     own_tests_pass(tmp_path / "effbench-idle", toy_plugin)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("task", registry.tasks.names())
+def test_the_method_starter_for_every_task_passes_its_own_test(task, tmp_path):
+    """The case starter-package-for-t2v: 16 s of one core at most, and so under a minute on any machine of one's own."""
+    new("method", "idle-idea", into=tmp_path, for_task=task)
+    own_tests_pass(tmp_path / "effbench-idle-idea")
+
+
+@pytest.mark.parametrize("task", registry.tasks.names())
+def test_the_starter_is_tried_on_what_the_task_calls_small(task, tmp_path):
+    of_class = registry.tasks.get(task)
+    small = of_class.Params(**of_class.small)
+    of_class(small).check()
+    fields = starter_fields("method", "idle-idea", task)
+    assert eval(fields["task_params"] or "Small.Params()", {of_class.__name__: of_class, "Small": of_class}) == small
+    assert "check_method(IdleIdea, task=task)" in starter_files("method", fields, task)["tests/test_idle_idea.py"]
 
 
 def test_the_method_starter_for_t2i_halves_the_steps(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ One call is one step of the sampler, both halves of classifier-free guidance.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -36,6 +36,7 @@ class Denoiser(Task):
     name = "denoiser"
     random_weights = True
     system_type = DiffusionSystem
+    small: ClassVar[Mapping[str, Any]] = {"blocks": 1, "tokens": 256, "samples": 2}
     preload = ("torch", "diffusers.models.transformers.pixart_transformer_2d", "diffusers.models.unets.unet_2d_blocks")
     metrics = (
         Metric(

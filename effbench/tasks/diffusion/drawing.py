@@ -27,6 +27,8 @@ class Drawn(NamedTuple):
 class Drawer(ABC):
     """Knows one pipeline class."""
 
+    parts: tuple[str, ...] = ("tokenizer", "text_encoder", "transformer", "vae", "scheduler")
+    """Components without which the pipeline cannot be called."""
     is_video = False
     takes_text = True
     takes_size = True
@@ -57,13 +59,13 @@ class Drawer(ABC):
         """Return the step n of the allowed numbers of frames 1, 1 + n, 1 + 2n, ...; 1 where every number is allowed."""
         return 1
 
-    def tokenizers(self, pipeline: Any) -> list[Any]:
-        """Return the tokenizers that a prompt goes through."""
-        return [pipeline.tokenizer]
+    def readers(self, pipeline: Any) -> list[tuple[Any, Any]]:
+        """Return the pairs of tokenizer and text encoder that a prompt goes through."""
+        return [(pipeline.tokenizer, pipeline.text_encoder)]
 
     def longest(self, pipeline: Any) -> int:
         """Return how many tokens of a prompt reach the model; 0 where it takes none."""
-        return min((min(self.longest_prompt, t.model_max_length) for t in self.tokenizers(pipeline)), default=0)
+        return min((min(self.longest_prompt, t.model_max_length) for t, _ in self.readers(pipeline)), default=0)
 
     def noise_shape(self, system: DiffusionSystem) -> tuple[int, ...]:
         """Return the shape of one sample's initial noise, [c, h, w] for an image."""

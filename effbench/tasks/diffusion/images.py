@@ -61,6 +61,7 @@ class PixArtDrawer(Drawer):
 class SdxlDrawer(Drawer):
     """``StableDiffusionXLPipeline``: two CLIP-type text encoders and a U-Net."""
 
+    parts = ("tokenizer_2", "text_encoder_2", "unet", "vae", "scheduler")  # a refiner has no first encoder
     longest_prompt = 77
 
     def size(self, pipeline: Any) -> tuple[int, int]:
@@ -73,9 +74,10 @@ class SdxlDrawer(Drawer):
         halvings = len(pipeline.unet.config.down_block_types) - 1
         return max(8, self.scale(pipeline) << halvings)
 
-    def tokenizers(self, pipeline: Any) -> list[Any]:
-        """Return both; the first may be missing (a refiner)."""
-        return [tokenizer for tokenizer in (pipeline.tokenizer, pipeline.tokenizer_2) if tokenizer is not None]
+    def readers(self, pipeline: Any) -> list[tuple[Any, Any]]:
+        """Return both pairs; the first may be missing (a refiner)."""
+        pairs = (pipeline.tokenizer, pipeline.text_encoder), (pipeline.tokenizer_2, pipeline.text_encoder_2)
+        return [pair for pair in pairs if pair[0] is not None]
 
     def draw(
         self,
@@ -116,6 +118,7 @@ class DitDrawer(Drawer):
     The pipeline takes no latents and returns none, so both ends are taken where it draws noise and where it decodes.
     """
 
+    parts = ("transformer", "vae", "scheduler")
     takes_text = False
     takes_size = False
 
@@ -123,7 +126,7 @@ class DitDrawer(Drawer):
         """Return how many pixels a latent spans, which this pipeline does not know itself."""
         return int(2 ** (len(pipeline.vae.config.block_out_channels) - 1))
 
-    def tokenizers(self, pipeline: Any) -> list[Any]:
+    def readers(self, pipeline: Any) -> list[tuple[Any, Any]]:
         """Return none."""
         return []
 

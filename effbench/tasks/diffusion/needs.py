@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 from effbench.api import PluginError
+from effbench.tasks.diffusion.folders import safetensors_header
 from effbench.tasks.diffusion.sources import DENOISERS, Source
 
 GB = 1e9
@@ -93,21 +92,13 @@ def _part_bytes(part: Path, variant: str | None, target: int) -> int:
     files = [p for p in part.glob("*.safetensors") if _is_chosen(p.name, variant, [q.name for q in part.iterdir()])]
     total = 0
     for file in files:
-        for facts in _header(file).values():
+        for facts in safetensors_header(file).values():
             count = 1
             for size in facts["shape"]:
                 count *= size
             stored = BYTES.get(facts["dtype"], 4)
             total += count * (target if "F" in facts["dtype"] else stored)
     return total
-
-
-def _header(file: Path) -> dict[str, Any]:
-    with file.open("rb") as opened:
-        length = int.from_bytes(opened.read(8), "little")
-        header: dict[str, Any] = json.loads(opened.read(length))
-    header.pop("__metadata__", None)
-    return header
 
 
 def _is_chosen(name: str, variant: str | None, siblings: list[str]) -> bool:

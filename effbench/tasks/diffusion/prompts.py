@@ -1,10 +1,12 @@
-"""Prompt lists with stable ids: manifests of ours by name, the user's own file, or a data set from the hub."""
+"""Prompt lists with stable ids: manifests of ours by name, the user's own file, or a data set from the hub.
+
+A prompt is evaluated as it stands in its file, or the file is refused in a sentence that says where it cannot be.
+"""
 
 from __future__ import annotations
 
-import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +16,9 @@ import yaml
 from pydantic import Field
 
 from effbench.api import PluginError, Sample, Split, StrictParams
+from effbench.tasks.diffusion.bars import keep_bars_to_ourselves
+from effbench.tasks.diffusion.folders import is_file, is_folder
+from effbench.tasks.diffusion.prompt_files import READERS, Row, require_once
 
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 LISTS = (
@@ -27,6 +32,8 @@ LISTS = (
     "classes",
 )
 CLASSES = 1000
+TEXT_FORMATS = ("csv", "json", "text")
+"""What ``datasets`` calls its readers of text formats."""
 FIFTH = 5
 """Of every so many prompts of a list without splits of its own, the first is for calibration."""
 
@@ -36,10 +43,14 @@ class PromptSource(StrictParams):
 
     source: Annotated[
         str,
-        Field(description="A .txt, .json (COCO captions or rows), .jsonl, .csv or .parquet file, or a hub data set."),
+        Field(
+            description="A .txt, .json (COCO captions or rows), .jsonl, .csv or .parquet file in UTF-8, or a hub data set."
+        ),
     ]
-    column: Annotated[str, Field(description="Column with the prompt.")] = "prompt"
-    id_column: Annotated[str | None, Field(description="Column with a stable id; null: the row's number.")] = None
+    column: Annotated[str, Field(description="Column with the prompt, which must be text.")] = "prompt"
+    id_column: Annotated[
+        str | None, Field(description="Column with a stable id, text or whole numbers; null: the row's number.")
+    ] = None
     split: Annotated[str, Field(description="Split of a hub data set.")] = "train"
     revision: Annotated[str | None, Field(description="Commit of a hub data set; required there.")] = None
     draw: Annotated[int | None, Field(ge=2, description="Evaluate so many prompts, drawn at random; null: all.")] = None
@@ -78,81 +89,129 @@ def _samples(rows: Iterable[tuple[str, str]]) -> tuple[Sample, ...]:
 
 
 def _read(given: PromptSource) -> list[tuple[str, str]]:
-    """Return (id, prompt) of every row that has a prompt."""
+    """Return (id, prompt) of every row.
+
+    A row without a prompt is refused, but for a hub data set, which nobody here can edit: its rows without text are left
+    out, and the others keep their numbers.
+    """
     path = Path(given.source)
-    if path.suffix not in (".txt", ".json", ".jsonl", ".csv", ".parquet"):
-        rows = _dataset_rows(given)
-    elif path.suffix in (".jsonl", ".csv", ".parquet"):
-        rows = _table_rows(path)
-    else:
-        try:
-            text = path.read_text(encoding="utf-8")
-            if path.suffix == ".txt":
-                lines = [(f"{path.stem}-{n:05d}", line.strip()) for n, line in enumerate(text.splitlines(), 1)]
-                return [(name, line) for name, line in lines if line]
-            loaded = json.loads(text)
-        except (OSError, ValueError) as error:
+    columns = [given.column] if given.id_column is None else [given.column, given.id_column]
+    reader = READERS.get(path.suffix.lower())
+    if reader is not None and not is_folder(given.source):
+        if not is_file(given.source):
             raise PluginError(
-                f"prompts {given.source!r}: neither a list of ours ({', '.join(LISTS)}) nor a readable file: {error}"
-            ) from None
-        if isinstance(loaded, dict) and isinstance(loaded.get("annotations"), list):  # captions as COCO stores them
-            given = given.model_copy(update={"column": "caption", "id_column": "id"})
-            loaded = loaded["annotations"]
-        if not isinstance(loaded, list) or not all(isinstance(row, dict) for row in loaded):
-            raise PluginError(f"prompts {given.source!r}: neither a list of rows nor COCO's annotations")
-        rows = loaded
-    return _named(rows, given, path.stem)
-
-
-def _named(rows: Sequence[dict[str, Any]], given: PromptSource, stem: str) -> list[tuple[str, str]]:
-    """Return (id, prompt) of the rows that have a prompt; raise ``PluginError`` for a column or an id that cannot be."""
-    named: dict[str, str] = {}
-    for number, row in enumerate(rows):
-        for column in (given.column, given.id_column):
-            if column is not None and column not in row:
-                raise PluginError(
-                    f"prompts {given.source!r}: row {number} has no column {column!r}; it has {', '.join(map(str, row))}"
-                )
-        prompt = row[given.column]
-        if prompt is None or not str(prompt).strip():
-            continue
-        name = f"{stem}-{row[given.id_column]}" if given.id_column else f"{stem}-{number:05d}"
-        if name in named:
-            raise PluginError(
-                f"prompts {given.source!r}: the id {name!r} stands in two rows, the second is row {number}"
+                f"prompts {given.source!r}: neither a list of ours ({', '.join(LISTS)}) nor a readable file"
             )
-        named[name] = str(prompt).strip()
+        return _named(reader(path, columns), given, path.stem, may_lack_text=False)
+    if is_file(given.source):
+        raise PluginError(f"prompts {given.source!r}: no kind of file that is read; those are {', '.join(READERS)}")
+    return _named(_dataset_rows(given, columns), given, path.stem, may_lack_text=not is_folder(given.source))
+
+
+def _named(rows: Iterable[Row], given: PromptSource, stem: str, *, may_lack_text: bool) -> list[tuple[str, str]]:
+    """Return (id, prompt) of the rows; raise ``PluginError`` for a column, a prompt or an id that cannot be."""
+    named: dict[str, str] = {}
+    places: dict[str, str] = {}
+    for row in rows:
+        where = f"prompts {given.source!r}: {row.place}"
+        for column in (given.column, given.id_column):
+            if column is not None:
+                require_once(list(row.values), [column], where)
+        prompt = row.values[given.column]
+        if may_lack_text and (prompt is None or not str(prompt).strip()):
+            continue
+        if problem := _prompt_problem(prompt):
+            raise PluginError(f"{where}: the prompt {problem}")
+        key = row.values[given.id_column] if given.id_column else row.key
+        if problem := _id_problem(key):
+            raise PluginError(f"{where}: the id {problem}")
+        name = f"{stem}-{key}"
+        if name in named:
+            raise PluginError(f"{where}: has the id {key!r}, which {places[name]} has too; every prompt needs its own")
+        named[name], places[name] = prompt, row.place
     return list(named.items())
 
 
-def _table_rows(path: Path) -> list[dict[str, Any]]:
-    from datasets import load_dataset
+def _prompt_problem(prompt: object) -> str:
+    """Return "" where a value is a prompt, else what is wrong with it."""
+    if not isinstance(prompt, str):
+        return f"is {_what(prompt)} and not text"
+    if not prompt.strip():
+        return "is empty; fill it in or take the row out"
+    return _lone_half(prompt)
 
-    if not path.is_file():
-        raise PluginError(f"prompts {str(path)!r}: no such file")
-    kind = {".jsonl": "json", ".csv": "csv", ".parquet": "parquet"}[path.suffix]
+
+def _id_problem(key: object) -> str:
+    """Return "" where a value can be an id, else what is wrong with it; 1 and "001" stay what they are."""
+    if isinstance(key, bool) or not isinstance(key, (str, int)):
+        return f"is {_what(key)}; an id is text or a whole number"
+    if not str(key).strip():
+        return "is empty"
+    if not str(key).isprintable():
+        return f"{key!r} holds a character that cannot be printed"
+    return ""
+
+
+def _what(value: object) -> str:
+    if value is None:
+        return "null (missing)"
+    kind = "the truth value" if isinstance(value, bool) else "the number" if isinstance(value, (int, float)) else ""
+    return f"{kind} {value!r}" if kind else f"of type {type(value).__name__}"
+
+
+def _lone_half(text: str) -> str:
+    """Return what is wrong with a text that UTF-8 cannot hold, which JSON's escapes can bring."""
     try:
-        return list(load_dataset(kind, data_files=str(path), split="train"))
-    except Exception as error:  # noqa: BLE001 - the library raises whatever its readers raise
-        raise PluginError(f"prompts {str(path)!r}: cannot be read: {' '.join(str(error).split())[:300]}") from None
+        text.encode()
+    except UnicodeEncodeError as error:
+        return f"holds {text[error.start]!r}, half of a character"
+    return ""
 
 
-def _dataset_rows(given: PromptSource) -> list[dict[str, Any]]:
-    """Return the rows of a hub data set, or of a local folder that ``datasets`` can read."""
-    is_local = Path(given.source).is_dir()
+def _dataset_rows(given: PromptSource, columns: Sequence[str]) -> Iterator[Row]:
+    """Yield the rows of a hub data set, or of a local folder that ``datasets`` can read.
+
+    The library's readers of text formats guess: ``None`` is dropped from a CSV file and 001 becomes 1, a date in a JSON file
+    becomes a time. Such files are read by ours.
+    """
+    where, is_local = f"prompts {given.source!r}", is_folder(given.source)
     if not is_local:
         if given.source.count("/") != 1:
-            raise PluginError(
-                f"prompts {given.source!r}: neither a list of ours ({', '.join(LISTS)}), nor a file, nor owner/name"
-            )
+            raise PluginError(f"{where}: neither a list of ours ({', '.join(LISTS)}), nor a file, nor owner/name")
         if given.revision is None:
-            raise PluginError(f"prompts {given.source!r}: a hub data set needs its revision (the commit)")
-    from datasets import load_dataset
+            raise PluginError(f"{where}: a hub data set needs its revision (the commit)")
+    from datasets import DownloadManager, disable_progress_bars, load_dataset, load_dataset_builder
 
+    keep_bars_to_ourselves()
+    disable_progress_bars()
+
+    revision = None if is_local else given.revision
     try:
-        return list(load_dataset(given.source, split=given.split, revision=None if is_local else given.revision))
+        builder = load_dataset_builder(given.source, revision=revision)
+        if builder.name not in TEXT_FORMATS:
+            loaded = load_dataset(given.source, split=given.split, revision=revision)
+            require_once(loaded.column_names, columns, where)
+            rows = list(loaded.select_columns(list(columns)))
+            yield from (Row(f"{number:05d}", f"row {number + 1}", row) for number, row in enumerate(rows))
+            return
+        splits = builder.config.data_files
+        if given.split not in splits:
+            raise PluginError(f"{where}: has no split {given.split!r}; it has {', '.join(map(str, splits))}")
+        listed = [str(file) for file in splits[given.split]]
+        local = listed if is_local else DownloadManager().download(listed)
+    except PluginError:
+        raise
     except Exception as error:  # noqa: BLE001 - the library raises whatever its readers raise
-        raise PluginError(f"prompts {given.source!r}: cannot be read: {' '.join(str(error).split())[:300]}") from None
+        raise PluginError(f"{where}: cannot be read: {' '.join(str(error).split())[:300]}") from None
+    count = 0
+    for name, file in zip(listed, local, strict=True):
+        reader = READERS.get(Path(name).suffix.lower())
+        if reader is None:
+            raise PluginError(f"{where}: its file {name} is none that is read; those are {', '.join(READERS)}")
+        for row in reader(Path(file), columns):
+            values = {"text": row.values["prompt"]} if builder.name == "text" else row.values  # as the library calls it
+            yield Row(f"{count:05d}", f"{Path(name).name}, {row.place}", values)
+            count += 1
 
 
 def _drawn(prompts: list[tuple[str, str]], given: PromptSource, split: Split) -> tuple[Sample, ...]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from effbench import zoo
 from effbench.api import PluginError
+from effbench.tasks.diffusion.bars import keep_bars_to_ourselves
+from effbench.tasks.diffusion.folders import check_component, check_folder, index_of, is_folder
 
 if TYPE_CHECKING:
     from effbench.tasks.diffusion.drawing import Drawer
@@ -40,27 +41,32 @@ class Source:
         return own if self.denoiser is None else f"{own}+{self.denoiser.identity()}"
 
 
-def find(system: str, revision: str | None, variant: str | None, drawers: Drawers) -> Source:
-    """Return the source of ``zoo:name``, of an existing folder, or of a hub id; raise ``PluginError`` in one sentence."""
+def find(
+    system: str, revision: str | None, variant: str | None, drawers: Drawers, apart: Collection[str] = ()
+) -> Source:
+    """Return the source of ``zoo:name``, of an existing folder, or of a hub id; raise ``PluginError`` in one sentence.
+
+    Components of ``apart`` come from elsewhere, so that a folder may lack them.
+    """
     if system.startswith("zoo:"):
         folder = zoo.find(system).weights
         if not folder.is_dir():
             raise PluginError(f"system {system!r}: this embedded model judges pictures and draws none")
-        _check_folder(folder, None, drawers)
+        _check_folder(folder, None, drawers, apart)
         return Source(str(folder), True, None)
-    if Path(system).is_dir():
-        _check_folder(Path(system), variant, drawers)
+    if is_folder(system):
+        _check_folder(Path(system), variant, drawers, apart)
         return Source(str(Path(system).resolve()), True, None, variant)
     return Source(system, False, commit_of(system, revision), variant)
 
 
 def find_denoiser(name: str, revision: str | None, variant: str | None) -> Source:
     """Return the source of a denoiser that is kept apart: a folder or a hub id with a folder ``transformer`` or ``unet``."""
-    if not Path(name).is_dir():
+    if not is_folder(name):
         return Source(name, False, commit_of(name, revision), variant)
     if not (part := denoiser_folder(Path(name))):
         raise PluginError(f"denoiser {name!r}: holds neither a folder 'transformer' nor 'unet'")
-    _check_weights(part, variant)
+    check_component(part, "diffusers", part.name, variant)
     return Source(str(Path(name).resolve()), True, None, variant)
 
 
@@ -93,40 +99,17 @@ def commit_of(name: str, revision: str | None) -> str:
         ) from None
 
 
-def _check_folder(folder: Path, variant: str | None, drawers: Drawers) -> None:
-    """Raise ``PluginError`` where a folder in hub format is of another class or lacks weights."""
-    index = folder / "model_index.json"
-    try:
-        facts = json.loads(index.read_text("utf-8"))
-        name = str(facts["_class_name"])
-    except (OSError, ValueError, KeyError):
-        raise PluginError(f"{folder}: not a diffusers folder (no readable model_index.json with _class_name)") from None
+def _check_folder(folder: Path, variant: str | None, drawers: Drawers, apart: Collection[str] = ()) -> None:
+    """Raise ``PluginError`` where a folder in hub format is of another class or lacks a component or one of its files."""
+    name = index_of(folder)["_class_name"]
     check_class(str(folder), name, drawers)
-    for part in sorted(p for p in folder.iterdir() if p.is_dir() and p.name in facts):
-        _check_weights(part, variant)
+    check_folder(folder, variant, drawers[name].parts, apart)
 
 
 def check_class(where: str, name: str, drawers: Drawers) -> None:
     """Raise ``PluginError`` where a pipeline class is not supported, naming those that are."""
     if name not in drawers:
         raise PluginError(f"{where}: pipeline class {name} is not supported; supported: {', '.join(drawers)}")
-
-
-def _check_weights(part: Path, variant: str | None) -> None:
-    """Raise ``PluginError`` where a shard is missing, or the weights that there are belong to another variant."""
-    infix = f".{variant}" if variant else ""
-    for index in sorted(part.glob(f"*.safetensors.index{infix}.json")):
-        try:
-            shards = sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
-        except (OSError, ValueError, KeyError, AttributeError):
-            raise PluginError(f"{index}: not a readable index of shards") from None
-        if missing := [shard for shard in shards if not (part / shard).is_file()]:
-            raise PluginError(f"{part}: {len(missing)} of {len(shards)} shards are missing, the first is {missing[0]}")
-    weights = [p.name for p in part.glob("*.safetensors")]
-    variants = {p.split(".")[1].split("-")[0] for p in weights if p.count(".") > 1}
-    plain = any(p.count(".") == 1 for p in weights)
-    if variant is None and variants and not plain:
-        raise PluginError(f"{part}: holds weights of the variant {', '.join(sorted(variants))} only; set variant")
 
 
 def load_pipeline(source: Source, device: str, dtype: str, drawers: Drawers) -> Any:
@@ -137,21 +120,64 @@ def load_pipeline(source: Source, device: str, dtype: str, drawers: Drawers) -> 
     from safetensors import SafetensorError
     from transformers.utils import logging as transformers_logging
 
+    keep_bars_to_ourselves()
     diffusers_logging.disable_progress_bar()
     diffusers_logging.set_verbosity_error()  # a type hint that names another autoencoder is no news
     transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()  # nor that a picture processor which no pipeline calls has another backend
     how: dict[str, Any] = {"dtype": getattr(torch, dtype), "use_safetensors": True, "variant": source.variant}
     where: dict[str, Any] = {"revision": source.revision, "local_files_only": source.is_local}
     try:
         parts = {} if source.denoiser is None else _denoiser(source.denoiser, how)
+        if source.is_local:
+            parts |= _encoders(source, how)
         if not source.is_local:  # before gigabytes are fetched
             facts = DiffusionPipeline.load_config(source.location, **where)
             check_class(source.location, str(facts["_class_name"]), drawers)
         pipeline = DiffusionPipeline.from_pretrained(source.location, **parts, **how, **where)
     except (OSError, ValueError, SafetensorError) as error:
         raise PluginError(f"{source.location}: cannot be loaded: {' '.join(str(error).split())[:300]}") from error
+    for name, part in pipeline.components.items():
+        if isinstance(part, torch.nn.Module):
+            _require_whole(source, name, [key for key, tensor in part.state_dict().items() if tensor.is_meta])
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
+
+
+def _encoders(source: Source, how: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a folder's components of ``transformers``; raise ``PluginError`` where one lacks some of its weights.
+
+    The library draws those at random, in every process others, and says so in its log alone.
+    """
+    import transformers
+
+    found = {}
+    for name, value in index_of(Path(source.location)).items():
+        library, kind = value if isinstance(value, list) else (None, None)
+        of_class: Any = getattr(transformers, kind, None) if library == "transformers" and kind else None
+        if not (isinstance(of_class, type) and issubclass(of_class, transformers.PreTrainedModel)):
+            continue
+        part = Path(source.location) / name
+        has_variant = any(f".{source.variant}" in file.name for file in part.glob("*.safetensors*"))
+        try:
+            found[name], facts = of_class.from_pretrained(
+                part,
+                **{**how, "variant": source.variant if has_variant else None},
+                local_files_only=True,
+                output_loading_info=True,
+            )
+        except RuntimeError as error:  # weights of other shapes
+            raise PluginError(f"{part}: cannot be loaded: its weights are not those of its config.json") from error
+        _require_whole(source, name, sorted(facts["missing_keys"]))
+    return found
+
+
+def _require_whole(source: Source, name: str, missing: list[str]) -> None:
+    if missing:
+        raise PluginError(
+            f"{source.location}: cannot be loaded: the weights of {name!r} lack "
+            f"{len(missing)} tensor{'s' * (len(missing) > 1)}, the first is {missing[0]}"
+        )
 
 
 def _denoiser(source: Source, how: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,8 +29,9 @@ from effbench.tasks.diffusion.distances import RealSet, frechet_distance, kernel
 from effbench.tasks.diffusion.drawing import Drawer
 from effbench.tasks.diffusion.needs import check_disk, check_memory
 from effbench.tasks.diffusion.prompts import load_prompts
-from effbench.tasks.diffusion.sources import Source, find, find_denoiser, load_pipeline
+from effbench.tasks.diffusion.sources import DENOISERS, Source, find, find_denoiser, load_pipeline
 from effbench.tasks.diffusion.system import DiffusionSystem
+from effbench.tasks.diffusion.tokens import check_tokens
 
 
 class DiffusionParams(StrictParams):
@@ -68,7 +69,8 @@ class DiffusionTask(Task):
     @cached_property
     def _source(self) -> Source:
         given = self.params
-        found = find(given.system, given.revision, given.variant, self.drawers)
+        apart = () if given.denoiser is None else DENOISERS
+        found = find(given.system, given.revision, given.variant, self.drawers, apart)
         if given.denoiser is None:
             return found
         return replace(found, denoiser=find_denoiser(given.denoiser, given.denoiser_revision, given.variant))
@@ -165,21 +167,15 @@ class DiffusionTask(Task):
         return drawer.frames(pipeline)
 
     def _check_prompts(self, drawer: Drawer, pipeline: Any, longest: int) -> None:
-        """Raise ``PluginError`` where a sample lacks what the pipeline is given, or a prompt is too long for it."""
+        """Raise ``PluginError`` where a sample lacks what the pipeline is given, or a prompt cannot reach it whole."""
         everything = [*self.samples("evaluation"), *self.samples("calibration")]
         key = "prompt" if drawer.takes_text else "label"
         if lacking := next((sample.id for sample in everything if key not in sample.data), None):
             raise PluginError(f"sample {lacking!r}: {type(pipeline).__name__} needs a {key}, and the list gives none")
-        if not drawer.takes_text or self.params.long_prompts == "cut":
+        if not drawer.takes_text:
             return
-        for tokenizer in drawer.tokenizers(pipeline):
-            counts = [len(ids) for ids in tokenizer([sample.data["prompt"] for sample in everything]).input_ids]
-            worst = int(np.argmax(counts))
-            if counts[worst] > longest:
-                raise PluginError(
-                    f"prompt {everything[worst].id!r}: has {counts[worst]} tokens and the text encoder takes {longest}; "
-                    "shorten it, or set long_prompts: cut"
-                )
+        for tokenizer, encoder in drawer.readers(pipeline):
+            check_tokens(tokenizer, encoder, everything, None if self.params.long_prompts == "cut" else longest)
 
     def run(self, system: DiffusionSystem, batch: Sequence[Sample], seed: int) -> Sequence[Output]:
         """Return per sample its pictures, float32 in [0, 1], and ``latent``, float32."""

@@ -6,9 +6,9 @@ same determinants and amplitudes, and its energies are compared with those of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -29,6 +29,7 @@ class LocalEnergy(Task):
 
     name = "local-energy"
     system_type = EngineSystem
+    small: ClassVar[Mapping[str, Any]] = {"molecule": "lih", "determinants": 100}
     metrics = (
         Metric(
             "largest_difference", "", higher_is_better=False, primary=True, needs_reference=True,

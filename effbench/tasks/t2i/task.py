@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -73,6 +73,7 @@ class TextToImage(DiffusionTask):
     name = "t2i"
     drawers = DRAWERS
     output = "image"
+    small: ClassVar[Mapping[str, Any]] = {"steps": 2}
     preload = (
         "torch",
         "diffusers.pipelines.pixart_alpha.pipeline_pixart_sigma",

@@ -6,10 +6,10 @@ returns, never through a codec.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -92,6 +92,7 @@ class TextToVideo(DiffusionTask):
     name = "t2v"
     drawers = DRAWERS
     output = "video"
+    small: ClassVar[Mapping[str, Any]] = {"steps": 2}
     preload = (
         "torch",
         "diffusers.pipelines.latte.pipeline_latte",

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -27,6 +27,7 @@ class WorkloadTask(Task):
 
     name = "workload"
     system_type = Workload
+    small: ClassVar[Mapping[str, Any]] = {"units": 2, "size": 16}
     metrics = (
         Metric(
             "planted_cost",
