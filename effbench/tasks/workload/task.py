@@ -8,6 +8,7 @@ row with what was measured.
 from __future__ import annotations
 
 import ctypes
+import math
 import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
@@ -33,6 +34,7 @@ class WorkloadTask(Task):
             "x",
             higher_is_better=False,
             primary=True,
+            bounds=(0.0, math.inf),
             description="true cost of a call, relative to the system as loaded",
         ),
     )
