@@ -15,7 +15,7 @@ HEADLINE = (
     ("speedup", "latency", "speed-up"),
     ("primary", "latency", "latency"),
     ("primary", "memory", "peak memory"),
-    ("parameter_mb", "memory", "weights"),
+    ("parameter_mb", "memory", "params"),
     ("primary", "compute", "compute"),
     ("primary", "preparation", "prep."),
 )

@@ -1,8 +1,9 @@
 """Tables for a terminal: one line per cell where the width allows, else the interval under its value, else compact.
 
-Compact puts the execution under the method, breaks names where words meet, and leaves one space between columns; the headline
-then fits 80 characters. Numbers are never cut or wrapped. What is too wide all the same loses its last columns, which a line
-names, where it is the headline; columns that were asked for continue in further parts that repeat the methods.
+Compact puts the execution under the method, breaks names where words meet, and leaves one space between columns and none
+inside an interval; the headline then fits 80 characters. Numbers are never cut or wrapped. What is too wide all the same
+loses its last columns, which a line names, where it is the headline; columns that were asked for continue in further parts
+that repeat the methods.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ PLAIN_WIDTH = 140
 METHOD_WIDTH = 32
 """A method's name wraps beyond this many characters; a number never does."""
 
-COMPACT_METHOD = 12
+COMPACT_METHOD = 10
 """The least width of a compact method column."""
 
 UNBROKEN = ("claimed", "measured here")
@@ -116,7 +117,7 @@ def _more(table: Table, found: Layout) -> list[str]:
     lines = []
     if found.left_out:
         names = ", ".join(table.columns[index].label for index in found.left_out)
-        lines.append(f"Not shown, for want of width: {names}.")
+        lines.append(f"Not shown, for want of width: {names}")
     if table.more:
         lines.append(f"{table.more} more numbers: effbench report STORE --columns all (or names, with commas).")
     return lines
@@ -136,7 +137,7 @@ def _part(table: Table, indices: Sequence[int], found: Layout, width: int) -> Ri
     if table.shows_where:
         part.add_column("where", no_wrap=True)
     for index in indices:
-        column_width = _column_width(table, index, found.stacked)
+        column_width = _column_width(table, index, found)
         part.add_column(_heading(table.columns[index]), justify="right", vertical="top", width=column_width)
     for row in table.rows:
         look = "bold" if row.is_reference else ""
@@ -145,7 +146,7 @@ def _part(table: Table, indices: Sequence[int], found: Layout, width: int) -> Ri
         else:
             fixed = [_styled(row.name, look), _badge(row, found.stacked)]
         where = [_styled(row.where, "")] if table.shows_where else []
-        part.add_row(*fixed, *where, *(_entry_text(row.entries[index], found.stacked) for index in indices))
+        part.add_row(*fixed, *where, *(_entry_text(row.entries[index], found) for index in indices))
     return part
 
 
@@ -182,15 +183,16 @@ def _heading(column: Column) -> Text:
     return Text(column.label).append(f"\n{_unit(column)}", "dim")
 
 
-def _entry_text(entry: Entry, stacked: bool) -> Text:
+def _entry_text(entry: Entry, found: Layout) -> Text:
+    """Return value, interval (or reason) and rank in one line, or stacked: value and rank, and below the interval."""
     from rich.text import Text
 
-    whole = "" if entry.value and not entry.is_grey else "dim"
-    text = Text(entry.head + superscript(entry.marks), whole)
-    tail = [Text(entry.tail, "dim")] if entry.tail else []
+    value = Text(entry.head + superscript(entry.marks), "" if entry.value and not entry.is_grey else "dim")
+    tail = [Text(entry.tail.replace(", ", ",") if found.compact else entry.tail, "dim")] if entry.tail else []
     place = [Text(entry.place, "dim")] if entry.place else []
-    parts = [Text(" ").join([text, *place]), *tail] if stacked else [text, *tail, *place]
-    return Text("\n" if stacked else " ").join(parts)
+    if not found.stacked:
+        return Text(" ").join([value, *tail, *place])
+    return Text("\n").join([Text(" ").join([value, *place]), *tail])
 
 
 def _badge(row: Row, stacked: bool) -> Text:
@@ -198,18 +200,10 @@ def _badge(row: Row, stacked: bool) -> Text:
     return _styled(word, EXECUTION_STYLE.get(row.execution, "red"))
 
 
-def _lines(entry: Entry, stacked: bool) -> list[str]:
-    """Return the entry with its marks as one line, or as two: value and rank, and below the interval or the reason."""
-    if not stacked:
-        return [entry.text]
-    head = " ".join(filter(None, (entry.head + superscript(entry.marks), entry.place)))
-    return [head, *([entry.tail] if entry.tail else [])]
-
-
-def _column_width(table: Table, index: int, stacked: bool) -> int:
+def _column_width(table: Table, index: int, found: Layout) -> int:
     """Return the width of a column: its widest entry, or its heading on two lines."""
     column = table.columns[index]
-    lines = [line for row in table.rows for line in _lines(row.entries[index], stacked)]
+    lines = [line for row in table.rows for line in _entry_text(row.entries[index], found).plain.split("\n")]
     return max(_two_lines(column.label), *map(len, [_unit(column), *lines]))
 
 
@@ -228,7 +222,7 @@ def _width(table: Table, indices: Sequence[int], found: Layout) -> int:
         widths.append(max(map(len, ["execution", *badges])))
     if table.shows_where:
         widths.append(max(len(text) for text in ("where", *(row.where for row in table.rows))))
-    widths += [_column_width(table, index, found.stacked) for index in indices]
+    widths += [_column_width(table, index, found) for index in indices]
     return sum(widths) + found.between * (len(widths) - 1)
 
 
