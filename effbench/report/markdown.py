@@ -30,16 +30,16 @@ def _markdown_table(table: Table) -> str:
 
 
 def _markdown_row(table: Table, row: Row) -> list[str]:
-    name = escape_markdown(row.name)
+    name = re.sub(r"(?<=.)(?<! )([+(])", r"<wbr>\1", escape_markdown(row.name))  # where a narrow column may break it
     fixed = [f"**{name}**" if row.is_reference else name, escape_markdown(row.execution)]
     where = [escape_markdown(row.where)] if table.shows_where else []
     return fixed + where + [_markdown_entry(entry) for entry in row.entries]
 
 
 def _markdown_entry(entry: Entry) -> str:
-    """Return value and rank, and under them the interval or the reason in small print: two lines keep a table narrow."""
+    """Return value and rank, and under them the interval or the reason in small print: that keeps a table narrow."""
     head = " ".join(filter(None, (entry.head + superscript(entry.marks), entry.place)))
-    below = escape_markdown(entry.tail).replace(" ", "&nbsp;")
+    below = escape_markdown(entry.short_tail).replace(" ", "&nbsp;")
     return escape_markdown(head) + (f"<br><sub>{below}</sub>" if below else "")
 
 

@@ -37,7 +37,7 @@ class Entry:
     """One number as text: a value with its interval, or the reason why there is none; ``marks`` are footnote letters.
 
     ``rank`` stands behind the interval where methods are ranked by the number; ``is_grey`` is a difference to the reference
-    that the subset cannot resolve. ``is_said`` where the row's execution gives the same reason, so that it is not repeated.
+    that the subset cannot resolve; ``is_said`` where the row's execution gives the same reason, which a narrow table leaves out.
     """
 
     value: str = ""
@@ -55,10 +55,13 @@ class Entry:
 
     @property
     def tail(self) -> str:
-        """Return the interval, or the reason of a null in brackets where its row does not say it."""
-        if self.value:
-            return self.interval
-        return f"({self.reason})" if self.reason and not self.is_said else ""
+        """Return the interval, or the reason of a null in brackets."""
+        return self.interval if self.value else f"({self.reason})" if self.reason else ""
+
+    @property
+    def short_tail(self) -> str:
+        """Return the tail without a reason that the row's execution gives."""
+        return "" if self.is_said else self.tail
 
     @property
     def place(self) -> str:

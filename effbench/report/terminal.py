@@ -188,7 +188,8 @@ def _entry_text(entry: Entry, found: Layout) -> Text:
     from rich.text import Text
 
     value = Text(entry.head + superscript(entry.marks), "" if entry.value and not entry.is_grey else "dim")
-    tail = [Text(entry.tail.replace(", ", ",") if found.compact else entry.tail, "dim")] if entry.tail else []
+    below = entry.short_tail.replace(", ", ",") if found.compact else entry.tail
+    tail = [Text(below, "dim")] if below else []
     place = [Text(entry.place, "dim")] if entry.place else []
     if not found.stacked:
         return Text(" ").join([value, *tail, *place])
