@@ -37,7 +37,7 @@ class Entry:
     """One number as text: a value with its interval, or the reason why there is none; ``marks`` are footnote letters.
 
     ``rank`` stands behind the interval where methods are ranked by the number; ``is_grey`` is a difference to the reference
-    that the subset cannot resolve; ``is_said`` where the row's execution gives the same reason, which a narrow table leaves out.
+    that the subset cannot resolve; ``is_said`` where the row's execution gives the same reason, left out where narrow.
     """
 
     value: str = ""

@@ -157,7 +157,7 @@ def broken(name: str, width: int) -> str:
         if lines[-1] and len(lines[-1]) + len(piece) > width:
             lines.append("")
         lines[-1] += piece if lines[-1] else piece.lstrip()
-    return "\n".join(lines)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _pieces(name: str) -> list[str]:

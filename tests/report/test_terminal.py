@@ -33,7 +33,7 @@ def test_layout_goes_from_one_line_to_stacked_to_compact_to_several_parts(typica
     table = table_of(typical.workloads[0])
     whole = [list(range(7))]
     assert layout(table, 240) == (False, False, whole, [])
-    assert layout(table, 110) == (True, False, whole, [])
+    assert layout(table, 130) == (True, False, whole, [])
     assert layout(table, 80) == (True, True, whole, [])
     stacked, compact, (kept,), left_out = layout(table, 50)
     assert stacked and compact and left_out and kept + left_out == list(range(7))
