@@ -105,7 +105,7 @@ flasheval: setup  ## the study of condensed subsets, into docs/flasheval.md (DAT
 vmc: setup  ## run suites/vmc.yaml (PySCF included) and put its table and curves into docs/vmc.md (forty minutes)
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[vmc]"
 	$(BIN)/effbench run suites/vmc.yaml --store $(RESULTS)/vmc
-	$(BIN)/python docs/readme_table.py $(RESULTS)/vmc --page docs/vmc.md --section energies
+	$(BIN)/python docs/readme_table.py $(RESULTS)/vmc --page docs/vmc.md --section energies --columns quality,headline
 	$(BIN)/effbench report $(RESULTS)/vmc --curves --out docs/img/vmc-curves.png >/dev/null
 
 vmc-n2: setup  ## run suites/vmc-n2.yaml (N2 pulled apart) and draw docs/img/n2-curve.png (a quarter of an hour)
@@ -115,19 +115,19 @@ vmc-n2: setup  ## run suites/vmc-n2.yaml (N2 pulled apart) and draw docs/img/n2-
 
 vmc-kernels: setup  ## run suites/vmc-kernels.yaml and put its table into docs/vmc.md (a dozen minutes)
 	$(BIN)/effbench run suites/vmc-kernels.yaml --store $(RESULTS)/vmc-kernels
-	$(BIN)/python docs/readme_table.py $(RESULTS)/vmc-kernels --page docs/vmc.md --section kernels
+	$(BIN)/python docs/readme_table.py $(RESULTS)/vmc-kernels --page docs/vmc.md --section kernels --columns quality,headline
 
 vmc-large: setup  ## run suites/vmc-large.yaml (PySCF included) and put its table into docs/vmc.md (half an hour)
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[vmc]"
 	$(BIN)/effbench run suites/vmc-large.yaml --store $(RESULTS)/vmc-large
-	$(BIN)/python docs/readme_table.py $(RESULTS)/vmc-large --page docs/vmc.md --section large
+	$(BIN)/python docs/readme_table.py $(RESULTS)/vmc-large --page docs/vmc.md --section large --columns quality,headline
 
 vmc-netket:  ## run suites/vmc-netket.yaml, with NetKet in a venv of its own, and put its table into docs/vmc.md (a quarter of an hour)
 	$(PYTHON) -m venv $(NETKET_VENV)
 	$(NETKET_VENV)/bin/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[netket,test]"
 	$(NETKET_VENV)/bin/python -m pytest -n 0 tests/tasks/vmc_energy/test_netket.py
 	$(NETKET_VENV)/bin/effbench run suites/vmc-netket.yaml --store $(RESULTS)/vmc-netket
-	$(NETKET_VENV)/bin/python docs/readme_table.py $(RESULTS)/vmc-netket --page docs/vmc.md --section netket
+	$(NETKET_VENV)/bin/python docs/readme_table.py $(RESULTS)/vmc-netket --page docs/vmc.md --section netket --columns quality,headline
 
 bench-vmc: setup $(VMC_PEERS_VENV)/.installed  ## time the local-energy engines beside PySCF, NetKet and OpenFermion; writes docs/vmc.md
 	PYTHONPATH=tests $(BIN)/python -m bench_vmc --peer-python $(VMC_PEERS_VENV)/bin/python --page docs/vmc.md

@@ -16,8 +16,10 @@ def main() -> None:
     parser.add_argument("store")
     parser.add_argument("--page", type=Path, default=ROOT / "README.md")
     parser.add_argument("--section", default="table")
+    parser.add_argument("--columns", default="headline", help="numbers to show, as in effbench report --columns")
     given = parser.parse_args()
     command = [Path(sys.executable).with_name("effbench"), "report", given.store, "--format", "md"]
+    command += ["--columns", given.columns]
     table = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     replace_section(given.page, given.section, table)
 

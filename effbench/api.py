@@ -8,6 +8,7 @@ contract.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -79,7 +80,8 @@ class Metric:
     ``per="sample"`` metrics are the weighted mean of a per-sample scalar of the same name; ``per="set"`` metrics
     (a distance between distributions, a rank correlation) only exist for a whole set of samples. ``undefined`` says why a
     system that ran may have no such number (its score is NaN then): ``not_reached`` a goal, or ``unsupported``. A score that
-    is NaN without it is an error of the cell. The unit is plain text of at most 24 characters.
+    is NaN without it is an error of the cell. The unit is plain text of at most 24 characters. ``bounds`` are the least and
+    the greatest value that it can have; no interval leaves them. A share lies within (0, 1) without saying so.
     """
 
     name: str
@@ -90,6 +92,12 @@ class Metric:
     needs_reference: bool = False
     description: str = ""
     undefined: Literal["", "not_reached", "unsupported"] = ""
+    bounds: tuple[float, float] | None = None
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Return the least and the greatest value that the metric can have, infinite where nothing bounds it."""
+        return self.bounds or ((0.0, 1.0) if self.unit == "share" else (-math.inf, math.inf))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import streamlit as st
 
 import effbench.store
 from effbench.errors import StoreError
-from effbench.report.columns import has_several_places
+from effbench.report.columns import ALL_WORD, has_several_places
 from effbench.report.summarise import Summary, Workload, summarise_stores
 from effbench.store import StoreView
 from effbench_leaderboard.comparison import code, escape, show_table
@@ -53,8 +53,8 @@ def readable(paths: Sequence[Path]) -> list[StoreView]:
     return views
 
 
-def choose(paths: Sequence[Path]) -> tuple[Summary, Workload, bool] | None:
-    """Draw the side bar and return (summary, chosen workload, whether to show every number), or None without a cell."""
+def choose(paths: Sequence[Path]) -> tuple[Summary, Workload, tuple[str, ...]] | None:
+    """Draw the side bar and return (summary, chosen workload, columns picked), or None without a cell."""
     with st.sidebar:
         st.header("EffBench", divider="gray")
         chosen = paths
@@ -67,11 +67,11 @@ def choose(paths: Sequence[Path]) -> tuple[Summary, Workload, bool] | None:
     with st.sidebar:
         titles = [workload.title for workload in summary.workloads]
         title = st.selectbox("Task", titles, key="task")
-        every = st.toggle("Every number", key="every", help="Show all numbers, not only the usual columns.")
-    return summary, summary.workloads[titles.index(title)], every
+        every = st.toggle("Every number", key="every", help="Show all numbers, not only the headline.")
+    return summary, summary.workloads[titles.index(title)], (ALL_WORD,) if every else ()
 
 
-def show(summary: Summary, workload: Workload, every: bool) -> None:
+def show(summary: Summary, workload: Workload, picked: tuple[str, ...]) -> None:
     """Draw the chosen workload."""
     st.title(escape(workload.title), anchor=False)
     st.caption(
@@ -94,7 +94,7 @@ def show(summary: Summary, workload: Workload, every: bool) -> None:
         ]
     )
     with table:
-        _or_sentence(show_table, summary, workload, every)
+        _or_sentence(show_table, summary, workload, picked)
     with plot:
         _or_sentence(show_plot, workload)
     with convergence:

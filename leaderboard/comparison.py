@@ -26,9 +26,9 @@ _ADDRESS = re.compile(r"\b(www)\.", re.IGNORECASE)
 """What Markdown makes a link of although no protocol stands before it."""
 
 
-def show_table(summary: Summary, workload: Workload, every: bool) -> None:
+def show_table(summary: Summary, workload: Workload, picked: Sequence[str]) -> None:
     """Draw the table of a workload with its caption, footnotes and downloads."""
-    table = table_of(workload, every)
+    table = table_of(workload, picked)
     kinds = list(dict.fromkeys(row.execution.partition(" ")[0] for row in table.rows))
     shown = kinds
     if len(kinds) > 1:
@@ -45,7 +45,7 @@ def show_table(summary: Summary, workload: Workload, every: bool) -> None:
         column_config=_configuration(table, kept),
         key="table",
     )
-    st.caption("  \n".join(escape(line) for line in _under(table)))
+    st.caption("  \n".join(escape(line) for line in table.under))
     _downloads(summary, workload, table)
 
 
@@ -159,10 +159,6 @@ def _beside(entry: Entry) -> str:
     """Return what stands beside a value: footnote marks with its interval, or why there is none."""
     text = entry.interval if entry.value else entry.text
     return f"{text} {superscript(entry.marks)}".strip() if entry.value else text
-
-
-def _under(table: Table) -> list[str]:
-    return [*table.caption, *(f"{superscript(letter)} {text}" for letter, text in table.footnotes), *table.notes]
 
 
 def escape(text: str) -> str:

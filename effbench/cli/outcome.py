@@ -22,11 +22,13 @@ def close_run(path: Path, outcome: Outcome, gates: Sequence[Gate], as_json: bool
     """Print the results of a run and return its exit code."""
     from effbench.report.formats import render
     from effbench.report.summarise import summarise
+    from effbench.report.terminal import stdout_look
     from effbench.runner.gates import failed_gates
     from effbench.store import read_store
 
     view = read_store(path)
-    print(render(summarise(view), "json" if as_json else "table"))
+    width, colour = stdout_look()
+    print(render(summarise(view), "json" if as_json else "table", width=width, colour=colour))
     for label, why in outcome.failed.items():
         print(f"failed: {label}: {why}", file=sys.stderr)
     broken = failed_gates(view, gates)

@@ -37,7 +37,14 @@ def report(
             help="File for the report; one ending in .svg, .png or .pdf takes the picture of --pareto or --curves instead."
         ),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Show every number, not only the usual columns.")] = False,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,NAME",
+            help="Numbers to show, by name and in this order; `all` for every one, `headline` for the usual ones.",
+        ),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="The same as --columns all.")] = False,
     claims: Annotated[
         str | None,
         typer.Option(
@@ -51,11 +58,12 @@ def report(
     from effbench.report.formats import render
     from effbench.report.pareto import parse_axes, pictures_of
     from effbench.report.summarise import summarise
-    from effbench.report.terminal import PLAIN_WIDTH
+    from effbench.report.terminal import output_width
 
     if claims is not None and (pareto is not None or curves):
         other = "--curves" if pareto is None else "--pareto"
         raise BadInput(f"--claims shows one method's claims alone; leave {other} out")
+    picked = _picked(columns, every)
     axes = parse_axes(pareto) if pareto is not None else None
     picture_file = out if out is not None and out.suffix.lower() in SUFFIXES else None
     if picture_file is not None and axes is None and not curves:
@@ -73,8 +81,8 @@ def report(
         return
     pictures = pictures_of(summary, axes) if axes is not None else ()
     is_terminal = sys.stdout.isatty() and (out is None or picture_file is not None)
-    width, colour = (_terminal_width(), True) if is_terminal else (PLAIN_WIDTH, False)
-    text = render(summary, format_name, every=every, width=width, colour=colour, pareto=axes)
+    width = output_width(is_terminal)
+    text = render(summary, format_name, picked=picked, width=width, colour=is_terminal, pareto=axes)
     if out is None or picture_file is not None:
         sys.stdout.write(text)
     else:
@@ -89,6 +97,20 @@ def report(
         )
     if view.unfinished:
         print(f"not finished yet: {', '.join(view.unfinished)}", file=sys.stderr)
+
+
+def _picked(columns: str | None, every: bool) -> tuple[str, ...]:
+    """Return the names of ``--columns``; ``--all`` is another way to write ``--columns all``."""
+    if columns is None:
+        return ("all",) if every else ()
+    if every:
+        raise BadInput("--all shows every number; leave --columns out")
+    names = tuple(name.strip() for name in columns.split(","))
+    if not all(names):
+        raise BadInput(
+            f"--columns takes names with commas between them, not {columns!r}; for example prompt_accuracy,speedup"
+        )
+    return names
 
 
 def _show_claims(summary: Summary, method: str, out: Path | None) -> None:
@@ -108,12 +130,6 @@ def _curves(summary: Summary, store: Path) -> Sequence[CurvePicture]:
     if not found:
         raise BadInput(f"{store}: no cell keeps a curve over time, or they ran on machines whose times do not compare")
     return found
-
-
-def _terminal_width() -> int:
-    import shutil
-
-    return shutil.get_terminal_size().columns
 
 
 def _draw(pictures: Sequence[Picture] | Sequence[CurvePicture], files: Sequence[Path]) -> None:

@@ -15,6 +15,7 @@ from effbench.report.trust import noise_lines
 METHOD_TEXT = {
     "bootstrap_percentile": "percentile bootstrap over samples",
     "bootstrap_centred": "centred bootstrap over samples",
+    "bootstrap_centred_root": "bootstrap over samples, centred on the scale of the root",
     "wilson": "Wilson",
     "order_statistic": "order statistics of the calls",
     "clustered_order_statistic": "order statistics of the calls, widened by the spread between rounds",
@@ -23,8 +24,11 @@ METHOD_TEXT = {
 """How intervals are made, in words; the reference's own ratio is 1 by definition and needs none."""
 
 
-def caption_of(workload: Workload, columns: Sequence[Column]) -> tuple[str, ...]:
-    """Return the caption of a table with these columns, one sentence per line."""
+def caption_of(workload: Workload, columns: Sequence[Column], brief: bool = False) -> tuple[str, ...]:
+    """Return the caption of a table with these columns, one sentence per line.
+
+    ``brief`` is what a reader needs first: certificates in one line, and intervals and ranks without how they are made.
+    """
     samples = [
         _shared(workload, "n =", lambda cell: f"{cell.n_samples} samples"),
         _shared(workload, "seeds", lambda cell: ", ".join(map(str, cell.seeds)) or "none"),
@@ -35,15 +39,37 @@ def caption_of(workload: Workload, columns: Sequence[Column]) -> tuple[str, ...]
     fingerprints = dict.fromkeys(place.machine for place in workload.places)
     machines = [machine_text(name, workload.machines.get(name, {})) for name in fingerprints]
     lines = ["; ".join(samples) + ".", f"{'Machines' if len(machines) > 1 else 'Machine'}: {' | '.join(machines)}."]
-    lines += [f"Certificate of the subset, for {words}." for words in workload.cells[0].certificate]
+    lines += certificate_lines(workload.cells[0].certificate, columns, brief)
     lines += stopping_lines(workload)
     lines += noise_lines(workload.cells)
     if has_several_places(workload):
         lines.append("Measured in several places: absolute times are not comparable and left out, ratios are shown.")
-    lines.append(interval_text(workload, columns))
-    if any(rank for column in columns for rank in ranks_of([number_of(cell, column.name) for cell in workload.cells])):
-        lines.append(RANK_TEXT)
+    is_ranked = any(
+        rank for column in columns for rank in ranks_of([number_of(cell, column.name) for cell in workload.cells])
+    )
+    if brief:
+        said = f"[low, high]: {level_text(workload.levels)} interval"
+        lines.append(
+            f"{said}; #1 is best, and methods that share a rank cannot be told apart." if is_ranked else f"{said}."
+        )
+    else:
+        lines += [interval_text(workload, columns), *([RANK_TEXT] if is_ranked else [])]
     return tuple(lines)
+
+
+def certificate_lines(certificate: Sequence[str], columns: Sequence[Column], brief: bool) -> list[str]:
+    """Return the certificate of a subset: a line per entry, or in one line that of the metrics shown, without brackets."""
+    if not certificate or not brief:
+        return [f"Certificate of the subset, for {words}." for words in certificate]
+    shown = {column.name for column in columns}
+    of_shown = [words for words in certificate if words.partition(",")[0] in shown]
+    texts: list[str] = []
+    metric = ""
+    for words in of_shown or certificate:
+        name, _, rest = words.partition(" (")[0].partition(", ")
+        texts.append(rest if name == metric else f"{name}, {rest}")
+        metric = name
+    return [f"Certificate of the subset, for {'; '.join(texts)}."]
 
 
 def stopping_lines(workload: Workload) -> list[str]:

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
+from effbench.errors import BadInput, nearest
 from effbench.record import Number
 from effbench.report.summarise import Workload
 
 AXES = ("quality", "latency", "memory", "compute", "energy", "preparation")
-COMPANIONS = frozenset({"latency_p50_ms", "speedup", "parameter_mb", "roofline_share"})
-"""Numbers shown besides the primary ones; a batch size after ``@`` does not count as part of the name."""
+HEADLINE = (
+    ("primary", "quality", ""),
+    ("speedup", "latency", "speed-up"),
+    ("primary", "latency", "latency"),
+    ("primary", "memory", "peak memory"),
+    ("parameter_mb", "memory", "params"),
+    ("primary", "compute", "compute"),
+    ("primary", "preparation", "prep."),
+)
+"""What every reader needs, in this order: (name of a number or ``primary``, axis, short heading; ``""``: the number's own).
+
+Everything else is asked for by name. A batch size after ``@`` makes another number, which is not of the headline.
+"""
+
+ALL_WORD, HEADLINE_WORD = "all", "headline"
+"""What ``--columns`` takes besides names: every number, and the headline (which is also the default)."""
 
 TIMED_AXES = frozenset({"latency", "energy", "preparation"})
 RATIO_UNITS = frozenset({"x", "×", "1", ""})
-SURROUNDINGS = frozenset({"no_device", "not_requested"})
-"""Reasons that say something about the run and nothing about a method."""
 
 ACRONYMS = "RSS FID KID CLIP LPIPS SSIM PSNR MSE mAP NDS mIoU BER EER"
 SPELLING = {word.lower(): word for word in ACRONYMS.split()} | {"parameter": "parameters"}
@@ -26,7 +40,7 @@ NAMES = {"gbyte_per_sample": "bytes moved per sample", "flop_per_byte": "arithme
 
 @dataclass(frozen=True)
 class Column:
-    """One number of every cell; ``absent`` holds the reasons where no cell has it and that is no method's doing."""
+    """One number of every cell; ``absent`` holds the reasons where no cell has it. ``title`` replaces its heading."""
 
     name: str
     axis: str
@@ -34,11 +48,12 @@ class Column:
     higher_is_better: bool
     primary: bool
     absent: str = ""
+    title: str = ""
 
     @property
     def label(self) -> str:
         """Return the name as words without the unit in it: ``latency_p50_ms`` is ``latency p50``."""
-        return label_of(self.name, self.unit, self.axis)
+        return self.title or label_of(self.name, self.unit, self.axis)
 
     @property
     def arrow(self) -> str:
@@ -51,13 +66,50 @@ class Column:
         return f"{self.label} ({self.unit}) {self.arrow}" if self.unit else f"{self.label} {self.arrow}"
 
 
-def columns_of(workload: Workload, every: bool = False) -> tuple[Column, ...]:
-    """Return the columns of a workload, by axis and primary first; ``every`` takes all numbers.
+def columns_of(workload: Workload, picked: Sequence[str] = ()) -> tuple[Column, ...]:
+    """Return the columns of a workload: those picked in their order, or the headline where none is.
 
-    Otherwise they are all quality numbers, the primary number of every other axis, and a few well-known companions.
+    ``picked`` holds names of numbers, ``headline``, an axis for all numbers of it, and ``all`` (by axis and primary first).
+    What stands there twice is shown once, and a name that this workload did not record is left out (``check_columns`` says
+    whether any workload did).
     Where the cells ran in several places, absolute times are left out and only ratios stay.
     """
-    return tuple(c for c in recorded(workload) if every or c.axis == "quality" or c.primary or _base(c) in COMPANIONS)
+    found: dict[str, Column] = {}
+    for word in picked or (HEADLINE_WORD,):
+        for column in _named(workload, word):
+            found.setdefault(column.name, column)
+    return tuple(found.values())
+
+
+def check_columns(picked: Iterable[str], workloads: Sequence[Workload]) -> None:
+    """Raise ``BadInput`` with the nearest valid name for a column that no workload recorded."""
+    valid = {ALL_WORD, HEADLINE_WORD, *AXES, *(n.name for w in workloads for cell in w.cells for n in cell.numbers)}
+    for name in picked:
+        if name not in valid:
+            raise BadInput(f"--columns: unknown number {name!r}{nearest(name, valid)}")
+
+
+def is_headline(picked: Sequence[str]) -> bool:
+    """Return whether a choice of columns is the headline alone."""
+    return set(picked) <= {HEADLINE_WORD}
+
+
+def _named(workload: Workload, word: str) -> list[Column]:
+    columns = recorded(workload)
+    if word == ALL_WORD:
+        return list(columns)
+    if word != HEADLINE_WORD:
+        return [column for column in columns if word in (column.name, column.axis)]
+    found = []
+    for name, axis, title in HEADLINE:
+        on_axis = [column for column in columns if column.axis == axis]
+        column = next((c for c in on_axis if c.name == name), None)
+        if name == "primary":
+            column = primary_of(workload, axis) or (on_axis[0] if on_axis and axis == "quality" else None)
+        if column is not None and column.name not in {other.name for other in found}:
+            # A time of several places is replaced by a ratio, which is no latency: it keeps its own heading.
+            found.append(replace(column, title=title if column.primary or column.name == name else ""))
+    return found
 
 
 def recorded(workload: Workload) -> tuple[Column, ...]:
@@ -102,10 +154,6 @@ def label_of(name: str, unit: str, axis: str) -> str:
     return " ".join([*(SPELLING.get(word.lower(), word) for word in words), *([at + batch] if at else [])])
 
 
-def _base(column: Column) -> str:
-    return column.name.partition("@")[0]
-
-
 def _column(same: list[Number]) -> Column:
     first = same[0]
     reasons = {number.reason or "error" for number in same if number.value is None}
@@ -116,5 +164,5 @@ def _column(same: list[Number]) -> Column:
         unit=first.unit,
         higher_is_better=first.higher_is_better,
         primary=any(number.primary for number in same),
-        absent=", ".join(sorted(reasons)) if nobody and reasons & SURROUNDINGS else "",
+        absent=", ".join(sorted(reasons)) if nobody else "",
     )

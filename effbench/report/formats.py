@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 from effbench.errors import BadInput, nearest
 from effbench.report.claims import ledger_of
+from effbench.report.columns import check_columns
 from effbench.report.strict_json import strict_json
 from effbench.report.summarise import NumberRow, Summary
 from effbench.report.tables import table_of
@@ -23,23 +24,25 @@ def render(
     summary: Summary,
     format_name: str,
     *,
-    every: bool = False,
+    picked: Sequence[str] = (),
     width: int = 140,
     colour: bool = False,
     pareto: tuple[str, str] | None = None,
 ) -> str:
     """Return the summary in a format, ending with a newline; CSV and JSON always hold every number.
 
-    ``every`` puts all numbers into the tables, ``width`` and ``colour`` are the terminal's, and ``pareto`` (two axes)
-    goes into the page of format html. Raises ``BadInput`` for an unknown format.
+    ``picked`` are the columns of the tables (``columns.columns_of``; none: the headline), ``width`` and ``colour`` are the
+    terminal's, and ``pareto`` (two axes) goes into the page of format html. Raises ``BadInput`` for an unknown format, and
+    for a column that no workload recorded.
     """
     if format_name not in FORMATS:
         raise BadInput(f"unknown format {format_name!r}{nearest(format_name, FORMATS)}")
+    check_columns(picked, summary.workloads)
     if format_name == "csv":
         return render_csv(summary.numbers)
     if format_name == "json":
         return render_json(summary)
-    tables = [table_of(workload, every) for workload in summary.workloads]
+    tables = [table_of(workload, picked) for workload in summary.workloads]
     if format_name == "md":
         from effbench.report.markdown import render_markdown
 

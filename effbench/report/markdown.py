@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from effbench.errors import BadInput, nearest
 from effbench.report.claims import LEDGER_TEXT, LEDGER_TITLE, Ledger, ledger_columns, ledger_of
 from effbench.report.summarise import Summary
-from effbench.report.tables import Row, Table, superscript
+from effbench.report.tables import Entry, Row, Table, superscript
 
 
 def render_markdown(tables: Sequence[Table]) -> str:
@@ -23,18 +23,24 @@ def _markdown_table(table: Table) -> str:
     lines = [f"### {escape_markdown(table.title)}", ""]
     lines += [_markdown_line(cells) for cells in (header, ruler, *(_markdown_row(table, row) for row in table.rows))]
     lines.append("")
-    under = [*table.caption, *(f"{superscript(letter)} {text}" for letter, text in table.footnotes), *table.notes]
-    lines += [f"{escape_markdown(line)}  " for line in under]
+    lines += [f"{escape_markdown(line)}  " for line in table.under]
     if table.ledger:
         lines += ["", f"#### {LEDGER_TITLE}", "", *markdown_ledger(table.ledger), "", LEDGER_TEXT]
     return "\n".join(lines) + "\n"
 
 
 def _markdown_row(table: Table, row: Row) -> list[str]:
-    name = escape_markdown(row.name)
+    name = re.sub(r"(?<=.)(?<! )([+(])", r"<wbr>\1", escape_markdown(row.name))  # where a narrow column may break it
     fixed = [f"**{name}**" if row.is_reference else name, escape_markdown(row.execution)]
     where = [escape_markdown(row.where)] if table.shows_where else []
-    return fixed + where + [escape_markdown(entry.text) for entry in row.entries]
+    return fixed + where + [_markdown_entry(entry) for entry in row.entries]
+
+
+def _markdown_entry(entry: Entry) -> str:
+    """Return value and rank, and under them the interval or the reason in small print: that keeps a table narrow."""
+    head = " ".join(filter(None, (entry.head + superscript(entry.marks), entry.place)))
+    below = escape_markdown(entry.short_tail).replace(" ", "&nbsp;")
+    return escape_markdown(head) + (f"<br><sub>{below}</sub>" if below else "")
 
 
 def _markdown_line(cells: Sequence[str]) -> str:

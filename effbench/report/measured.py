@@ -74,7 +74,10 @@ def _ratio(workload: Workload, cell: CellRecord, number: Number) -> Measured:
 def _quality_bounds(
     workload: Workload, cell: CellRecord, reference: CellRecord, name: str, value: float
 ) -> tuple[float | None, float | None]:
-    """Return the percentile interval of the ratio over joint resamples, moved onto the ratio measured."""
+    """Return the percentile interval of the ratio over joint resamples, moved onto the ratio measured.
+
+    A ratio of numbers above zero is moved by a factor, and so stays above zero.
+    """
     if cell is reference:
         return value, value
     joint = quality_draws(members_of(workload, [cell, reference]), name)
@@ -82,8 +85,12 @@ def _quality_bounds(
         return None, None
     ratios = joint.values[0] / joint.values[1]
     level = workload.levels[0] if workload.levels else DEFAULT_LEVEL
-    low, high = np.quantile(ratios, [(1 - level) / 2, (1 + level) / 2]) + (value - ratios.mean())
-    return float(low), float(high)
+    low, high = np.quantile(ratios, [(1 - level) / 2, (1 + level) / 2])
+    if value > 0 and (ratios > 0).all():
+        factor = value / np.exp(np.log(ratios).mean())
+        return float(low * factor), float(high * factor)
+    shift = value - ratios.mean()
+    return float(low + shift), float(high + shift)
 
 
 def _reference_of(workload: Workload, cell: CellRecord) -> CellRecord | None:

@@ -21,6 +21,7 @@ from effbench.record import CellRecord, Number
 from effbench.report.columns import Column
 from effbench.report.rounds import batch_size_of, log_ratios, round_medians
 from effbench.report.summarise import Source, Workload, number_of
+from effbench.stats.bootstrap import centred
 from effbench.stats.pareto import probability_non_dominated
 from effbench.stats.rank import rank_stability
 from effbench.stats.ratio import LEAST_ROUNDS
@@ -194,8 +195,8 @@ def _placed(row: Array, number: Number | None, turn: int) -> Array:
     """
     if number is None or number.value is None:
         return row
-    if number.ci_method == "bootstrap_centred":
-        return np.asarray(row + (number.value - row.mean()))
+    if number.ci_method.startswith("bootstrap_centred"):
+        return centred(row, number.value, number.ci_method == "bootstrap_centred_root")
     if number.ci_method == "wilson":
         generator = np.random.default_rng([turn])
         return np.asarray((number.n * row + generator.beta(0.5, 0.5, len(row))) / (number.n + 1))

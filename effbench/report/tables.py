@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from effbench.record import CellRecord, Number
 from effbench.report.caption import caption_of
 from effbench.report.claims import Ledger, ledger_of
-from effbench.report.columns import Column, columns_of
+from effbench.report.columns import Column, columns_of, is_headline, recorded
 from effbench.report.ranks import ranks_of
 from effbench.report.resolution import UNRESOLVED, is_unresolved
 from effbench.report.rounding import rounded
@@ -37,7 +37,7 @@ class Entry:
     """One number as text: a value with its interval, or the reason why there is none; ``marks`` are footnote letters.
 
     ``rank`` stands behind the interval where methods are ranked by the number; ``is_grey`` is a difference to the reference
-    that the subset cannot resolve.
+    that the subset cannot resolve; ``is_said`` where the row's execution gives the same reason, left out where narrow.
     """
 
     value: str = ""
@@ -46,6 +46,7 @@ class Entry:
     marks: str = ""
     rank: int | None = None
     is_grey: bool = False
+    is_said: bool = False
 
     @property
     def head(self) -> str:
@@ -56,6 +57,11 @@ class Entry:
     def tail(self) -> str:
         """Return the interval, or the reason of a null in brackets."""
         return self.interval if self.value else f"({self.reason})" if self.reason else ""
+
+    @property
+    def short_tail(self) -> str:
+        """Return the tail without a reason that the row's execution gives."""
+        return "" if self.is_said else self.tail
 
     @property
     def place(self) -> str:
@@ -109,6 +115,7 @@ class Table:
     """A workload's table, with the claims of its methods beside what was measured.
 
     ``footnotes`` are (letter, text); ``notes`` say what the table leaves out, what failed, and which checks did not pass.
+    ``more`` is how many numbers were recorded besides those of its columns and notes.
     """
 
     title: str
@@ -118,6 +125,13 @@ class Table:
     footnotes: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     ledger: Ledger
+    more: int = 0
+    is_headline: bool = False
+
+    @property
+    def under(self) -> tuple[str, ...]:
+        """Return all lines under the table, footnotes with their letters raised."""
+        return (*self.caption, *(f"{superscript(letter)} {text}" for letter, text in self.footnotes), *self.notes)
 
     @property
     def shows_where(self) -> bool:
@@ -125,9 +139,9 @@ class Table:
         return any(row.where for row in self.rows)
 
 
-def table_of(workload: Workload, every: bool = False) -> Table:
-    """Return the table of a workload; ``every`` shows all its numbers instead of the usual columns."""
-    chosen = columns_of(workload, every)
+def table_of(workload: Workload, picked: Sequence[str] = ()) -> Table:
+    """Return the table of a workload: the headline, or the columns that ``columns_of`` picks."""
+    chosen = columns_of(workload, picked)
     columns = tuple(column for column in chosen if not column.absent)
     letters = _letters(workload, columns)
     numbers = [[_shown(workload, cell, column.name) for cell in workload.cells] for column in columns]
@@ -140,16 +154,18 @@ def table_of(workload: Workload, every: bool = False) -> Table:
         )
         for at, cell in enumerate(workload.cells)
     )
-    absent = [f"{c.label}: n/a ({c.absent}) for every method" for c in chosen if c.absent]
+    absent = ", ".join(f"{c.label} ({c.absent})" for c in chosen if c.absent)
     failed = [_failed(cell) for cell in workload.cells if cell.status == "failed"]
     return Table(
         title=workload.title,
         columns=columns,
         rows=rows,
-        caption=caption_of(workload, columns),
+        caption=caption_of(workload, columns, brief=is_headline(picked)),
         footnotes=tuple((letter, FLAG_TEXT.get(flag, flag.replace("_", " "))) for flag, letter in letters.items()),
-        notes=(*absent, *failed, *check_notes(workload.cells)),
+        notes=(*([f"n/a for every method: {absent}"] if absent else []), *failed, *check_notes(workload.cells)),
         ledger=ledger_of(workload),
+        more=len(recorded(workload)) - len(chosen),
+        is_headline=is_headline(picked),
     )
 
 
@@ -160,10 +176,12 @@ def superscript(marks: str) -> str:
 
 def _entry(cell: CellRecord, number: Number | None, letters: dict[str, str], rank: int | None) -> Entry:
     if number is None:
-        return Entry(reason=failure_of(cell).reason if cell.status == "failed" else "")
+        return Entry(reason=failure_of(cell).reason if cell.status == "failed" else "", is_said=True)
     marks = "".join(letters[flag] for flag in dict.fromkeys(number.flags))
     if number.value is None:
-        return Entry(reason=number.reason or "error", marks=marks)
+        reason = number.reason or "error"
+        is_said = reason == (failure_of(cell).reason if cell.status == "failed" else cell.execution)
+        return Entry(reason=reason, marks=marks, is_said=is_said)
     value, interval = rounded(number.value, number.ci_low, number.ci_high)
     return Entry(value, interval, marks=marks, rank=rank, is_grey=UNRESOLVED in number.flags)
 

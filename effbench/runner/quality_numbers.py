@@ -64,7 +64,8 @@ def quality_numbers(
     intervals: dict[str, Interval] = {}
     if scores is not None:
         of_sets = {m.name: summary[m.name] for m in metrics if m.per == "set" and m.name in summary}
-        intervals = intervals_of(draws, level, of_sets, clusters=len(set(ids)))
+        bounds = {metric.name: metric.range for metric in metrics}
+        intervals = intervals_of(draws, level, of_sets, clusters=len(set(ids)), bounds=bounds)
     numbers = []
     for metric in metrics:
         value = summary.get(metric.name) if scores is not None else None
@@ -76,7 +77,9 @@ def quality_numbers(
             continue
         assert scores is not None
         interval = intervals.get(metric.name)
-        how = "bootstrap_centred" if metric.per == "set" else "bootstrap_percentile"
+        how = "bootstrap_percentile" if metric.per == "sample" else "bootstrap_centred"
+        if metric.per == "set" and metric.range[0] == 0:
+            how = "bootstrap_centred_root"
         plain = scores.scalars.get(metric.name)
         is_count = metric.unit == "share" and plain is not None and np.isin(plain, (0, 1)).all()
         if plain is not None and is_count and own is None and len(set(ids)) == len(ids):

@@ -121,6 +121,8 @@ def _look(suite: Suite, task: TaskPlan, metric: Metric, differences: Array, n: i
     interval = confidence_sequence(known, level, bounds=bounds, tightest_at=max(EARLIEST, len(task.samples) // 2))
     verdict = "undecided"
     if interval is not None:
+        least, most = metric.range
+        interval = Interval(max(interval.low, least - most), min(interval.high, most - least))
         low, high = interval if metric.higher_is_better else (-interval.high, -interval.low)
         resolution = suite.stats.resolution
         if resolution is not None and -resolution <= low and high <= resolution:

@@ -94,21 +94,41 @@ def draws_of(
     return draws
 
 
+def centred(draws: Array, value: float, is_nonnegative: bool) -> Array:
+    """Return bootstrap draws moved so that their centre is the value measured; NaN stays NaN.
+
+    A resample holds fewer distinct samples than the data, which shifts a distance between distributions upwards in every
+    draw alike. A value that may be anything is moved by a difference of means. One that cannot be below zero is moved on
+    the scale of its square root, where such a distance scatters evenly, and what would fall below zero becomes zero: moved
+    as it is, half of the interval of a small distance lay below zero. ``effbench.selfcheck.coverage`` says what either holds.
+    """
+    if not is_nonnegative:
+        return np.asarray(draws + (value - np.nanmean(draws)))
+    roots = np.sqrt(np.maximum(draws, 0.0))
+    return np.asarray(np.maximum(roots + (np.sqrt(max(value, 0.0)) - np.nanmean(roots)), 0.0) ** 2)
+
+
 def intervals_of(
-    draws: Mapping[str, Array], level: float, centre_on: Mapping[str, float], *, clusters: int
+    draws: Mapping[str, Array],
+    level: float,
+    centre_on: Mapping[str, float],
+    *,
+    clusters: int,
+    bounds: Mapping[str, tuple[float, float]] | None = None,
 ) -> dict[str, Interval]:
     """Return the percentile interval of every value that has one (``interval_of``) from its draws.
 
-    A resample holds fewer distinct samples than the data, which shifts a distance between distributions upwards in every
-    draw alike; the interval of a value named in ``centre_on`` is therefore moved so that the mean of its draws falls on
-    the value measured.
+    The draws of a value named in ``centre_on`` are ``centred`` on it first. ``bounds`` are the least and the greatest that a
+    value can be, infinite where not named: no interval leaves them, which costs it no coverage.
     """
     intervals = {}
     for name, values in draws.items():
-        interval = interval_of(values, level, clusters)
+        least, most = (bounds or {}).get(name, (-np.inf, np.inf))
+        placed = centred(values, centre_on[name], least == 0) if name in centre_on and len(values) else values
+        interval = interval_of(placed, level, clusters)
         if interval is not None:
-            shift = float(centre_on[name] - np.nanmean(values)) if name in centre_on else 0.0
-            intervals[name] = Interval(interval.low + shift, interval.high + shift)
+            low, high = (min(max(end, least), most) for end in interval)
+            intervals[name] = Interval(float(low), float(high))
     return intervals
 
 
@@ -119,10 +139,11 @@ def percentile_intervals(
     level: float,
     centre_on: Mapping[str, float],
     seed: int = 0,
+    bounds: Mapping[str, tuple[float, float]] | None = None,
 ) -> dict[str, Interval]:
     """Return the percentile interval of every value that ``summarise(weights)`` returns: drawn, then ``intervals_of``."""
     draws = draws_of(summarise, clusters, resamples, seed)
-    return intervals_of(draws, level, centre_on, clusters=len(set(clusters)))
+    return intervals_of(draws, level, centre_on, clusters=len(set(clusters)), bounds=bounds)
 
 
 class ClusterTotals(NamedTuple):

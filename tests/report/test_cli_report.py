@@ -106,3 +106,24 @@ def test_what_is_not_finished_is_said(
 def test_a_missing_store_is_a_store_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="not an EffBench store"):
         report(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [("speedup,", "--columns takes names with commas between them"), ("quallity", "did you mean 'quality'")],
+)
+def test_columns_that_are_no_names_get_a_sentence(stored: None, tmp_path: Path, columns: str, sentence: str) -> None:
+    with pytest.raises(BadInput, match=sentence):
+        report(tmp_path, columns=columns)
+
+
+def test_columns_are_shown_in_the_order_asked_for(
+    stored: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report(tmp_path, format_name="md", columns=" speedup, lpips_to_reference ")
+    header = capsys.readouterr().out.splitlines()[2]
+    assert header == "| method | execution | speedup (x) ↑ | LPIPS to reference ↓ |"
+    report(tmp_path, format_name="csv", columns="speedup")
+    assert ",clip_score," in capsys.readouterr().out
+    with pytest.raises(BadInput, match="leave --columns out"):
+        report(tmp_path, columns="speedup", every=True)

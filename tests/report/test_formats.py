@@ -75,9 +75,10 @@ def test_every_format_ends_with_one_newline_and_names_every_method(typical: Summ
 def test_tables_show_intervals_reasons_and_failures(typical: Summary, name: str) -> None:
     markup = {"html": r"<[^>]*>", "latex": r"[$\\{}]|scriptsize", "md": r"\\|\*\*"}.get(name, "$^")
     text = re.sub(r"\s+", " ", re.sub(markup, "", render(typical, name, width=240)))
-    for expected in ("0.301 [0.289, 0.313]", "n/a (simulated)", "failed (oom)", "killed at 7.1 GB", "(ref.)"):
+    text = text.replace("<br><sub>", " ").replace("&nbsp;", " ")
+    for expected in ("[0.289, 0.313]", "failed (oom)", "killed at 7.1 GB", "(ref.)", "812 [796, 829]"):
         assert expected in text
-    assert "812 [796, 829]" in text
+    assert ("n/a (simulated)" in text) == (name != "md")  # whose rows say so in their second column
 
 
 def test_csv_parses_back_to_every_number(typical: Summary) -> None:
@@ -104,7 +105,7 @@ def test_markdown_rows_have_as_many_cells_as_the_header(odd: Summary) -> None:
     lines = [line for line in render(odd, "md").splitlines() if line.startswith("|")]
     header, ruler, *rows = map(markdown_cells, lines)
     assert len(rows) == 2
-    assert {len(cells) for cells in (header, ruler, *rows)} == {10}
+    assert {len(cells) for cells in (header, ruler, *rows)} == {9}
     assert set(ruler) == {":--", "--:"}
     assert rows[1][0] == r"a\_b\|c&lt;d&gt;&amp;\[bold\]e\[/bold\]%\$\#\~^\\x{y}"
 
@@ -112,7 +113,7 @@ def test_markdown_rows_have_as_many_cells_as_the_header(odd: Summary) -> None:
 def test_html_parses_and_shows_odd_names_as_they_are(odd: Summary) -> None:
     page = read_page(render(odd, "html"))
     header, reference, other = page.rows
-    assert len(header) == len(reference) == len(other) == 10
+    assert len(header) == len(reference) == len(other) == 9
     assert other[0] == ODD
     assert reference[2] == "0.301 [0.289, 0.313] #1"
 
@@ -133,7 +134,7 @@ def test_latex_is_balanced_escaped_and_regular(odd: Summary) -> None:
         assert text.count(rf"\begin{{{environment}}}") == text.count(rf"\end{{{environment}}}") == 1
     body = text[text.index(r"\toprule") : text.index(r"\bottomrule")]
     rows = [line for line in body.splitlines() if line.endswith(r"\\")]
-    assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {9}
+    assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {8}
     assert not any(row.startswith("[") for row in rows)
     assert (
         r"a\_b\textbar{}c\textless{}d\textgreater{}\&{[}bold{]}e{[}/bold{]}\%\$\#\textasciitilde{}"

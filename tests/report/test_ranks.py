@@ -52,7 +52,7 @@ def test_json_carries_the_rank_and_tables_show_it_with_its_meaning(typical: Summ
     assert ranks["reference", "clip_score"] == ranks["fewer-steps", "clip_score"] == 1
     assert ranks["reference", "latency_p50_ms"] is None
     assert "2.02 [1.96, 2.10] #1" in render(typical, "table", width=300)
-    assert r"2.02 \[1.96, 2.10\] \#1" in render(typical, "md")
+    assert r"2.02 \#1<br><sub>\[1.96,&nbsp;2.10\]</sub>" in render(typical, "md")
     assert "<b>#1</b>" in render(typical, "html")
     assert r"{\scriptsize \#1}" in render(typical, "latex")
     assert any("cannot be told apart" in line for line in table_of(typical.workloads[0]).caption)

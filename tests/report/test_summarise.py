@@ -2,7 +2,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from effbench.errors import BadInput
 from effbench.report.columns import columns_of, label_of, primary_of
+from effbench.report.formats import render
 from effbench.report.summarise import Summary, summarise, summarise_stores
 from effbench.report.tables import table_of
 
@@ -66,26 +70,59 @@ def test_another_subset_is_never_one_table(make: Any) -> None:
     assert [w.title for w in summary.workloads] == ["t2i [subset none]", "t2i [subset flash-16]"]
 
 
-def test_columns_are_the_primary_ones_by_axis_and_a_few_companions(typical: Summary) -> None:
-    names = [column.name for column in columns_of(typical.workloads[0])]
-    assert names == [
-        "clip_score", "lpips_to_reference", "latency_p50_ms", "speedup", "peak_rss_growth_mb", "parameter_mb",
-        "gflop_per_sample", "energy_j_per_sample", "preparation_s",
+def names(columns: Any) -> list[str]:
+    return [column.name for column in columns]
+
+
+HEADLINE_NAMES = [
+    "clip_score", "speedup", "latency_p50_ms", "peak_rss_growth_mb", "parameter_mb", "gflop_per_sample", "preparation_s",
+]  # fmt: skip
+
+
+def test_the_headline_comes_first_and_everything_else_by_name(typical: Summary) -> None:
+    (workload,) = typical.workloads
+    assert names(columns_of(workload)) == names(columns_of(workload, ["headline"])) == HEADLINE_NAMES
+    assert "latency_p90_ms" in names(columns_of(workload, ["all"]))
+    assert names(columns_of(workload, ["speedup", "clip_score", "speedup"])) == ["speedup", "clip_score"]
+    assert names(columns_of(workload, ["quality", "headline"])) == [
+        "clip_score", "lpips_to_reference", *HEADLINE_NAMES[1:]
     ]  # fmt: skip
-    assert "latency_p90_ms" in [column.name for column in columns_of(typical.workloads[0], every=True)]
+    assert table_of(workload).more == 3  # lpips, p90, energy
+    assert table_of(workload, ["all"]).more == 0
 
 
-def test_other_batch_sizes_are_shown_without_being_listed_anywhere(make: Any) -> None:
-    numbers = [make.number("fid", 3.0, primary=True), make.number("latency_p50_ms@b8", 90.0)]
+def test_a_task_without_speed_memory_or_compute_has_a_headline_of_its_quality(make: Any) -> None:
+    energy = make.number("energy_error_mha", 0.4, primary=True, unit="mHa", higher_is_better=False)
+    nulls = [
+        make.number("latency_p50_ms", None, reason="not_requested"),
+        make.number("speedup", None, reason="not_requested"),
+    ]
+    cells = make.cell("fci", [energy, *nulls]), make.cell("hf", [energy, *nulls], 1)
+    (workload,) = summarise(make.view(*cells)).workloads
+    table = table_of(workload)
+    assert names(table.columns) == ["energy_error_mha"]
+    assert table.notes == ("n/a for every method: speed-up (not_requested), latency (not_requested)",)
+
+
+def test_without_a_primary_quality_the_first_one_leads(make: Any) -> None:
+    (workload,) = summarise(
+        make.view(make.cell("ref", [make.number("gap", 1.0), make.number("solved", 1.0)]))
+    ).workloads
+    assert names(columns_of(workload)) == ["gap"]
+
+
+def test_an_unknown_column_names_the_nearest_and_every_human_format_refuses_it(typical: Summary) -> None:
+    for name in ("table", "md", "html", "latex"):
+        with pytest.raises(BadInput, match=r"--columns: unknown number 'sped_up'; did you mean 'speedup'\?"):
+            render(typical, name, picked=["sped_up"])
+        assert "lpips" in render(typical, name, picked=["lpips_to_reference"]).lower()
+
+
+def test_another_batch_size_is_another_number(make: Any) -> None:
+    numbers = [make.number("fid", 3.0, primary=True), make.number("latency_p50_ms@b8", 90.0, primary=False)]
     (workload,) = summarise(make.view(make.cell("ref", numbers))).workloads
-    assert [column.name for column in columns_of(workload)] == ["fid", "latency_p50_ms@b8"]
-
-
-def test_of_the_roofline_only_the_share_reached_is_usual(make: Any) -> None:
-    compute = {"axis": "compute", "primary": False}
-    numbers = [make.number(n, 1.0, **compute) for n in ("gbyte_per_sample", "flop_per_byte", "roofline_share")]
-    (workload,) = summarise(make.view(make.cell("ref", numbers))).workloads
-    assert [column.name for column in columns_of(workload)] == ["roofline_share"]
+    assert names(columns_of(workload)) == ["fid"]
+    assert names(columns_of(workload, ["latency_p50_ms@b8"])) == ["latency_p50_ms@b8"]
 
 
 def test_headings_are_words_without_the_unit() -> None:
@@ -101,31 +138,27 @@ def test_headings_are_words_without_the_unit() -> None:
     assert label_of("roofline_share", "share", "compute") == "roofline"
 
 
-def test_a_null_that_says_nothing_about_a_method_goes_to_the_notes(typical: Summary) -> None:
-    table = table_of(typical.workloads[0])
-    assert "energy_j_per_sample" not in [column.name for column in table.columns]
-    assert "energy per sample: n/a (no_device) for every method" in table.notes
+def test_what_no_method_has_is_said_once_in_place_of_columns(typical: Summary) -> None:
+    table = table_of(typical.workloads[0], ["all"])
+    assert not {"energy_j_per_sample", "latency_p90_ms"} & set(names(table.columns))
+    assert "n/a for every method: latency p90 (too_few_samples), energy per sample (no_device)" in table.notes
 
 
-def test_such_a_null_stays_in_the_notes_where_a_method_is_simulated_too(make: Any) -> None:
+def test_such_a_null_names_every_reason(make: Any) -> None:
     null = make.number("energy_j_per_sample", None, reason="simulated")
     real = make.number("energy_j_per_sample", None, reason="no_device")
     (workload,) = summarise(make.view(make.cell("ref", [real]), make.cell("a", [null], 1))).workloads
-    assert table_of(workload).notes == ("energy per sample: n/a (no_device, simulated) for every method",)
-
-
-def test_all_simulated_keeps_its_columns(make: Any) -> None:
-    (workload,) = summarise(make.view(make.cell("ref", make.full_numbers(0.3, None, None)))).workloads
-    assert "latency_p50_ms" in [column.name for column in table_of(workload).columns]
+    assert table_of(workload, ["energy"]).notes == ("n/a for every method: energy per sample (no_device, simulated)",)
 
 
 def test_times_of_several_machines_are_left_out_and_ratios_stay(make: Any) -> None:
     here = make.view(make.cell("ref", machine="aaaaaaaaaaaa"))
     there = make.view(make.cell("ref", machine="bbbbbbbbbbbb"))
     (workload,) = summarise_stores([here, there]).workloads
-    names = [column.name for column in columns_of(workload, every=True)]
-    assert "speedup" in names
-    assert not {"latency_p50_ms", "preparation_s", "latency_p90_ms"} & set(names)
+    shown = names(columns_of(workload, ["all"]))
+    assert "speedup" in shown
+    assert not {"latency_p50_ms", "preparation_s", "latency_p90_ms"} & set(shown)
+    assert names(columns_of(workload))[:3] == ["clip_score", "speedup", "peak_rss_growth_mb"]
     assert primary_of(workload, "latency").name == "speedup"
     table = table_of(workload)
     assert [row.where for row in table.rows] == ["aaaaaaaa", "bbbbbbbb"]
@@ -133,7 +166,7 @@ def test_times_of_several_machines_are_left_out_and_ratios_stay(make: Any) -> No
 
 
 def test_a_caption_says_samples_seeds_place_and_level(typical: Summary) -> None:
-    text = " ".join(table_of(typical.workloads[0]).caption)
+    text = " ".join(table_of(typical.workloads[0], ["all"]).caption)
     assert "n = 64 samples; seeds 0, 1; no subset; device cpu; dtype float32." in text
     assert "AMD EPYC 7B13, 2 cores, 8.3 GB [feedc0ffee12]" in text
     assert "95 % interval (quality: percentile bootstrap over samples; latency: order statistics of the calls)" in text
@@ -158,3 +191,24 @@ def test_the_same_cell_measured_twice_is_told_apart_by_time(make: Any) -> None:
     again = make.view(make.cell("ref", finished_utc="2026-11-23T08:00:00Z"))
     (workload,) = summarise_stores([make.view(make.cell("ref")), again]).workloads
     assert [row.where for row in table_of(workload).rows] == ["2026-11-22 10:05", "2026-11-23 08:00"]
+
+
+CERTIFICATE = tuple(
+    f"{metric}, {split}: held-out tau 0.862 [0.777, 0.930] (random of equal size 0.720); every difference"
+    for metric, split in (
+        ("clip_score", "random-half"),
+        ("lpips_to_reference", "random-half"),
+        ("clip_score", "families"),
+    )
+)
+
+
+def test_a_certificate_is_one_line_under_the_headline_and_whole_under_all_columns(make: Any) -> None:
+    (workload,) = summarise(make.view(make.cell("ref", subset="few", certificate=CERTIFICATE))).workloads
+    brief = [line for line in table_of(workload).caption if "Certificate" in line]
+    assert brief == [
+        "Certificate of the subset, for clip_score, random-half: held-out tau 0.862 [0.777, 0.930]; "
+        "families: held-out tau 0.862 [0.777, 0.930]."
+    ]
+    whole = [line for line in table_of(workload, ["all"]).caption if "Certificate" in line]
+    assert whole == [f"Certificate of the subset, for {words}." for words in CERTIFICATE]

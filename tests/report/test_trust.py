@@ -46,7 +46,8 @@ def test_checks_that_did_not_pass_are_notes_under_the_table(make: Any) -> None:
 
 def test_an_unverified_number_says_so(make: Any) -> None:
     numbers = [make.number("clip_score", 0.3), make.number("latency_p50_ms", None, reason="unverified")]
-    assert "n/a (unverified)" in render(summarise(make.view(make.cell("ref", numbers))), "table")
+    other = make.cell("a", [make.number("clip_score", 0.3), make.number("latency_p50_ms", 1.0)], 1)
+    assert "n/a (unverified)" in render(summarise(make.view(make.cell("ref", numbers), other)), "table")
 
 
 def test_noise_is_said_once_per_grade_with_its_worst(make: Any) -> None:

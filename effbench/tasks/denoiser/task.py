@@ -6,6 +6,7 @@ One call is one step of the sampler, both halves of classifier-free guidance.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -44,6 +45,7 @@ class Denoiser(Task):
             "",
             higher_is_better=False,
             primary=True,
+            bounds=(0.0, math.inf),
             description="never given: with random weights an error of the output says nothing about quality",
         ),
     )

@@ -49,7 +49,8 @@ def frechet_distance(features: Array, weights: Array, real: RealSet) -> float:
     covariance = (centred * share[:, None]).T @ centred / (1 - share @ share)
     values = np.linalg.eigvalsh(real.root @ covariance @ real.root)
     overlap = np.sqrt(values.clip(0)).sum()
-    return float(((mean - real.mean) ** 2).sum() + np.trace(covariance) + real.trace - 2 * overlap)
+    distance = ((mean - real.mean) ** 2).sum() + np.trace(covariance) + real.trace - 2 * overlap
+    return float(np.maximum(distance, 0.0))  # below zero by rounding only; NaN stays NaN
 
 
 class FewFrechet:
@@ -78,14 +79,16 @@ class FewFrechet:
         values = np.linalg.eigvalsh(centred * np.outer(root, root) / scale)
         own_trace = (share @ self.squares - own @ own) / scale
         overlap = np.sqrt(values.clip(0)).sum()
-        return float(((own - self.mean) ** 2).sum() + own_trace + self.trace - 2 * overlap)
+        distance = ((own - self.mean) ** 2).sum() + own_trace + self.trace - 2 * overlap
+        return float(np.maximum(distance, 0.0))  # below zero by rounding only; NaN stays NaN
 
 
 def kernel_distance(features: Array, weights: Array, real: RealSet) -> float:
     """Return the unbiased squared MMD with the cubic kernel (Binkowski et al. 2018, eq. 4) of weighted features [N, D].
 
     Pairs of a sample with itself are left out even where it carries weight above one, so that a bootstrap resample is
-    not biased by its repeats. May be slightly negative; NaN where fewer than two samples have weight.
+    not biased by its repeats. Without bias the estimate of a small distance must be able to fall below zero, and so may its
+    interval. NaN where fewer than two samples have weight.
     """
     features, pairs = features / real.scale, np.outer(weights, weights)
     np.fill_diagonal(pairs, 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,13 +14,28 @@ Array = np.ndarray[Any, Any]
 PSNR_CEILING_DB = 100.0
 
 METRICS = (
-    Metric("psnr_db", "dB", higher_is_better=True, needs_reference=True, description="PSNR to the reference's output"),
-    Metric("ssim", "", higher_is_better=True, needs_reference=True, description="SSIM to the reference's output"),
+    Metric(
+        "psnr_db",
+        "dB",
+        higher_is_better=True,
+        needs_reference=True,
+        bounds=(0.0, PSNR_CEILING_DB),
+        description="PSNR to the reference's output",
+    ),
+    Metric(
+        "ssim",
+        "",
+        higher_is_better=True,
+        needs_reference=True,
+        bounds=(-1.0, 1.0),
+        description="SSIM to the reference's output",
+    ),
     Metric(
         "latent_error",
         "",
         higher_is_better=False,
         needs_reference=True,
+        bounds=(0.0, math.inf),
         description="relative L2 distance of the final latent to the reference's",
     ),
 )

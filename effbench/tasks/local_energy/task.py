@@ -6,6 +6,7 @@ same determinants and amplitudes, and its energies are compared with those of th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -33,10 +34,12 @@ class LocalEnergy(Task):
     metrics = (
         Metric(
             "largest_difference", "", higher_is_better=False, primary=True, needs_reference=True,
+            bounds=(0.0, math.inf),
             description="largest difference of a local energy from the reference's, relative to the largest (1 Ha at least)",
         ),
         Metric(
             "connected_determinants", "", higher_is_better=True,
+            bounds=(1.0, math.inf),
             description="determinants that H can join to the sample's, 1 + singles + doubles each; over latency: the rate",
         ),
     )  # fmt: skip

@@ -7,6 +7,7 @@ distances are not FID or KID and are not named so.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -40,6 +41,7 @@ ALIGNMENT = Metric(
     "alignment",
     "",
     higher_is_better=True,
+    bounds=(-1.0, 1.0),
     description="cosine of image and prompt in the shipped dual encoder (not CLIPScore)",
 )
 DISTANCES = (
@@ -55,6 +57,7 @@ DISTANCES = (
         "",
         higher_is_better=False,
         per="set",
+        bounds=(0.0, math.inf),
         description="Fréchet distance to real held-out images on the judge's features (not FID)",
     ),
 )
@@ -63,6 +66,7 @@ FEATURE_DISTANCE = Metric(
     "",
     higher_is_better=False,
     needs_reference=True,
+    bounds=(0.0, math.inf),
     description="distance to the reference's image on the judge's feature maps (LPIPS's formula, not its network)",
 )
 

@@ -6,6 +6,7 @@ returns, never through a codec.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -45,12 +46,14 @@ JUDGED = (
         "frame_alignment",
         "",
         higher_is_better=True,
+        bounds=(-1.0, 1.0),
         description="cosine of a frame with the emoji asked for, in the shipped judge, mean over frames",
     ),
     Metric(
         "temporal_consistency",
         "",
         higher_is_better=True,
+        bounds=(-1.0, 1.0),
         description="cosine of the judge's features of successive frames, mean over the video",
     ),
 )
@@ -59,12 +62,14 @@ MOVED = (
         "warping_error",
         "",
         higher_is_better=False,
+        bounds=(0.0, math.inf),
         description="mean squared difference of successive frames along a block-matching flow",
     ),
     Metric(
         "flicker",
         "",
         higher_is_better=False,
+        bounds=(0.0, math.inf),
         description="mean absolute difference of successive frames where that flow is zero",
     ),
 )
@@ -81,6 +86,7 @@ DISTANCES = (
         "",
         higher_is_better=False,
         per="set",
+        bounds=(0.0, math.inf),
         description="Fréchet distance to real videos on the judge's features (not FVD)",
     ),
 )

@@ -6,6 +6,7 @@ Molecules up to some millions of determinants are solved exactly in seconds; the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
@@ -26,8 +27,13 @@ UNKNOWN: Array = np.empty(0)
 """An output that a solver does not have; outputs hold no NaN."""
 
 
+SIGNED = frozenset({"energy_ha", "energy_error_mha", "diagonal_error_mha"})
+"""An energy may come out below full CI: by chance, or where a solver is not variational."""
+
+
 def _lower(name: str, unit: str, description: str, **more: Any) -> Metric:
-    return Metric(name, unit, higher_is_better=False, description=description, **more)
+    bounds = None if name in SIGNED else (0.0, math.inf)
+    return Metric(name, unit, higher_is_better=False, description=description, bounds=bounds, **more)
 
 
 class VmcEnergy(Task):

@@ -8,6 +8,7 @@ row with what was measured.
 from __future__ import annotations
 
 import ctypes
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
@@ -34,6 +35,7 @@ class WorkloadTask(Task):
             "x",
             higher_is_better=False,
             primary=True,
+            bounds=(0.0, math.inf),
             description="true cost of a call, relative to the system as loaded",
         ),
     )

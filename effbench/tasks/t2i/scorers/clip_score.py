@@ -19,6 +19,7 @@ class ClipScore(Scorer):
         "clip_score",
         "",
         higher_is_better=True,
+        bounds=(0.0, 100.0),
         description="CLIPScore (torchmetrics: 100 x cosine) with openai/clip-vit-large-patch14, or the weights that are set",
     )
     package = "torchmetrics"

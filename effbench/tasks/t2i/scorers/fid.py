@@ -7,6 +7,7 @@ user's cache under a hash of the files, where the parent reads them without torc
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Sequence
 from functools import cached_property
@@ -27,7 +28,14 @@ FEATURES = 2048
 class Fid(Scorer):
     """``real_images`` are the pictures to compare with; few samples bias it upwards, alike for every method."""
 
-    metric = Metric("fid", "", higher_is_better=False, per="set", description="FID on Inception pool features (2048)")
+    metric = Metric(
+        "fid",
+        "",
+        higher_is_better=False,
+        per="set",
+        bounds=(0.0, math.inf),
+        description="FID on Inception pool features (2048)",
+    )
     needs_prompts = False
     package = "torch_fidelity"
     needs_real_images = True

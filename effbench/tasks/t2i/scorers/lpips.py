@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -16,7 +17,12 @@ class Lpips(Scorer):
     """``weights`` is the backbone: ``alex`` (default), ``vgg`` or ``squeeze``; torchvision fetches it."""
 
     metric = Metric(
-        "lpips", "", higher_is_better=False, needs_reference=True, description="LPIPS to the reference's image"
+        "lpips",
+        "",
+        higher_is_better=False,
+        needs_reference=True,
+        bounds=(0.0, math.inf),
+        description="LPIPS to the reference's image",
     )
     needs_prompts = False
     package = "torchvision"
