@@ -81,8 +81,11 @@ def load(path: Path) -> Document:
     return parse(text, str(path))
 
 
-def parse(text: str, source: str) -> Document:
-    """Return the parsed text under the name ``source``; raise ``BadInput`` in one sentence where it cannot be used."""
+def parse(text: str, source: str, finite: bool = True) -> Document:
+    """Return the parsed text under the name ``source``; raise ``BadInput`` in one sentence where it cannot be used.
+
+    ``finite=False`` takes .inf and .nan, for files that hold what was computed instead of what was asked for.
+    """
     if len(text) > MAX_BYTES:
         raise BadInput(f"{source}: more than {MAX_BYTES // 2**20} MiB of text")
     if bad := _UNPRINTABLE.search(text):
@@ -97,7 +100,7 @@ def parse(text: str, source: str) -> Document:
         raise BadInput(f"{source}{at}: malformed YAML: {error.problem or error.context}") from None
     except yaml.YAMLError as error:
         raise BadInput(f"{source}: malformed YAML: {' '.join(str(error).split())}") from None
-    building = _Building(source, events)
+    building = _Building(source, events, finite)
     return Document(source, building.document(), building.positions)
 
 
@@ -114,13 +117,13 @@ def _bounded(events: Iterator[Any], source: str) -> list[Any]:
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
-                line = event.start_mark.line + 1
+                line, _ = _place(event)
                 raise BadInput(f"{source}:{line}: a second document begins here; the file may hold one only")
         elif isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
-                mark = event.start_mark
-                raise BadInput(f"{source}:{mark.line + 1}:{mark.column + 1}: nested deeper than {MAX_DEPTH} levels")
+                line, column = _place(event)
+                raise BadInput(f"{source}:{line}:{column}: nested deeper than {MAX_DEPTH} levels")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if isinstance(event, yaml.NodeEvent | yaml.CollectionEndEvent):
@@ -131,8 +134,8 @@ def _bounded(events: Iterator[Any], source: str) -> list[Any]:
 class _Building:
     """Makes plain data of the events of one document, each alias by reading the events of its anchor again."""
 
-    def __init__(self, source: str, events: Sequence[Any]) -> None:
-        self._source, self._events = source, events
+    def __init__(self, source: str, events: Sequence[Any], finite: bool) -> None:
+        self._source, self._events, self._finite = source, events, finite
         self.positions: dict[Key, tuple[int, int]] = {}
         self._anchors: dict[str, tuple[int, int]] = {}
         """Anchor -> its first event and the one after its last; (n, 0) while it is being read."""
@@ -228,13 +231,13 @@ class _Building:
             return text
         try:
             if event.tag is None:
-                return plain_value(text) if event.implicit[0] else text
+                return plain_value(text, self._finite) if event.implicit[0] else text
             kinds = TAGS.get(event.tag.removeprefix(TAG_PREFIX) if event.tag != "!" else "str")
             if kinds is None:
                 raise BadScalar(f"the tag {_tag(event.tag)} is not taken; write the plain value")
             if str in kinds:
                 return text
-            value = plain_value(text)
+            value = plain_value(text, self._finite)
         except BadScalar as error:
             raise self._refused(event, key, str(error)) from None
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):

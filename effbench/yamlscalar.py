@@ -31,13 +31,15 @@ class BadScalar(ValueError):
     """A word that cannot be taken as it is; the message is the sentence without its place."""
 
 
-def plain_value(text: str) -> bool | int | float | str | None:
-    """Return the value of an unquoted word; raise ``BadScalar`` where it is infinite, NaN or beyond 64 bits."""
+def plain_value(text: str, finite: bool = True) -> bool | int | float | str | None:
+    """Return the value of an unquoted word; raise ``BadScalar`` beyond 64 bits and, if ``finite``, for .inf and .nan."""
     if text in NULLS:
         return None
     if text in BOOLS:
         return BOOLS[text]
     if _NOT_FINITE.fullmatch(text):
+        if not finite:
+            return float(text.replace(".", "", 1))
         raise BadScalar(f"{text} is not a finite number; leave the key out where there is no limit")
     if _INTEGER.fullmatch(text) or _HEXADECIMAL.fullmatch(text):
         if len(text) > MOST_DIGITS or abs(value := int(text, 0)) > LARGEST:

@@ -113,6 +113,10 @@ def test_text_stays_as_it_was_written(tmp_path):
     ]
 
 
+def test_files_of_results_hold_what_is_not_finite():
+    assert str(parse("[.inf, -.INF, .nan, +.Inf]", "s", finite=False).data) == "[inf, -inf, nan, inf]"
+
+
 def test_largest_seed_is_taken(tmp_path):
     assert loaded(tmp_path, SUITE, f"seeds=[0, {2**63 - 1}]").seeds == [0, 2**63 - 1]
 

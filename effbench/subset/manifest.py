@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from effbench.atomic import write_bytes
 from effbench.errors import BadInput, nearest
+from effbench.yamlpos import parse
 
 SCHEMA: Literal["effbench/subset/1"] = "effbench/subset/1"
 
@@ -155,9 +156,7 @@ def read_manifest(path: Path) -> SubsetManifest:
 def parse_manifest(text: str, where: str) -> SubsetManifest:
     """Return the manifest of a text."""
     try:
-        return SubsetManifest.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        raise BadInput(f"{where}: not YAML: {' '.join(str(error).split())}") from None
+        return SubsetManifest.model_validate(parse(text, where, finite=False).data)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))

@@ -7,10 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from effbench.errors import BadInput
 from effbench.subset.stores import Found
+from effbench.yamlpos import load
 
 
 def with_texts(found: Found, file: Path) -> Found:
@@ -18,12 +17,7 @@ def with_texts(found: Found, file: Path) -> Found:
 
     Raises ``BadInput`` where the file cannot be read or lacks the prompt of a sample.
     """
-    try:
-        content = yaml.safe_load(file.read_text("utf-8"))
-    except OSError as error:
-        raise BadInput(f"{file}: cannot be read: {error.strerror or error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file}: not YAML: {str(error).splitlines()[0]}") from error
+    content = load(file).data
     prompts = dict(_entries(content))
     matrices = []
     for matrix in found.matrices:

@@ -47,7 +47,7 @@ def test_weights_have_mean_one_and_survive_printing(tmp_path):
         (("- b", "- x"), "it was edited"),
         (("metrics:", "metrics_:"), "metrics"),
         (("ids:\n- a\n- b", "ids: []"), "ids"),
-        (("name: w", "name: [w"), "not YAML"),
+        (("name: w", "name: [w"), "malformed YAML"),
     ],
 )
 def test_a_damaged_file_is_one_sentence(tmp_path, change, said):

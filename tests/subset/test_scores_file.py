@@ -99,7 +99,7 @@ def test_prompts_come_from_a_list_and_a_missing_one_is_named(file, tmp_path):
     with pytest.raises(BadInput, match=r"no prompt of sample 's1' in it \(39 of 40 lack one\)"):
         with_texts(found, prompts)
     prompts.write_text("- {id: s0")
-    with pytest.raises(BadInput, match=r"prompts\.yaml: not YAML"):
+    with pytest.raises(BadInput, match=r"prompts\.yaml:2:1: malformed YAML"):
         with_texts(found, prompts)
-    with pytest.raises(BadInput, match=r"nowhere\.yaml: cannot be read"):
+    with pytest.raises(BadInput, match=r"nowhere\.yaml: cannot read the file"):
         with_texts(found, tmp_path / "nowhere.yaml")
