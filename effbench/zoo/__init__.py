@@ -45,7 +45,7 @@ def find(name: str) -> ZooModel:
     if name not in names():
         raise PluginError(f"no embedded model {name!r}{nearest(name, names())}")
     folder = ROOT / name.removeprefix("zoo:").replace("-", "_")
-    card = yaml.safe_load((folder / "card.yaml").read_text())
+    card = yaml.safe_load((folder / "card.yaml").read_text("utf-8"))
     _check(folder, tuple(sorted(card["sha256"].items())))
     return ZooModel(name, folder, card)
 

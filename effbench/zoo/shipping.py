@@ -49,7 +49,7 @@ def save_pipeline(pipeline: Any, folder: Path) -> Any:
     """Write a pipeline in fp16 (its parts are rounded in place) and return it as a reader in fp32 gets it."""
     pipeline.to(torch.float16).save_pretrained(folder, safe_serialization=True)
     for config in sorted(folder.glob("*/config.json")):
-        facts = json.loads(config.read_text())
+        facts = json.loads(config.read_text("utf-8"))
         facts.pop("_name_or_path", None)  # where a part was loaded from on the machine that exported it
         if facts.get("_class_name") == "AutoencoderTiny":
             facts.pop("block_out_channels")  # it is derived when it is built, and a file that names it earns a warning
@@ -62,7 +62,7 @@ def save_pipeline(pipeline: Any, folder: Path) -> Any:
 def curve_of(work: Path, stages: tuple[str, ...]) -> list[dict[str, Any]]:
     """Return the lines of ``curve.jsonl`` of some stages; of a step that was run again after a stop, the last one."""
     lines: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for text in (work / "curve.jsonl").read_text().splitlines():
+    for text in (work / "curve.jsonl").read_text("utf-8").splitlines():
         line = json.loads(text)
         if line["stage"] in stages:
             lines[line["stage"], line["step"], "loss" in line] = line

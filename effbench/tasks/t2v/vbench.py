@@ -67,7 +67,7 @@ def score_videos(videos: Array, prompts: Sequence[str], dimensions: Sequence[str
             dimension_list=list(dimensions),
             mode="custom_input",
         )
-        found = json.loads((Path(scratch) / "batch_eval_results.json").read_text())
+        found = json.loads((Path(scratch) / "batch_eval_results.json").read_text("utf-8"))
     return {f"vbench_{name}": _in_order(found[name][1], names) / SCALES.get(name, 1.0) for name in dimensions}
 
 

@@ -96,7 +96,7 @@ def main() -> None:
     judge_facts = export_judge(args.work, FOLDER / "weights" / "judge")
     with safe_open(args.work / "autoencoder.safetensors", "pt") as opened:
         autoencoder_facts = dict(opened.metadata())
-    curve = [json.loads(line) for line in (args.work / "curve.jsonl").read_text().splitlines()]
+    curve = [json.loads(line) for line in (args.work / "curve.jsonl").read_text("utf-8").splitlines()]
     kept = [line for i, line in enumerate(curve) if i % 5 == 4 or i == len(curve) - 1]
     card = {
         "id": "zoo:digits-pixart",
