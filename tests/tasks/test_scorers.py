@@ -192,3 +192,27 @@ def test_learned_scores_run_on_the_device_of_the_system():
     task.load(Context())
     assert scorer.device == "cpu"
     assert set(SCORERS) == {"clip_score", "fid", "lpips", "image_reward", "hps_v2"}
+
+
+def test_pictures_that_eight_bits_of_three_colours_do_not_hold_are_refused(tmp_path):
+    from PIL import Image
+
+    from effbench.tasks.t2i.scorers.fid import read_picture
+
+    colours = np.random.default_rng(0).integers(0, 256, (4, 4, 3), np.uint8)
+    Image.fromarray(colours).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.png"), colours.transpose(2, 0, 1).astype(np.float32) / 255)
+    for alpha, is_read in ((255, True), (128, False)):
+        clear = np.concatenate([colours, np.full((4, 4, 1), alpha, np.uint8)], axis=2)
+        Image.fromarray(clear).save(tmp_path / "b.png")
+        if is_read:
+            assert read_picture(tmp_path / "b.png").shape == (3, 4, 4)
+        else:
+            with pytest.raises(PluginError, match=r"b.png: has transparent parts"):
+                read_picture(tmp_path / "b.png")
+    Image.fromarray(np.full((4, 4), 40000, np.uint16)).save(tmp_path / "c.png")
+    with pytest.raises(PluginError, match="has more than 8 bits a colour"):
+        read_picture(tmp_path / "c.png")
+    (tmp_path / "d.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
+    with pytest.raises(PluginError, match=r"d.png: cannot be read"):
+        read_picture(tmp_path / "d.png")

@@ -154,9 +154,10 @@ def _encoders(source: Source, how: Mapping[str, Any]) -> dict[str, Any]:
     found = {}
     for name, value in index_of(Path(source.location)).items():
         library, kind = value if isinstance(value, list) else (None, None)
-        of_class: Any = getattr(transformers, kind, None) if library == "transformers" and kind else None
-        if not (isinstance(of_class, type) and issubclass(of_class, transformers.PreTrainedModel)):
+        named: Any = getattr(transformers, kind, None) if library == "transformers" and kind else None
+        if not (isinstance(named, type) and issubclass(named, transformers.PreTrainedModel)):
             continue
+        of_class: Any = named
         part = Path(source.location) / name
         has_variant = any(f".{source.variant}" in file.name for file in part.glob("*.safetensors*"))
         try:

@@ -79,7 +79,6 @@ class Fid(Scorer):
 
     def keep_statistics(self) -> None:
         """Compute the real pictures' statistics on the device unless the cache has them."""
-        from PIL import Image
         from safetensors.numpy import save_file
 
         path = self.cache_file()
@@ -87,8 +86,7 @@ class Fid(Scorer):
             return
         count, total, products = 0, np.zeros(0), np.zeros((0, 0))
         for file in self._files:  # pictures differ in size, so they go one by one
-            picture = np.asarray(Image.open(file).convert("RGB"), np.float32).transpose(2, 0, 1) / 255
-            found = self._features(picture[None])
+            found = self._features(read_picture(file)[None])
             if not count:
                 total, products = np.zeros(found.shape[1]), np.zeros((found.shape[1],) * 2)
             total, products, count = total + found[0], products + np.outer(found[0], found[0]), count + 1
@@ -120,3 +118,23 @@ class Fid(Scorer):
             last = (features, FewFrechet(np.asarray(features, np.float64), *self.statistics))
             self.__dict__["_last"] = last
         return last[1].distance(weights)
+
+
+def read_picture(file: Path) -> Array:
+    """Return a picture [3, H, W] in [0, 1]; raise ``PluginError`` where 8 bits of red, green and blue do not hold it."""
+    from PIL import Image
+
+    try:
+        with Image.open(file) as opened:
+            mode = opened.mode
+            is_clear = opened.has_transparency_data and opened.convert("RGBA").getchannel("A").getextrema() != (
+                255,
+                255,
+            )
+            pixels = np.asarray(opened.convert("RGB"), np.float32)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise PluginError(f"scorer 'fid': {file}: cannot be read: {' '.join(str(error).split())[:200]}") from None
+    if is_clear or mode.startswith(("I", "F")):
+        what = "has transparent parts" if is_clear else f"has more than 8 bits a colour ({mode})"
+        raise PluginError(f"scorer 'fid': {file}: {what}; save it as an opaque picture of 8 bits")
+    return pixels.transpose(2, 0, 1) / 255
