@@ -100,7 +100,7 @@ def _named(workload: Workload, word: str) -> list[Column]:
         return list(columns)
     if word != HEADLINE_WORD:
         return [column for column in columns if word in (column.name, column.axis)]
-    found = []
+    found: list[Column] = []
     for name, axis, title in HEADLINE:
         on_axis = [column for column in columns if column.axis == axis]
         column = next((c for c in on_axis if c.name == name), None)
