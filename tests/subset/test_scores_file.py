@@ -67,14 +67,27 @@ def test_what_is_no_file_of_scores_is_one_sentence(file, damage):
 def test_build_takes_a_file_and_the_published_setting_s_options(file, tmp_path):
     out, folder = tmp_path / "six.yaml", tmp_path / "searches"
     asked = ["build", "--from", str(file), "--metric", "one", "--size", "6", "--out", str(out)]
-    search = ["--selector", "frequency", "--sets", "200", "--top", "20", "--rounds", "3", "--checkpoint", str(folder)]
+    search = [
+        "--selector",
+        "frequency",
+        "--sets",
+        "200",
+        "--top",
+        "20",
+        "--rounds",
+        "3",
+        "--checkpoint",
+        str(folder),
+        "--searches",
+        "12",
+    ]
     built = CliRunner().invoke(app, [*asked, *search])
     assert built.exit_code == 0, built.output
     kept = sorted(folder.iterdir())
     text = out.read_text()
     assert "name: planted-6" in text and "sets: 200" in text and "rounds: 3" in text
     times = [path.stat().st_mtime_ns for path in kept]
-    assert len(kept) == 9  # one search on all, five on halves, three without a family
+    assert len(kept) == 19  # one on all, two partitions of six, three without a family, three at the one point below
     again = CliRunner().invoke(app, [*asked, *search])
     assert again.exit_code == 0 and out.read_text() == text
     assert [path.stat().st_mtime_ns for path in kept] == times  # nothing was searched again
@@ -99,7 +112,21 @@ def test_prompts_come_from_a_list_and_a_missing_one_is_named(file, tmp_path):
     with pytest.raises(BadInput, match=r"no prompt of sample 's1' in it \(39 of 40 lack one\)"):
         with_texts(found, prompts)
     prompts.write_text("- {id: s0")
-    with pytest.raises(BadInput, match=r"prompts\.yaml: not YAML"):
+    with pytest.raises(BadInput, match=r"prompts\.yaml.*YAML"):
         with_texts(found, prompts)
-    with pytest.raises(BadInput, match=r"nowhere\.yaml: cannot be read"):
+    with pytest.raises(BadInput, match=r"nowhere\.yaml: cannot"):
         with_texts(found, tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ("- {id: 017, prompt: x}", "id 15 of an entry is read as int"),
+        ("- {id: s0, prompt: no}", "prompt False of an entry is read as bool"),
+        ("- {id: s0, prompt: x}\n- {id: s0, prompt: y}", "two prompts of sample 's0'"),
+    ],
+)
+def test_prompts_that_yaml_would_change_are_refused(file, tmp_path, entries, said):
+    (tmp_path / "p.yaml").write_text(entries)
+    with pytest.raises(BadInput, match=said):
+        with_texts(read_scores_file(file), tmp_path / "p.yaml")

@@ -10,7 +10,7 @@ import pytest
 from planted import noisy
 
 from effbench.stats.bootstrap import Interval
-from effbench.subset.certificate import Fold, Judgement
+from effbench.subset.judgement import Fold, Judgement
 from effbench.subset.selection import even
 from effbench.subset.soft import SoftTau
 from effbench.subset.study import __main__ as study

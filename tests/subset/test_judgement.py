@@ -5,8 +5,8 @@ import pytest
 from planted import few_that_tell, noisy
 
 from effbench.errors import BadInput
-from effbench.subset.certificate import Fold, families_left_out, judge, random_halves, resolution_of, top_regret
 from effbench.subset.frequency import FrequencySearch
+from effbench.subset.judgement import Fold, families_left_out, judge, random_halves, resolution_of, top_regret
 from effbench.subset.random_curve import RandomCurve
 from effbench.subset.selection import even
 from effbench.subset.unsearched import Random
