@@ -10,7 +10,7 @@ import numpy as np
 
 from effbench.errors import BadInput
 from effbench.subset.certificate import FEW, Certified, certify, folds_of, search_all, searches_for
-from effbench.subset.learning import Outlook, outlook, subsampled
+from effbench.subset.learning import Outlook, outlook, points_of
 from effbench.subset.manifest import Chosen, Held, MoreMethods, Pool, Searched, SubsetManifest, make_manifest
 from effbench.subset.matrix import Array, ScoreMatrix, check_same, without_noise
 from effbench.subset.rounding import rounded_up, to_digits
@@ -40,10 +40,7 @@ def build(
     chosen = selector.select(matrices, size, seed)
     minutes = (len(first.samples) - size) * seconds / 60 if seconds else None
     judged = {kind: (folds, search_all(selector, matrices, size, folds, seed)) for kind, folds in kinds.items()}
-    points = [
-        (folds, search_all(selector, matrices, size, folds, seed)) for folds in subsampled(len(first.methods), budget)
-    ]
-    points = [point for point in points if len(point[0][0].search) < min(len(fold.search) for fold in kinds[FEW])]
+    points = [(folds, search_all(selector, matrices, size, folds, seed)) for folds in points_of(kinds[FEW], budget)]
     even = bool(np.ptp(chosen.weights) == 0)
     return make_manifest(
         name,
@@ -64,9 +61,9 @@ def build(
 
 def searches_of(matrices: Sequence[ScoreMatrix], size: int, searches: int | None) -> int:
     """Return how many searches ``build`` makes in all."""
-    budget, methods = searches or searches_for(matrices, size), len(matrices[0].methods)
+    budget = searches or searches_for(matrices, size)
     kinds = folds_of(matrices[0], budget)
-    return 1 + sum(map(len, kinds.values())) + sum(map(len, subsampled(methods, budget)))
+    return 1 + sum(map(len, kinds.values())) + sum(map(len, points_of(kinds[FEW], budget)))
 
 
 def held_of(certified: Certified, minutes: float | None) -> Held:

@@ -51,14 +51,15 @@ class Outlook:
     interval: Interval | None
 
 
-def subsampled(methods: int, searches: int, seed: int = 0) -> list[list[Fold]]:
-    """Return the folds of every point below the certificate's: a tenth of ``searches`` each, three at least.
+def points_of(few: Sequence[Fold], searches: int, seed: int = 0) -> list[list[Fold]]:
+    """Return the folds of every point below that of the certificate's folds ``few``: a tenth of ``searches`` each.
 
-    A point has four methods that search and two that are held out at least; numbers that come out equal are one point.
+    A point has three folds and four methods that search at least; numbers that come out equal are one point.
     """
+    below, methods = min(len(fold.search) for fold in few), len(few[0].search) + len(few[0].held_out)
     generator, points = np.random.default_rng(seed), []
     sizes = {max(LEAST_METHODS, round(share * methods)) for share in SHARES}
-    for size in sorted(size for size in sizes if size <= methods - 2):
+    for size in sorted(size for size in sizes if size < below):
         draws = [generator.permutation(methods) for _ in range(max(3, searches // 10))]
         points.append(
             [

@@ -21,7 +21,7 @@ from effbench.subset.weighted import STRENGTHS, Weighted
 @pytest.fixture(scope="module")
 def built():
     pool = noisy(16, 60, noise=2.0, families=3)
-    return pool, build([pool], SoftTau(), 8, 0, "planted-8", seconds=3.0)
+    return pool, build([pool], SoftTau(), 8, 0, "planted-8", seconds=3.0, searches=20)
 
 
 def test_it_comes_back_as_it_was_and_says_what_it_is_worth(built, tmp_path):
@@ -257,11 +257,11 @@ def test_the_commands_export_and_list(release, tmp_path):
 
 def test_what_was_searched_with_and_found_stands_in_the_file(tmp_path):
     pool = noisy(16, 60, noise=2.0, families=3)
-    write_manifest(tmp_path / "w.yaml", build([pool], Weighted(), 8, 0, "w"))
+    write_manifest(tmp_path / "w.yaml", build([pool], Weighted(), 8, 0, "w", searches=5))
     chosen = read_manifest(tmp_path / "w.yaml").chosen
     assert chosen.parameters == {"base": {"selector": "soft", "sharpness": SoftTau().sharpness}, "folds": 5}
     assert chosen.found["strength"] in STRENGTHS
     search = FrequencySearch(sets=200, top=20, rounds=3, checkpoint=tmp_path / "searches")
-    write_manifest(tmp_path / "f.yaml", build([pool], search, 8, 0, "f"))
+    write_manifest(tmp_path / "f.yaml", build([pool], search, 8, 0, "f", searches=5))
     chosen = read_manifest(tmp_path / "f.yaml").chosen
     assert chosen.parameters == {"sets": 200, "top": 20, "rounds": 3} and 0 < chosen.found["tau"] <= 1

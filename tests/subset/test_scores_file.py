@@ -1,5 +1,7 @@
 """Scores as a file: the same matrices back, any damage in one sentence, and the commands that write and take one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from planted import noisy
@@ -43,6 +45,9 @@ def test_metrics_and_tasks_can_be_picked(file):
     picked = read_scores_file(file, ["two"], "b").matrices
     assert [matrix.metric for matrix in picked] == ["two"]
     assert {name[0] for name in picked[0].methods} == {"b"} and len(picked[0].methods) == 6
+    bracketed = [replace(m, methods=tuple(f"own[x]/{name}" for name in m.methods)) for m in pair()]
+    write_scores(file, Found(tuple(bracketed), 1.5, "planted"))
+    assert len(read_scores_file(file, [], "own[x]").matrices[0].methods) == 12  # a task's own name is no glob
     with pytest.raises(BadInput, match=r"no scores of 'tow'.*two"):
         read_scores_file(file, ["tow"])
     with pytest.raises(BadInput, match="no method of task 'c' in it"):
@@ -87,7 +92,7 @@ def test_build_takes_a_file_and_the_published_setting_s_options(file, tmp_path):
     text = out.read_text()
     assert "name: planted-6" in text and "sets: 200" in text and "rounds: 3" in text
     times = [path.stat().st_mtime_ns for path in kept]
-    assert len(kept) == 19  # one on all, two partitions of six, three without a family, three at the one point below
+    assert len(kept) == 25  # one on all, two partitions of six, three without a family, three at each of three points
     again = CliRunner().invoke(app, [*asked, *search])
     assert again.exit_code == 0 and out.read_text() == text
     assert [path.stat().st_mtime_ns for path in kept] == times  # nothing was searched again

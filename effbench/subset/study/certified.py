@@ -10,7 +10,7 @@ import numpy as np
 from effbench.section import replace_section
 from effbench.subset.certificate import FEW, certify, folds_of, search_all
 from effbench.subset.judgement import Fold
-from effbench.subset.learning import Outlook, outlook, subsampled
+from effbench.subset.learning import Outlook, outlook, points_of
 from effbench.subset.left_out import Pairs, share_interval
 from effbench.subset.matrix import ScoreMatrix
 from effbench.subset.selection import Selector
@@ -20,8 +20,8 @@ from effbench.subset.study.simulated import coverage_table
 
 SIZE, EMBEDDED_SIZE = 50, 20
 SEARCHES, LARGE_SEARCHES = 100, 30
-"""For the embedded matrices, and for simulated pools and FlashEval's scores, of which there are many or which are large."""
-SIMULATED = 200
+"""Of a certificate, and of the curve through all of FlashEval's settings, where a search takes a second."""
+SIMULATED = 120
 """Pools per row."""
 SPLITS = 4
 """Halvings of FlashEval's settings: the published one and random ones."""
@@ -32,7 +32,7 @@ def write_certified(page: Path) -> None:
     for pool in POOLS:
         found = [curve_of(SoftTau(), matrix, EMBEDDED_SIZE, SEARCHES) for matrix in embedded_scores(pool)]
         replace_section(page, f"{pool}-curve", curve_table(found))
-    replace_section(page, "coverage", coverage_table(SIMULATED, LARGE_SEARCHES))
+    replace_section(page, "coverage", coverage_table(SIMULATED, SEARCHES))
 
 
 def write_certified_published(page: Path, matrices: Sequence[ScoreMatrix], split: Fold) -> None:
@@ -44,7 +44,8 @@ def write_certified_published(page: Path, matrices: Sequence[ScoreMatrix], split
 
 def curve_of(selector: Selector, matrix: ScoreMatrix, size: int, searches: int) -> Outlook:
     """Return held-out tau against the number of searched settings."""
-    points = [*subsampled(len(matrix.methods), searches), folds_of(matrix, searches)[FEW]]
+    few = folds_of(matrix, searches)[FEW]
+    points = [*points_of(few, searches), few]
     return outlook(matrix, [(folds, search_all(selector, [matrix], size, folds, 0)) for folds in points])
 
 
@@ -86,7 +87,7 @@ def held_out_table(matrices: Sequence[ScoreMatrix], split: Fold) -> str:
     for fold in halvings(split, len(matrices[0].methods)):
         for matrix in matrices:
             inside, selector = matrix.of_methods(fold.search), SoftTau()
-            folds = folds_of(inside, LARGE_SEARCHES)[FEW]
+            folds = folds_of(inside, SEARCHES)[FEW]
             found = certify(inside, FEW, folds, search_all(selector, [inside], SIZE, folds, 0))
             outside = Pairs.of(matrix, [fold], [selector.select([inside], SIZE, 0)])
             tau = outside.tau()
