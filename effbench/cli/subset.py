@@ -73,34 +73,37 @@ def build(
         int | None, typer.Option(help="Sets that it keeps per round (1000; FlashEval: 100000).", min=1)
     ] = None,
     rounds: Annotated[int | None, typer.Option(help="Its rounds (12).", min=1)] = None,
+    searches: Annotated[
+        int | None,
+        typer.Option(help="Searches that the certificate may take (100, fewer where they are large).", min=2),
+    ] = None,
     checkpoint: Annotated[
         Path | None, typer.Option(help="Folder from which an interrupted frequency search goes on.", show_default=False)
     ] = None,
 ) -> None:
     """Choose a subset and certify how well its kind ranks methods that it was not chosen on."""
     from effbench.cli.searching import searching
-    from effbench.subset.building import FOLD_SEEDS
     from effbench.subset.building import build as build_subset
-    from effbench.subset.certificate import iterate_folds
+    from effbench.subset.building import searches_of
     from effbench.subset.manifest import write_manifest
 
     found = _scores(store, metric, task, missing, prompts)
     named = name or f"{found.source.removeprefix('suite ')}-{size}"
     asked = {"sets": sets, "top": top, "rounds": rounds, "checkpoint": checkpoint}
-    searches = 1 + sum(len(folds) for _, folds in iterate_folds(found.matrices[0], FOLD_SEEDS))
-    with searching(selector, asked, searches) as chooser:
+    with searching(selector, asked, searches_of(found.matrices, size, searches)) as chooser:
         manifest = build_subset(
-            found.matrices, chooser, size, seed, named, found.seconds_per_sample, source=found.source
+            found.matrices, chooser, size, seed, named, found.seconds_per_sample, searches, source=found.source
         )
     path = out or Path(f"{named}.yaml")
     write_manifest(path, manifest)
     for held in manifest.certificate:
         print(held.sentence)
-        regret = f"top-1 regret {held.regret:.2f} spreads"
         optimism = f"optimism {held.searched_tau - held.tau:.3f}"
-        print(
-            f"  on the methods searched: {held.searched_tau:.3f} ({optimism}); {regret}; worst fold {held.worst_tau:.3f}"
-        )
+        worst = "" if held.worst_tau is None else f"; worst family {held.worst_tau:.3f}"
+        lost = f"taking the better-looking of two loses {held.pair_regret:.3f} spreads on average"
+        print(f"  on the methods searched: {held.searched_tau:.3f} ({optimism}); {lost}{worst}")
+    for more in manifest.more_methods:
+        print(more.sentence)
     print(
         f"{path}: {len(manifest.ids)} of {len(found.matrices[0].samples)} samples, {len(found.matrices[0].methods)} methods"
     )
@@ -162,18 +165,21 @@ def apply(
     """Show what a subset says of a store's methods beside what all their samples say."""
     from effbench.subset.building import apply as apply_subset
     from effbench.subset.manifest import find_subset
+    from effbench.subset.rounding import decimals_for
 
     manifest = find_subset(subset)
     for matrix in _scores(store, metric or manifest.metrics, task, missing).matrices:
         applied = apply_subset(manifest, matrix)
         width = max(map(len, applied.methods))
+        decimals = decimals_for(float(applied.truth.std()))
         print(f"{applied.metric}: tau {applied.tau:.3f} over {len(applied.methods)} methods")
         if any(applied.is_new) and applied.new_tau is not None:
             print(f"  over the {sum(applied.is_new)} that the certificate does not know: {applied.new_tau:.3f}")
         print(f"  {'method':{width}}  {'subset':>10}  {'all':>10}")
         for row in (-applied.truth if matrix.higher_is_better else applied.truth).argsort(kind="stable"):
             mark = " *" if applied.is_new[row] else ""
-            print(f"  {applied.methods[row]:{width}}  {applied.estimate[row]:10.4f}  {applied.truth[row]:10.4f}{mark}")
+            ours, theirs = (f"{means[row]:10.{decimals}f}" for means in (applied.estimate, applied.truth))
+            print(f"  {applied.methods[row]:{width}}  {ours}  {theirs}{mark}")
 
 
 @app.command(name="import", epilog="Example: effbench subset import representative_subset --out subsets")

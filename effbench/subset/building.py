@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from effbench.errors import BadInput
-from effbench.subset.certificate import Judgement, iterate_folds, judge
-from effbench.subset.manifest import Chosen, Held, Pool, SubsetManifest, make_manifest
-from effbench.subset.matrix import Array, ScoreMatrix
+from effbench.subset.certificate import FEW, Certified, certify, folds_of, search_all, searches_for
+from effbench.subset.learning import Outlook, outlook, points_of
+from effbench.subset.manifest import Chosen, Held, MoreMethods, Pool, Searched, SubsetManifest, make_manifest
+from effbench.subset.matrix import Array, ScoreMatrix, check_same, without_noise
+from effbench.subset.rounding import rounded_up, to_digits
 from effbench.subset.selection import Selector
 from effbench.subset.tau import tau_b
-
-FOLD_SEEDS = (0, 1, 2, 3, 4)
 
 
 def build(
@@ -25,42 +25,83 @@ def build(
     seed: int,
     name: str,
     seconds: float = 0.0,
+    searches: int | None = None,
     **more: Any,
 ) -> SubsetManifest:
     """Return the subset that the selector chooses on all methods, with the certificate of the procedure on held-out ones.
 
-    ``seconds`` is what a sample costs, from which the minutes saved per method follow; ``more`` are manifest fields.
-    Raises ``BadInput`` where the methods are too few to hold four out (fewer than eight).
+    ``seconds`` is what a sample costs, from which the minutes saved per method follow; ``searches`` bounds those of
+    ``leave-few-out`` (default: by the matrices' size); ``more`` are manifest fields. Raises ``BadInput`` where the methods
+    are too few to hold two out.
     """
+    check_same(matrices)
+    first, budget = matrices[0], searches or searches_for(matrices, size)
+    kinds = folds_of(first, budget)
     chosen = selector.select(matrices, size, seed)
-    minutes = (len(matrices[0].samples) - size) * seconds / 60 if seconds else None
-    judged = [
-        held_of(judgement, minutes)
-        for split, folds in iterate_folds(matrices[0], FOLD_SEEDS)
-        for judgement in judge(selector, matrices, size, folds, split, seed)
-    ]
+    minutes = (len(first.samples) - size) * seconds / 60 if seconds else None
+    judged = {kind: (folds, search_all(selector, matrices, size, folds, seed)) for kind, folds in kinds.items()}
+    points = [(folds, search_all(selector, matrices, size, folds, seed)) for folds in points_of(kinds[FEW], budget)]
     even = bool(np.ptp(chosen.weights) == 0)
     return make_manifest(
         name,
-        [matrices[0].samples[row] for row in chosen.rows],
+        [first.samples[row] for row in chosen.rows],
         None if even else chosen.weights.tolist(),
         metrics=[matrix.metric for matrix in matrices],
         chosen=Chosen(
             selector=selector.name, seed=seed, parameters=parameters_of(selector), found=dict(chosen.details)
         ),
-        pool=Pool(methods=list(matrices[0].methods), samples=len(matrices[0].samples), sha256=matrices[0].pool_sha256),
-        certificate=judged,
+        pool=Pool(methods=list(first.methods), samples=len(first.samples), sha256=first.pool_sha256),
+        certificate=[
+            held_of(certify(matrix, kind, *found), minutes) for kind, found in judged.items() for matrix in matrices
+        ],
+        more_methods=[more_methods_of(outlook(matrix, [*points, judged[FEW]])) for matrix in matrices],
         **more,
     )
 
 
-def held_of(judgement: Judgement, minutes: float | None) -> Held:
-    """Return a judgement as it stands in a manifest, rounded to what it is worth."""
-    data = asdict(judgement)
+def searches_of(matrices: Sequence[ScoreMatrix], size: int, searches: int | None) -> int:
+    """Return how many searches ``build`` makes in all."""
+    budget = searches or searches_for(matrices, size)
+    kinds = folds_of(matrices[0], budget)
+    return 1 + sum(map(len, kinds.values())) + sum(map(len, points_of(kinds[FEW], budget)))
+
+
+def held_of(certified: Certified, minutes: float | None) -> Held:
+    """Return a certificate as it stands in a manifest: shares to four decimals, what has a unit to four digits of its own.
+
+    The resolution is rounded up, so that no difference is called resolved that was not.
+    """
+    data = asdict(certified)
     low, high = data.pop("interval")
+    resolution, size = data.pop("resolution"), data.pop("random_size")
     rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in data.items()}
-    saved = None if minutes is None else round(minutes, 1)
-    return Held(**rounded, ci_low=round(low, 4), ci_high=round(high, 4), minutes_saved=saved)
+    return Held(
+        **rounded,
+        ci_low=round(low, 4),
+        ci_high=round(high, 4),
+        random_size=None if size is None else to_digits(size),
+        resolution=None if resolution is None else rounded_up(resolution),
+        minutes_saved=None if minutes is None else to_digits(minutes, 2),
+    )
+
+
+def more_methods_of(found: Outlook) -> MoreMethods:
+    """Return the curve of a metric as it stands in a manifest."""
+    low, high = found.interval or (None, None)
+    gain, low, high = (None if value is None else round(value, 4) for value in (found.gain, low, high))
+    points = [
+        Searched(
+            methods=point.methods,
+            searches=point.searches,
+            tau=round(point.tau, 4),
+            ci_low=round(point.interval.low, 4),
+            ci_high=round(point.interval.high, 4),
+        )
+        for point in found.points
+    ]
+    return MoreMethods(
+        metric=found.metric, points=points, methods=found.methods, gain=gain, gain_low=low, gain_high=high
+    )
 
 
 def parameters_of(selector: Selector) -> dict[str, Any]:
@@ -102,7 +143,7 @@ def apply(manifest: SubsetManifest, matrix: ScoreMatrix) -> Applied:
         )
     weight = manifest.weight_of()
     weights = np.array([weight[sample] for sample in manifest.ids]) / len(manifest.ids)
-    estimate = matrix.values[:, [place[sample] for sample in manifest.ids]] @ weights
+    estimate = without_noise(matrix.values[:, [place[sample] for sample in manifest.ids]] @ weights, matrix.values)
     known = set(manifest.pool.methods) if manifest.pool else set()
     tau = tau_b(estimate, matrix.truth, matrix.margin)
     return Applied(

@@ -1,204 +1,141 @@
 """The certificate of a subset: how well the way it was chosen ranks methods that took no part in choosing it.
 
-The subset itself is chosen on all methods of the pool; nothing is held out from it. So the certificate is about the
-procedure: the methods are split, the selector sees one part only, and its subset is judged on the other, again and again.
-Two kinds of split: random halves (``random-half``), and every family left out in turn (``leave-one-family-out``), which is
-the one to read for a method of a new kind. The figure on the methods that were searched is reported beside it as what it
-is, an optimism. Beside both stand random subsets of the same size, and the number of random samples of equal fidelity.
+The subset itself is chosen on all N methods of the pool; nothing is held out from it. So the certificate is about the
+procedure: it is repeated with few methods left out at a time, and its subsets rank those (``left_out`` says which pairs count
+and what the figure estimates). Two kinds:
+
+- ``leave-few-out``: a tenth of the methods at random, each method in turn, as many whole partitions as the budget of searches
+  allows. The figure is that of a new method of the kinds in the pool, for N - k searched methods.
+- ``leave-one-family-out``: every family in turn; the one to read for a method of a new kind. Pairs lie within a family. Its
+  interval is the wider of two: over methods, and over families (which two or three of them can hardly tell).
+
+The figure on the methods that were searched is reported beside it as what it is, an optimism; and random subsets of the
+same size, and the number of random samples of equal fidelity.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from effbench.errors import BadInput
 from effbench.stats.bootstrap import Interval
-from effbench.subset.matrix import LEAST_METHODS, Array, ScoreMatrix, check_same
+from effbench.subset.judgement import Fold, families_left_out, held_out_pairs, resolution_of, tau_of
+from effbench.subset.left_out import Pairs, few_left_out, repeat_variance, share_interval
+from effbench.subset.manifest import FAMILY
+from effbench.subset.matrix import Array, ScoreMatrix, check_same
 from effbench.subset.random_curve import RandomCurve
 from effbench.subset.selection import Selection, Selector
-from effbench.subset.tau import signs, tau_b
 
-RESAMPLES = 2000
-RELIABLE = 0.95
-
-
-class Fold(NamedTuple):
-    """Rows of the methods that a selector may look at, and of those that judge its subset; disjoint."""
-
-    search: Array
-    held_out: Array
-    name: str
+FEW = "leave-few-out"
+SEARCHES = 100
+"""Searches for ``leave-few-out`` where nothing else is asked for: ten partitions."""
+WORK = 1e11
+"""Fewer where a search is large: pairs of methods x samples x size x metrics of all searches together, about two minutes of
+one core with ``soft``; never below one partition."""
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """One metric under one kind of split; means over the folds. ``interval`` is of the held-out tau over methods and folds.
+class Certified:
+    """One metric under one kind. ``searched`` is the least number of methods that a search saw, ``pairs`` how many counted.
 
-    ``regret`` is what the best-looking held-out method falls short of the best, in spreads (standard deviations) of the
-    methods' means. ``random_size`` is the random subset of equal held-out tau; None where it is beyond the pool.
-    ``resolution`` is the difference from which on ``RELIABLE`` of the held-out pairs stand in the right order (see there).
+    ``pair_regret`` is what the better-looking of two held-out methods falls short of the better one, on average over pairs,
+    in spreads (standard deviations) of the methods' means. ``worst_tau`` is that of the worst family. ``random_size`` is the
+    random subset of equal tau; None where it is beyond the pool. ``resolution`` is the difference from which on 95 % of the
+    held-out pairs stand in the right order, None where none does.
     """
 
     metric: str
     split: str
     folds: int
+    searched: int
+    pairs: int
     tau: float
     interval: Interval
     searched_tau: float
     random_tau: float
     random_size: float | None
-    regret: float
-    worst_tau: float
+    pair_regret: float
+    worst_tau: float | None
     resolution: float | None
 
-    @property
-    def optimism(self) -> float:
-        """Return by how much the figure on the searched methods flatters."""
-        return self.searched_tau - self.tau
+
+def searches_for(matrices: Sequence[ScoreMatrix], size: int) -> int:
+    """Return the budget of searches where none is given; it depends on the matrices' shapes alone."""
+    methods, samples = matrices[0].values.shape
+    return int(np.clip(WORK / (methods * (methods - 1) / 2 * samples * size * len(matrices)), 1, SEARCHES))
 
 
-def random_halves(methods: int, seeds: Sequence[int]) -> list[Fold]:
-    """Return one fold per seed: half of the methods search, the rest is held out."""
-    folds = []
-    for seed in seeds:
-        order = np.random.default_rng(seed).permutation(methods)
-        folds.append(Fold(np.sort(order[: methods // 2]), np.sort(order[methods // 2 :]), f"half {seed}"))
-    return folds
+def folds_of(matrix: ScoreMatrix, searches: int) -> dict[str, list[Fold]]:
+    """Return the folds of each kind that the methods allow; raise ``BadInput`` where they are too few for any."""
+    few = few_left_out(len(matrix.methods), searches)
+    if not few:
+        raise BadInput(
+            f"{matrix.metric}: {len(matrix.methods)} methods are too few to hold two out and search with four"
+        )
+    families = families_left_out(matrix)
+    return {FEW: few} | ({FAMILY: families} if len(families) > 1 else {})
 
 
-def families_left_out(matrix: ScoreMatrix) -> list[Fold]:
-    """Return one fold per family of at least four methods, if at least four others remain; the family is held out."""
-    groups = np.array(matrix.families)
-    folds = [
-        Fold(np.flatnonzero(groups != name), np.flatnonzero(groups == name), str(name)) for name in np.unique(groups)
-    ]
-    return [fold for fold in folds if min(len(fold.search), len(fold.held_out)) >= LEAST_METHODS]
-
-
-def judge(
-    selector: Selector, matrices: Sequence[ScoreMatrix], size: int, folds: Sequence[Fold], split: str, seed: int = 0
-) -> list[Judgement]:
-    """Return the judgement of a selector's subsets per metric, searched afresh in every fold with seeds from ``seed`` on.
-
-    Raises ``BadInput`` where a fold shares methods between its sides, or there is none.
-    """
+def search_all(
+    selector: Selector, matrices: Sequence[ScoreMatrix], size: int, folds: Sequence[Fold], seed: int
+) -> list[Selection]:
+    """Return the subset of every fold, searched on its own methods only, with seeds from ``seed`` on."""
     check_same(matrices)
-    if not folds:
-        raise BadInput(f"no {split} split of these {len(matrices[0].methods)} methods leaves four on either side")
-    chosen: list[Selection] = []
-    for place, fold in enumerate(folds):
-        if set(fold.search.tolist()) & set(fold.held_out.tolist()):
-            raise BadInput(f"fold {fold.name}: a method stands on both sides of the split")
-        chosen.append(selector.select([matrix.of_methods(fold.search) for matrix in matrices], size, seed + place))
-    return [_judgement(matrix, folds, chosen, split) for matrix in matrices]
+    return [
+        selector.select([matrix.of_methods(fold.search) for matrix in matrices], size, seed + place)
+        for place, fold in enumerate(folds)
+    ]
 
 
-def _judgement(matrix: ScoreMatrix, folds: Sequence[Fold], chosen: Sequence[Selection], split: str) -> Judgement:
-    held, searched, regrets = [], [], []
-    curves = dict[bytes, RandomCurve]()  # by held-out methods: searches with other seeds share them
-    for fold, selection in zip(folds, chosen):
-        ours, theirs = matrix.of_methods(fold.search), matrix.of_methods(fold.held_out)
-        searched.append(_tau(ours, selection))
-        held.append(_tau(theirs, selection))
-        regrets.append(top_regret(selection.estimate(theirs), theirs.truth, matrix.higher_is_better))
-        if fold.held_out.tobytes() not in curves:
-            curves[fold.held_out.tobytes()] = RandomCurve.of(theirs)
-    size = len(chosen[0].rows)
-    curve = RandomCurve.mean_of([curves[fold.held_out.tobytes()] for fold in folds])
-    tau = float(np.mean(held))
-    return Judgement(
+def certify(matrix: ScoreMatrix, kind: str, folds: Sequence[Fold], chosen: Sequence[Selection]) -> Certified:
+    """Return the certificate of one metric from the folds of one kind and the subsets chosen in them."""
+    pairs = Pairs.of(matrix, folds, chosen)
+    tau, size = pairs.tau(), len(chosen[0].rows)
+    found, truth = held_out_pairs(matrix, folds, chosen)
+    curve, spread = _random_curve(matrix, kind, folds), float(matrix.truth.std())
+    return Certified(
         matrix.metric,
-        split,
+        kind,
         len(folds),
+        min(len(fold.search) for fold in folds),
+        pairs.count,
         tau,
-        tau_interval(matrix, folds, chosen),
-        float(np.mean(searched)),
+        _interval(matrix, kind, folds, chosen, pairs),
+        float(np.mean([tau_of(matrix.of_methods(fold.search), selection) for fold, selection in zip(folds, chosen)])),
         curve.tau_at(size),
         curve.size_of(tau),
-        float(np.mean(regrets)),
-        float(np.min(held)),
-        resolution_of(*_held_out_pairs(matrix, folds, chosen)),
+        pair_regret(found, truth) / spread,
+        min(Pairs.of(matrix, [f], [s]).tau() for f, s in zip(folds, chosen)) if kind == FAMILY else None,
+        resolution_of(found, truth),
     )
 
 
-def _held_out_pairs(matrix: ScoreMatrix, folds: Sequence[Fold], chosen: Sequence[Selection]) -> tuple[Array, Array]:
-    """Return (difference on the subset, difference on all samples) of every pair of held-out methods in every fold."""
-    ours, theirs = [], []
-    for fold, selection in zip(folds, chosen):
-        held = matrix.of_methods(fold.held_out)
-        first, second = np.triu_indices(len(held.methods), 1)
-        estimate = selection.estimate(held)
-        ours.append(estimate[first] - estimate[second])
-        theirs.append(held.truth[first] - held.truth[second])
-    return np.concatenate(ours), np.concatenate(theirs)
+def pair_regret(found: Array, truth: Array) -> float:
+    """Return the mean loss, over pairs, of taking the method that looks better; a tie is a toss. Both are differences."""
+    return float(np.mean(np.abs(truth) * (1 - np.sign(found) * np.sign(truth)) / 2)) if len(truth) else 0.0
 
 
-def resolution_of(found: Array, truth: Array, reliable: float = RELIABLE) -> float | None:
-    """Return the smallest d so that, of the pairs whose difference on the subset is d or more, that share has the true sign.
-
-    ``found`` and ``truth`` [pairs] are the differences on the subset and on all samples. None where no d will do.
-    """
-    order = np.argsort(-np.abs(found), kind="stable")
-    right = (np.sign(found) == np.sign(truth))[order]
-    sizes = np.abs(found)[order]
-    enough = np.cumsum(right) >= reliable * np.arange(1, len(right) + 1)
-    # Pairs of one size stand or fall together: the last of them decides.
-    places = np.flatnonzero(enough & np.append(sizes[1:] < sizes[:-1], True))
-    return float(sizes[places[-1]]) if len(places) else None
-
-
-def _tau(matrix: ScoreMatrix, selection: Selection) -> float:
-    """Return the subset's tau on a matrix; 0, as in the searches, where it ties every pair and so ranks nothing."""
-    return float(np.nan_to_num(tau_b(selection.estimate(matrix), matrix.truth, matrix.margin), nan=0.0))
-
-
-def top_regret(estimate: Array, truth: Array, higher_is_better: bool) -> float:
-    """Return (best truth - truth of the method that the estimate puts first) / spread of the truth; 0 is no regret."""
-    sign = 1.0 if higher_is_better else -1.0
-    spread = float(truth.std())
-    return float((sign * truth).max() - sign * truth[int((sign * estimate).argmax())]) / spread if spread else 0.0
-
-
-def tau_interval(
-    matrix: ScoreMatrix, folds: Sequence[Fold], chosen: Sequence[Selection], level: float = 0.95, seed: int = 0
+def _interval(
+    matrix: ScoreMatrix, kind: str, folds: Sequence[Fold], chosen: Sequence[Selection], pairs: Pairs
 ) -> Interval:
-    """Return the interval of the mean held-out tau, resampling methods (and, by their splits, folds) with replacement.
-
-    A method drawn twice makes no pair with itself: pair (i, j) weighs count_i * count_j. The same counts serve every fold,
-    in which only the held-out ones matter.
-    """
-    generator, methods = np.random.default_rng(seed), len(matrix.methods)
-    tables = [_pair_table(matrix, fold, selection) for fold, selection in zip(folds, chosen)]
-    draws = np.empty(RESAMPLES)
-    for draw in range(RESAMPLES):
-        counts = generator.multinomial(methods, np.full(methods, 1 / methods))
-        picked = generator.integers(0, len(folds), len(folds))
-        found = [_weighted_tau(tables[place], counts[folds[place].held_out]) for place in picked.tolist()]
-        draws[draw] = np.mean(found)
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(min(1.0, high)))
+    tau = pairs.tau()
+    if len(chosen[0].rows) == len(matrix.samples) and tau == 1:
+        return Interval(1.0, 1.0)  # all samples are the truth: nothing is uncertain
+    repeats = repeat_variance(matrix, folds, chosen)
+    over_methods = share_interval(tau, pairs.variance() + repeats, len(matrix.methods))
+    if kind != FAMILY:
+        return over_methods
+    over_families = share_interval(tau, pairs.variance([fold.held_out for fold in folds]), len(folds))
+    return Interval(min(over_methods.low, over_families.low), max(over_methods.high, over_families.high))
 
 
-def _pair_table(matrix: ScoreMatrix, fold: Fold, selection: Selection) -> tuple[Array, Array]:
-    """Return the signs of all pairs of the held-out methods in the estimate and in the truth, both [held, held]."""
-    held = matrix.of_methods(fold.held_out)
-    estimate, truth = selection.estimate(held), held.truth
-    ours, theirs = (signs(v[:, None] - v[None, :], matrix.margin).astype(np.float64) for v in (estimate, truth))
-    return ours, theirs
-
-
-def _weighted_tau(pairs: tuple[Array, Array], counts: Array) -> float:
-    (ours, theirs), weights = pairs, np.outer(counts, counts)
-    apart = (weights * np.abs(ours)).sum() * (weights * np.abs(theirs)).sum()
-    return float((weights * ours * theirs).sum() / np.sqrt(apart)) if apart > 0 else 0.0
-
-
-def iterate_folds(matrix: ScoreMatrix, seeds: Sequence[int]) -> Iterator[tuple[str, list[Fold]]]:
-    """Yield the two kinds of split of a matrix with their folds, those that exist."""
-    yield "random-half", random_halves(len(matrix.methods), seeds)
-    if folds := families_left_out(matrix):
-        yield "leave-one-family-out", folds
+def _random_curve(matrix: ScoreMatrix, kind: str, folds: Sequence[Fold]) -> RandomCurve:
+    """Return what random subsets reach on the same pairs: of all methods, or within families (weighted by their pairs)."""
+    if kind != FAMILY:
+        return RandomCurve.of(matrix)
+    curves = [RandomCurve.of(matrix.of_methods(fold.held_out)) for fold in folds]
+    weights = [len(fold.held_out) * (len(fold.held_out) - 1) for fold in folds]
+    return RandomCurve(curves[0].sizes, np.average([curve.taus for curve in curves], axis=0, weights=weights))

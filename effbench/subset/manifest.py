@@ -16,11 +16,17 @@ from effbench.atomic import write_bytes
 from effbench.errors import BadInput, nearest
 from effbench.yamlpos import parse
 
-SCHEMA: Literal["effbench/subset/1"] = "effbench/subset/1"
+SCHEMA: Literal["effbench/subset/2"] = "effbench/subset/2"
+"""1 had neither ``more_methods`` nor what ``leave-few-out`` says of a certificate; its files are read as they are."""
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+FAMILY = "leave-one-family-out"
 
 
 class Chosen(_Entry):
@@ -41,21 +47,28 @@ class Pool(_Entry):
 
 
 class Held(_Entry):
-    """The certificate for one metric and one kind of split; ``effbench.subset.certificate.Judgement`` explains each."""
+    """The certificate for one metric and one kind of split; ``effbench.subset.certificate.Certified`` explains each.
+
+    Files of schema 1 have ``random-half`` splits, ``regret`` (of the best of each fold) and ``worst_tau`` of the worst fold
+    instead of ``searched``, ``pairs`` and ``pair_regret``.
+    """
 
     metric: str
     split: str
     folds: int
-    tau: float
-    ci_low: float
-    ci_high: float
-    searched_tau: float
-    random_tau: float
-    random_size: float | None
-    regret: float
-    worst_tau: float
-    minutes_saved: float | None = None
-    resolution: float | None = None
+    searched: int | None = None
+    pairs: int | None = None
+    tau: Finite
+    ci_low: Finite
+    ci_high: Finite
+    searched_tau: Finite
+    random_tau: Finite
+    random_size: Finite | None
+    regret: Finite | None = None
+    pair_regret: Finite | None = None
+    worst_tau: Finite | None = None
+    minutes_saved: Finite | None = None
+    resolution: Finite | None = None
 
     @property
     def sentence(self) -> str:
@@ -65,19 +78,61 @@ class Held(_Entry):
             if self.random_size is None
             else f"{self.random_size:.0f} random samples"
         )
-        saved = "" if self.minutes_saved is None else f", {self.minutes_saved:.1f} minutes saved per method"
-        sure = f"differences from {self.resolution:.3g} on" if self.resolution else "every difference"
+        saved = "" if self.minutes_saved is None else f", {self.minutes_saved:g} minutes saved per method"
+        sure = f"differences from {self.resolution:.4g} on" if self.resolution else "every difference"
         sure = "no difference" if self.resolution is None else sure
         return (
-            f"{self.metric}, {self.split}: held-out tau {self.tau:.3f} [{self.ci_low:.3f}, {self.ci_high:.3f}] "
+            f"{self.metric}, {self.split}{self._basis}: held-out tau {self.tau:.3f} "
+            f"[{self.ci_low:.3f}, {self.ci_high:.3f}] "
             f"(random of equal size {self.random_tau:.3f}; worth {worth}{saved}); {sure} in the right order for 95 % of pairs"
+        )
+
+    @property
+    def _basis(self) -> str:
+        """Return for how many searched methods the figure holds, and on what it rests."""
+        if self.searched is None:
+            return ""
+        if self.split == FAMILY:
+            return f" ({self.folds} families, {self.searched} methods or more searched)"
+        return f" ({self.searched} methods searched, {self.folds} searches, {self.pairs} pairs)"
+
+
+class Searched(_Entry):
+    """Held-out tau with so many methods searched."""
+
+    methods: int
+    searches: int
+    tau: Finite
+    ci_low: Finite
+    ci_high: Finite
+
+
+class MoreMethods(_Entry):
+    """What more searched methods would buy: the curve so far, and what ``methods`` of them would add; null: cannot tell."""
+
+    metric: str
+    points: list[Searched]
+    methods: int
+    gain: Finite | None
+    gain_low: Finite | None
+    gain_high: Finite | None
+
+    @property
+    def sentence(self) -> str:
+        """Return it in one sentence."""
+        so_far = ", ".join(f"{point.tau:.3f} with {point.methods}" for point in self.points)
+        if self.gain is None:
+            return f"{self.metric}: cannot tell what {self.methods} searched methods would add; held-out tau {so_far}"
+        return (
+            f"{self.metric}: {self.methods} searched methods would add about {self.gain:.3f} "
+            f"[{self.gain_low:.3f}, {self.gain_high:.3f}] to tau (extrapolated); held-out tau {so_far}"
         )
 
 
 class SubsetManifest(_Entry):
     """The file. ``weights`` are null where all samples weigh the same; otherwise positive, one per id."""
 
-    schema_version: Annotated[Literal["effbench/subset/1"], Field(alias="schema")] = SCHEMA
+    schema_version: Annotated[Literal["effbench/subset/1", "effbench/subset/2"], Field(alias="schema")] = SCHEMA
     name: str
     description: str = ""
     task: str | None = None
@@ -89,6 +144,7 @@ class SubsetManifest(_Entry):
     chosen: Chosen | None = None
     pool: Pool | None = None
     certificate: list[Held] = []
+    more_methods: list[MoreMethods] = []
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -156,7 +212,7 @@ def read_manifest(path: Path) -> SubsetManifest:
 def parse_manifest(text: str, where: str) -> SubsetManifest:
     """Return the manifest of a text."""
     try:
-        return SubsetManifest.model_validate(parse(text, where, finite=False).data)
+        return SubsetManifest.model_validate(parse(text.removeprefix("\ufeff"), where, finite=False).data)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))

@@ -72,7 +72,11 @@ def read_scores_file(
                 raise BadInput(f"{path}: no scores of {unknown[0]!r}{nearest(unknown[0], names)}")
             texts = held["texts"].tolist() or None
             methods = held["methods"].tolist()
-            rows = [row for row, name in enumerate(methods) if fnmatch.fnmatchcase(name, f"{tasks}/*")]
+            rows = [
+                row
+                for row, name in enumerate(methods)
+                if name.startswith(f"{tasks}/") or fnmatch.fnmatchcase(name, f"{tasks}/*")
+            ]
             if tasks == "*":
                 rows = list(range(len(methods)))
             if not rows:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from effbench.errors import BadInput
-from effbench.subset.matrix import Array, ScoreMatrix, check_same
+from effbench.subset.matrix import Array, ScoreMatrix, check_same, without_noise
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Selection:
 
     def estimate(self, matrix: ScoreMatrix) -> Array:
         """Return the weighted mean of every method over the subset [methods]."""
-        return np.asarray(matrix.values[:, self.rows] @ self.weights)
+        return without_noise(matrix.values[:, self.rows] @ self.weights, matrix.values)
 
 
 class Selector(Protocol):

@@ -36,7 +36,8 @@ def store_matrices(
     Families are the cells' systems (tasks where a task has none). Raises ``BadInput`` where a metric has no score per
     sample, no task matches, or cells ran on different samples (``missing`` says what then).
     """
-    cells = [cell for cell in view.cells if fnmatch.fnmatchcase(cell.task_id, tasks) and cell.status == "complete"]
+    cells = [cell for cell in view.cells if tasks in (cell.task_id, "*") or fnmatch.fnmatchcase(cell.task_id, tasks)]
+    cells = [cell for cell in cells if cell.status == "complete"]
     if not cells:
         raise BadInput(
             f"{view.path}: no finished cell of task {tasks!r}{nearest(tasks, {c.task_id for c in view.cells})}"

@@ -17,8 +17,10 @@ def with_texts(found: Found, file: Path) -> Found:
 
     Raises ``BadInput`` where the file cannot be read or lacks the prompt of a sample.
     """
-    content = load(file).data
-    prompts = dict(_entries(content))
+    prompts: dict[str, str] = {}
+    for name, prompt in _entries(load(file).data, file):
+        if prompts.setdefault(name, prompt) != prompt:
+            raise BadInput(f"{file}: two prompts of sample {name!r}")
     matrices = []
     for matrix in found.matrices:
         lacking = [sample for sample in matrix.samples if sample not in prompts]
@@ -31,9 +33,16 @@ def with_texts(found: Found, file: Path) -> Found:
     return replace(found, matrices=tuple(matrices))
 
 
-def _entries(content: Any) -> Iterator[tuple[str, str]]:
+def _entries(content: Any, file: Path) -> Iterator[tuple[str, str]]:
+    """Yield id and prompt of every entry. Both must be text: YAML reads 017 as 15 and `no` as false."""
     if isinstance(content, dict) and "id" in content and "prompt" in content:
-        yield str(content["id"]), str(content["prompt"])
+        for key in ("id", "prompt"):
+            if not isinstance(content[key], str):
+                raise BadInput(
+                    f"{file}: {key} {content[key]!r} of an entry is read as {type(content[key]).__name__}, not as text; "
+                    "put it in quotes"
+                )
+        yield content["id"], content["prompt"]
     elif isinstance(content, dict | list):
         for part in content.values() if isinstance(content, dict) else content:
-            yield from _entries(part)
+            yield from _entries(part, file)

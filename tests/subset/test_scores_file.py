@@ -1,5 +1,7 @@
 """Scores as a file: the same matrices back, any damage in one sentence, and the commands that write and take one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from planted import noisy
@@ -43,6 +45,9 @@ def test_metrics_and_tasks_can_be_picked(file):
     picked = read_scores_file(file, ["two"], "b").matrices
     assert [matrix.metric for matrix in picked] == ["two"]
     assert {name[0] for name in picked[0].methods} == {"b"} and len(picked[0].methods) == 6
+    bracketed = [replace(m, methods=tuple(f"own[x]/{name}" for name in m.methods)) for m in pair()]
+    write_scores(file, Found(tuple(bracketed), 1.5, "planted"))
+    assert len(read_scores_file(file, [], "own[x]").matrices[0].methods) == 12  # a task's own name is no glob
     with pytest.raises(BadInput, match=r"no scores of 'tow'.*two"):
         read_scores_file(file, ["tow"])
     with pytest.raises(BadInput, match="no method of task 'c' in it"):
@@ -67,14 +72,27 @@ def test_what_is_no_file_of_scores_is_one_sentence(file, damage):
 def test_build_takes_a_file_and_the_published_setting_s_options(file, tmp_path):
     out, folder = tmp_path / "six.yaml", tmp_path / "searches"
     asked = ["build", "--from", str(file), "--metric", "one", "--size", "6", "--out", str(out)]
-    search = ["--selector", "frequency", "--sets", "200", "--top", "20", "--rounds", "3", "--checkpoint", str(folder)]
+    search = [
+        "--selector",
+        "frequency",
+        "--sets",
+        "200",
+        "--top",
+        "20",
+        "--rounds",
+        "3",
+        "--checkpoint",
+        str(folder),
+        "--searches",
+        "12",
+    ]
     built = CliRunner().invoke(app, [*asked, *search])
     assert built.exit_code == 0, built.output
     kept = sorted(folder.iterdir())
     text = out.read_text()
     assert "name: planted-6" in text and "sets: 200" in text and "rounds: 3" in text
     times = [path.stat().st_mtime_ns for path in kept]
-    assert len(kept) == 9  # one search on all, five on halves, three without a family
+    assert len(kept) == 25  # one on all, two partitions of six, three without a family, three at each of three points
     again = CliRunner().invoke(app, [*asked, *search])
     assert again.exit_code == 0 and out.read_text() == text
     assert [path.stat().st_mtime_ns for path in kept] == times  # nothing was searched again
@@ -103,3 +121,17 @@ def test_prompts_come_from_a_list_and_a_missing_one_is_named(file, tmp_path):
         with_texts(found, prompts)
     with pytest.raises(BadInput, match=r"nowhere\.yaml: cannot read the file"):
         with_texts(found, tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ("- {id: 17, prompt: x}", "id 17 of an entry is read as int"),
+        ("- {id: s0, prompt: false}", "prompt False of an entry is read as bool"),
+        ("- {id: s0, prompt: x}\n- {id: s0, prompt: y}", "two prompts of sample 's0'"),
+    ],
+)
+def test_prompts_that_yaml_would_change_are_refused(file, tmp_path, entries, said):
+    (tmp_path / "p.yaml").write_text(entries)
+    with pytest.raises(BadInput, match=said):
+        with_texts(read_scores_file(file), tmp_path / "p.yaml")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from effbench.subset.building import FOLD_SEEDS, held_of, why_expired
-from effbench.subset.certificate import judge, random_halves
+from effbench.subset.building import held_of, why_expired
+from effbench.subset.certificate import certify, folds_of, search_all
 from effbench.subset.manifest import find_subset, shipped
 from effbench.subset.selectors import find_selector
 from effbench.subset.study.embedded import embedded_scores
@@ -13,8 +13,8 @@ from effbench.zoo.moving_emoji import prompts as moving
 EMOJI = {entry.id: entry.prompt for entry in prompts("pool")}
 MOVING = {name: prompt for name, prompt, _ in moving.entries("pool")}
 POOLS = {
-    "emoji": (EMOJI, ("prompt_accuracy", "alignment"), ("random-half", "leave-one-family-out")),
-    "moving-emoji": (MOVING, ("prompt_accuracy", "frame_alignment"), ("random-half",)),
+    "emoji": (EMOJI, ("prompt_accuracy", "alignment"), ("leave-few-out", "leave-one-family-out")),
+    "moving-emoji": (MOVING, ("prompt_accuracy", "frame_alignment"), ("leave-few-out",)),
 }
 NAMES = [f"{pool}-{size}" for pool in POOLS for size in (20, 50)]
 
@@ -44,11 +44,11 @@ def test_it_is_what_its_selector_chooses_from_the_scores_that_ship_and_its_certi
     assert why_expired(subset, matrices[0]) is None
     again = find_selector(subset.chosen.selector).select(matrices, len(subset.ids), subset.chosen.seed)
     assert [matrices[0].samples[row] for row in again.rows] == subset.ids
-    metric = pool_of(name)[1][1]
-    held = next(h for h in subset.certificate if (h.metric, h.split) == (metric, "random-half"))
-    folds = random_halves(len(matrices[0].methods), FOLD_SEEDS)
-    judged = judge(find_selector(subset.chosen.selector), matrices, len(subset.ids), folds, "random-half")
-    assert held_of(judged[1], held.minutes_saved) == held
+    metric, kind = pool_of(name)[1][1], pool_of(name)[2][-1]
+    held = next(h for h in subset.certificate if (h.metric, h.split) == (metric, kind))
+    folds = folds_of(matrices[0], 100)[kind]
+    chosen = search_all(find_selector(subset.chosen.selector), matrices, len(subset.ids), folds, subset.chosen.seed)
+    assert held_of(certify(matrices[1], kind, folds, chosen), None) == held.model_copy(update={"minutes_saved": None})
 
 
 @pytest.mark.parametrize("pool", POOLS)

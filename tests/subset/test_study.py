@@ -10,7 +10,7 @@ import pytest
 from planted import noisy
 
 from effbench.stats.bootstrap import Interval
-from effbench.subset.certificate import Fold, Judgement
+from effbench.subset.judgement import Fold, Judgement
 from effbench.subset.selection import even
 from effbench.subset.soft import SoftTau
 from effbench.subset.study import __main__ as study
@@ -88,7 +88,7 @@ def test_without_data_the_embedded_table_alone_is_made_and_that_is_said(tmp_path
     shutil.copy(PAGE, page)
     monkeypatch.setattr(embedded, "SIZES", (10,))
     monkeypatch.setattr(embedded, "STUDIED", ("soft", "stratified"))
-    assert study.main(["--page", str(page)]) == 0
+    assert study.main(["--page", str(page), "--only", "embedded"]) == 0
     assert "only the embedded tables were made anew" in capsys.readouterr().err
     before, after = PAGE.read_text(), page.read_text()
     rows = [
@@ -101,5 +101,5 @@ def test_without_data_the_embedded_table_alone_is_made_and_that_is_said(tmp_path
 
 def test_a_folder_without_scores_is_one_sentence(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(study, "write_embedded", lambda page: None)
-    assert study.main(["--data", str(tmp_path)]) == 2
+    assert study.main(["--data", str(tmp_path), "--only", "embedded"]) == 2
     assert capsys.readouterr().err == f"error: {tmp_path}: no diffusiondb_scores.npz in it\n"

@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from effbench.errors import BadInput
+from effbench.subset.study.certified import write_certified, write_certified_published
 from effbench.subset.study.embedded import write_embedded
 from effbench.subset.study.published import write_published
 from effbench.subset.study.scores import published_split, read_scores
 
 SIZES = (10, 20, 50, 100)
+PARTS = ("embedded", "certificates", "selectors")
+"""Of the page: selectors on the embedded matrices, what certificates are worth, selectors on FlashEval's scores."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,9 +25,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--page", type=Path, default=Path("docs/flasheval.md"))
     parser.add_argument("--readme", type=Path, default=Path("baselines/flasheval/README.md"))
     parser.add_argument("--searches", type=Path, default=Path("results/flasheval"), help="where long searches are kept")
+    parser.add_argument(
+        "--only", choices=PARTS, nargs="+", default=PARTS, help="parts to make anew (all take half an hour)"
+    )
     args = parser.parse_args(arguments)
     try:
-        write_embedded(args.page)
+        if "embedded" in args.only:
+            write_embedded(args.page)
+        if "certificates" in args.only:
+            write_certified(args.page)
         if args.data is None:
             print(
                 "no DATA=<folder with FlashEval's scores>: only the embedded tables were made anew; the tables on those "
@@ -33,7 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
             return 0
         matrices, split = read_scores(args.data)
-        write_published(args.page, args.readme, matrices, published_split(split), SIZES, args.searches)
+        if "certificates" in args.only:
+            write_certified_published(args.page, matrices, published_split(split))
+        if "selectors" in args.only:
+            write_published(args.page, args.readme, matrices, published_split(split), SIZES, args.searches)
     except BadInput as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from effbench.api import Claim
-from effbench.subset.certificate import Fold, Judgement
+from effbench.subset.judgement import Fold, Judgement
 from effbench.subset.matrix import ScoreMatrix
 from effbench.subset.selection import Selector
 from effbench.subset.tau import tau_b

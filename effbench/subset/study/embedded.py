@@ -6,8 +6,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from effbench.section import replace_section
-from effbench.subset.building import FOLD_SEEDS
-from effbench.subset.certificate import Fold, families_left_out, random_halves
+from effbench.subset.judgement import Fold, families_left_out, random_halves
 from effbench.subset.matrix import ScoreMatrix
 from effbench.subset.random_curve import RandomCurve
 from effbench.subset.scores_file import read_scores_file
@@ -16,6 +15,8 @@ from effbench.subset.study.judging import STUDIED, judge_all
 from effbench.subset.study.tables import table_of
 
 SIZES = (10, 20, 50)
+HALVES = (0, 1, 2, 3, 4)
+"""Seeds of the random halves."""
 POOLS = ("emoji-pool", "moving-emoji-pool")
 
 
@@ -29,7 +30,7 @@ def write_embedded(page: Path) -> None:
     """Fill the sections ``POOL-halves``, and ``POOL-families`` where a pool has more than one family of settings."""
     for pool in POOLS:
         matrices = embedded_scores(pool)
-        halves = random_halves(len(matrices[0].methods), FOLD_SEEDS)
+        halves = random_halves(len(matrices[0].methods), HALVES)
         curves = {
             matrix.metric: RandomCurve.mean_of([RandomCurve.of(matrix.of_methods(fold.held_out)) for fold in halves])
             for matrix in matrices

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
-from effbench.subset.certificate import Fold, Judgement, judge
+from effbench.subset.judgement import Fold, Judgement, judge
 from effbench.subset.matrix import ScoreMatrix
 from effbench.subset.selection import Selector
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from effbench.subset.certificate import Judgement
+from effbench.subset.judgement import Judgement
 from effbench.subset.random_curve import RandomCurve
 
 MARKS = "osD^v<>"

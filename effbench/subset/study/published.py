@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from effbench.section import replace_section
-from effbench.subset.certificate import Fold, families_left_out
 from effbench.subset.frequency import FrequencySearch
+from effbench.subset.judgement import Fold, families_left_out
 from effbench.subset.matrix import ScoreMatrix
 from effbench.subset.random_curve import RandomCurve
 from effbench.subset.selectors import SELECTORS

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from effbench.errors import BadInput
-from effbench.subset.certificate import Fold
+from effbench.subset.judgement import Fold
 from effbench.subset.matrix import ScoreMatrix, score_matrix
 from effbench.subset.release import MARGINS
 

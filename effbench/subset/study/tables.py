@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from effbench.subset.certificate import Judgement
+from effbench.subset.judgement import Judgement
 from effbench.subset.random_curve import RandomCurve
 
 RANDOM_SIZES = (10, 20, 50, 100, 500)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from effbench.subset.certificate import Fold
+from effbench.subset.judgement import Fold
 from effbench.subset.matrix import ScoreMatrix
 from effbench.subset.selection import Selector
 from effbench.subset.selectors import SELECTORS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from effbench.subset.certificate import Judgement
+from effbench.subset.judgement import Judgement
 from effbench.subset.study.judging import Found
 
 
