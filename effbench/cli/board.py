@@ -29,8 +29,8 @@ def board(
             refused.append(error)
     if len(refused) == len(stores):
         raise refused[0]
-    for error in refused:
-        print(f"warning: {error}", file=sys.stderr)
+    for sentence in refused:
+        print(f"warning: {sentence}", file=sys.stderr)
     try:
         code = subprocess.run(command(stores, port, headless)).returncode
     except KeyboardInterrupt:

@@ -20,7 +20,8 @@ from effbench.report.summarise import Summary, summarise
 
 LINK = "[x](javascript:alert(1))"
 HOSTILE = (LINK, "![p](http://evil.example/p.png)", "<img src=http://evil.example/x>", "<script>alert(1)</script>",
-           "[/b] :skull:", '" onclick="alert(1)', "$\\frac{1", "\\input{/etc/passwd}", "`x`", "https://ok.example/a_b", "=1+1")  # fmt: skip
+           "[/b] :skull:", '" onclick="alert(1)', "$\\frac{1", "\\input{/etc/passwd}",
+           "`x`", "https://ok.example/a_b", "=1+1")  # fmt: skip
 
 
 @pytest.fixture(params=HOSTILE)
