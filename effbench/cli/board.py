@@ -34,8 +34,8 @@ def board(
             refused.append(error)
     if len(refused) == len(stores):
         raise refused[0]
-    for error in refused:
-        print(f"warning: {error}", file=sys.stderr)
+    for sentence in refused:
+        print(f"warning: {sentence}", file=sys.stderr)
     line = command(stores, port, headless, host)
     sys.stdout.flush()
     sys.stderr.flush()

@@ -49,8 +49,32 @@ def show_all(
             yield what, make()
         except (StoreError, BadInput) as error:
             yield "refused", str(error)
-    if more is not None:
-        yield from more(summary)
+
+
+def draw_all(path: Path) -> None:
+    """Draw the pictures of a store, for a paper and for the board."""
+    from effbench.report.figures import draw, draw_all_curves
+    from effbench_leaderboard import convergence, plot, samples
+
+    try:
+        summary = summarise(read_store(path))
+        fronts = pictures_of(summary, ("latency", "quality"))
+    except (StoreError, BadInput):
+        return
+    draw(fronts, "svg")
+    for picture in fronts:
+        plot.figure_of(picture)
+    curves = [picture for workload in summary.workloads for picture in curve_pictures(workload)]
+    if curves:
+        draw_all_curves(curves[:2], "svg")
+    for picture in curves[:2]:
+        if picture.curves:
+            convergence.figure_of(picture)
+    for workload in summary.workloads:
+        gallery = Gallery(workload)
+        for sample in gallery.show(gallery.keys[:2], gallery.methods):
+            for frames in sample.pictures.values():
+                samples.picture(frames)
 
 
 def _of_view(view: StoreView, summary: Summary) -> Iterator[tuple[str, Callable[[], str]]]:

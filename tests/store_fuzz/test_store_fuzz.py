@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from mutants import mutate
 from seeds import write_seeds
-from showing import show_all, unsafe
+from showing import draw_all, show_all, unsafe
 
+APP = Path(__file__).parent.parent.parent / "leaderboard" / "app.py"
 CANARY = "canary-7f3a9"
 _watched: list[tuple[str, list[str]]] = []
 
@@ -36,8 +39,10 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], list[Pa
     return write_seeds(base / "in"), write_seeds(base / "outside", CANARY)
 
 
-def fuzz(numbers: range, seeds: tuple[list[Path], list[Path]], folder: Path) -> Counter[str]:
-    """Try the mutants of some numbers; return how many texts of each kind they gave."""
+def fuzz(
+    numbers: range, seeds: tuple[list[Path], list[Path]], folder: Path, more: Callable[[Path], None] | None = None
+) -> Counter[str]:
+    """Try the mutants of some numbers, ``more`` on each tenth; return how many texts of each kind they gave."""
     counts: Counter[str] = Counter()
     for number in numbers:
         which = number % len(seeds[0])
@@ -51,6 +56,8 @@ def fuzz(numbers: range, seeds: tuple[list[Path], list[Path]], folder: Path) -> 
                 counts[what] += 1
                 assert not (why := unsafe(what, text)), f"mutant {number} ({done}), {what}: {why}"
                 assert CANARY not in text or what == "refused", f"mutant {number} ({done}): {what} shows the canary"
+            if more is not None and number % 10 < len(seeds[0]):
+                more(store)
         except (AssertionError, KeyboardInterrupt):
             raise
         except BaseException as error:
@@ -70,8 +77,32 @@ def test_the_seeds_themselves_are_shown_in_every_format(seeds: tuple[list[Path],
     assert any(CANARY in text for _, text in show_all(seeds[1][1]))
 
 
-def test_a_few_hundred_mutants(seeds: tuple[list[Path], list[Path]], tmp_path: Path) -> None:
+def test_a_hundred_mutants(seeds: tuple[list[Path], list[Path]], tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        counts = fuzz(range(240), seeds, tmp_path)
-    assert counts["refused"] > 50 and counts["html"] > 50  # both ends are reached
+        counts = fuzz(range(110), seeds, tmp_path)
+    assert counts["refused"] > 30 and counts["html"] > 30  # both ends are reached
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+@pytest.mark.filterwarnings("ignore")
+def test_thousands_of_mutants_pictures_too(seeds: tuple[list[Path], list[Path]], tmp_path: Path) -> None:
+    counts = fuzz(range(1000, 4000), seeds, tmp_path, draw_all)
+    print(f"3,000 mutants: {dict(counts)}")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+def test_the_board_stands_over_mutants_beside_a_whole_store(
+    seeds: tuple[list[Path], list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from streamlit.testing.v1 import AppTest
+
+    for number in range(5000, 5040):
+        store = Path(shutil.copytree(seeds[0][number % 2], tmp_path / f"m{number}"))
+        done = mutate(number, store, seeds[1][number % 2])
+        monkeypatch.setenv("EFFBENCH_BOARD_STORES", os.pathsep.join(map(str, (store, seeds[0][0]))))
+        board = AppTest.from_file(str(APP), default_timeout=120).run()
+        assert not board.exception, f"mutant {number} ({done}): {board.exception[0].value}"
+        assert len(board.dataframe), f"mutant {number} ({done}): no table"

@@ -1,0 +1,155 @@
+"""A board over stores of strangers: damaged ones are named beside the others, and text draws nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from effbench.cli.board import board
+from effbench.errors import StoreError
+from effbench.parts import write_outputs
+from effbench.report.gallery import MOST_SIDE, Gallery, frames_of
+from effbench.report.summarise import summarise
+from effbench.store import CellFolder, Store, read_store
+from effbench_leaderboard.comparison import code, escape, plain_label
+from effbench_leaderboard.samples import picture
+
+APP = Path(__file__).parent.parent.parent / "leaderboard" / "app.py"
+HOSTILE = "![p](http://evil.example/p.png) <img src=x> :red[a] `b` www.evil.example $x$"
+OPEN = re.compile(r"(?<!\\)(!\[|\]\(|:\w+\[|\$|www\.|<img)")
+
+
+@pytest.fixture
+def open_board(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    def run(*stores: Path) -> AppTest:
+        monkeypatch.setenv("EFFBENCH_BOARD_STORES", os.pathsep.join(map(str, stores)))
+        page = AppTest.from_file(str(APP), default_timeout=60).run()
+        assert not page.exception
+        return page
+
+    return run
+
+
+def test_the_board_shows_the_other_stores_and_names_each_damaged_one(
+    open_board: Callable[..., AppTest], write_store: Callable[..., Path], make: ModuleType
+) -> None:
+    good, *bad = (write_store(name, [make.cell("ref")]) for name in ("good", "machine", "plan", "lock", "utf8", "cell"))
+    next((bad[0] / "machine").iterdir()).write_bytes(b"")
+    (bad[1] / "plan.json").write_text('[{"id": "x"}]')
+    (bad[2] / "suite.lock.yaml").write_text("schema: effbench/store/1\n")
+    (bad[3] / "suite.lock.yaml").write_bytes(b"\xff\xfe")
+    next(bad[4].glob("cells/*/cell.json")).write_bytes(b"{")
+    page = open_board(*bad, good)
+    assert list(page.dataframe[0].value["method"]) == ["ref (ref.)"]
+    said = [error.value.replace("\\", "") for error in page.error]
+    files = [".json", "plan.json", "suite.lock.yaml", "suite.lock.yaml", "cell.json"]
+    assert len(said) == 5
+    for sentence, store, file in zip(said, bad, files):
+        assert store.name in sentence and file in sentence and "damaged" in sentence
+
+
+def test_the_command_starts_the_board_beside_a_damaged_store_and_not_over_damaged_ones_alone(
+    monkeypatch: pytest.MonkeyPatch,
+    write_store: Callable[..., Path],
+    make: ModuleType,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Started(Exception):
+        pass
+
+    def start(*_: object, **__: object) -> None:
+        raise Started
+
+    for name in ("subprocess.run", "os.execv"):
+        monkeypatch.setattr(name, start)
+    good, bad = (write_store(name, [make.cell("ref")]) for name in ("good", "bad"))
+    (bad / "plan.json").write_text("{")
+    with pytest.raises(Started):
+        board([bad, good])
+    assert "warning:" in capsys.readouterr().err
+    with pytest.raises(StoreError, match=r"plan\.json: damaged"):
+        board([bad])
+
+
+def test_names_of_strangers_draw_no_picture_link_or_colour(
+    open_board: Callable[..., AppTest], write_store: Callable[..., Path], make: ModuleType
+) -> None:
+    numbers = [
+        make.number("clip_score", 0.3),
+        make.number(HOSTILE, 1.0, unit=HOSTILE),
+        make.number("latency_p50_ms", None),
+    ]
+    cells = [make.cell(HOSTILE, numbers, task=HOSTILE, certificate=(HOSTILE,), suite=HOSTILE, device=HOSTILE),
+             make.failed("b", message=HOSTILE, task=HOSTILE)]  # fmt: skip
+    path = write_store("hostile", cells)
+    write_outputs(
+        Store(path).cell(cells[0].id).outputs, "s0-k", ["a"], 0, [{"image": np.ones((3, 4, 4), np.float32)}], [HOSTILE]
+    )
+    page = open_board(path)
+    texts = [element.value for kind in ("title", "caption", "info", "warning", "error") for element in page.get(kind)]
+    texts += [element.label for element in page.expander]
+    texts += [re.sub(r"(`+) .*? \1", "", m.value).replace(":gray[", "") for m in page.markdown]
+    assert sum("evil" in text for text in texts) >= 4
+    assert not [text for text in texts if OPEN.search(text)]
+
+
+def test_texts_are_escaped_for_what_shows_them() -> None:
+    assert not OPEN.search(escape(HOSTILE)) and escape("a\n# b") == r"a \# b"
+    assert code("a`b``c") == "``` a`b``c ```" and code("plain") == "`plain`"
+    assert (
+        plain_label("<a href='javascript:x'>%{x}</a> & $") == "&lt;a href='javascript:x'>%&#123;x}&lt;/a> &amp; &#36;"
+    )
+
+
+def test_a_damaged_file_of_outputs_costs_its_own_method(
+    open_board: Callable[..., AppTest], write_store: Callable[..., Path], make: ModuleType
+) -> None:
+    cells = make.typical_cells()[:3]
+    path = write_store("pictures", cells)
+    files = [
+        write_outputs(Store(path).cell(c.id).outputs, "k", ["a"], 0, [{"image": np.ones((3, 4, 4), np.float32)}])
+        for c in cells
+    ]
+    files[1].write_bytes(files[1].read_bytes()[:50])  # the header is cut
+    files[2].write_bytes(files[2].read_bytes()[:-1] + b"X")  # a pixel is changed
+    gallery = Gallery(summarise(read_store(path)).workloads[0])
+    (sample,) = gallery.show(gallery.keys, gallery.methods)
+    assert list(sample.pictures) == ["reference"] and "not what its name says" in sample.missing["int8-simulated"]
+    assert files[1].name in gallery.damaged["fewer-steps"]
+    page = open_board(path)
+    assert any(files[1].name in w.value.replace("\\", "") for w in page.warning)
+    assert any("not what its name says" in c.value for c in page.caption)
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [((3, 1, MOST_SIDE + 1), "too large"), ((3,), "no picture"), ((2, 4, 4), "no picture"), ((3, 0, 4), "no picture"),
+     ((9000, 1, 128, 64), "too large")],
+)  # fmt: skip
+def test_an_array_that_is_no_picture_or_too_large_is_named_and_not_read(
+    tmp_path: Path, make: ModuleType, shape: tuple[int, ...], said: str
+) -> None:
+    view = make.raw_store(tmp_path, make.Raw(make.cell("ref")))
+    folder = CellFolder(tmp_path / "cells" / view.cells[0].id)
+    write_outputs(folder.outputs, "k", ["a"], 0, [{"image": np.zeros(shape, np.uint8)}])
+    gallery = Gallery(summarise(view).workloads[0])
+    (sample,) = gallery.show(gallery.keys, gallery.methods)
+    assert said in sample.missing["ref"] and not sample.pictures
+
+
+def test_a_strip_is_enlarged_within_bounds_and_what_is_no_number_is_black(tmp_path: Path) -> None:
+    import io
+
+    size = Image.open(io.BytesIO(picture(np.zeros((1, 2, 4000, 3), np.uint8)))).size
+    assert size == (4000, 2)
+    assert Image.open(io.BytesIO(picture(np.zeros((1, 4, 4, 3), np.uint8)))).size == (128, 128)
+    frames = frames_of({"image": np.full((3, 2, 2), np.nan, np.float32)})
+    assert frames is not None and (frames == 0).all()
