@@ -23,6 +23,7 @@ from effbench.runner.latency_numbers import LatencyInput, latency_numbers
 from effbench.runner.plan import Cell, TaskPlan
 from effbench.runner.provenance import Surroundings, provenance
 from effbench.runner.quality_numbers import quality_draws, quality_numbers
+from effbench.runner.remarks import remarked
 from effbench.runner.resource_numbers import compute_numbers, energy_number, memory_numbers, single_number
 from effbench.runner.stopping import samples_used
 from effbench.store import SAMPLE_KEY, TIMING_KEY, CellFolder, Store
@@ -186,6 +187,7 @@ def _numbers(
     drawn = quality_draws(task.task, scores, ids, suite.stats.resamples, weights) if scores else {}
     numbers = quality_numbers(task.task, metrics_of(task), scores, ids, drawn, missing, level, weights)
     numbers = [_of_all_samples(number, task, used) for number in numbers]
+    numbers = remarked(numbers, task.task, scores)
     is_decided = stopping is None or stopping.verdict != "undecided" or used == len(task.samples)
     complete = planned is not None and is_decided
 
