@@ -21,3 +21,13 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; valid: {', '.join(names)}" if names else "; none is available"
+
+
+def one_line(error: BaseException, *, kind: bool = True, longest: int = 300) -> str:
+    """Return type and message of an exception on one line; without the type where ``kind`` is False."""
+    try:
+        message = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 - a stranger's exception may not even be printable
+        message = "(its message cannot be shown)"
+    text = ": ".join(filter(None, (type(error).__name__, message))) if kind else message
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."

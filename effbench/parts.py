@@ -139,16 +139,19 @@ class KeptOutputs:
     """The kept outputs of a cell, read sample by sample; built from the headers alone."""
 
     def __init__(self, folder: Path) -> None:
-        from safetensors import safe_open
+        from safetensors import SafetensorError, safe_open
 
         self._place: dict[tuple[str, int], tuple[Path, int]] = {}
         self.captions: dict[tuple[str, int], str] = {}
         """(sample id, seed) of every kept output -> what a reader is told about it."""
         for file in sorted(folder.glob("*.safetensors")) if folder.is_dir() else []:
-            with safe_open(file, "numpy") as opened:
-                header = opened.metadata()
-            ids, seed = json.loads(header["ids"]), int(header["seed"])
-            captions = json.loads(header.get("captions", header["ids"]))  # older stores have none
+            try:
+                with safe_open(file, "numpy") as opened:
+                    header = opened.metadata()
+                ids, seed = json.loads(header["ids"]), int(header["seed"])
+                captions = json.loads(header.get("captions", header["ids"]))  # older stores have none
+            except (SafetensorError, OSError, TypeError, KeyError, ValueError):
+                continue  # a damaged file keeps nothing; the runner sets it aside and makes its outputs again
             for row, (sample_id, caption) in enumerate(zip(ids, captions, strict=True)):
                 self._place[sample_id, seed] = file, row
                 self.captions[sample_id, seed] = caption

@@ -31,6 +31,7 @@ Reason = Literal[
     "no_device",
     "not_reached",
     "unverified",
+    "noisy_machine",
 ]
 AxisName = Literal["quality", "latency", "memory", "compute", "energy", "preparation"]
 

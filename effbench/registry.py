@@ -7,16 +7,28 @@ the same entry points as any third party's.
 from __future__ import annotations
 
 import hashlib
+import sys
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from effbench.api import API_VERSION, Method, Task, source_folder
+from effbench.contract.declarations import (
+    broken_promises,
+    execution_problems,
+    metrics_are_declared,
+    params_have_defaults,
+    params_survive_json,
+)
 from effbench.errors import BadInput, nearest
+from effbench.guard import PluginFailure, dies, strangers
 
 T = TypeVar("T")
+
+OURS = "effbench"
+"""Our own distribution, whose modules are known not to end the process."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +49,8 @@ class Entry:
 class Registry(Generic[T]):
     """Plugins of one kind by name.
 
-    A name claimed by two distributions, an ``api_version`` other than ours, or a plugin that fails to import is
-    remembered as broken: ``broken`` lists it, and ``get`` raises ``BadInput`` for that name only.
+    A name claimed by two distributions, an ``api_version`` other than ours, a plugin that fails to import or that declares
+    what the contract rules out is broken: ``broken`` lists it, and ``get`` raises ``BadInput`` for that name only.
     """
 
     def __init__(self, kind: str, group: str, base: type[T]) -> None:
@@ -82,34 +94,59 @@ class Registry(Generic[T]):
         return plugin
 
     def _load(self, entry: Entry, point: EntryPoint) -> type[T]:
+        where = f"{self.kind} {entry.name!r} of {entry.origin}"
+        if entry.distribution != OURS and entry.value.partition(":")[0] not in sys.modules:
+            death = dies(point.load)
+            if death:
+                raise BadInput(f"{where} cannot be imported: that {death}")
         try:
-            plugin = point.load()
-        except Exception as error:  # importing a stranger's module may raise anything
-            raise BadInput(
-                f"{self.kind} {entry.name!r} of {entry.origin} cannot be imported: {type(error).__name__}: {error}"
-            ) from error
+            with strangers(f"{where} cannot be imported: it"):
+                plugin = point.load()
+            with strangers(f"{where}: what it declares"):
+                problem = self._problem(plugin, entry)
+        except PluginFailure as failure:
+            sentence = str(failure)
+            raise BadInput(sentence if entry.name in sentence else f"{where}: {sentence}") from failure
+        if problem:
+            raise BadInput(f"{where} {problem}")
+        return cast("type[T]", plugin)
+
+    def _problem(self, plugin: object, entry: Entry) -> str:
+        """Return "" where a loaded class can be used under the name of its entry, else why not."""
         if not (isinstance(plugin, type) and issubclass(plugin, self.base)):
-            raise BadInput(f"{self.kind} {entry.name!r} of {entry.origin} is not a subclass of {self.base.__name__}")
+            return f"is not a subclass of {self.base.__name__}"
         declared, api = getattr(plugin, "name", None), getattr(plugin, "api_version", None)
         if api != API_VERSION:
-            raise BadInput(
-                f"{self.kind} {entry.name!r} of {entry.origin} has api_version {api}, this EffBench has {API_VERSION}"
-            )
+            return f"has api_version {api}, this EffBench has {API_VERSION}"
         if declared != entry.name:
-            raise BadInput(
-                f"{self.kind} {entry.name!r} of {entry.origin} calls itself {declared!r}; the names must agree"
-            )
-        return plugin
+            return f"calls itself {declared!r}; the names must agree"
+        first, *more = [*broken_promises(plugin), ""]
+        return first and f"breaks the contract: {first}" + (f" (and {len(more) - 1} more)" if len(more) > 1 else "")
 
     def broken(self) -> dict[str, str]:
-        """Return name -> one sentence for every name that cannot be used (this imports all plugins of the kind)."""
+        """Return name -> one sentence for every name that cannot be used (this imports all plugins of the kind).
+
+        Each is also made with its default parameters, where it has some.
+        """
         problems: dict[str, str] = {}
         for name in self.names():
             try:
-                self.get(name)
-            except BadInput as error:
+                plugin: Any = self.get(name)
+                where = f"{self.kind} {name!r} of {self.origin(name)}"
+                with strangers(f"{where} cannot be made: {plugin.__name__}(Params())"):
+                    for problem in [] if any(params_have_defaults(plugin)) else _problems_made(plugin):
+                        problems.setdefault(name, f"{where}: {problem}")
+            except (BadInput, PluginFailure) as error:
                 problems[name] = str(error)
         return problems
+
+
+def _problems_made(plugin: Any) -> list[str]:
+    """Return what is wrong with a plugin made with its default parameters."""
+    params = plugin.Params()
+    made = plugin(params)
+    promise = execution_problems(made.execution()) if isinstance(made, Method) else metrics_are_declared(made)
+    return [*params_survive_json(params), *promise]
 
 
 tasks: Registry[Task] = Registry("task", "effbench.tasks", Task)  # type: ignore[type-abstract]

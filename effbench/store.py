@@ -122,7 +122,10 @@ class Store:
     """A store opened for writing by one run at a time."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        try:
+            self.path = path.absolute()  # from the start: whoever changes the working folder does not move the store
+        except FileNotFoundError:
+            raise StoreError(f"{path}: the working folder was removed; change to one that exists") from None
 
     def open(self, suite: Mapping[str, Any], cells: Sequence[Mapping[str, str]]) -> None:
         """Create or extend the store of ``suite`` (resolved, with its name) and take its lock for this process.

@@ -1,4 +1,4 @@
-"""``effbench doctor``: versions, devices, plugins that do not load, room on the disk."""
+"""``effbench doctor``: versions, devices, plugins that cannot be used, room on the disk."""
 
 from __future__ import annotations
 
@@ -34,6 +34,11 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         print(json.dumps(found, indent=1))
     else:
         for key, value in found.items():
+            if key == "broken_plugins" and value:
+                print(f"{key:15} {len(value)}")
+                for sentence in value.values():
+                    print(f"  {sentence}")
+                continue
             shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
             shown = ", ".join(shown) if isinstance(shown, list) else shown
             print(f"{key:15} {shown if shown not in ('', {}) else 'none'}")

@@ -6,9 +6,9 @@ Whatever is in the store already is not done again; a failure costs its own cell
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,18 @@ import psutil
 from effbench.errors import BadInput, StoreError
 from effbench.measure.energy import find_counter
 from effbench.measure.machine import chosen_cpus, facts, fingerprint, physical_cores
-from effbench.parts import KeptOutputs, metadata_values, part_files, read_parts
-from effbench.record import CellRecord
+from effbench.measure.roofline import Calibration
+from effbench.parts import metadata_values, read_parts
+from effbench.record import CellRecord, Reason
 from effbench.runner import finish
 from effbench.runner.building import needs_preparation
+from effbench.runner.holdings import (
+    damaged_files,
+    has_outputs,
+    rows_of,
+    set_aside_foreign_scores,
+    set_aside_incomplete_rows,
+)
 from effbench.runner.isolation import Launcher, WorkerError
 from effbench.runner.jobs import Done, Failed, JobKind, JobSpec, Progress, plan_batches
 from effbench.runner.peaks import peaks_for
@@ -29,7 +37,7 @@ from effbench.runner.progress import Reporter
 from effbench.runner.provenance import Surroundings
 from effbench.runner.rounds import RoundRunner
 from effbench.runner.stopping import looks_at, samples_used
-from effbench.store import SAMPLE_KEY, Store
+from effbench.store import SAMPLE_KEY, CellFolder, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,8 +81,10 @@ class Executor:
             self._check_code(cell)
         todo = [task for task in self.plan.tasks if any(not self._is_done(task, cell) for cell in task.cells)]
         wants_peaks = self.suite.measure.flops and self.suite.measure.inspect and self.suite.measure.latency
-        peaks = peaks_for(self, todo) if wants_peaks else None
-        self.around = Surroundings(self.machine, self.threads, self.cpus, peaks)
+        found: Calibration | Reason = peaks_for(self, todo) if wants_peaks else "not_requested"
+        peaks = found if isinstance(found, Calibration) else None
+        why_not: Reason = "error" if isinstance(found, Calibration) else found
+        self.around = Surroundings(self.machine, self.threads, self.cpus, peaks, why_not)
         self.store.write_machine(self.machine, {**facts(), **({"calibration": asdict(peaks)} if peaks else {})})
         with Reporter(sum(self._pieces(task) for task in todo), self.quiet) as self.report:
             try:
@@ -103,7 +113,12 @@ class Executor:
             and record.plan_sha256 == finish.plan_sha256(self.suite, task, cell)
             and record.n_samples == samples_used(self.suite, task, cell, self.store)[0]
             and folder.is_intact(record)
+            and (not self._keeps(cell) or has_outputs(folder, rows_of(task, self.suite.seeds, record.n_samples)))
         )
+
+    def _keeps(self, cell: Cell) -> bool:
+        """Return whether the suite asks for a cell's outputs to be kept."""
+        return cell.role == "reference" or self.suite.output.outputs == "all"
 
     def _check_code(self, cell: Cell) -> None:
         """Refuse to mix parts of different code, unless the user accepts that."""
@@ -128,10 +143,13 @@ class Executor:
         return plan_batches(task.samples[:upto], self.suite.seeds, task.entry.batch_size, rows)
 
     def _run_task(self, task: TaskPlan) -> None:
+        if task.reference is not None:
+            self._drop_damaged(task.reference)  # before anything is scored against its outputs
         started_with = {cell.id: self._is_done(task, cell) for cell in task.cells}
         for cell in task.cells:
             if not started_with[cell.id]:
-                self._drop_damaged(cell)
+                if cell is not task.reference:
+                    self._drop_damaged(cell)
                 self._run_cell(task, cell)
                 self.report.advance()
         retimed = RoundRunner(self, task).run() if self.suite.measure.latency else set()
@@ -144,21 +162,28 @@ class Executor:
         record: CellRecord = finish.finish_cell(self.suite, task, cell, self.store, self.around)
         self.outcome.computed += 1
         if record.status == "failed":
-            failures = [f"{a.job}: {a.reason}: {a.message}" for a in record.attempts if a.status == "failed"]
-            self.outcome.failed[cell.label] = cell.unsupported or "; ".join(failures) or "incomplete"
+            last = {attempt.job: attempt for attempt in record.attempts}
+            failures = [f"{a.job}: {a.reason}: {a.message}" for a in last.values() if a.status == "failed"]
+            self.outcome.failed[cell.label] = (
+                cell.unsupported or "; ".join(failures) or self._why_incomplete(task, cell)
+            )
+
+    def _why_incomplete(self, task: TaskPlan, cell: Cell) -> str:
+        reference = task.reference
+        if reference is not None and task.reference_of(cell) and reference.label in self.outcome.failed:
+            return f"no_reference: {reference.label} failed, and a metric needs its outputs"
+        return "incomplete"
 
     def _drop_damaged(self, cell: Cell) -> None:
         """Set files aside whose content is not what their name says; their rows will be computed again."""
-        folder = self.store.cell(cell.id)
-        for parts in (folder.samples, folder.timings):
-            for file in part_files(parts)[1]:
-                self.report.say(f"{cell.label}: {file.name} is damaged; it is set aside and computed again")
-                file.rename(file.with_suffix(".damaged"))
+        for file in damaged_files(self.store.cell(cell.id)):
+            self.report.say(f"{cell.label}: {file.name} is damaged; it is set aside and computed again")
+            file.rename(file.with_suffix(".damaged"))
 
     def _run_cell(self, task: TaskPlan, cell: Cell) -> None:
         """Run the prepare, quality and memory jobs that are missing; a failure ends the cell, not the run."""
         if cell.unsupported:
-            self._failed(cell, "quality", Failed("unsupported", cell.unsupported), time.time())
+            self._ended(cell, "quality", Failed("unsupported", cell.unsupported), time.time())
             return
         prepared = not needs_preparation(cell.chain) or self.job_done(cell, "prepare")
         if not (prepared or self._single_job(task, cell, "prepare")) or not self._quality(task, cell):
@@ -189,6 +214,7 @@ class Executor:
             chain=cell.chain,
             device=task.device,
             dtype=task.dtype,
+            listed=task.listed,
             threads=self.threads,
             cpus=self.cpus,
             count_flops=self.suite.measure.flops,
@@ -219,7 +245,7 @@ class Executor:
         for n in looks:
             if not self._quality_of(task, reference, n):
                 why = "the reference failed, so no difference to it can be resolved"
-                self._failed(cell, "quality", Failed("error", why), time.time())
+                self._ended(cell, "quality", Failed("error", why), time.time())
                 return False
             if not self._quality_of(task, cell, n):
                 return False
@@ -232,7 +258,11 @@ class Executor:
     def _quality_of(self, task: TaskPlan, cell: Cell, upto: int) -> bool:
         """Run the cell on those of its first ``upto`` samples that it has not run on yet."""
         kept = self._kept_reference(task, cell, upto)
-        self._rescore_where_reference_came_late(cell, kept)
+        folder, planned = self.store.cell(cell.id), rows_of(task, self.suite.seeds, upto)
+        why = set_aside_foreign_scores(task, cell, folder, has_reference=bool(kept))
+        why = why or set_aside_incomplete_rows(task, folder, planned, self._keeps(cell))
+        if why:
+            self.report.say(f"{cell.label}: {why}; it is run again where that is needed, what there was is set aside")
         batches = tuple(self._missing_batches(task, cell, upto))
         if not batches and self.job_done(cell, "quality"):
             return True
@@ -245,96 +275,101 @@ class Executor:
             batches=batches,
             reference_outputs=self.store.cell(kept).outputs if kept else None,
             reference_cell=kept,
-            keep_outputs=cell.role == "reference" or self.suite.output.outputs == "all",
+            keep_outputs=self._keeps(cell),
         )
         return self._run_job(cell, spec)
 
     def _kept_reference(self, task: TaskPlan, cell: Cell, upto: int) -> str:
         """Return the id of the reference cell whose outputs can be compared with, or ""."""
-        reference = task.reference
-        if reference is None or cell is reference:
+        reference = task.reference_of(cell)
+        if not reference:
             return ""
-        kept = KeptOutputs(self.store.cell(reference.id).outputs)
-        whole = all(kept.has(sample.id, seed) for seed in self.suite.seeds for sample in task.samples[:upto])
-        return reference.id if whole else ""
-
-    def _rescore_where_reference_came_late(self, cell: Cell, kept: str) -> None:
-        """Set aside parts that were scored without a reference which is there now; refuse parts scored with another."""
-        samples = self.store.cell(cell.id).samples
-        found = metadata_values(samples, "reference")
-        if not kept or found <= {kept}:
-            return
-        if found <= {kept, ""}:
-            self.report.say(f"{cell.label}: was scored without the reference; it is run again with it")
-            samples.rename(samples.with_name(f"samples-without-reference-{time.time_ns()}"))
-            return
-        raise BadInput(
-            f"{cell.label}: the store holds scores against another reference; run with --fresh --only '{cell.label}'"
-        )
+        whole = has_outputs(self.store.cell(reference), rows_of(task, self.suite.seeds, upto))
+        return reference if whole else ""
 
     def _run_job(self, cell: Cell, spec: JobSpec) -> bool:
-        """Run one job in a worker of its own and record how it ended; return whether it succeeded."""
-        started = time.time()
-        worker = self.launcher.start(spec)
+        """Run one job in a worker of its own and record how it ended; return whether it succeeded.
+
+        A worker that died by a signal gets one more try: what killed it (a person, the machine) need not be its method.
+        """
+        started, earlier = time.time(), []
+        ended = self._listen(spec)
+        if isinstance(ended, Failed) and ended.reason == "signal":
+            self.report.say(f"{cell.label}: {spec.kind}: {ended.message}; it is tried once more")
+            earlier, started = [self._attempt(spec.kind, started, ended)], time.time()
+            ended = self._listen(self._rest_of(spec))
+        self._ended(cell, spec.kind, ended, started, earlier)
+        return isinstance(ended, Done)
+
+    def _listen(self, spec: JobSpec) -> Done | Failed:
+        """Run one job in a worker of its own and return how it ended."""
+        worker = None
         try:
-            while True:
-                message = worker.receive(self.suite.execution.timeout_s)
-                if isinstance(message, Progress):
-                    self.report.advance()
-                elif isinstance(message, Done):
-                    worker.finish()
-                    self._succeeded(cell, spec.kind, message.data, started)
-                    return True
-                else:
-                    self._failed(cell, spec.kind, message, started)
-                    return False
+            worker = self.launcher.start(spec)
+            while isinstance(message := worker.receive(self.suite.execution.timeout_s), Progress):
+                self.report.advance()
+            if isinstance(message, Done):
+                worker.finish()
+            return message
         except WorkerError as error:
-            self._failed(cell, spec.kind, error.failure, started)
-            return False
+            return error.failure
         finally:
-            worker.kill()
+            if worker is not None:
+                worker.kill()
 
-    def _succeeded(self, cell: Cell, job: str, data: Mapping[str, Any], started: float) -> None:
-        previous = self.store.cell(cell.id).job(job)
-        if job == "quality" and previous and previous["status"] == "done":
-            sums = {name: data[name] + previous["data"].get(name, 0.0) for name in ("model_s", "score_s", "loop_s")}
-            data = {**previous["data"], **data, **sums}
-        self.store.cell(cell.id).write_job(job, self._job_record(cell, job, "done", started, data))
+    def _rest_of(self, spec: JobSpec) -> JobSpec:
+        """Return the job without the batches that it has committed."""
+        done = finish.committed_rows(read_parts(CellFolder(spec.cell_path).samples, SAMPLE_KEY))
+        left = [b for b in spec.batches if any((b.seed, sample.id) not in done for sample in b.samples)]
+        return replace(spec, batches=tuple(left))
 
-    def _failed(self, cell: Cell, job: str, failure: Failed, started: float) -> None:
-        if failure.store:
-            raise StoreError(failure.message)
-        attempt = {"reason": failure.reason, "message": failure.message}
-        self.store.cell(cell.id).write_job(job, self._job_record(cell, job, "failed", started, {}, attempt))
-        self.report.say(f"{cell.label}: {job} failed: {failure.reason}: {failure.message}")
+    def _ended(
+        self, cell: Cell, job: str, ended: Done | Failed, started: float, earlier: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
+        """Record how a job ended, and the try before it where there was one."""
+        before = {"earlier": [dict(attempt) for attempt in earlier]} if earlier else {}
+        folder = self.store.cell(cell.id)
+        if isinstance(ended, Done):
+            data = ended.data
+            previous = folder.job(job)
+            if job == "quality" and previous and previous["status"] == "done":
+                sums = {name: data[name] + previous["data"].get(name, 0.0) for name in ("model_s", "score_s", "loop_s")}
+                data = {**previous["data"], **data, **sums}
+            attempt = self._attempt(job, started, ended)
+            folder.write_job(job, {**self._job_record(cell, "done", attempt, data), **before})
+            return
+        if ended.store:
+            raise StoreError(ended.message)
+        attempt = self._attempt(job, started, ended)
+        folder.write_job(job, {**self._job_record(cell, "failed", attempt, {}), **before})
+        self.report.say(f"{cell.label}: {job} failed: {ended.reason}: {ended.message}")
         if self.suite.execution.on_error == "stop":
             raise Stopped
 
-    def _job_record(
-        self,
-        cell: Cell,
-        job: str,
-        status: str,
-        started: float,
-        data: Mapping[str, Any],
-        more: Mapping[str, Any] | None = None,
-    ) -> dict[str, Any]:
+    def _attempt(self, job: str, started: float, ended: Done | Failed) -> dict[str, Any]:
+        """Return the record of a try."""
         begun = datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds")
+        status = "done" if isinstance(ended, Done) else "failed"
         attempt = {"job": job, "status": status, "started_utc": begun, "seconds": round(time.time() - started, 3)}
+        why = {"reason": ended.reason, "message": ended.message} if isinstance(ended, Failed) else {}
+        return {**attempt, **why}
+
+    def _job_record(
+        self, cell: Cell, status: str, attempt: Mapping[str, Any], data: Mapping[str, Any]
+    ) -> dict[str, Any]:
         return {
             "status": status,
             "code_version": cell.code_version,
             "machine": self.machine,
-            "attempt": {**attempt, **(more or {})},
+            "attempt": dict(attempt),
             "data": dict(data),
         }
 
     def record_latency(self, cell: Cell, started: float, result: Done | Failed) -> None:
-        """Record how a cell's part in a latency round ended."""
-        if isinstance(result, Failed):
-            self._failed(cell, "latency", result, started)
-        else:
-            self._succeeded(cell, "latency", result.data, started)
+        """Record how a cell's part in a latency round ended; that a signal ended a worker of an earlier round stays known."""
+        previous = self.store.cell(cell.id).job("latency") or {}
+        died = [a for a in finish.tries(previous) if a.get("reason") == "signal"] if previous else []
+        self._ended(cell, "latency", result, started, died[:1])
 
 
 @contextmanager

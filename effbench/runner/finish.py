@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ import numpy as np
 from effbench.api import Metric, Sample, Scores
 from effbench.atomic import file_sha256
 from effbench.draws import Draws, cluster_hash, write_draws
+from effbench.guard import PluginFailure
 from effbench.measure.noise import NoiseReading, grade, worst
 from effbench.parts import drop_merged_parts, merge_parts, metadata_values, read_parts, scores_of
 from effbench.record import SCHEMA, Attempt, CellRecord, Check, Noise, Number, Reason, Stopping
@@ -22,8 +24,7 @@ from effbench.runner.honesty import checks_of, same_probe, withdrawn
 from effbench.runner.latency_numbers import LatencyInput, latency_numbers
 from effbench.runner.plan import Cell, TaskPlan
 from effbench.runner.provenance import Surroundings, provenance
-from effbench.runner.quality_numbers import quality_draws, quality_numbers
-from effbench.runner.remarks import remarked
+from effbench.runner.quality_numbers import quality_draws, quality_numbers, remarked, remarks_of, summary_of
 from effbench.runner.resource_numbers import compute_numbers, energy_number, memory_numbers, single_number
 from effbench.runner.stopping import samples_used
 from effbench.store import SAMPLE_KEY, TIMING_KEY, CellFolder, Store
@@ -103,12 +104,13 @@ def finish_cell(suite: Suite, task: TaskPlan, cell: Cell, store: Store, around: 
     failures = {name: job for name, job in jobs.items() if job and job["status"] == "failed"}
     made = _numbers(suite, task, cell, store, around, jobs)
     complete = made.complete
-    if task.reference is not None and cell is not task.reference:
-        # Scored while the reference was missing: the cell is run again once the reference is there.
-        complete = complete and metadata_values(folder.samples, "reference") == {task.reference.id}
+    # Scored while the reference was missing: the cell is run again once the reference is there.
+    expected = task.reference_of(cell)
+    complete = complete and (not expected or scored_against(folder) == {expected})
     files = {}
     for parts, key in ((folder.samples, SAMPLE_KEY), (folder.timings, TIMING_KEY)):
-        merged = merge_parts(parts, key)
+        # Parts that were scored against different references stay apart: merged they could not be told apart again.
+        merged = merge_parts(parts, key) if len(metadata_values(parts, "reference")) < 2 else None
         if merged is not None:
             files[merged.relative_to(folder.path).as_posix()] = file_sha256(merged)
     if made.draws is not None:
@@ -122,7 +124,7 @@ def finish_cell(suite: Suite, task: TaskPlan, cell: Cell, store: Store, around: 
     prepared = jobs["prepare"]
     record = CellRecord(
         id=cell.id,
-        status="complete" if complete and not failures and not cell.unsupported else "failed",
+        status="complete" if complete and not (failures or made.failed or cell.unsupported) else "failed",
         suite=suite.name,
         task_id=cell.task_id,
         method_id=cell.method_id,
@@ -146,7 +148,7 @@ def finish_cell(suite: Suite, task: TaskPlan, cell: Cell, store: Store, around: 
         claims=tuple(asdict(claim) for method in cell.chain for claim in method.claims),
         checks=checks,
         noise=made.noise,
-        attempts=tuple(Attempt.model_validate(job["attempt"]) for job in jobs.values() if job),
+        attempts=(*(Attempt.model_validate(one) for job in jobs.values() if job for one in tries(job)), *made.failed),
         provenance=provenance(cell, task.device, around),
         finished_utc=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -160,6 +162,7 @@ class _Made(NamedTuple):
     """The numbers of a cell; whether everything planned is there; the draws behind its quality; the machine's quiet.
 
     ``n_samples`` is what the quality numbers are of, and ``stopping`` what was decided where that may be fewer than planned.
+    ``failed`` holds what went wrong while the numbers were made.
     """
 
     numbers: list[Number]
@@ -168,6 +171,7 @@ class _Made(NamedTuple):
     noise: Noise | None
     n_samples: int
     stopping: Stopping | None
+    failed: tuple[Attempt, ...] = ()
 
 
 def _numbers(
@@ -184,10 +188,22 @@ def _numbers(
     missing: Reason | None = failed or reasons["quality"] or (None if planned else "error")
     scores, ids = planned or (None, [])
     weights = np.array([task.weights[name] for name in ids]) if task.weights else None
-    drawn = quality_draws(task.task, scores, ids, suite.stats.resamples, weights) if scores else {}
-    numbers = quality_numbers(task.task, metrics_of(task), scores, ids, drawn, missing, level, weights)
-    numbers = [_of_all_samples(number, task, used) for number in numbers]
-    numbers = remarked(numbers, task.task, scores)
+    summary, drawn, remarks, broken = {}, {}, {}, []
+    if scores is not None:
+        begun, clock = datetime.now(UTC), time.perf_counter()
+        try:
+            has_reference = bool(task.reference_of(cell)) and scored_against(folder) == {task.reference_of(cell)}
+            plain = np.ones(len(ids)) if weights is None else weights
+            summary = summary_of(task.task, scores, plain, with_reference=has_reference)
+            drawn = quality_draws(task.task, scores, ids, suite.stats.resamples, weights)
+            remarks = remarks_of(task.task, scores)
+        except PluginFailure as failure:
+            scores, drawn, remarks, missing = None, {}, {}, "error"
+            took = round(time.perf_counter() - clock, 3)
+            at = begun.isoformat(timespec="seconds")
+            broken = [_numbers_failed(str(failure), at, took)]
+    numbers = quality_numbers(task.task, metrics_of(task), summary, scores, ids, drawn, missing, level, weights)
+    numbers = [remarked(_of_all_samples(number, task, used), remarks) for number in numbers]
     is_decided = stopping is None or stopping.verdict != "undecided" or used == len(task.samples)
     complete = planned is not None and is_decided
 
@@ -196,7 +212,7 @@ def _numbers(
 
     def why(asked: object, job: str) -> Reason | None:
         """Return why a pass gave nothing, as far as that is known."""
-        return blocked or (None if asked else "not_requested") or reasons[job]
+        return (blocked or reasons[job]) if asked else "not_requested"
 
     no_latency = why(measure.latency, "latency")
     flags = ("probe_differs",) if same_probe(jobs, "latency") is False else ()
@@ -217,7 +233,8 @@ def _numbers(
     seen = jobs["inspect"]["data"] if jobs["inspect"] and not no_compute else None
     at_one = next((i.ours for i in inputs if i.batch_size == 1 and i.ours.steady), None)
     seconds = float(np.median([ns for walls in at_one.steady.values() for ns in walls])) / 1e9 if at_one else None
-    numbers += compute_numbers(seen, no_compute, seconds, no_latency or "not_requested", around.calibration)
+    no_time: Reason = no_latency or ("error" if 1 in sizes else "not_requested")
+    numbers += compute_numbers(seen, no_compute, seconds, no_time, around.calibration, around.no_calibration)
     complete = complete and (why(measure.inspect, "inspect") is not None or jobs["inspect"] is not None)
 
     no_energy = why(measure.energy == "auto", "energy")
@@ -228,7 +245,23 @@ def _numbers(
         prepared = jobs["prepare"]["data"].get("seconds") if jobs["prepare"] else None
     numbers.append(single_number("preparation_s", "preparation", "s", None if failed else prepared, failed or "error"))
     draws = Draws(drawn, cluster_hash(ids, suite.seeds)) if drawn else None
-    return _Made(numbers, complete, draws, noise, used, stopping)
+    return _Made(numbers, complete, draws, noise, used, stopping, tuple(broken))
+
+
+def _numbers_failed(message: str, started_utc: str, seconds: float) -> Attempt:
+    return Attempt(
+        job="numbers", status="failed", reason="error", message=message, started_utc=started_utc, seconds=seconds
+    )
+
+
+def tries(job: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the attempts at a job, the last one last."""
+    return [*job.get("earlier", ()), job["attempt"]]
+
+
+def scored_against(folder: CellFolder) -> set[str]:
+    """Return the ids of the reference cells that a cell's committed rows were scored against; "" stands for none."""
+    return metadata_values(folder.samples, "reference")
 
 
 def _of_all_samples(number: Number, task: TaskPlan, used: int) -> Number:

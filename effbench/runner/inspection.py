@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from effbench.api import Sample, System, Task
-from effbench.runner.building import load_and_apply
+from effbench.runner.building import load_and_apply, probe_of
 from effbench.runner.jobs import Done, JobSpec
 
 MOST_PAIRS, LEAST_PAIRS, WARM_CALLS = 8, 3, 2
@@ -35,7 +35,7 @@ def _compute_data(spec: JobSpec, system: System) -> dict[str, Any]:
     from effbench.measure.compute import measure_compute
     from effbench.measure.kernels_run import kernels_run, matches
 
-    probe = spec.task.probe(system, 1)
+    probe = probe_of(spec, system, 1)
     kernels = kernels_run(probe)
     missing = matches([glob for method in spec.chain for glob in method.kernels], kernels)
     data: dict[str, Any] = {

@@ -10,11 +10,13 @@ import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
+import pickle
 import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from effbench.guard import PluginFailure, diverted, strangers
 from effbench.record import Reason
 from effbench.runner.jobs import Failed, JobSpec, Message
 from effbench.runner.worker import worker_main
@@ -45,7 +47,7 @@ class Launcher:
             )
 
     def start(self, spec: JobSpec) -> Worker:
-        """Start a worker on a job."""
+        """Start a worker on a job; raise ``WorkerError`` where the task or a method cannot be sent to it."""
         return Worker(self._context, spec)
 
 
@@ -53,10 +55,18 @@ class Worker:
     """A running job, seen from the parent."""
 
     def __init__(self, context: Any, spec: JobSpec) -> None:
+        try:
+            with strangers("pickling the task and its methods for a worker"):
+                pickled = pickle.dumps(spec)
+        except PluginFailure as failure:
+            raise WorkerError(Failed("error", str(failure))) from failure
         self._ours, theirs = context.Pipe(duplex=True)
         self._kills_before = oom_kills()
-        self._process = context.Process(target=worker_main, args=(theirs, spec, os.getpid()))
-        self._process.start()
+        arguments = (theirs, spec.cell_path, spec.kind, pickled, os.getpid())
+        self._process = context.Process(target=worker_main, args=arguments)
+        # What a server or a worker inherits as stdout must not be ours: modules print as they are imported.
+        with diverted():
+            self._process.start()
         theirs.close()
 
     @property

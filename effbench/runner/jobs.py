@@ -50,6 +50,8 @@ class JobSpec:
     count_flops: bool = False
     warmup_s: float = 1.0
     probe_seed: int = 0
+    listed: str = ""
+    """Hash of the ids that the planning process was given for the whole evaluation split; "": not to be compared."""
 
 
 @dataclass(frozen=True)

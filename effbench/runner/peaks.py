@@ -9,22 +9,23 @@ from typing import TYPE_CHECKING
 
 from effbench.measure import roofline
 from effbench.measure.noise import FOREIGN_B, NoiseMeter, cpu_seconds
+from effbench.record import Reason
 from effbench.runner.isolation import WorkerError
-from effbench.runner.jobs import Done, Message
+from effbench.runner.jobs import Done, Failed, Message
 from effbench.runner.plan import TaskPlan
 
 if TYPE_CHECKING:
     from effbench.runner.executor import Executor
 
 
-def peaks_for(executor: Executor, todo: Sequence[TaskPlan]) -> roofline.Calibration | None:
-    """Return the peaks for the tasks that are still to do; None where none uses torch, or the machine is too busy.
+def peaks_for(executor: Executor, todo: Sequence[TaskPlan]) -> roofline.Calibration | Reason:
+    """Return the peaks for the tasks that are still to do, or why there are none (no task uses torch, a busy machine).
 
     Peaks of a busy machine would be too low, and every share of the roofline too high, so they are not kept then.
     """
     task = next((task for task in todo if "torch" in task.task.preload), None)
     if task is None:
-        return None
+        return "unsupported"
     known = roofline.load(executor.machine, executor.threads, task.device)
     if known is not None:
         return known
@@ -34,18 +35,22 @@ def peaks_for(executor: Executor, todo: Sequence[TaskPlan]) -> roofline.Calibrat
     message = _measure(executor, task)
     foreign = meter.stop(cpu_seconds([os.getpid()]) - before).foreign_share
     if not isinstance(message, Done):
-        print(f"the peaks could not be measured: {getattr(message, 'message', message)}", file=sys.stderr)
-        return None
+        failure = message if isinstance(message, Failed) else Failed("error", "the worker said something else")
+        print(f"the peaks could not be measured: {failure.message}", file=sys.stderr)
+        return failure.reason
     if foreign is not None and foreign > FOREIGN_B:
         print(f"other processes took {foreign:.0%} of the machine: its peaks stay unknown", file=sys.stderr)
-        return None
+        return "noisy_machine"
     measured = roofline.Calibration(**message.data)
     roofline.save(measured, executor.machine)
     return measured
 
 
 def _measure(executor: Executor, task: TaskPlan) -> Message:
-    worker = executor.launcher.start(executor.spec(task, task.cells[0], "calibrate"))
+    try:
+        worker = executor.launcher.start(executor.spec(task, task.cells[0], "calibrate"))
+    except WorkerError as error:
+        return error.failure
     try:
         return worker.receive(executor.suite.execution.timeout_s)
     except WorkerError as error:

@@ -6,15 +6,19 @@ import fnmatch
 import hashlib
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import ValidationError
 
 from effbench import registry
-from effbench.api import Method, PluginError, Sample, StrictParams, Task
+from effbench.api import Execution, Method, PluginError, Sample, Split, StrictParams, Task
+from effbench.contract.declarations import execution_problems, metrics_are_declared, params_survive_json
+from effbench.contract.samples import ids_sha256, repeated_id_problems, sample_list_problems, shared_id_problems
 from effbench.errors import BadInput, nearest
+from effbench.guard import PluginFailure, strangers
 from effbench.measure.machine import resolve_device
 from effbench.record import Identity, Link
 from effbench.runner.stopping import in_drawn_order, metric_to_stop_on
@@ -34,7 +38,7 @@ class Cell:
     order: int
     chain: tuple[Method, ...]
     identity: Identity
-    execution: Literal["real", "simulated"]
+    execution: Execution
     unsupported: str | None
     code_version: str
     origins: tuple[tuple[str, str], ...]
@@ -59,6 +63,8 @@ class TaskPlan:
     """The condensed subset that ``samples`` are; None for all samples and for a subset that the task itself defines."""
     comparisons: int = 1
     """How many methods the suite compares with the reference here, whatever part of it runs."""
+    listed: str = ""
+    """Hash of the ids of the whole evaluation split, on which every process must agree."""
 
     @property
     def subset_name(self) -> str | None:
@@ -74,6 +80,13 @@ class TaskPlan:
     def reference(self) -> Cell | None:
         """Return the cell that the others are compared with."""
         return next((cell for cell in self.cells if cell.role == "reference"), None)
+
+    def reference_of(self, cell: Cell) -> str:
+        """Return the id of the reference that a cell is scored against, or "" where its scores need none."""
+        reference = self.reference
+        if reference is None or cell.id == reference.id or not any(m.needs_reference for m in self.task.metrics):
+            return ""
+        return reference.id
 
 
 @dataclass(frozen=True)
@@ -146,6 +159,7 @@ class _Variant:
     entry: MethodEntry
     chain: tuple[Method, ...]
     links: tuple[Link, ...]
+    execution: Execution
 
 
 def _variants(loaded: LoadedSuite, index: int, entry: MethodEntry) -> list[_Variant]:
@@ -162,17 +176,23 @@ def _variants(loaded: LoadedSuite, index: int, entry: MethodEntry) -> list[_Vari
         for name, value in chosen.items():
             position = _matrix_link(loaded, index, [use for use, _, _ in links], name)
             params[position][name.rpartition(".")[2]] = value
-        chain, records = [], []
+        chain, records, executions = [], [], set()
         for (use, _, key), passed in zip(links, params):
             place: Key = (*key, "use")
             plugin = _get(loaded, registry.methods, use, place)
-            method_params = _validate_params(loaded, plugin.Params, passed, key, entry.matrix)
-            chain.append(plugin(method_params))
-            records.append(_link(use, method_params))
+            who = f"method {use!r}"
+            method_params = _validate_params(loaded, plugin.Params, passed, key, entry.matrix, who)
+            with _placed(loaded, place, f"{who}: {plugin.__name__}(params)"):
+                chain.append(plugin(method_params))
+            with _placed(loaded, place, f"{who}: execution()"):
+                executions.add(_kept(who, execution_problems, chain[-1].execution()))
+            with _placed(loaded, key, f"{who}: Params"):
+                records.append(_link(use, method_params))
         base = entry.id or "+".join(use for use, _, _ in links)
         suffix = ",".join(f"{name.rpartition('.')[2]}={value}" for name, value in chosen.items())
         label = f"{base}({suffix})" if suffix else base
-        found.append(_Variant(label, index, entry, tuple(chain), tuple(records)))
+        execution: Execution = "simulated" if "simulated" in executions else "real"
+        found.append(_Variant(label, index, entry, tuple(chain), tuple(records), execution))
     return found
 
 
@@ -195,12 +215,39 @@ def _get(loaded: LoadedSuite, plugins: registry.Registry[Any], name: str, key: K
         raise loaded.error(key, str(error)) from None
 
 
+@contextmanager
+def _placed(loaded: LoadedSuite, key: Key, who: str) -> Iterator[None]:
+    """Run a stranger's code; raise ``BadInput`` with the place in the suite where it fails."""
+    try:
+        with strangers(who):
+            yield
+    except PluginFailure as failure:
+        raise loaded.error(key, str(failure)) from failure
+
+
+def _kept(who: str, promise: Callable[[Any], Iterator[str]], value: Any) -> Any:
+    """Return ``value``; raise ``PluginError`` with the first sentence of the promise that it breaks."""
+    for problem in promise(value):
+        raise PluginError(f"{who}: {problem}")
+    return value
+
+
 def _validate_params(
-    loaded: LoadedSuite, model: type[StrictParams], passed: dict[str, Any], key: Key, matrix: dict[str, list[Any]]
+    loaded: LoadedSuite,
+    model: type[StrictParams],
+    passed: dict[str, Any],
+    key: Key,
+    matrix: dict[str, list[Any]],
+    who: str,
 ) -> StrictParams:
     try:
-        return model.model_validate(passed)
-    except ValidationError as error:
+        with strangers(f"{who}: Params"):
+            params = model.model_validate(passed)
+            return cast("StrictParams", _kept(who, params_survive_json, params))
+    except PluginFailure as failure:
+        error = failure.__cause__
+        if not isinstance(error, ValidationError):
+            raise loaded.error((*key, "with"), str(failure)) from failure
         at = error.errors()[0]["loc"]
         from_matrix = [name for name in matrix if at and name.rpartition(".")[2] == at[0]]
         if from_matrix:
@@ -220,26 +267,34 @@ def _plan_task(
 ) -> TaskPlan:
     key: Key = ("tasks", index)
     plugin = _get(loaded, registry.tasks, entry.use, (*key, "use"))
-    params = _validate_params(loaded, plugin.Params, entry.with_, key, {})
-    task: Task = plugin(params)
+    who = f"task {entry.use!r}"
+    params = _validate_params(loaded, plugin.Params, entry.with_, key, {}, who)
+    with _placed(loaded, (*key, "use"), f"{who}: {plugin.__name__}(params)"):
+        task: Task = plugin(params)
+    with _placed(loaded, (*key, "use"), f"{who}: metrics"):
+        known = [metric.name for metric in _kept(who, metrics_are_declared, task).metrics]
     device = resolve_device(entry.device)
     if device is None:
         raise loaded.error((*key, "device"), f"there is no device {entry.device!r} on this machine; valid: auto, cpu")
     dtype = entry.dtype
     if dtype == "auto":
         dtype = "float32" if device == "cpu" else plugin.gpu_dtype
-    known = [metric.name for metric in plugin.metrics]
     for j, name in enumerate(entry.metrics or []):
         if name not in known:
             raise loaded.error((*key, "metrics", j), f"task {entry.use!r} has no metric {name!r}{nearest(name, known)}")
-    try:
+    place: Key = (*key, "with")
+    with _placed(loaded, place, f"{who}: check()"):
         task.check()
+    with _placed(loaded, place, f"{who}: revision()"):
         revision = task.revision()
-        samples, subset = _samples(loaded, key, entry, task)
-    except PluginError as error:
-        raise loaded.error((*key, "with"), str(error)) from None
+        if not isinstance(revision, str):
+            raise PluginError(f"{who}: revision() returned {type(revision).__name__}; return a string")
+    every = _listed(loaded, place, task, who, "evaluation", None)
+    samples, subset = _samples(loaded, key, entry, task, who, every)
     if not samples:
         raise loaded.error((*key, "samples"), "no sample is left to evaluate")
+    for problem in shared_id_problems(_listed(loaded, place, task, who, "calibration", None), (*every, *samples)):
+        raise loaded.error(place, f"{who}: {problem}")
     cells = []
     for variant in methods:
         if variant.entry.tasks is not None and entry.name not in variant.entry.tasks:
@@ -252,11 +307,13 @@ def _plan_task(
             device_class=device.partition(":")[0],
             dtype=dtype,
         )
-        cells.append(_cell(plugin, entry, variant, identity, next(order)))
+        with _placed(loaded, key, f"{who} with method {variant.id!r}: reading the source"):
+            cells.append(_cell(plugin, entry, variant, identity, next(order)))
     cells.sort(key=lambda cell: cell.role != "reference")
     if not cells:
         raise loaded.error(key, f"no method of the suite runs on task {entry.name!r}")
-    plan = TaskPlan(entry, task, device, dtype, samples, tuple(cells), subset, max(1, len(cells) - 1))
+    listed = ids_sha256(every)
+    plan = TaskPlan(entry, task, device, dtype, samples, tuple(cells), subset, max(1, len(cells) - 1), listed)
     return plan if loaded.suite.stats.stop == "all_samples" else _stopping_early(loaded, key, plan)
 
 
@@ -278,21 +335,35 @@ def _stopping_early(loaded: LoadedSuite, key: Key, plan: TaskPlan) -> TaskPlan:
     return replace(plan, samples=in_drawn_order(plan.samples))
 
 
+def _listed(
+    loaded: LoadedSuite, key: Key, task: Task, who: str, split: Split, subset: str | None
+) -> tuple[Sample, ...]:
+    """Return the samples of a split; refuse a list that is none, an id that stands for two, and one that does not stay."""
+    arguments = (split,) if subset is None else (split, subset)
+    call = f"{who}: samples({', '.join(map(repr, arguments))})"
+    with _placed(loaded, key, call):
+        samples = task.samples(*arguments)
+        for promise in (sample_list_problems, repeated_id_problems):
+            for problem in promise(samples, call):
+                raise PluginError(problem)
+        if split == "evaluation" and ids_sha256(samples) != ids_sha256(task.samples(*arguments)):
+            raise PluginError(f"{call} gives other ids or another order the second time; fix the order")
+        return tuple(samples)
+
+
 def _samples(
-    loaded: LoadedSuite, key: Key, entry: TaskEntry, task: Task
+    loaded: LoadedSuite, key: Key, entry: TaskEntry, task: Task, who: str, every: tuple[Sample, ...]
 ) -> tuple[tuple[Sample, ...], SubsetManifest | None]:
     """Return the samples that the suite asks for, in the task's order, and the condensed subset that they are."""
     name, place = entry.samples.subset, (*key, "samples", "subset")
-    if name is None or not (name in shipped() or name.endswith((".yaml", ".yml"))):
+    if name is None:
+        return every[: entry.samples.limit], None
+    if not (name in shipped() or name.endswith((".yaml", ".yml"))):
         try:
-            samples = tuple(task.samples("evaluation", name))
-        except PluginError as error:
-            if name is None:
-                raise
-            raise loaded.error(
-                place, f"{error}, and no condensed subset of that name ships{nearest(name, shipped())}"
-            ) from None
-        if name is not None and {s.id for s in samples} == {s.id for s in task.samples("evaluation")}:
+            samples = _listed(loaded, place, task, who, "evaluation", name)
+        except BadInput as error:
+            raise BadInput(f"{error}, and no condensed subset of that name ships{nearest(name, shipped())}") from None
+        if {s.id for s in samples} == {s.id for s in every}:
             # A task that knows no subsets ignores the name; a run on all samples would then be called that subset.
             raise loaded.error(
                 place,
@@ -307,7 +378,7 @@ def _samples(
     if entry.samples.limit is not None:
         raise loaded.error(place, f"subset {manifest.name} is certified as a whole; remove `limit`")
     wanted = set(manifest.ids)
-    samples = tuple(sample for sample in task.samples("evaluation") if sample.id in wanted)
+    samples = tuple(sample for sample in every if sample.id in wanted)
     if len(samples) < len(wanted):
         missing = sorted(wanted - {sample.id for sample in samples})
         raise loaded.error(
@@ -322,7 +393,6 @@ def _cell(plugin: type[Task], entry: TaskEntry, variant: _Variant, identity: Ide
     first = variant.chain[0]
     supported = issubclass(plugin.system_type, tuple(first.accepts))
     accepted = ", ".join(t.__name__ for t in first.accepts)
-    simulated = any(method.execution() == "simulated" for method in variant.chain)
     plugins = [plugin, *(type(method) for method in variant.chain)]
     origins = {f"task {entry.use}": registry.tasks.origin(entry.use)}
     origins |= {f"method {link.use}": registry.methods.origin(link.use) for link in variant.links}
@@ -334,7 +404,7 @@ def _cell(plugin: type[Task], entry: TaskEntry, variant: _Variant, identity: Ide
         order=order,
         chain=variant.chain,
         identity=identity,
-        execution="simulated" if simulated else "real",
+        execution=variant.execution,
         unsupported=None
         if supported
         else f"{first.name} accepts {accepted}, the task gives {plugin.system_type.__name__}",

@@ -53,6 +53,7 @@ class Reporter:
     def advance(self, pieces: int = 1) -> None:
         """Count finished pieces."""
         self._done += pieces
+        self._total = max(self._total, self._done)  # what was set aside and is made again was not counted
         if self._live is not None:
             self._live.advance(self._bar, pieces)
 

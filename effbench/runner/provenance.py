@@ -13,7 +13,7 @@ from pathlib import Path
 
 import effbench
 from effbench.measure.roofline import Calibration
-from effbench.record import Provenance
+from effbench.record import Provenance, Reason
 from effbench.runner.plan import Cell
 
 PACKAGES = ("torch", "diffusers", "transformers", "torchmetrics", "numpy", "scipy", "numba", "pyarrow", "pydantic")
@@ -49,12 +49,13 @@ def package_versions() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """The machine that measures: its fingerprint, threads and cores of a worker, and its measured peaks if known."""
+    """The machine that measures: its fingerprint, threads and cores of a worker, its measured peaks or why there are none."""
 
     machine: str
     threads: int
     cpus: tuple[int, ...] = ()
     calibration: Calibration | None = None
+    no_calibration: Reason = "not_requested"
 
 
 def provenance(cell: Cell, device: str, around: Surroundings) -> Provenance:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from effbench.api import Metric, Scores, Task
+from effbench.api import Metric, PluginError, Scores, Task
+from effbench.contract.remarks import remark_problems
+from effbench.contract.scores import summary_problems
+from effbench.guard import strangers
 from effbench.record import Number, Reason
 from effbench.stats.bootstrap import Array, Interval, draws_of, intervals_of, wilson_interval
 
@@ -19,12 +23,50 @@ def quality_draws(
     ``own`` [n] are the weights of a weighted subset: a sample counts as often as it was drawn, times its weight.
     """
     scale: Array | float = 1.0 if own is None else own
-    return draws_of(lambda weights: task.summarise(scores, weights * scale), ids, resamples)
+    with strangers(_call(task)):
+        return draws_of(lambda weights: task.summarise(scores, weights * scale), ids, resamples)
+
+
+def summary_of(task: Task, scores: Scores, weights: Array, *, with_reference: bool) -> dict[str, float]:
+    """Return the task's summary; raise ``PluginFailure`` where it fails or is not what the contract says.
+
+    The scores are locked first: a summary that changed them would change every later one.
+    """
+    for array in (*scores.scalars.values(), *(array for arrays in scores.arrays.values() for array in arrays)):
+        array.flags.writeable = False
+    with strangers(_call(task)):
+        summary = task.summarise(scores, weights)
+        for problem in summary_problems(
+            task.metrics, summary, with_reference=with_reference, random_weights=task.random_weights
+        ):
+            raise PluginError(f"{_call(task)}: {problem}")
+        return {name: float(value) for name, value in summary.items()}
+
+
+def remarks_of(task: Task, scores: Scores) -> dict[str, list[str]]:
+    """Return metric name -> what the task says beside its value; raise ``PluginFailure`` where that is no such thing."""
+    call = f"task {task.name!r}: remarks(scores)"
+    with strangers(call):
+        said = task.remarks(scores)
+        for problem in remark_problems(task.metrics, said):
+            raise PluginError(f"{call}: {problem}")
+        return said
+
+
+def remarked(number: Number, said: Mapping[str, Sequence[str]]) -> Number:
+    """Return a number with what its task says beside it among its flags; reports print a flag as a footnote."""
+    more = said.get(number.name, ()) if number.axis == "quality" and number.value is not None else ()
+    return replace(number, flags=(*number.flags, *more)) if more else number
+
+
+def _call(task: Task) -> str:
+    return f"task {task.name!r}: summarise(scores, weights)"
 
 
 def quality_numbers(
     task: Task,
     metrics: Sequence[Metric],
+    summary: Mapping[str, float],
     scores: Scores | None,
     ids: Sequence[str],
     draws: Mapping[str, Array],
@@ -34,20 +76,17 @@ def quality_numbers(
 ) -> list[Number]:
     """Return one number per metric; ``scores`` is None where the cell has none, for the reason ``missing``.
 
-    ``own`` [n] are the weights of a weighted subset, of mean 1.
+    ``summary`` are the values over all samples, which keep the contract: one that is left out has a reason. ``own`` [n]
+    are the weights of a weighted subset, of mean 1.
     """
-    values: dict[str, float] = {}
     intervals: dict[str, Interval] = {}
     if scores is not None:
-        values = task.summarise(scores, np.ones(len(ids)) if own is None else own)
-        of_sets = {
-            metric.name: values[metric.name] for metric in metrics if metric.per == "set" and metric.name in values
-        }
+        of_sets = {m.name: summary[m.name] for m in metrics if m.per == "set" and m.name in summary}
         intervals = intervals_of(draws, level, of_sets, clusters=len(set(ids)))
     numbers = []
     for metric in metrics:
-        value = values.get(metric.name)
-        if task.random_weights or value is None or not np.isfinite(value):
+        value = summary.get(metric.name) if scores is not None else None
+        if task.random_weights or value is None:
             untrained: Reason | None = "random_weights" if task.random_weights else None
             without: Reason = "no_reference" if metric.needs_reference else metric.undefined or "unsupported"
             reason: Reason = missing or untrained or without

@@ -27,6 +27,7 @@ def memory_numbers(use: Mapping[str, Any] | None, missing: Reason | None, device
             ("peak_process_mb", "device_process", False),
         ]
     numbers = []
+    absent: Reason = missing or ("unsupported" if use else "error")
     for name, key, primary in fields:
         size = use.get(key) if use else None
         flags = ("peak_includes_load",) if use and not use["hwm_reset"] and name.startswith("peak_rss") else ()
@@ -39,7 +40,7 @@ def memory_numbers(use: Mapping[str, Any] | None, missing: Reason | None, device
                 n=0 if size is None else 1,
                 higher_is_better=False,
                 primary=primary,
-                reason=None if size is not None else (missing or "unsupported"),
+                reason=None if size is not None else absent,
                 flags=flags,
             )
         )
@@ -52,14 +53,17 @@ def compute_numbers(
     latency_s: float | None,
     no_latency: Reason,
     calibration: Calibration | None,
+    no_calibration: Reason,
 ) -> list[Number]:
     """Return operations and bytes of a call at batch size 1, their ratio, and the share of the roofline that is reached.
 
-    ``seen`` is what the inspection counted; ``latency_s`` the median call at batch size 1 (None: for ``no_latency``).
+    ``seen`` is what the inspection counted; ``latency_s`` the median call at batch size 1 (None: for ``no_latency``);
+    ``calibration`` holds the peaks of the machine (None: for ``no_calibration``).
     The share is the shortest time that the measured peaks of the machine allow, divided by the time taken.
     """
     flops = bytes_moved = intensity = share = None
-    why_share: Reason | None = missing
+    absent: Reason = missing or ("unsupported" if seen is not None else "error")
+    why_share: Reason = absent
     if seen is not None and "flops_by_dtype" in seen:
         total = sum(seen["flops_by_dtype"].values())
         flops, bytes_moved = total / GIGA, seen["bytes_moved"] / GIGA
@@ -68,16 +72,12 @@ def compute_numbers(
         if calibration is not None:
             shortest = shortest_time_s(seen["flops_by_dtype"], seen["least_bytes"], calibration)
         share = shortest / latency_s if shortest is not None and latency_s else None
-        why_share = no_latency if latency_s is None else "not_requested" if calibration is None else "unsupported"
+        why_share = no_latency if latency_s is None else no_calibration if calibration is None else "unsupported"
     return [
-        single_number("gflop_per_sample", "compute", "GFLOP", flops, missing or "unsupported"),
-        single_number("gbyte_per_sample", "compute", "GB", bytes_moved, missing or "unsupported", primary=False),
-        single_number(
-            "flop_per_byte", "compute", "FLOP/B", intensity, missing or "unsupported", primary=False, higher=True
-        ),
-        single_number(
-            "roofline_share", "compute", "share", share, why_share or "unsupported", primary=False, higher=True
-        ),
+        single_number("gflop_per_sample", "compute", "GFLOP", flops, absent),
+        single_number("gbyte_per_sample", "compute", "GB", bytes_moved, absent, primary=False),
+        single_number("flop_per_byte", "compute", "FLOP/B", intensity, absent, primary=False, higher=True),
+        single_number("roofline_share", "compute", "share", share, why_share, primary=False, higher=True),
     ]
 
 

@@ -48,6 +48,8 @@ class RoundRunner:
         assert executor.suite.measure.latency is not None
         self.latency = executor.suite.measure.latency
         self.out: set[str] = set()
+        self.struck: set[str] = set()
+        """Cells whose worker a signal has ended once; a round later they get another try."""
 
     def run(self) -> set[str]:
         """Run what is missing and return the ids of the cells that were timed."""
@@ -94,6 +96,7 @@ class RoundRunner:
     def _round(self, group: list[Cell], size: int) -> set[str]:
         """Run one round; what a member measured is written only once the whole round is over."""
         members: list[Member] = []
+        struck_before = set(self.struck)
         try:
             for cell in group:
                 self._start(cell, size, members)
@@ -102,6 +105,7 @@ class RoundRunner:
         finally:
             for member in members:
                 member.worker.kill()
+        self.out -= self.struck - struck_before
         round_id = self._round_id(group, size)
         # The reference last: a round without its rows counts for nobody, so a crash in between leaves no half of one.
         for member, done in sorted(finished, key=lambda pair: pair[0].cell.role == "reference"):
@@ -117,7 +121,12 @@ class RoundRunner:
         started = time.time()
         warmup_s = self.latency.warmup_s or self.latency.budget_s
         spec = self.executor.spec(self.task, cell, "latency", probe_batch_size=size, warmup_s=warmup_s)
-        member = Member(cell, self.executor.launcher.start(spec), started)
+        try:
+            worker = self.executor.launcher.start(spec)
+        except WorkerError as error:
+            self._fail(cell, started, error.failure)
+            return
+        member = Member(cell, worker, started)
         members.append(member)
         message = self._listen(member)
         if isinstance(message, Progress):
@@ -130,11 +139,18 @@ class RoundRunner:
         except WorkerError as error:
             message = error.failure
         if isinstance(message, Failed):
-            self.out.add(member.cell.id)
             member.worker.kill()
-            self.executor.record_latency(member.cell, member.started, message)
+            self._fail(member.cell, member.started, message)
             return None
         return message
+
+    def _fail(self, cell: Cell, started: float, failure: Failed) -> None:
+        """Record a failure, which costs the cell its place in this round: for good, except once where a signal struck it."""
+        self.out.add(cell.id)
+        again = failure.reason == "signal" and cell.id not in self.struck
+        if again:
+            self.struck.add(cell.id)
+        self.executor.record_latency(cell, started, failure)
 
     def _take_turns(self, members: list[Member]) -> NoiseReading:
         """Let the members compute one at a time, in a new random order each time, until their budgets are spent.

@@ -5,8 +5,10 @@ A worker writes the parts it finishes itself and tells the parent about each; it
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import os
+import pickle
 import signal
 import sys
 import time
@@ -15,19 +17,23 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from effbench.api import WORK_VARIABLE, PluginError, Unsupported
-from effbench.errors import StoreError
+from effbench.errors import StoreError, one_line
 from effbench.measure.layout import settled_memory
 from effbench.runner import inspection, passes
-from effbench.runner.jobs import Failed, JobSpec
+from effbench.runner.jobs import Failed, JobKind, JobSpec
 
 
-def worker_main(connection: Connection, spec: JobSpec, parent_pid: int) -> None:
-    """Run one job and answer over ``connection``; never raises."""
+def worker_main(connection: Connection, cell_path: Path, kind: JobKind, pickled: bytes, parent_pid: int) -> None:
+    """Run the pickled ``JobSpec`` and answer over ``connection``; never raises.
+
+    Unpickling imports the plugins, which may print or raise: it comes after stdout is the log.
+    """
     _die_with_parent(parent_pid)
     held: tuple[bytes, ...] = ()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides; a terminal sends it to everybody
     try:
-        _redirect_output(spec.cell_path / "log.txt", spec.kind)
+        _redirect_output(cell_path / "log.txt", kind)
+        spec: JobSpec = pickle.loads(pickled)
         _limit_memory(spec.max_memory_bytes)
         _set_threads(spec)
         if spec.kind == "quality":
@@ -40,26 +46,30 @@ def worker_main(connection: Connection, spec: JobSpec, parent_pid: int) -> None:
         connection.send(classify(error))
     except SystemExit as error:
         connection.send(Failed("error", f"the method called exit({error.code!r})"))
+    except BaseException as error:  # noqa: BLE001 - likewise: SIGINT is ignored here, so nobody has interrupted it
+        connection.send(classify(error))
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(ValueError, OSError, AttributeError):  # the method may have closed or replaced it
+                stream.flush()
     connection.close()
     del held
 
 
-def classify(error: Exception) -> Failed:
+def classify(error: BaseException) -> Failed:
     """Return what a raised exception means for the cell."""
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    text = one_line(error)
     stack = "".join(traceback.format_exception(error))
-    print(stack, file=sys.stderr, flush=True)
+    with contextlib.suppress(ValueError, OSError, AttributeError):
+        print(stack, file=sys.stderr, flush=True)
     is_oom = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    if is_oom or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error)):
-        return Failed("oom", " ".join(text.split())[:300], stack)
+    if is_oom or (isinstance(error, RuntimeError) and "can't allocate memory" in text):
+        return Failed("oom", text, stack)
     if isinstance(error, Unsupported):
-        return Failed("unsupported", str(error))
+        return Failed("unsupported", one_line(error, kind=False, longest=2000) or text)
     if isinstance(error, PluginError):
-        return Failed("error", str(error))
-    return Failed("error", " ".join(text.split())[:300], stack)
+        return Failed("error", one_line(error, kind=False, longest=2000) or text)
+    return Failed("error", text, stack)
 
 
 def _die_with_parent(parent_pid: int) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, cast
 
+from effbench.errors import one_line
+
 T = TypeVar("T")
 S = TypeVar("S")
 
@@ -41,11 +43,6 @@ class ConformanceError(AssertionError):
         super().__init__("\n".join(lines))
 
 
-def _line(error: Exception) -> str:
-    """Return type and message of an exception on one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
-
-
 class Unavailable(Exception):
     """A check cannot run because the plugin failed in the step before; the message is that violation."""
 
@@ -64,7 +61,7 @@ class Steps:
             except Unavailable as error:
                 self._results[call] = error
             except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything, and that is the finding
-                self._results[call] = Unavailable(f"{call} raised {_line(error)}; {mend}")
+                self._results[call] = Unavailable(f"{call} raised {one_line(error)}; {mend}")
         result = self._results[call]
         if isinstance(result, Unavailable):
             raise result
@@ -91,7 +88,7 @@ class Findings:
                 found = [str(error)]
                 self.not_checked.append(name)
             except Exception as error:  # noqa: BLE001 - as in Steps.obtain
-                found = [f"while checking that {name}: {_line(error)}; expected no exception"]
+                found = [f"while checking that {name}: {one_line(error)}; expected no exception"]
             self.violations += [violation for violation in found if violation not in self.violations]
             if not found:
                 self.passed.append(name)

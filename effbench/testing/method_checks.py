@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 import numpy as np
 
-from effbench.api import Artifact, Context, Execution, Method, Output, Sample, StrictParams, System, Task
-from effbench.testing import declarations
+from effbench.api import Artifact, Context, Method, Output, Sample, StrictParams, System, Task
+from effbench.contract import declarations
+from effbench.contract.outputs import artifact_problems, changed_problems, output_problems
 from effbench.testing.findings import Findings, Report, Steps, Unavailable
 from effbench.testing.fresh_process import importing_is_light
-from effbench.testing.outputs import first_difference, mates_matter, output_problems
+from effbench.testing.outputs import first_difference, mates_matter
 
 
 class MethodTrial:
@@ -136,8 +137,7 @@ def the_task_is_accepted(trial: MethodTrial) -> Iterator[str]:
 def execution_is_real_or_simulated(trial: MethodTrial) -> Iterator[str]:
     """Yield a violation unless ``execution`` returns one of the two words."""
     execution = trial.steps.obtain("execution()", trial.method.execution, 'return "real" or "simulated"')
-    if execution not in get_args(Execution):
-        yield f'execution() returned {execution!r}; return "real", or "simulated" where the effect is only imitated'
+    yield from declarations.execution_problems(execution)
 
 
 def prepare_gives_a_storable_artifact(trial: MethodTrial) -> Iterator[str]:
@@ -155,11 +155,7 @@ def artifacts_come_back_from_files(trial: MethodTrial) -> Iterator[str]:
 
 def the_task_still_knows_the_system(trial: MethodTrial) -> Iterator[str]:
     """Yield a violation unless the changed system is still one of the task's type."""
-    if not isinstance(trial.system, trial.task.system_type):
-        yield (
-            f"apply returned {type(trial.system).__name__}; return a {trial.task.system_type.__name__}, "
-            "for example by dataclasses.replace"
-        )
+    yield from changed_problems(trial.system, trial.task.system_type)
 
 
 def the_changed_system_gives_one_output_per_sample(trial: MethodTrial) -> Iterator[str]:
@@ -196,21 +192,6 @@ def the_probe_runs_on_the_changed_system(trial: MethodTrial) -> Sequence[str]:
     for turn in ("first", "second"):
         trial.steps.obtain(f"the {turn} call of the task's probe", probe, "latency times it many times in a row")
     return ()
-
-
-def artifact_problems(artifact: object) -> Iterator[str]:
-    """Yield what is wrong with the form of an artifact."""
-    if not isinstance(artifact, Artifact):
-        yield f"prepare returned {type(artifact).__name__}; return effbench.api.Artifact"
-        return
-    for name, tensor in artifact.tensors.items():
-        if not isinstance(name, str) or not isinstance(tensor, np.ndarray):
-            yield f"artifact tensor {name!r} is {type(tensor).__name__}; convert it to a numpy array under a string"
-        elif tensor.dtype.kind not in "biuf" or tensor.dtype.itemsize > 8:
-            yield f"artifact tensor {name!r} has dtype {tensor.dtype}; use booleans, integers or floats of at most 64 bits"
-    problem = declarations.json_problem(artifact.config)
-    if problem:
-        yield f"the artifact's config is not JSON: {problem}; use dicts with string keys, lists, strings and numbers"
 
 
 def _stored(artifact: Artifact) -> Artifact:

@@ -1,46 +1,13 @@
-"""Checks of what ``Task.run`` returns, and the comparison of two such returns."""
+"""The comparison of what ``Task.run`` returned with what it returned another time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from effbench.api import Output, Sample, reproducible
-
-
-def output_problems(outputs: object, batch: Sequence[Sample], call: str) -> Iterator[str]:
-    """Yield violations unless ``outputs`` is one mapping of storable, finite numpy arrays per sample."""
-    if not isinstance(outputs, Sequence):
-        yield f"{call} returned {type(outputs).__name__}; expected a list with one mapping of numpy arrays per sample"
-        return
-    if len(outputs) != len(batch):
-        yield f"{call} returned {len(outputs)} outputs for {len(batch)} samples; return one per sample, in their order"
-        return
-    for output, sample in zip(outputs, batch, strict=True):
-        if not (isinstance(output, Mapping) and output):
-            yield f"{call} returned {type(output).__name__} for {sample.id!r}; expected a mapping of numpy arrays"
-            return
-        if output.keys() != outputs[0].keys():
-            yield f"{call} names the arrays of {sample.id!r} {sorted(output)} and others {sorted(outputs[0])}; agree"
-            return
-    for name in outputs[0]:
-        yield from _array_problems([output[name] for output in outputs], f"{call}: array {name!r}")
-
-
-def _array_problems(values: Sequence[Any], what: str) -> Iterator[str]:
-    """Yield the first violation among the arrays of one name."""
-    for value in values:
-        if not isinstance(value, np.ndarray):
-            yield f"{what} is {type(value).__name__}; convert it to a numpy array"
-            return
-        if value.dtype.kind not in "biuf" or value.dtype.itemsize > 8:
-            yield f"{what} has dtype {value.dtype}, which has no file format; use booleans, integers or floats up to 64 bits"
-            return
-        if not np.isfinite(value).all():
-            yield f"{what} holds NaN or infinity; a system must give finite outputs on the samples of its task"
-            return
 
 
 def difference(ours: Output, theirs: Output, rtol: float) -> str:

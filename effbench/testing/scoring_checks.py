@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from effbench.api import Metric, Output, Sample, Scores, Task
+from effbench.contract.remarks import remark_problems
+from effbench.contract.scores import score_problems, summary_problems
 from effbench.testing.findings import Steps, Unavailable
 
 RTOL = 1e-6
@@ -53,9 +55,16 @@ class ScoreTrial:
     @property
     def paired(self) -> Scores:
         """Return the scores with the outputs as their own reference."""
-        for problem in _score_problems(self.task, self.raw_paired, len(self._batch()), with_reference=True):
+        for problem in self.problems(self.raw_paired, with_reference=True):
             raise Unavailable(problem)
         return self.raw_paired
+
+    def problems(self, scores: Scores, *, with_reference: bool) -> Iterator[str]:
+        """Yield what is wrong with the form of the batch's scores."""
+        task = self.task
+        return score_problems(
+            task.metrics, scores, self._batch(), with_reference=with_reference, random_weights=task.random_weights
+        )
 
     def summarise(self, scores: Scores, weights: np.ndarray[Any, Any]) -> dict[str, float]:
         """Return the task's summary."""
@@ -75,8 +84,8 @@ class ScoreTrial:
 
 def scores_have_the_right_form(trial: ScoreTrial) -> Iterator[str]:
     """Yield violations of shape, dtype, presence and NaN, without a reference and with one."""
-    yield from _score_problems(trial.task, trial.raw_alone, len(trial.weights), with_reference=False)
-    yield from _score_problems(trial.task, trial.raw_paired, len(trial.weights), with_reference=True)
+    yield from trial.problems(trial.raw_alone, with_reference=False)
+    yield from trial.problems(trial.raw_paired, with_reference=True)
 
 
 def the_reference_matters_only_where_declared(trial: ScoreTrial) -> Iterator[str]:
@@ -98,18 +107,13 @@ def samples_are_scored_alone(trial: ScoreTrial) -> Iterator[str]:
 
 def summaries_are_numbers_by_metric(trial: ScoreTrial) -> Iterator[str]:
     """Yield violations unless the summary maps declared metrics to floats, with every computable one among them."""
-    declared = {metric.name: metric for metric in trial.task.metrics}
-    for name, value in trial.summary.items():
-        if name not in declared:
-            yield f"summarise gives {name!r}, which is not among the metrics; declare it"
-        elif not isinstance(value, float | int) or isinstance(value, bool):
-            yield f"summarise gives {name!r} as {type(value).__name__}; convert it to float"
-        elif math.isnan(value):
-            yield f"summarise gives {name!r} as NaN; leave out what cannot be computed"
-    for metric in declared.values():
-        if metric.name not in trial.summary and not metric.undefined and (metric.per == "sample" or metric.primary):
-            what = "per-sample metric" if metric.per == "sample" else "primary metric"
-            yield f"summarise leaves out the {what} {metric.name!r}; compute it, or raise n_samples"
+    yield from summary_problems(trial.task.metrics, trial.summary, random_weights=trial.task.random_weights)
+
+
+def remarks_are_sentences_by_metric(trial: ScoreTrial) -> Iterator[str]:
+    """Yield violations unless remarks are sentences of declared metrics."""
+    said = trial.steps.obtain("remarks(scores)", lambda: trial.task.remarks(trial.paired), "it must take any scores")
+    yield from remark_problems(trial.task.metrics, said)
 
 
 def sample_metrics_are_weighted_means(trial: ScoreTrial) -> Iterator[str]:
@@ -158,32 +162,6 @@ def _per_sample(task: Task) -> list[Metric]:
     return [metric for metric in task.metrics if metric.per == "sample"]
 
 
-def _score_problems(task: Task, scores: object, count: int, *, with_reference: bool) -> Iterator[str]:
-    """Yield what is wrong with the form of the scores of ``count`` samples."""
-    call = f"score with {'a' if with_reference else 'no'} reference"
-    if not isinstance(scores, Scores):
-        yield f"{call} returned {type(scores).__name__}; return effbench.api.Scores"
-        return
-    for metric in _per_sample(task):
-        if metric.name not in scores.scalars:
-            yield f"{call} lacks the per-sample metric {metric.name!r}; give NaN where it is undefined"
-    for name, values in scores.scalars.items():
-        if not (isinstance(values, np.ndarray) and values.shape == (count,) and values.dtype.kind == "f"):
-            form = f"{values.dtype} {list(values.shape)}" if isinstance(values, np.ndarray) else type(values).__name__
-            yield f"{call} gives {name!r} as {form}; expected a float64 array [{count}]"
-    for metric in _per_sample(task):
-        scored = scores.scalars.get(metric.name)
-        may_be_nan = metric.undefined or (metric.needs_reference and not with_reference)
-        if isinstance(scored, np.ndarray) and scored.dtype.kind == "f" and np.isnan(scored).any() and not may_be_nan:
-            yield (
-                f"{call} gives NaN for {metric.name!r}; only needs_reference metrics without a reference may be NaN, "
-                "and those that say why they may be `undefined`"
-            )
-    for name, arrays in scores.arrays.items():
-        if len(arrays) != count or not all(isinstance(array, np.ndarray) for array in arrays):
-            yield f"{call} gives the arrays {name!r} in another form than {count} numpy arrays; give one per sample"
-
-
 def _select(scores: Scores, members: np.ndarray[Any, Any]) -> Scores:
     """Return the scores of some samples."""
     scalars = {name: values[members] for name, values in scores.scalars.items()}
@@ -210,6 +188,7 @@ CHECKS = (
     the_reference_matters_only_where_declared,
     samples_are_scored_alone,
     summaries_are_numbers_by_metric,
+    remarks_are_sentences_by_metric,
     sample_metrics_are_weighted_means,
     only_relative_weights_count,
     order_does_not_count,

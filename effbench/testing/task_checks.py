@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, cast
 
 from effbench.api import Context, Output, Sample, Split, StrictParams, System, Task
-from effbench.testing import declarations, scoring_checks
+from effbench.contract import declarations
+from effbench.contract.outputs import loaded_problems, output_problems
+from effbench.contract.samples import repeated_id_problems, sample_list_problems, shared_id_problems
+from effbench.testing import scoring_checks
 from effbench.testing.findings import Findings, Report, Steps, Unavailable
 from effbench.testing.fresh_process import importing_is_light, samples_elsewhere
-from effbench.testing.outputs import first_difference, mates_matter, output_problems
+from effbench.testing.outputs import first_difference, mates_matter
 
 SPLITS: tuple[Split, ...] = ("calibration", "evaluation")
 
@@ -36,12 +38,12 @@ class TaskTrial:
     def samples(self, split: Split) -> list[Sample]:
         """Return all samples of a split, of which there is at least one."""
         call = f"samples({split!r})"
-        samples = self.steps.obtain(call, lambda: list(self.task.samples(split)), "return both splits")
+        samples = self.steps.obtain(call, lambda: self.task.samples(split), "return both splits")
+        for problem in sample_list_problems(samples, call):
+            raise Unavailable(problem)
         if not samples:
             raise Unavailable(f"{call} is empty; both splits need samples, with different ids")
-        if not all(isinstance(sample, Sample) and sample.id for sample in samples):
-            raise Unavailable(f"{call} holds something that is no Sample with an id; return effbench.api.Sample")
-        return samples
+        return list(samples)
 
     @property
     def batch(self) -> list[Sample]:
@@ -122,14 +124,9 @@ def both_splits_have_samples(trial: TaskTrial) -> Sequence[str]:
 
 def ids_are_unique(trial: TaskTrial) -> Iterator[str]:
     """Yield a violation where an id stands for two samples, within a split or across both."""
-    ids = {split: [sample.id for sample in trial.samples(split)] for split in SPLITS}
-    for split, known in ids.items():
-        repeated, count = Counter(known).most_common(1)[0]
-        if count > 1:
-            yield f"samples({split!r}) gives the id {repeated!r} {count} times; give each sample its own"
-    shared = sorted(set(ids["calibration"]) & set(ids["evaluation"]))
-    if shared:
-        yield f"{shared[0]!r} is in both splits; calibrating on evaluation samples would leak, keep the splits disjoint"
+    for split in SPLITS:
+        yield from repeated_id_problems(trial.samples(split), f"samples({split!r})")
+    yield from shared_id_problems(*(trial.samples(split) for split in SPLITS))
 
 
 def samples_are_stable(trial: TaskTrial) -> Iterator[str]:
@@ -157,11 +154,7 @@ def ids_are_the_same_in_another_process(trial: TaskTrial) -> Iterator[str]:
 
 def load_gives_the_system_type(trial: TaskTrial) -> Iterator[str]:
     """Yield a violation unless ``load`` returns the declared type."""
-    if not isinstance(trial.system, trial.task.system_type):
-        yield (
-            f"load returned {type(trial.system).__name__}, system_type says {trial.task.system_type.__name__}; "
-            "methods accept systems by that type, so the two must agree"
-        )
+    yield from loaded_problems(trial.system, trial.task)
 
 
 def run_gives_one_output_per_sample(trial: TaskTrial) -> Iterator[str]:

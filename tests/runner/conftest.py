@@ -1,8 +1,15 @@
 """A record factory for the tests of the runner."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from effbench.record import CellRecord, Identity, Link, Provenance
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from strangers import Strangers
 
 
 @pytest.fixture
@@ -56,3 +63,11 @@ def make_cell():
         return CellRecord(**{**given, **fields})
 
     return make
+
+
+@pytest.fixture
+def strangers(tmp_path, monkeypatch, capfd):
+    """Plugins written on the spot and the command line, in this process: see ``strangers.Strangers``."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return Strangers(tmp_path, monkeypatch, capfd)

@@ -51,15 +51,17 @@ def test_measured_once_then_known(fakes):
 
 
 def test_nothing_to_do_or_no_torch_measures_nothing(fakes):
-    assert peaks.peaks_for(EXECUTOR, []) is None
-    assert peaks.peaks_for(EXECUTOR, [PLAIN_TASK]) is None
+    assert peaks.peaks_for(EXECUTOR, []) == "unsupported"
+    assert peaks.peaks_for(EXECUTOR, [PLAIN_TASK]) == "unsupported"
     assert fakes.measured == 0
 
 
-@pytest.mark.parametrize("change", [{"foreign": 0.5}, {"message": Failed("oom", "too large")}])
-def test_a_busy_machine_or_a_failure_keeps_nothing(fakes, change, capsys):
+@pytest.mark.parametrize(
+    ("change", "reason"), [({"foreign": 0.5}, "noisy_machine"), ({"message": Failed("oom", "too large")}, "oom")]
+)
+def test_a_busy_machine_or_a_failure_keeps_nothing_and_says_why(fakes, change, reason, capsys):
     for name, value in change.items():
         setattr(fakes, name, value)
-    assert peaks.peaks_for(EXECUTOR, [TORCH_TASK]) is None
+    assert peaks.peaks_for(EXECUTOR, [TORCH_TASK]) == reason
     assert roofline.load("feed", 2, "cpu") is None
     assert "peaks" in capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,7 +27,9 @@ def test_only_what_computes_outputs_has_one(tmp_path: Path, monkeypatch: pytest.
     spec = SimpleNamespace(kind=kind, cell_path=tmp_path / "cell", max_memory_bytes=None)
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe()
-    process = context.Process(target=worker.worker_main, args=(theirs, spec, os.getpid()))
+    process = context.Process(
+        target=worker.worker_main, args=(theirs, spec.cell_path, kind, pickle.dumps(spec), os.getpid())
+    )
     process.start()
     assert ours.poll(30)
     answer = ours.recv()

@@ -90,7 +90,7 @@ class Trainer:
         if not np.isfinite(energy):
             return self._give_up("the energy")
         self._good = self._copy()
-        free = local + 2 * self.settings.temperature_ha * self.settings.cooling**self.done * logs.real
+        free = local + 2 * self.settings.temperature_at(self.done) * logs.real
         self.optimiser.update(weights, free - (weights * free).sum(), self.done)
         at = self._lap("gradient", at)
         before = self.trace.time_s[-1] if self.trace.time_s else 0.0

@@ -1,0 +1,84 @@
+"""What ``Task.run``, ``Method.prepare`` and the loading of a system must return."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from effbench.api import Artifact, Sample, System, Task
+from effbench.contract.declarations import json_problem
+
+
+def output_problems(outputs: object, batch: Sequence[Sample], call: str) -> Iterator[str]:
+    """Yield violations unless ``outputs`` is one mapping of storable, finite numpy arrays per sample."""
+    if not isinstance(outputs, Sequence):
+        yield f"{call} returned {type(outputs).__name__}; expected a list with one mapping of numpy arrays per sample"
+        return
+    if len(outputs) != len(batch):
+        yield f"{call} returned {len(outputs)} outputs for {len(batch)} samples; return one per sample, in their order"
+        return
+    for output, sample in zip(outputs, batch, strict=True):
+        if not (isinstance(output, Mapping) and output and all(isinstance(name, str) for name in output)):
+            yield f"{call} returned {type(output).__name__} for {sample.id!r}; expected a mapping of numpy arrays"
+            return
+        if output.keys() != outputs[0].keys():
+            yield f"{call} names the arrays of {sample.id!r} {sorted(output)} and others {sorted(outputs[0])}; agree"
+            return
+    for name in outputs[0] if outputs else ():
+        arrays = [(output[name], sample.id) for output, sample in zip(outputs, batch, strict=True)]
+        yield from _array_problems(arrays, f"{call}: array {name!r}")
+
+
+def _array_problems(values: Sequence[tuple[Any, str]], what: str) -> Iterator[str]:
+    """Yield the first violation among the arrays of one name, each with the id of its sample."""
+    for value, sample_id in values:
+        if not isinstance(value, np.ndarray):
+            yield f"{what} is {type(value).__name__} for sample {sample_id!r}; convert it to a numpy array"
+            return
+        if value.dtype.kind not in "biuf" or value.dtype.itemsize > 8:
+            yield f"{what} has dtype {value.dtype}, which has no file format; use booleans, integers or floats up to 64 bits"
+            return
+        if not np.isfinite(value).all():
+            bad = int(value.size - np.isfinite(value).sum())
+            yield (
+                f"{what} holds NaN or infinity for sample {sample_id!r} ({bad} of {value.size} values); a system must give "
+                "finite outputs on the samples of its task"
+            )
+            return
+
+
+def artifact_problems(artifact: object) -> Iterator[str]:
+    """Yield what is wrong with the form of an artifact."""
+    if not isinstance(artifact, Artifact):
+        yield f"prepare returned {type(artifact).__name__}; return effbench.api.Artifact"
+        return
+    if not isinstance(artifact.tensors, Mapping) or not isinstance(artifact.config, Mapping):
+        yield "the artifact's tensors and config must be mappings"
+        return
+    for name, tensor in artifact.tensors.items():
+        if not isinstance(name, str) or not isinstance(tensor, np.ndarray):
+            yield f"artifact tensor {name!r} is {type(tensor).__name__}; convert it to a numpy array under a string"
+        elif tensor.dtype.kind not in "biuf" or tensor.dtype.itemsize > 8:
+            yield f"artifact tensor {name!r} has dtype {tensor.dtype}; use booleans, integers or floats of at most 64 bits"
+    problem = json_problem(artifact.config)
+    if problem:
+        yield f"the artifact's config is not JSON: {problem}; use dicts with string keys, lists, strings and numbers"
+
+
+def loaded_problems(system: object, task: Task) -> Iterator[str]:
+    """Yield a violation unless what ``load`` returned is of the declared type."""
+    if not isinstance(system, task.system_type):
+        yield (
+            f"load returned {type(system).__name__}, system_type says {task.system_type.__name__}; "
+            "methods accept systems by that type, so the two must agree"
+        )
+
+
+def changed_problems(system: object, expected: type[System], call: str = "apply") -> Iterator[str]:
+    """Yield a violation unless what ``apply`` returned is still a system of the expected type."""
+    if not isinstance(system, expected):
+        yield (
+            f"{call} returned {type(system).__name__}; return a {expected.__name__}, for example by dataclasses.replace"
+        )

@@ -1,0 +1,84 @@
+"""What ``Task.score`` and ``Task.summarise`` must return: a number, or a declared reason why there is none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from effbench.api import Metric, Sample, Scores
+
+
+def score_problems(
+    metrics: Sequence[Metric],
+    scores: object,
+    batch: Sequence[Sample],
+    *,
+    with_reference: bool,
+    random_weights: bool = False,
+) -> Iterator[str]:
+    """Yield what is wrong with the form of the scores of a batch; ``random_weights``: no score can mean anything."""
+    call, count = f"score with {'a' if with_reference else 'no'} reference", len(batch)
+    if not isinstance(scores, Scores):
+        yield f"{call} returned {type(scores).__name__}; return effbench.api.Scores"
+        return
+    if not isinstance(scores.scalars, Mapping) or not isinstance(scores.arrays, Mapping):
+        yield f"{call} returned Scores whose scalars or arrays are no mapping from names"
+        return
+    per_sample = [metric for metric in metrics if metric.per == "sample"]
+    for metric in per_sample:
+        if metric.name not in scores.scalars:
+            yield f"{call} lacks the per-sample metric {metric.name!r}; give NaN where it is undefined"
+    for name, values in scores.scalars.items():
+        if not (isinstance(values, np.ndarray) and values.shape == (count,) and values.dtype.kind == "f"):
+            form = f"{values.dtype} {list(values.shape)}" if isinstance(values, np.ndarray) else type(values).__name__
+            yield f"{call} gives {name!r} as {form}; expected a float64 array [{count}]"
+    for metric in per_sample:
+        scored = scores.scalars.get(metric.name)
+        if not (isinstance(scored, np.ndarray) and scored.shape == (count,) and scored.dtype.kind == "f"):
+            continue
+        may_be_nan = random_weights or metric.undefined or (metric.needs_reference and not with_reference)
+        if np.isnan(scored).any() and not may_be_nan:
+            where = batch[int(np.isnan(scored).argmax())].id
+            yield (
+                f"{call} gives NaN for {metric.name!r} of sample {where!r}; only needs_reference metrics without a "
+                "reference may be NaN, and those that say why they may be `undefined`"
+            )
+        if np.isinf(scored).any():
+            where = batch[int(np.isinf(scored).argmax())].id
+            yield f"{call} gives infinity for {metric.name!r} of sample {where!r}; a mean would not exist, bound it"
+    for name, arrays in scores.arrays.items():
+        if isinstance(arrays, str) or not (hasattr(arrays, "__len__") and hasattr(arrays, "__iter__")):
+            yield f"{call} gives the arrays {name!r} as {type(arrays).__name__}; give {count} numpy arrays, one per sample"
+        elif len(arrays) != count or not all(isinstance(array, np.ndarray) for array in arrays):
+            yield f"{call} gives the arrays {name!r} in another form than {count} numpy arrays; give one per sample"
+        elif any(array.dtype.kind not in "biuf" for array in arrays):
+            yield f"{call} gives the arrays {name!r} with a dtype that has no file format; use booleans, integers or floats"
+
+
+def summary_problems(
+    metrics: Sequence[Metric], summary: object, *, with_reference: bool = True, random_weights: bool = False
+) -> Iterator[str]:
+    """Yield violations unless a summary maps declared metrics to finite floats, with every computable one among them."""
+    if not isinstance(summary, Mapping):
+        yield f"summarise returned {type(summary).__name__}; return a dict from metric name to float"
+        return
+    declared = {metric.name: metric for metric in metrics}
+    for name, value in summary.items():
+        if name not in declared:
+            yield f"summarise gives {name!r}, which is not among the metrics; declare it"
+        elif not isinstance(value, float | int) or isinstance(value, bool):
+            yield f"summarise gives {name!r} as {type(value).__name__}; convert it to float"
+        elif math.isnan(value):
+            yield f"summarise gives {name!r} as NaN; leave out what cannot be computed"
+        elif math.isinf(value):
+            yield f"summarise gives {name!r} as infinity; leave out what cannot be computed"
+    for metric in metrics:
+        excused = random_weights or metric.undefined or (metric.needs_reference and not with_reference)
+        if metric.name not in summary and not excused and (metric.per == "sample" or metric.primary):
+            what = "per-sample metric" if metric.per == "sample" else "primary metric"
+            yield (
+                f"summarise leaves out the {what} {metric.name!r}; compute it, say why it may be `undefined`, "
+                "or give it more samples"
+            )
