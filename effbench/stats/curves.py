@@ -12,9 +12,11 @@ WINDOW = 10
 ROUNDING = 1e-9
 """How far above its goal a mean may lie and count as there: the last digits of a sum."""
 
-LAST, BLOCKS, LEAST_STEPS = 0.25, 8, 16
-"""Part of a curve that counts as its end, blocks it is cut into (a block is wider than the noise is correlated), and the
-steps below which a curve has no end to speak of."""
+LAST, BLOCKS = 0.25, 8
+"""Part of a curve that counts as its end, and blocks it is cut into: wider than the noise is correlated, else steps that go
+on from one another look like a trend."""
+USUAL_STEPS, LEAST_STEPS = 40, 16
+"""Steps that an end has at least, where the curve is that long, and below which nothing can be said."""
 
 
 class Fall(NamedTuple):
@@ -48,13 +50,13 @@ def last_fall(values: Array, level: float = 0.99) -> Fall | None:
 
     A line through the means of 8 blocks, and Student's t of its slope (6 degrees of freedom): means of blocks are nearly
     independent and normal where single steps are neither, since a step starts where the last one ended. Short curves give
-    at least their last 16 steps. Of plateaus, ``at_least`` is above 0 for a share of 1 - ``level``.
+    their last 40 steps, or all. Of plateaus, ``at_least`` is above 0 for a share of 1 - ``level``.
     """
     if len(values) < LEAST_STEPS:
         return None
     from scipy.stats import t
 
-    width = max(round(LAST * len(values)), LEAST_STEPS) // BLOCKS
+    width = max(round(LAST * len(values)), min(len(values), USUAL_STEPS)) // BLOCKS
     means = np.asarray(values[-width * BLOCKS :], np.float64).reshape(BLOCKS, width).mean(1)
     at = np.arange(BLOCKS) - (BLOCKS - 1) / 2
     slope = float(at @ means / (at @ at))

@@ -17,7 +17,9 @@ DEAD_HA = 1e-5
 
 STILL_FALLS = "the energy still fell when training ended: more steps would lower it"
 TOO_SHORT = f"training took fewer than {LEAST_STEPS} steps: nobody can say whether it had converged"
-STILL_HOT = "the temperature of the annealing had not died when training ended: the energy is not the lowest of the ansatz"
+STILL_HOT = (
+    "the temperature of the annealing had not died when training ended: the energy is not the lowest of the ansatz"
+)
 
 
 def remarks_on(curve_ha: Array, temperature_ha: float | None) -> list[str]:
