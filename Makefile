@@ -8,7 +8,7 @@ VMC_PEERS_VENV ?= .venv-vmc-peers
 NETKET_VENV ?= .venv-netket
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-proofs test-slow test-install lint fmt types docs readme self bench-overhead bench-timing zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-n2 vmc-kernels vmc-large vmc-netket bench-vmc board clean
+.PHONY: help setup quickstart test test-proofs test-slow test-install lint fmt types docs readme self bench-overhead bench-timing zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -108,10 +108,10 @@ vmc: setup  ## run suites/vmc.yaml (PySCF included) and put its table and curves
 	$(BIN)/python docs/readme_table.py $(RESULTS)/vmc --page docs/vmc.md --section energies --columns quality,headline
 	$(BIN)/effbench report $(RESULTS)/vmc --curves --out docs/img/vmc-curves.png >/dev/null
 
-vmc-n2: setup  ## run suites/vmc-n2.yaml (N2 pulled apart) and draw docs/img/n2-curve.png (a quarter of an hour)
+vmc-curves: setup  ## run suites/vmc-curves.yaml (H4, H2O and N2 pulled apart) and put its table and picture into docs/vmc.md (twenty minutes)
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[vmc]"
-	$(BIN)/effbench run suites/vmc-n2.yaml --store $(RESULTS)/vmc-n2
-	$(BIN)/python docs/n2_curve.py $(RESULTS)/vmc-n2
+	$(BIN)/effbench run suites/vmc-curves.yaml --store $(RESULTS)/vmc-curves
+	$(BIN)/python docs/bond_curves.py $(RESULTS)/vmc-curves
 
 vmc-kernels: setup  ## run suites/vmc-kernels.yaml and put its table into docs/vmc.md (a dozen minutes)
 	$(BIN)/effbench run suites/vmc-kernels.yaml --store $(RESULTS)/vmc-kernels

@@ -233,6 +233,13 @@ class Task(ABC):
         Called again on every bootstrap resample. A metric that cannot be computed is left out.
         """
 
+    def remarks(self, scores: Scores) -> dict[str, list[str]]:
+        """Return metric name -> what a reader has to know beside its value (a training that had not converged); numpy only.
+
+        A remark is one sentence, worded alike wherever it holds: it stands once under a table, as a footnote of the numbers.
+        """
+        return {}
+
 
 class Method(ABC):
     """A submission: takes a system, returns a cheaper (or otherwise changed) one."""

@@ -149,6 +149,8 @@ def _write(file: Path, text: str) -> None:
             file.write_text(text, encoding="utf-8")
         except OSError as error:
             raise BadInput(f"{file}: cannot be written: {error.strerror or error}") from None
+    elif not file.resolve().parent.is_dir():
+        raise BadInput(f"{file}: cannot be written: there is no folder {file.resolve().parent}")
     else:
         write_bytes(file.resolve(), text.encode())
     print(f"wrote {file}", file=sys.stderr)

@@ -24,7 +24,7 @@ from effbench.runner.honesty import checks_of, same_probe, withdrawn
 from effbench.runner.latency_numbers import LatencyInput, latency_numbers
 from effbench.runner.plan import Cell, TaskPlan
 from effbench.runner.provenance import Surroundings, provenance
-from effbench.runner.quality_numbers import quality_draws, quality_numbers, summary_of
+from effbench.runner.quality_numbers import quality_draws, quality_numbers, remarked, remarks_of, summary_of
 from effbench.runner.resource_numbers import compute_numbers, energy_number, memory_numbers, single_number
 from effbench.runner.stopping import samples_used
 from effbench.store import SAMPLE_KEY, TIMING_KEY, CellFolder, Store
@@ -188,7 +188,7 @@ def _numbers(
     missing: Reason | None = failed or reasons["quality"] or (None if planned else "error")
     scores, ids = planned or (None, [])
     weights = np.array([task.weights[name] for name in ids]) if task.weights else None
-    summary, drawn, broken = {}, {}, []
+    summary, drawn, remarks, broken = {}, {}, {}, []
     if scores is not None:
         begun, clock = datetime.now(UTC), time.perf_counter()
         try:
@@ -196,13 +196,14 @@ def _numbers(
             plain = np.ones(len(ids)) if weights is None else weights
             summary = summary_of(task.task, scores, plain, with_reference=has_reference)
             drawn = quality_draws(task.task, scores, ids, suite.stats.resamples, weights)
+            remarks = remarks_of(task.task, scores)
         except PluginFailure as failure:
-            scores, drawn, missing = None, {}, "error"
+            scores, drawn, remarks, missing = None, {}, {}, "error"
             took = round(time.perf_counter() - clock, 3)
             at = begun.isoformat(timespec="seconds")
             broken = [_numbers_failed(str(failure), at, took)]
     numbers = quality_numbers(task.task, metrics_of(task), summary, scores, ids, drawn, missing, level, weights)
-    numbers = [_of_all_samples(number, task, used) for number in numbers]
+    numbers = [remarked(_of_all_samples(number, task, used), remarks) for number in numbers]
     is_decided = stopping is None or stopping.verdict != "undecided" or used == len(task.samples)
     complete = planned is not None and is_decided
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from effbench.api import Metric, PluginError, Scores, Task
+from effbench.contract.remarks import remark_problems
 from effbench.contract.scores import summary_problems
 from effbench.guard import strangers
 from effbench.record import Number, Reason
@@ -39,6 +41,22 @@ def summary_of(task: Task, scores: Scores, weights: Array, *, with_reference: bo
         ):
             raise PluginError(f"{_call(task)}: {problem}")
         return {name: float(value) for name, value in summary.items()}
+
+
+def remarks_of(task: Task, scores: Scores) -> dict[str, list[str]]:
+    """Return metric name -> what the task says beside its value; raise ``PluginFailure`` where that is no such thing."""
+    call = f"task {task.name!r}: remarks(scores)"
+    with strangers(call):
+        said = task.remarks(scores)
+        for problem in remark_problems(task.metrics, said):
+            raise PluginError(f"{call}: {problem}")
+        return said
+
+
+def remarked(number: Number, said: Mapping[str, Sequence[str]]) -> Number:
+    """Return a number with what its task says beside it among its flags; reports print a flag as a footnote."""
+    more = said.get(number.name, ()) if number.axis == "quality" and number.value is not None else ()
+    return replace(number, flags=(*number.flags, *more)) if more else number
 
 
 def _call(task: Task) -> str:

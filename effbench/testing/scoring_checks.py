@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from effbench.api import Metric, Output, Sample, Scores, Task
+from effbench.contract.remarks import remark_problems
 from effbench.contract.scores import score_problems, summary_problems
 from effbench.testing.findings import Steps, Unavailable
 
@@ -109,6 +110,12 @@ def summaries_are_numbers_by_metric(trial: ScoreTrial) -> Iterator[str]:
     yield from summary_problems(trial.task.metrics, trial.summary, random_weights=trial.task.random_weights)
 
 
+def remarks_are_sentences_by_metric(trial: ScoreTrial) -> Iterator[str]:
+    """Yield violations unless remarks are sentences of declared metrics."""
+    said = trial.steps.obtain("remarks(scores)", lambda: trial.task.remarks(trial.paired), "it must take any scores")
+    yield from remark_problems(trial.task.metrics, said)
+
+
 def sample_metrics_are_weighted_means(trial: ScoreTrial) -> Iterator[str]:
     """Yield a violation per metric declared per sample whose summary is not the weighted mean of its scores."""
     for metric in _per_sample(trial.task):
@@ -181,6 +188,7 @@ CHECKS = (
     the_reference_matters_only_where_declared,
     samples_are_scored_alone,
     summaries_are_numbers_by_metric,
+    remarks_are_sentences_by_metric,
     sample_metrics_are_weighted_means,
     only_relative_weights_count,
     order_does_not_count,

@@ -19,6 +19,11 @@ def test_both_toy_tasks_run_without_any_change_to_effbench(cli):
     assert numbers["rank", "toy-rounded", "kendall_tau"]["value"] is not None
     assert numbers["minimise", "toy-half-steps", "speedup"]["value"] > 0
     assert numbers["minimise", "toy-tuned-step", "preparation_s"]["value"] > 0
+    said = "a problem would need more steps"  # the task's remarks
+    cells = {(cell.task_id, cell.method_id): cell for cell in read_store(cli.cwd / "stores/toy").cells}
+    flags = {number.name: number.flags for number in cells["minimise", "reference"].numbers}
+    assert flags["gap"] == (said,) and flags["solved"] == ()
+    assert said in " ".join(cli("report", "stores/toy", "--format", "md").out.split())
 
 
 @pytest.mark.timing

@@ -289,6 +289,16 @@ def _unweighted(summary, scores, weights):
     return {**summary, "spread": float(len(weights) * np.var(np.concatenate(scores.arrays["mean"])))}
 
 
+def _remarking(said):
+    """Return a task that says ``said`` beside its numbers."""
+
+    class Remarking(Dice):
+        def remarks(self, scores):
+            return said
+
+    return Remarking
+
+
 BROKEN = [
     (BadName, "name is 'Dice_Task'"),
     (OldApi, "api_version is 0, this EffBench has 1"),
@@ -351,6 +361,10 @@ BROKEN = [
     ),
     (_resummarised(_unweighted), "when a sample of weight 0 is removed altogether"),
     (_resummarised(lambda s, *_: {"spread": np.nan} | s), "as NaN where one sample has all the weight"),
+    (_remarking(["it drifts"]), "remarks returned list"),
+    (_remarking({"luck": ["it drifts"]}), "remarks speaks of 'luck', which is not among the metrics"),
+    (_remarking({"error": "it drifts"}), "remarks gives 'error' as str"),
+    (_remarking({"error": ["it\ndrifts"]}), "remarks gives 'error' what is no printable line"),
 ]
 
 

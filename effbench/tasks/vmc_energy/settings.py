@@ -10,6 +10,9 @@ from effbench.api import StrictParams
 
 MOST_DRAWS = 1e15
 """Counts of more cannot be told apart by doubles."""
+TRIAL, ANNEALED, COLDEST = 0.25, 0.5, 1e-4
+"""Share of the steps that each of two starts gets, share of an annealed start that anneals, and the share of the first
+temperature that the annealing ends with."""
 
 
 class Orbitals(StrictParams):
@@ -45,11 +48,35 @@ class Training(StrictParams):
     evaluation_unique: Annotated[
         int, Field(ge=2, description="Determinants of the fresh sample that the energy is evaluated on, at most.")
     ] = 20_000
-    temperature_ha: Annotated[float, Field(ge=0, description="Weight of the entropy in the first step; 0: none.")] = 1.0
+    temperature_ha: Annotated[
+        float, Field(ge=0, description="Weight of the entropy at the start of the annealing; 0: none.")
+    ] = 1.0
     workers: Annotated[
         int, Field(ge=1, description="Processes that share every step and the threads (torch.distributed).")
     ] = 1
-    cooling: Annotated[float, Field(gt=0, lt=1, description="The temperature's factor per step.")] = 0.99
+    cooling: Annotated[
+        float | None,
+        Field(
+            gt=0, lt=1,
+            description="The temperature's factor per step, in one start; null: two starts, the better goes on.",
+        ),
+    ] = None  # fmt: skip
+
+    @property
+    def trial(self) -> int:
+        """Return how many steps each of two starts takes before the better one goes on; 0 where there is one start.
+
+        The first is not annealed, the second is. Neither serves all molecules: entropy mixes excited states in that lie
+        so near that imaginary time hardly removes them again, and without it amplitudes of a wrong phase may die for good.
+        """
+        return 0 if self.cooling is not None or self.temperature_ha == 0 else int(TRIAL * self.steps)
+
+    def temperature_at(self, step: int) -> float:
+        """Return the weight of the entropy in Hartree in a step. Without ``cooling`` it is 0 in the second half of them."""
+        if self.cooling is not None:
+            return self.temperature_ha * float(self.cooling**step)
+        part = (step - self.trial) / (ANNEALED * self.trial) if self.trial else 1.0
+        return self.temperature_ha * float(COLDEST**part) if 0 <= part < 1 else 0.0
 
 
 class NeuralState(Orbitals, Training):

@@ -33,6 +33,7 @@ class Solution:
     ``curve_s`` and ``curve_ha`` [T] say which energy was known when (a deterministic solver: one point). ``parts_s`` splits
     the time of the steps, ``diagonal_ha`` is the lowest energy within the determinants that were sampled. Markov chains have
     a split ``r_hat`` and an autocorrelation time in records; their standard error knows it, and is None where none can.
+    ``temperature_ha`` is the weight of the entropy in the last step, None for solvers that have none.
     """
 
     energy_ha: float
@@ -45,6 +46,7 @@ class Solution:
     parts_s: dict[str, float] = field(default_factory=dict)
     r_hat: float | None = None
     autocorrelation: float | None = None
+    temperature_ha: float | None = None
 
 
 class Solver(ABC):

@@ -7,6 +7,7 @@ Molecules up to some millions of determinants are solved exactly in seconds; the
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from pydantic import Field
 
 from effbench.api import Context, Metric, Output, Sample, Scores, Split, StrictParams, Task, noise_seed
 from effbench.stats.curves import first_within
+from effbench.tasks.vmc_energy.ends import remarks_on
 from effbench.tasks.vmc_energy.molecules import Molecule
 from effbench.tasks.vmc_energy.problems import Given, calibration_names, identity, load_problem, name_of
 from effbench.tasks.vmc_energy.system import CHEMICAL_ACCURACY_HA, HartreeFock, Problem, SolverSystem
@@ -23,6 +25,8 @@ Array = np.ndarray[Any, Any]
 PARTS = {"sample": "sampling", "amplitude": "amplitudes", "local_energy": "local energies", "gradient": "gradients"}
 DECIMALS = 6
 """Of energies in mHa and of percents; what is below is the last digits of integrals and of full CI."""
+OF_THE_ENERGY = ("energy_error_mha", "energy_ha", "correlation_percent")
+"""Metrics that a training which had not ended makes too large or too small."""
 UNKNOWN: Array = np.empty(0)
 """An output that a solver does not have; outputs hold no NaN."""
 
@@ -132,6 +136,7 @@ class VmcEnergy(Task):
             "steps": np.array([found.steps]),
             "curve_ha": np.array(found.curve_ha),
             "curve_s": np.array(found.curve_s),
+            "temperature_ha": _known(found.temperature_ha),
             **{f"{part}_s": np.array([found.parts_s[part]] if found.parts_s else []) for part in PARTS},
         }
 
@@ -148,7 +153,8 @@ class VmcEnergy(Task):
         rows = [_row(output, problem) for output, problem in zip(outputs, problems, strict=True)]
         scalars = {metric.name: np.array([row[metric.name] for row in rows]) for metric in self.metrics}
         curves = [_curves(output, problem) for output, problem in zip(outputs, problems)]
-        return Scores(scalars, {name: [curve[name] for curve in curves] for name in curves[0]})
+        arrays = {name: [curve[name] for curve in curves] for name in curves[0]}
+        return Scores(scalars, arrays | {"temperature_ha": [output["temperature_ha"] for output in outputs]})
 
     def summarise(self, scores: Scores, weights: Array) -> dict[str, float]:
         """Return weighted means; a goal that one molecule did not reach has no mean time: it would leave out the slowest."""
@@ -159,6 +165,16 @@ class VmcEnergy(Task):
             if known.any() and (metric.undefined != "not_reached" or known.sum() == counts.sum()):
                 found[metric.name] = float(np.average(values[known], weights=weights[known]))
         return found
+
+    def remarks(self, scores: Scores) -> dict[str, list[str]]:
+        """Return what has to stand beside the energies of trainings that had not ended, with how many of several had not."""
+        # Stores written before trainings left their temperature have the curves alone.
+        curves = scores.arrays["curve_energy_ha"]
+        temperatures = scores.arrays.get("temperature_ha", [UNKNOWN] * len(curves))
+        every = [remarks_on(curve, float(at[0]) if len(at) else None) for curve, at in zip(curves, temperatures)]
+        counts = Counter(sentence for sentences in every for sentence in sentences)
+        said = [f"{s} ({count} of {len(every)})" if len(every) > 1 else s for s, count in counts.items()]
+        return dict.fromkeys(OF_THE_ENERGY, said) if said else {}
 
 
 def _data(given: Given) -> str:

@@ -1,7 +1,9 @@
 """Variational Monte Carlo: sample, ask for local energies, change the parameters, again; every part of a step is timed.
 
 Annealing: the entropy of |psi|^2 times a temperature that falls is subtracted from the energy (Hibat-Allah et al., Nature
-Machine Intelligence 3, 952 (2021)), so that amplitudes of a wrong phase do not die before the phase is found. Draws are
+Machine Intelligence 3, 952 (2021)), so that amplitudes of a wrong phase do not die before the phase is found. It costs: low
+excited states come in that take long to leave. So a training starts twice from the same parameters, without and with it, and
+goes on from the start whose energy is lower (``Training.trial``). Draws are
 chosen between steps so that about ``unique`` determinants come: hot states are broad and need few draws, cold ones are
 narrow and need many. Energies that are reported hold no entropy.
 """
@@ -54,12 +56,10 @@ class Trainer:
         self.ansatz, self.integrals, self.settings, self.seed = ansatz, integrals, settings, seed
         self.workers = workers
         self.draws, self.done, self.trace = settings.first_draws, 0, Trace()
-        self.optimiser: Optimiser = (
-            MinSR(ansatz, settings.rate or 0.05, settings.damping, steps=settings.steps, workers=workers)
-            if settings.optimiser == "minsr"
-            else Adam(ansatz, settings.rate or 1e-2, workers=workers)
-        )
-        self._good = self._copy()
+        self.optimiser = self._fresh_optimiser()
+        self.first: dict[str, torch.Tensor] = {}
+        """Where the first of two starts came to, while the second is under way."""
+        self._start = self._good = self._copy()
 
     def run(self, after_step: Callable[[Trainer], None] = lambda trainer: None) -> Trace:
         """Train to the end, or until an energy is not finite: then the last good parameters are taken back."""
@@ -90,7 +90,7 @@ class Trainer:
         if not np.isfinite(energy):
             return self._give_up("the energy")
         self._good = self._copy()
-        free = local + 2 * self.settings.temperature_ha * self.settings.cooling**self.done * logs.real
+        free = local + 2 * self.settings.temperature_at(self.done) * logs.real
         self.optimiser.update(weights, free - (weights * free).sum(), self.done)
         at = self._lap("gradient", at)
         before = self.trace.time_s[-1] if self.trace.time_s else 0.0
@@ -101,7 +101,31 @@ class Trainer:
         self.trace.draws.append(self.draws)
         self._choose_draws(len(weights))
         self.done += 1
+        if trial := self.settings.trial:
+            if self.done == trial:
+                self.first = self._copy()
+                self._go_on_from(self._start, self.settings.first_draws)
+            elif self.done == 2 * trial:
+                self._choose_start(trial)
         return energy.real
+
+    def _choose_start(self, trial: int) -> None:
+        """Go on from the first start where its last energies were lower than those of the second, which is here."""
+        last = max(1, trial // 10)
+        energies = np.array(self.trace.energy_ha)
+        if energies[trial - last : trial].mean() <= energies[-last:].mean():
+            self._go_on_from(self.first, self.trace.draws[trial - 1])
+        self.first = {}
+
+    def _go_on_from(self, parameters: dict[str, torch.Tensor], draws: float) -> None:
+        self.ansatz.load_state_dict(parameters)
+        self.optimiser, self.draws = self._fresh_optimiser(), draws
+
+    def _fresh_optimiser(self) -> Optimiser:
+        given = self.settings
+        if given.optimiser == "minsr":
+            return MinSR(self.ansatz, given.rate or 0.05, given.damping, steps=given.steps, workers=self.workers)
+        return Adam(self.ansatz, given.rate or 1e-2, workers=self.workers)
 
     def _seed(self) -> int:
         """Return the seed of this step's sample, another one for every step of every training."""

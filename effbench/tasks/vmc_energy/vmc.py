@@ -64,6 +64,7 @@ class VariationalMonteCarlo(Solver):
         return Solution(
             found.energy_ha, tuple(trace.time_s), tuple(trace.energy_ha), found.standard_error_ha, found.diagonal_ha,
             found.unique, len(trace.time_s), dict(trace.parts_s),
+            temperature_ha=self.training.temperature_at(trainer.done - 1),
         )  # fmt: skip
 
     def step(self, problem: Problem, seed: int) -> Callable[[], float]:

@@ -81,6 +81,10 @@ class ToyMinimise(Task):
         """Return the weighted means."""
         return weighted_means(scores.scalars, weights)
 
+    def remarks(self, scores: Scores) -> dict[str, list[str]]:
+        """Return that the solver was stopped before it was done, where it was."""
+        return {} if (scores.scalars["solved"] == 1).all() else {"gap": ["a problem would need more steps"]}
+
 
 def _sample(split: Split, number: int, dim: int) -> Sample:
     """Return problem ``number`` of a split: four quadratics of rising condition, then the two famous functions."""

@@ -1,5 +1,7 @@
 """Training: it reaches the exact energy by sampling, is repeatable, stops at the first number that is none."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,8 @@ from effbench.kernels.local_energy.determinants import sector
 from effbench.tasks.vmc_energy import training
 from effbench.tasks.vmc_energy.evaluation import diagonalise, evaluate
 from effbench.tasks.vmc_energy.frozen import frozen_integrals, solved
+from effbench.tasks.vmc_energy.molecules import Molecule
+from effbench.tasks.vmc_energy.problems import load_problem
 from effbench.tasks.vmc_energy.sampling import sample
 from effbench.tasks.vmc_energy.settings import Training
 from effbench.tasks.vmc_energy.training import Trainer, weights_of
@@ -111,3 +115,50 @@ def test_the_whole_sector_diagonalised_is_the_exact_energy():
         integrals = frozen_integrals(name)
         alpha, beta = sector(integrals.orbitals, integrals.alpha, integrals.beta)
         assert diagonalise(integrals, alpha, beta) == pytest.approx(solved()[name].energies.fci, abs=1e-8)
+
+
+def stretched(count, length):
+    """Return the problem of a chain of hydrogen atoms."""
+    pytest.importorskip("pyscf")
+    atoms = [["H", 0, 0, round(at * length, 6)] for at in range(count)]
+    return load_problem(Molecule(name=f"h{count}-{length}", atoms=atoms))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_stretched_chain_is_solved_by_default(seed):
+    """The case vmc-annealing-stuck: entropy mixes near excited states in, and 4.2 mHa were left after 2000 steps."""
+    problem = stretched(4, 1.8)
+    network = Made(problem.integrals, np.arange(4)[::-1].copy(), seed)
+    Trainer(network, problem.integrals, Training(steps=1200), seed).run()
+    found = evaluate(network, problem.integrals, 1e10, seed=1, most_unique=100)
+    assert -1e-6 < found.energy_ha - problem.energies.fci < 1.6e-3
+
+
+def test_the_better_of_two_starts_goes_on():
+    """Both start from the same parameters; the one that goes on is where the next step starts."""
+    for first_is_better in (True, False):
+        done = trainer("h2", steps=40)
+        before = {name: value.clone() for name, value in done.ansatz.state_dict().items()}
+        for _ in range(10):
+            done.step()
+        assert all(torch.equal(value, before[name]) for name, value in done.ansatz.state_dict().items())
+        assert done.draws == done.settings.first_draws
+        kept = {name: value.clone() for name, value in done.first.items()}
+        for _ in range(9):
+            done.step()
+        done.trace.energy_ha[9] = -100.0 if first_is_better else 100.0
+        done.step()
+        assert done.first == {}
+        is_first = all(torch.equal(value, kept[name]) for name, value in done.ansatz.state_dict().items())
+        assert is_first == first_is_better
+        done.run()
+        assert len(done.trace.energy_ha) == 40
+
+
+def test_only_the_default_starts_twice():
+    assert Training(steps=40).trial == 10 and Training(steps=3).trial == 0
+    assert Training(temperature_ha=0).trial == 0 == Training(cooling=0.99).trial
+    temperatures = [Training(steps=40).temperature_at(step) for step in range(40)]
+    assert temperatures[:10] == [0] * 10 and temperatures[10] == 1 and temperatures[15:] == [0] * 25
+    assert all(a > b > 0 for a, b in pairwise(temperatures[10:15]))
+    assert {Training(temperature_ha=0).temperature_at(step) for step in range(2000)} == {0}
