@@ -12,7 +12,7 @@ import numpy as np
 
 from effbench.api import Unsupported
 from effbench.kernels.local_energy.integrals import Integrals
-from effbench.tasks.vmc_energy.aufbau import by_energy
+from effbench.tasks.vmc_energy.aufbau import by_energy, energy_of
 from effbench.tasks.vmc_energy.exact import AGREE_HA, full_ci, near, obstacle, settled, string_counts
 from effbench.tasks.vmc_energy.selfconsistent import hartree_fock_orbitals
 from effbench.tasks.vmc_energy.solving import coupled_cluster
@@ -59,13 +59,17 @@ class Pyscf(Solver):
             raise Unsupported(f"pyscf: full CI of {problem.name}: {reason}")
         energy = full_ci(problem.integrals, 1e-10)
         if energy is None:
-            raise Unsupported(f"pyscf: full CI of {problem.name} does not converge to a state that is sure to be the lowest")
+            raise Unsupported(
+                f"pyscf: full CI of {problem.name} does not converge to a state that is sure to be the lowest"
+            )
         return energy, prod(string_counts(problem.integrals))
 
     def _selected_ci(self, problem: Problem) -> tuple[float, int]:
         from pyscf import fci
 
         given = problem.integrals
+        if not min(given.alpha, given.beta):
+            raise Unsupported(f"pyscf: selected CI of {problem.name}: there must be electrons of both spins")
         solver = fci.SCI()
         solver.verbose = 0  # or it says that its first guess is replaced
         solver.select_cutoff = solver.ci_coeff_cutoff = self.selection_ha
@@ -78,7 +82,7 @@ class Pyscf(Solver):
         vector = min(found, key=lambda one: float(one[0]))[1]
         energy = _settled_within(given, solver, vector)
         if energy is None or energy > hartree_fock_orbitals(given)[0] + AGREE_HA:
-            raise Unsupported(f"pyscf: selected CI of {problem.name} does not converge to the lowest state of what it selected")
+            raise Unsupported(f"pyscf: selected CI of {problem.name} does not converge within what it selected")
         return energy, int(np.asarray(vector).size)
 
 
@@ -110,7 +114,9 @@ def _first_guess(seed: int, electrons: tuple[int, int], strings: Any, *_: Any) -
 
 def mean_field(problem: Problem) -> Any:
     """Return PySCF's Hartree-Fock of the integrals, started from ours; raise ``Unsupported`` where it does not hold that."""
-    from pyscf import ao2mo, gto, scf
+    from pyscf import ao2mo, gto
+    from pyscf.scf.hf import RHF
+    from pyscf.scf.rohf import ROHF
 
     given = problem.integrals
     known, orbitals = hartree_fock_orbitals(given)
@@ -118,7 +124,9 @@ def mean_field(problem: Problem) -> Any:
     atomless = gto.M(verbose=0)
     atomless.nelectron, atomless.spin = sum(electrons), electrons[0] - electrons[1]
     atomless.incore_anyway = True
-    field = (scf.ROHF if atomless.spin else scf.RHF)(atomless)
+    field = (ROHF if atomless.spin else RHF)(
+        atomless
+    )  # scf.ROHF would take another class for one electron, without the core
     field.get_hcore = lambda *_: given.one
     field.get_ovlp = lambda *_: np.eye(given.orbitals)
     field.energy_nuc = lambda *_: given.core
@@ -126,6 +134,10 @@ def mean_field(problem: Problem) -> Any:
     densities = [orbitals[:, :many] @ orbitals[:, :many].T for many in electrons]
     field.conv_tol = 1e-10
     field.kernel(np.array(densities) if atomless.spin else densities[0] + densities[1])
-    if not field.converged or field.e_tot > known + AGREE_HA:
-        raise Unsupported(f"pyscf: Hartree-Fock of {problem.name} does not converge to the lowest determinant that is known")
+    filled = [np.asarray(field.mo_coeff)[:, field.mo_occ > least] for least in (0, 1)]
+    again = energy_of(given, *(part @ part.T for part in filled))
+    if not field.converged or field.e_tot > known + AGREE_HA or abs(field.e_tot - again) > AGREE_HA:
+        raise Unsupported(
+            f"pyscf: Hartree-Fock of {problem.name} does not converge to the lowest determinant that is known"
+        )
     return field

@@ -49,7 +49,7 @@ def energy_of(integrals: Integrals, density_alpha: Array, density_beta: Array) -
 
 
 def gradient(integrals: Integrals, density_alpha: Array, density_beta: Array) -> Array:
-    """Return how the energy changes with rotations between orbitals, Hartree [n, n], antisymmetric; 0 where it is stationary."""
+    """Return how the energy changes as orbitals are rotated, Hartree [n, n], antisymmetric; 0 where it is stationary."""
     parts = zip(fock(integrals, density_alpha, density_beta), (density_alpha, density_beta))
     return np.asarray(sum(field @ density - density @ field for field, density in parts))
 
@@ -64,9 +64,8 @@ def is_stationary(integrals: Integrals, filling: Filling) -> bool:
 def reference_filling(integrals: Integrals) -> Filling:
     """Return the determinant that Hartree-Fock fills, whatever the order of the orbitals.
 
-    Of the restricted determinants it is the lowest that solves the Hartree-Fock equations: only that is the determinant a
-    file's canonical orbitals come from (C2's lowest determinant is another one). Where none solves them (natural, localised or
-    active orbitals), it is the lowest of all.
+    Of the restricted determinants it is the lowest that solves the Hartree-Fock equations: a file's canonical orbitals come
+    from such a one. Where none solves them (natural, localised or active orbitals), it is the lowest of all.
     """
     pairs, singles = sorted((integrals.alpha, integrals.beta))
     singles -= pairs

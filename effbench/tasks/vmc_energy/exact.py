@@ -1,8 +1,8 @@
-"""Full CI by PySCF's sigma vectors: the lowest energy of a sector, checked, since a solver that converged may be at another state.
+"""Full CI by PySCF's sigma vectors: a sector's lowest energy, checked, since what converged may be another state.
 
 PySCF's own driver follows the state that it starts at: it goes back whenever a lower one appears, and converges to an
-excited state where its start is one (orbitals in another order than that of energy are enough). Here its iterations run without that,
-for several states at once, and what they give must hold up against three things that do not depend on them.
+excited state where its start is one (orbitals in another order than that of energy are enough). Here its
+iterations run without that, for several states at once, and what they give must hold up against three things that do not depend on them.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ Sigma = Callable[[Array], Array]
 MOST_DETERMINANTS = 2_000_000
 """Sectors up to this size are solved for a molecule's known energies (PySCF takes minutes for 1.7 million)."""
 MOST_WITHOUT_PYSCF = 20_000
+"""The same without PySCF."""
 DENSE = 1000
 """Sectors up to this size are diagonalised whole; of larger ones, this many of the lowest determinants give the starts."""
 ROOTS = 3
@@ -31,9 +32,11 @@ ROOTS = 3
 AGREE_HA = 1e-7
 """How far a second search may lie from the first."""
 SEARCHES = 4
+"""How often a search may end lower than the one before; then nothing is sure."""
 MOST_RESIDUAL = 1e-4
 """Norm of H c - E c, Hartree; the energy is then right to its square over the gap."""
 MOST_CYCLES = 300
+"""Steps of one search."""
 MOST_ORBITALS = 63
 """Strings of PySCF's CI are bits of one signed word."""
 VECTORS = 60
@@ -87,13 +90,13 @@ def full_ci(integrals: Integrals, tolerance_ha: float) -> float | None:
     and not below; and that no determinant, no Hartree-Fock state and no CI of the lowest thousand determinants lies below.
     """
     from pyscf import fci
+    from scipy.linalg import eigh
 
     given = by_energy(integrals)
     n, electrons, shape = given.orbitals, (given.alpha, given.beta), string_counts(given)
     diagonal = fci.direct_spin1.make_hdiag(given.one, given.two, n, electrons, compress=False).ravel()
     places, block = fci.direct_spin1.pspace(given.one, given.two, n, electrons, diagonal, min(DENSE, diagonal.size))
-    block = np.tril(block) + np.tril(block, -1).T
-    values, vectors = np.linalg.eigh(block)
+    values, vectors = eigh(block, subset_by_index=[0, min(ROOTS, len(places)) - 1])
     bound = min(float(values[0]), hartree_fock_orbitals(given)[0] - given.core)
     if len(places) == diagonal.size:
         return float(values[0]) + given.core if values[0] <= bound + AGREE_HA else None
@@ -102,8 +105,8 @@ def full_ci(integrals: Integrals, tolerance_ha: float) -> float | None:
     def sigma(vector: Array) -> Array:
         return np.asarray(fci.direct_spin1.contract_2e(both, vector.reshape(shape), n, electrons)).ravel()
 
-    starts = np.zeros((ROOTS, diagonal.size))
-    starts[:, places] = vectors[:, :ROOTS].T
+    starts = np.zeros((vectors.shape[1], diagonal.size))
+    starts[:, places] = vectors.T
     energy = settled(sigma, diagonal, list(starts), tolerance_ha)
     return energy + given.core if energy is not None and energy <= bound + AGREE_HA else None
 

@@ -42,7 +42,7 @@ def is_fcidump(path: Path) -> bool:
 
 
 def read_fcidump(path: Path) -> Integrals:
-    """Return the integrals of a file, orbitals in its order; raise ``PluginError`` where it is truncated or contradicts itself."""
+    """Return the integrals of a file, orbitals in its order; raise ``PluginError`` where it is cut or contradicts itself."""
     try:
         lines = path.read_text("utf-8-sig").split("\n")
     except (OSError, ValueError) as error:
@@ -90,7 +90,7 @@ def _sector(path: Path, header: Header) -> tuple[int, int, int]:
         raise PluginError(f"{path}: integrals of unrestricted orbitals (UHF); only restricted ones are read")
     alpha, odd = divmod(electrons + twice_sz, 2)
     beta = electrons - alpha
-    if odd or orbitals < 1 or electrons < 1 or not 0 <= min(alpha, beta) or max(alpha, beta) > orbitals:
+    if odd or orbitals < 1 or electrons < 1 or min(alpha, beta) < 0 or max(alpha, beta) > orbitals:
         raise PluginError(f"{path}: NORB={orbitals}, NELEC={electrons}, MS2={twice_sz} is no state of electrons")
     needed, free = COPIES * 8 * orbitals**4, psutil.virtual_memory().available
     if needed > free:
@@ -141,8 +141,8 @@ def _core(path: Path, values: Array, numbers: Array) -> float:
     wrong = np.flatnonzero(np.abs(values - values[0]) > TOLERANCE)
     if len(wrong):
         raise PluginError(
-            f"{path}, line {numbers[wrong[0]]}: the core energy is {values[wrong[0]]}, and line {numbers[0]} says {values[0]}; "
-            "a file of unrestricted orbitals has several, and only restricted ones are read"
+            f"{path}, line {numbers[wrong[0]]}: the core energy is {values[wrong[0]]}, and line {numbers[0]} says "
+            f"{values[0]}; a file of unrestricted orbitals has several, and only restricted ones are read"
         )
     return float(values[0])
 
@@ -158,8 +158,8 @@ def _put(path: Path, into: Array, values: Array, places: Array, numbers: Array) 
     if len(wrong):
         row, known = wrong[0], before[wrong[0]]
         raise PluginError(
-            f"{path}, line {numbers[row]}: {values[row]} where a line before says {values[known]} (line {numbers[known]}) for an "
-            "integral that the symmetry of real orbitals makes the same"
+            f"{path}, line {numbers[row]}: {values[row]} where a line before says {values[known]} (line {numbers[known]}) "
+            "for an integral that the symmetry of real orbitals makes the same"
         )
     kept = values[first]
     if places.shape[1] == 2:
@@ -184,7 +184,7 @@ def _check_symmetry(path: Path, header: Header, orbitals: int, values: Array, pl
     if len(labels) != orbitals:
         raise PluginError(f"{path}: ORBSYM lists {len(labels)} orbitals, NORB is {orbitals}")
     given = np.array(labels)
-    readings = [given - 1] if 1 <= given.min() and given.max() <= 8 else []
+    readings = [given - 1] if given.min() >= 1 and given.max() <= 8 else []
     readings += [given % 10] if given.min() >= 0 and (given % 10).max() <= 7 else []
     wrong = []
     for irreps in readings:
@@ -198,5 +198,6 @@ def _check_symmetry(path: Path, header: Header, orbitals: int, values: Array, pl
     if wrong:
         named = " ".join(str(place) for place in places[wrong[0]] if place)
         raise PluginError(
-            f"{path}, line {numbers[wrong[0]]}: the integral {named} is not zero, though ORBSYM says that its symmetry forbids it"
+            f"{path}, line {numbers[wrong[0]]}: the integral {named} is not zero, though ORBSYM says "
+            "that its symmetry forbids it"
         )

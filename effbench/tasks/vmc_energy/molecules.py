@@ -41,8 +41,8 @@ class Molecule(BaseModel):
         """Names become ids of results and names of files."""
         if not name.strip() or not name.isprintable() or set(name) & set("/\\:") or len(name) > LONGEST_NAME:
             raise ValueError(
-                f"{name[:40]!r} is no name of a molecule; want up to {LONGEST_NAME} characters that can be printed, without /, "
-                "\\ and :"
+                f"{name[:40]!r} is no name of a molecule; want up to {LONGEST_NAME} characters that can be "
+                "printed, without /, \\ and :"
             )
         return name
 

@@ -42,10 +42,12 @@ def check_given(taken: Sequence[Given]) -> None:
         if name in known:
             if known[name] == given:
                 raise PluginError(f"the molecule {name!r} is named twice; results belong to names, so name it once")
-            first, second = (f"the atoms of {g.name!r}" if isinstance(g, Molecule) else repr(g) for g in (known[name], given))
+            first, second = (
+                f"the atoms of {g.name!r}" if isinstance(g, Molecule) else repr(g) for g in (known[name], given)
+            )
             raise PluginError(
-                f"two molecules would both be called {name!r}: {first} and {second}; results belong to names, so choose another "
-                "name for one of them"
+                f"two molecules would both be called {name!r}: {first} and {second}; results belong to names, so choose "
+                "another name for one of them"
             )
         known[name] = given
 

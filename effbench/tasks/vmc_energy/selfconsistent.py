@@ -1,7 +1,8 @@
 """Hartree-Fock of given integrals, in numpy: the lowest restricted determinant that any orbitals of their space make.
 
 The energy is followed downhill over rotations of the orbitals, so that it cannot stop above its start: no mixing of Fock
-matrices, and open shells as closed ones. Orbitals that solve the equations already, as a file of Hartree-Fock orbitals has them, stay.
+matrices, and open shells as closed ones. Orbitals that solve the equations
+already, as a file of Hartree-Fock orbitals has them, stay.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ class Solver(ABC):
 
 
 class HartreeFock(Solver):
-    """Restricted Hartree-Fock within the molecule's orbitals: one determinant, the same whichever orbitals span that space."""
+    """Restricted Hartree-Fock within the molecule's orbitals: one determinant, whichever orbitals span that space."""
 
     def solve(self, problem: Problem, seed: int) -> Solution:
         """Return the energy; where the orbitals are Hartree-Fock's, that of the determinant that fills the lowest ones."""
