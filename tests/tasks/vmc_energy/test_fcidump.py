@@ -108,13 +108,15 @@ DIALECTS = {
     "start": [(" &FCI", "&fci"), (" &FCI", "$FCI"), (" &FCI", "\ufeff &FCI")],
     "names": [("NORB=", "norb ="), ("MS2= 0,", ""), ("ISYM=1,", "ISYM=1,IUHF=0,UHF=.FALSE.,PNTGRP='D2H/',")],
     "irreps": [  # cases fcidump-variants and orbsym-of-pyscf
-        ("ORBSYM=1,2", "ORBSYM=0,1"), ("ORBSYM=1,2", "ORBSYM=0 5"), ("ORBSYM=1,2", "ORBSYM=0,15"), ("ORBSYM=1,2", "orbsym = 1\n 2"),
+        ("ORBSYM=1,2", "ORBSYM=0,1"), ("ORBSYM=1,2", "ORBSYM=0 5"), ("ORBSYM=1,2", "ORBSYM=0,15"),
+        ("ORBSYM=1,2", "orbsym = 1\n 2"),
         ("ORBSYM=1,2,", ""), ("ORBSYM=1,2", "ORBSYM=2*1"), ("ORBSYM=1,2", "ORBSYM=-1,1"), ("ISYM=1", "ISYM=1 ! ORBSYM=1,2,3"),
     ],
     "numbers": [("0.67D+00", "6.7d-1"), ("0.67D+00", "+.67"), ("0.67D+00", "0.67E0"), ("0.67D+00", "0.67Q+00")],
     "body": [
         ("0.71        0    0    0    0", "0.71,4*0"), ("0.18        2    1    2    1", "0.18 1 2 2 1\n\n 0.18\t2 1 1 2"),
-        (" -0.58        1    0    0    0\n", ""), ("0.71        0", "0.71 0 0 0 0\n 0.71 0"), ("0.66 ", "0.66 1 1 2 2\n 0.66 "),
+        (" -0.58        1    0    0    0\n", ""), ("0.71        0", "0.71 0 0 0 0\n 0.71 0"),
+        ("0.66 ", "0.66 1 1 2 2\n 0.66 "),
         ("  0.67D+00", "  1.0-104 2 1 1 1\n  0.67D+00"),
     ],
     "ends of lines": [("\n", "\r\n"), ("\n", "\r")],
@@ -131,7 +133,7 @@ def test_every_dialect_says_the_same(tmp_path, old, new):
 
 
 def test_pyscf_counts_irreps_from_0_and_a_wrong_one_is_still_found(tmp_path):
-    """Case orbsym-of-pyscf: A1g, A1u, E1gx and so on of a linear molecule; from 1 these would forbid integrals that are there."""
+    """Case orbsym-of-pyscf: A1g, A1u, E1gx and so on of a linear molecule."""
     tools = pytest.importorskip("pyscf.tools.fcidump")
     from pyscf import gto, scf
 

@@ -222,7 +222,7 @@ def test_scores_hold_the_curve_of_the_error_with_its_goal(tmp_path, monkeypatch)
         output = {**output, "curve_s": np.array([1.0, 2.0]), "curve_ha": np.array([-7.0, -7.5])}
         arrays = task.score([output], batch, None).arrays
         assert arrays["curve_s"][0].tolist() == [1.0, 2.0] and arrays["curve_energy_ha"][0].tolist() == [-7.0, -7.5]
-        exact = solved()["lih"].energies.fci
-        expected = np.round(1e3 * (np.array([-7.0, -7.5]) - exact), 6).tolist() if is_known else []
+        known = solved()["lih"].energies.fci
+        expected = np.round(1e3 * (np.array([-7.0, -7.5]) - known), 6).tolist() if is_known else []
         assert arrays["curve_energy_error_mha"][0].tolist() == expected
         assert arrays["goal_energy_error_mha"][0].tolist() == ([1.6] if is_known else [])
