@@ -1,8 +1,8 @@
 """Full CI by PySCF's sigma vectors: a sector's lowest energy, checked, since what converged may be another state.
 
 PySCF's own driver follows the state that it starts at: it goes back whenever a lower one appears, and converges to an
-excited state where its start is one (orbitals in another order than that of energy are enough). Here its
-iterations run without that, for several states at once, and what they give must hold up against three things that do not depend on them.
+excited state where its start is one (orbitals in another order than that of energy are enough). Here its iterations run
+without that, for several states at once, and their result must hold up against bounds that do not depend on them.
 """
 
 from __future__ import annotations
