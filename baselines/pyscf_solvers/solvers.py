@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
 from typing import Any
@@ -12,7 +12,10 @@ import numpy as np
 
 from effbench.api import Unsupported
 from effbench.kernels.local_energy.integrals import Integrals
-from effbench.tasks.vmc_energy.solving import full_ci, near, string_counts
+from effbench.tasks.vmc_energy.aufbau import by_energy, energy_of
+from effbench.tasks.vmc_energy.exact import AGREE_HA, full_ci, near, obstacle, settled, string_counts
+from effbench.tasks.vmc_energy.selfconsistent import hartree_fock_orbitals
+from effbench.tasks.vmc_energy.solving import coupled_cluster
 from effbench.tasks.vmc_energy.system import Problem, Solution, Solver
 
 
@@ -24,43 +27,49 @@ class Pyscf(Solver):
     selection_ha: float
 
     def solve(self, problem: Problem, seed: int) -> Solution:
-        """Return the energy; raise ``Unsupported`` where a solver does not converge or does not take open shells."""
+        """Return the energy, the same for any order of the orbitals.
+
+        Raises ``Unsupported`` where a solver does not converge, does not take open shells, or has no memory for the sector.
+        """
         started = time.perf_counter()
-        energy, determinants = getattr(self, "_" + self.name.replace("-", "_"))(problem)
+        in_order = replace(problem, integrals=by_energy(problem.integrals))
+        energy, determinants = getattr(self, "_" + self.name.replace("-", "_"))(in_order)
         return Solution(energy, (time.perf_counter() - started,), (energy,), determinants=determinants)
 
     def _hf(self, problem: Problem) -> tuple[float, int]:
         return float(mean_field(problem).e_tot), 1
 
     def _ccsd(self, problem: Problem) -> tuple[float, None]:
-        return float(self._coupled(problem).e_tot), None
+        return self._coupled(problem, with_triples=False), None
 
     def _ccsd_t(self, problem: Problem) -> tuple[float, None]:
         if problem.integrals.alpha != problem.integrals.beta:
             raise Unsupported(f"pyscf: CCSD(T) of {problem.name}, an open shell, is not offered")
-        coupled = self._coupled(problem)
-        return float(coupled.e_tot + coupled.ccsd_t()), None
+        return self._coupled(problem, with_triples=True), None
 
-    def _coupled(self, problem: Problem) -> Any:
-        from pyscf import cc
-
-        coupled = cc.CCSD(mean_field(problem))
-        coupled.conv_tol = 1e-9
-        coupled.kernel()
-        if not coupled.converged:
+    def _coupled(self, problem: Problem, *, with_triples: bool) -> float:
+        energy = coupled_cluster(mean_field(problem), with_triples=with_triples)[with_triples]
+        if energy is None:
             raise Unsupported(f"pyscf: CCSD of {problem.name} does not converge")
-        return coupled
+        return energy
 
     def _fci(self, problem: Problem) -> tuple[float, int]:
+        reason = obstacle(problem.integrals)
+        if reason:
+            raise Unsupported(f"pyscf: full CI of {problem.name}: {reason}")
         energy = full_ci(problem.integrals, 1e-10)
         if energy is None:
-            raise Unsupported(f"pyscf: full CI of {problem.name} does not converge")
+            raise Unsupported(
+                f"pyscf: full CI of {problem.name} does not converge to a state that is sure to be the lowest"
+            )
         return energy, prod(string_counts(problem.integrals))
 
     def _selected_ci(self, problem: Problem) -> tuple[float, int]:
         from pyscf import fci
 
         given = problem.integrals
+        if not min(given.alpha, given.beta):
+            raise Unsupported(f"pyscf: selected CI of {problem.name}: there must be electrons of both spins")
         solver = fci.SCI()
         solver.verbose = 0  # or it says that its first guess is replaced
         solver.select_cutoff = solver.ci_coeff_cutoff = self.selection_ha
@@ -70,35 +79,65 @@ class Pyscf(Solver):
         for seed in range(3):
             solver.get_init_guess = partial(_first_guess, seed, electrons)
             found.append(solver.kernel(given.one, given.two, given.orbitals, electrons, ecore=given.core))
-        energy, vector = min(found, key=lambda one: float(one[0]))
-        return float(energy), int(np.asarray(vector).size)
+        vector = min(found, key=lambda one: float(one[0]))[1]
+        energy = _settled_within(given, solver, vector)
+        if energy is None or energy > hartree_fock_orbitals(given)[0] + AGREE_HA:
+            raise Unsupported(f"pyscf: selected CI of {problem.name} does not converge within what it selected")
+        return energy, int(np.asarray(vector).size)
+
+
+def _settled_within(given: Integrals, solver: Any, vector: Any) -> float | None:
+    """Return the lowest energy in Hartree among the determinants that were selected, or None where it is not certain."""
+    from pyscf.fci.selected_ci import _as_SCIvector
+
+    n, electrons, strings = given.orbitals, (given.alpha, given.beta), vector._strs
+    both = solver.absorb_h1e(given.one, given.two, n, electrons, 0.5)
+
+    def sigma(flat: Any) -> Any:
+        of_shape = _as_SCIvector(np.asarray(flat).reshape(np.asarray(vector).shape), strings)
+        return np.asarray(solver.contract_2e(both, of_shape, n, electrons)).ravel()
+
+    diagonal = np.asarray(solver.make_hdiag(given.one, given.two, strings, n, electrons)).ravel()
+    energy = settled(sigma, diagonal, [np.asarray(vector).ravel()], 1e-10)
+    return None if energy is None else energy + given.core
 
 
 def _first_guess(seed: int, electrons: tuple[int, int], strings: Any, *_: Any) -> list[Any]:
     """Return selected CI's first vector near Hartree-Fock; ``strings`` are the selected ones of both spins."""
     from pyscf.fci.selected_ci import _as_SCIvector
 
-    shape = (len(strings[0]), len(strings[1]))
     alpha, beta = (int(np.argmax(np.asarray(of) == 2**many - 1)) for of, many in zip(strings, electrons))
-    return [_as_SCIvector(near(alpha * shape[1] + beta, shape, seed), strings)]
+    place = np.zeros((len(strings[0]), len(strings[1])))
+    place[alpha, beta] = 1
+    return [_as_SCIvector(near(place, seed), strings)]
 
 
 def mean_field(problem: Problem) -> Any:
-    """Return PySCF's Hartree-Fock of the integrals, started from the determinant that is lowest in their orbitals."""
-    from pyscf import ao2mo, gto, scf
+    """Return PySCF's Hartree-Fock of the integrals, started from ours; raise ``Unsupported`` where it does not hold that."""
+    from pyscf import ao2mo, gto
+    from pyscf.scf.hf import RHF
+    from pyscf.scf.rohf import ROHF
 
-    given: Integrals = problem.integrals
+    given = problem.integrals
+    known, orbitals = hartree_fock_orbitals(given)
+    electrons = sorted((given.alpha, given.beta), reverse=True)  # PySCF counts the more numerous spin as alpha
     atomless = gto.M(verbose=0)
-    atomless.nelectron, atomless.spin = given.alpha + given.beta, given.alpha - given.beta
+    atomless.nelectron, atomless.spin = sum(electrons), electrons[0] - electrons[1]
     atomless.incore_anyway = True
-    field = (scf.ROHF if atomless.spin else scf.RHF)(atomless)
+    field = (ROHF if atomless.spin else RHF)(
+        atomless
+    )  # scf.ROHF would take another class for one electron, without the core
     field.get_hcore = lambda *_: given.one
     field.get_ovlp = lambda *_: np.eye(given.orbitals)
     field.energy_nuc = lambda *_: given.core
     field._eri = ao2mo.restore(8, given.two, given.orbitals)
-    filled = [np.diag((np.arange(given.orbitals) < many).astype(float)) for many in (given.alpha, given.beta)]
+    densities = [orbitals[:, :many] @ orbitals[:, :many].T for many in electrons]
     field.conv_tol = 1e-10
-    field.kernel(np.array(filled) if atomless.spin else filled[0] + filled[1])
-    if not field.converged:
-        raise Unsupported(f"pyscf: Hartree-Fock of {problem.name} does not converge")
+    field.kernel(np.array(densities) if atomless.spin else densities[0] + densities[1])
+    filled = [np.asarray(field.mo_coeff)[:, field.mo_occ > least] for least in (0, 1)]
+    again = energy_of(given, *(part @ part.T for part in filled))
+    if not field.converged or field.e_tot > known + AGREE_HA or abs(field.e_tot - again) > AGREE_HA:
+        raise Unsupported(
+            f"pyscf: Hartree-Fock of {problem.name} does not converge to the lowest determinant that is known"
+        )
     return field

@@ -1,8 +1,9 @@
 """Integrals as FCIDUMP text, in and out. Source: Knowles and Handy, Comput. Phys. Commun. 54, 75 (1989).
 
 A header of Fortran names (NORB, NELEC, MS2, ORBSYM, ISYM), then a line per integral, ``value i j k l`` with orbitals from 1:
-(ij|kl) in chemists' order, h_ij where k = l = 0, the core energy where all are 0. Each integral stands for all that
-symmetry makes equal to it.
+(ij|kl) in chemists' order, h_ij where k = l = 0, an orbital's energy (not used) where only i is not 0, the core energy
+where all are 0. Each integral stands for all that symmetry makes equal to it. ORBSYM only checks the integrals, ISYM is not
+used: what is sought is the lowest state of any symmetry.
 """
 
 from __future__ import annotations
@@ -12,53 +13,53 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from effbench.api import PluginError
 from effbench.kernels.local_energy.integrals import ZERO, Integrals
+from effbench.tasks.vmc_energy.namelist import START, Header, expanded
 
 Array = np.ndarray[Any, Any]
+NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[EDQ][+-]?\d{1,4}|[+-]\d{3})?", re.IGNORECASE | re.ASCII)
+"""Fortran's reals: D or Q for E, and no letter where the exponent has three digits."""
+INDEX = re.compile(r"\d{1,9}", re.ASCII)
 PATTERNS = [[place < many for place in range(4)] for many in (0, 1, 2, 4)]
 TOLERANCE = 1e-9
 """Hartree; how far two values of one integral may lie apart."""
+FORBIDDEN = 1e-6
+"""Hartree; what the irreps in ORBSYM forbid may be as large: orbitals of a loosely converged field are mixed that much."""
+COPIES = 3
+"""Arrays of n^4 doubles that are held at once while a solver prepares."""
+
+
+def is_fcidump(path: Path) -> bool:
+    """Return whether a path is a file that begins as an FCIDUMP does."""
+    try:
+        with path.open("r", encoding="utf-8-sig", errors="replace") as file:
+            return bool(START.match(file.read(4096)))
+    except (OSError, ValueError):
+        return False
 
 
 def read_fcidump(path: Path) -> Integrals:
-    """Return the integrals of a file; raise ``PluginError`` where it is truncated or contradicts itself."""
+    """Return the integrals of a file, orbitals in its order; raise ``PluginError`` where it is cut or contradicts itself."""
     try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        lines = path.read_text("utf-8-sig").split("\n")
+    except (OSError, ValueError) as error:
         raise PluginError(f"{path}: cannot be read as FCIDUMP: {error}") from error
-    header, end, body = _split(text)
-    if not end:
-        raise PluginError(f"{path}: the header has no end (&END or /); the file is truncated or not an FCIDUMP")
-    orbitals, electrons, twice_sz = (_number(path, header, name) for name in ("NORB", "NELEC", "MS2"))
-    if re.search(r"I?UHF\s*=\s*\.?(T|1)", header, re.IGNORECASE):
-        raise PluginError(f"{path}: integrals of unrestricted orbitals (UHF); only restricted ones are read")
-    if electrons % 2 != twice_sz % 2 or abs(twice_sz) > electrons or electrons > 2 * orbitals or orbitals < 1:
-        raise PluginError(f"{path}: NORB={orbitals}, NELEC={electrons}, MS2={twice_sz} is no state of electrons")
+    header = Header(str(path), lines)
+    orbitals, alpha, beta = _sector(path, header)
+    values, places, numbers = _entries(path, header.lines, lines, orbitals)
+    used = (places > 0).sum(1)
+    core = _core(path, values[used == 0], numbers[used == 0])
+    if not (used == 2).any():
+        raise PluginError(f"{path}: no one-electron integral (a line ending in 0 0); the file is truncated")
     one, two = np.zeros((orbitals,) * 2), np.zeros((orbitals,) * 4)
-    seen_one, seen_two = np.zeros(one.shape, bool), np.zeros(two.shape, bool)
-    core = None
-    for number, line in enumerate(body.splitlines(), header.count("\n") + 1):
-        if not line.strip():
-            continue
-        value, places = _entry(path, number, line, orbitals)
-        i, j, k, m = places
-        if not any(places):
-            core = value
-        elif not j and not k and not m:
-            continue  # an orbital's energy
-        elif not k and not m:
-            _put(path, number, one, seen_one, ((i - 1, j - 1), (j - 1, i - 1)), value)
-        else:
-            i, j, k, m = i - 1, j - 1, k - 1, m - 1
-            pairs = ((i, j), (j, i)), ((k, m), (m, k))
-            equal = [(*a, *b) for a in pairs[0] for b in pairs[1]]
-            _put(path, number, two, seen_two, (*equal, *((c, d, a, b) for a, b, c, d in equal)), value)
-    if core is None:
-        raise PluginError(f"{path}: no core energy (a line ending in 0 0 0 0); the file is truncated")
-    _check_symmetry(path, header, one, two)
-    return Integrals(core, one, two, (electrons + twice_sz) // 2, (electrons - twice_sz) // 2)
+    for many, into in ((2, one), (4, two)):
+        rows = used == many
+        _put(path, into, values[rows], places[rows][:, :many] - 1, numbers[rows])
+    _check_symmetry(path, header, orbitals, values, places, numbers)
+    return Integrals(core, one, two, alpha, beta)
 
 
 def write_fcidump(path: Path, integrals: Integrals) -> None:
@@ -75,61 +76,128 @@ def write_fcidump(path: Path, integrals: Integrals) -> None:
         for r, s in pairs[: first + 1]:
             if abs(integrals.two[p, q, r, s]) > ZERO:
                 lines.append(f"{integrals.two[p, q, r, s]:.17g} {p + 1} {q + 1} {r + 1} {s + 1}")
-    lines += [f"{integrals.one[p, q]:.17g} {p + 1} {q + 1} 0 0" for p, q in pairs if abs(integrals.one[p, q]) > ZERO]
+    # The first one is there even if it is zero: a file without any is a truncated one.
+    lines += [
+        f"{integrals.one[p, q]:.17g} {p + 1} {q + 1} 0 0" for p, q in pairs if abs(integrals.one[p, q]) > ZERO or p == 0
+    ]
     path.write_text("\n".join([*lines, f"{integrals.core:.17g} 0 0 0 0", ""]), "utf-8")
 
 
-def _split(text: str) -> tuple[str, bool, str]:
-    """Return (header with its end, whether it has one, the rest)."""
-    found = re.search(r"(&END|^\s*/|/\s*$)[^\n]*\n?", text, re.IGNORECASE | re.MULTILINE)
-    return (text[: found.end()], True, text[found.end() :]) if found else (text, False, "")
-
-
-def _number(path: Path, header: str, name: str) -> int:
-    found = re.search(rf"\b{name}\s*=\s*(-?\d+)", header, re.IGNORECASE)
-    if not found and name == "MS2":
-        return 0
-    if not found:
-        raise PluginError(f"{path}: the header names no {name}")
-    return int(found[1])
-
-
-def _entry(path: Path, number: int, line: str, orbitals: int) -> tuple[float, tuple[int, int, int, int]]:
-    parts = line.split()
-    try:
-        value, (i, j, k, m) = float(parts[0].upper().replace("D", "E")), map(int, parts[1:])
-    except ValueError:
-        raise PluginError(f"{path}, line {number}: {line.strip()!r} is not a value and four orbitals") from None
-    if not all(0 <= place <= orbitals for place in (i, j, k, m)) or not np.isfinite(value):
+def _sector(path: Path, header: Header) -> tuple[int, int, int]:
+    """Return (orbitals, alpha electrons, beta electrons) of a state that there can be, in memory that there is."""
+    orbitals, electrons, twice_sz = header.integer("NORB"), header.integer("NELEC"), header.integer("MS2", 0)
+    if header.is_set("IUHF") or header.is_set("UHF"):
+        raise PluginError(f"{path}: integrals of unrestricted orbitals (UHF); only restricted ones are read")
+    alpha, odd = divmod(electrons + twice_sz, 2)
+    beta = electrons - alpha
+    if odd or orbitals < 1 or electrons < 1 or min(alpha, beta) < 0 or max(alpha, beta) > orbitals:
+        raise PluginError(f"{path}: NORB={orbitals}, NELEC={electrons}, MS2={twice_sz} is no state of electrons")
+    needed, free = COPIES * 8 * orbitals**4, psutil.virtual_memory().available
+    if needed > free:
         raise PluginError(
-            f"{path}, line {number}: {line.strip()!r} names an orbital beyond NORB={orbitals}, or no number"
+            f"{path}: NORB={orbitals}: its integrals need about {needed / 1e9:,.0f} GB, and {free / 1e9:,.0f} GB are free"
         )
-    if [bool(place) for place in (i, j, k, m)] not in PATTERNS:
-        raise PluginError(f"{path}, line {number}: {line.strip()!r} has orbitals that are neither 4, 2, 1 nor 0")
-    return value, (i, j, k, m)
+    return orbitals, alpha, beta
 
 
-def _put(path: Path, number: int, into: Array, seen: Array, places: Any, value: float) -> None:
-    for place in places:
-        if seen[place] and abs(into[place] - value) > TOLERANCE:
-            raise PluginError(
-                f"{path}, line {number}: {value} where a line before says {into[place]} for an integral that the symmetry of "
-                "real orbitals makes the same"
-            )
-        into[place], seen[place] = value, True
+def _entries(path: Path, skipped: int, lines: list[str], orbitals: int) -> tuple[Array, Array, Array]:
+    """Return (values [R], orbitals int64 [R, 4] from 1, line numbers [R]) of the lines behind the header."""
+    values, places, numbers = [], [], []
+    for number, line in enumerate(lines[skipped:], skipped + 1):
+        words = expanded(line)
+        if not words:
+            continue
+        what = f"{path}, line {number}: {line.strip()[:80]!r}"
+        if words[0].startswith("("):
+            raise PluginError(f"{what} is a complex integral; only real ones are read")
+        if len(words) != 5 or not all(INDEX.fullmatch(word) for word in words[1:]):
+            raise PluginError(f"{what} is not a value and four orbitals")
+        place = [int(word) for word in words[1:]]
+        if max(place) > orbitals:
+            raise PluginError(f"{what} names an orbital beyond NORB={orbitals}")
+        if [p > 0 for p in place] not in PATTERNS:
+            raise PluginError(f"{what} has orbitals that are neither 4, 2, 1 nor 0")
+        values.append(_real(what, words[0]))
+        places.append(place)
+        numbers.append(number)
+    return np.array(values, np.float64), np.array(places, np.int64).reshape(-1, 4), np.array(numbers, np.int64)
 
 
-def _check_symmetry(path: Path, header: str, one: Array, two: Array) -> None:
-    """Raise where an integral is not zero though the product of its orbitals' irreps (ORBSYM, 1 to 8) is not the first."""
-    found = re.search(r"ORBSYM\s*=\s*([\d,\s]+)", header, re.IGNORECASE)
-    if not found:
+def _real(what: str, word: str) -> float:
+    """Return a number as Fortran writes it; raise ``PluginError`` where it is none or not finite."""
+    if re.fullmatch(r"[+-]?(nan|inf(inity)?|\*+)(\(.*\))?", word, re.IGNORECASE):
+        raise PluginError(f"{what} holds {word}, which is no number")
+    if not NUMBER.fullmatch(word):
+        raise PluginError(f"{what} is not a value and four orbitals")
+    value = float(re.sub(r"(?<=[\d.])(?=[+-])", "E", re.sub("[DQ]", "E", word.upper())))
+    if not np.isfinite(value):
+        raise PluginError(f"{what} holds {word}, which is no number that a computer holds")
+    return value
+
+
+def _core(path: Path, values: Array, numbers: Array) -> float:
+    if not len(values):
+        raise PluginError(f"{path}: no core energy (a line ending in 0 0 0 0); the file is truncated")
+    wrong = np.flatnonzero(np.abs(values - values[0]) > TOLERANCE)
+    if len(wrong):
+        raise PluginError(
+            f"{path}, line {numbers[wrong[0]]}: the core energy is {values[wrong[0]]}, and line {numbers[0]} says "
+            f"{values[0]}; a file of unrestricted orbitals has several, and only restricted ones are read"
+        )
+    return float(values[0])
+
+
+def _put(path: Path, into: Array, values: Array, places: Array, numbers: Array) -> None:
+    """Write values [R] to all places [R, 2 or 4] that symmetry makes the same; raise where two of them disagree."""
+    n, pairs = len(into), [np.sort(places[:, k : k + 2], 1) for k in range(0, places.shape[1], 2)]
+    names = np.array([pair[:, 1] * n + pair[:, 0] for pair in pairs])
+    key = np.sort(names, 0).T @ n ** (2 * np.arange(len(pairs)))
+    _, first, which = np.unique(key, return_index=True, return_inverse=True)
+    before = first[which.reshape(-1)]
+    wrong = np.flatnonzero(np.abs(values - values[before]) > TOLERANCE)
+    if len(wrong):
+        row, known = wrong[0], before[wrong[0]]
+        raise PluginError(
+            f"{path}, line {numbers[row]}: {values[row]} where a line before says {values[known]} (line {numbers[known]}) "
+            "for an integral that the symmetry of real orbitals makes the same"
+        )
+    kept = values[first]
+    if places.shape[1] == 2:
+        i, j = places[first].T
+        into[i, j] = into[j, i] = kept
         return
-    irreps = np.array([int(x) for x in re.findall(r"\d+", found[1])]) - 1
-    if len(irreps) != len(one):
-        raise PluginError(f"{path}: ORBSYM lists {len(irreps)} orbitals, NORB is {len(one)}")
-    product = irreps[:, None] ^ irreps
-    wrong = np.argwhere((np.abs(one) > TOLERANCE) & (product != 0)).tolist()
-    wrong += np.argwhere((np.abs(two) > TOLERANCE) & (product[:, :, None, None] != product)).tolist()
+    i, j, k, m = places[first].T
+    for a, b in ((i, j), (j, i)):
+        for c, d in ((k, m), (m, k)):
+            into[a, b, c, d] = into[c, d, a, b] = kept
+
+
+def _check_symmetry(path: Path, header: Header, orbitals: int, values: Array, places: Array, numbers: Array) -> None:
+    """Raise where an integral is not zero though the product of its orbitals' irreps (ORBSYM) is not the first.
+
+    Irreps count from 1 (Molpro) or from 0 (PySCF, whose linear groups add tens to those of D2h and C2v); where a file could
+    mean either, it is right if one of them is. Other labels cannot be checked.
+    """
+    labels = header.integers("ORBSYM")
+    if labels is None:
+        return
+    if len(labels) != orbitals:
+        raise PluginError(f"{path}: ORBSYM lists {len(labels)} orbitals, NORB is {orbitals}")
+    given = np.array(labels)
+    readings = [given - 1] if given.min() >= 1 and given.max() <= 8 else []
+    readings += [given % 10] if given.min() >= 0 and (given % 10).max() <= 7 else []
+    wrong = []
+    for irreps in readings:
+        of = np.append(0, irreps)[places]  # a place that is 0 is no orbital
+        product = of[:, 0] ^ of[:, 1] ^ of[:, 2] ^ of[:, 3]
+        several = (places[:, 1] > 0) & (np.abs(values) > FORBIDDEN)  # an orbital's own energy is no integral
+        forbidden = np.flatnonzero(several & (product != 0))
+        if not len(forbidden):
+            return
+        wrong.append(forbidden[0])
     if wrong:
-        places = " ".join(str(place + 1) for place in wrong[0])
-        raise PluginError(f"{path}: the integral {places} is not zero, though ORBSYM says that its symmetry forbids it")
+        named = " ".join(str(place) for place in places[wrong[0]] if place)
+        raise PluginError(
+            f"{path}, line {numbers[wrong[0]]}: the integral {named} is not zero, though ORBSYM says "
+            "that its symmetry forbids it"
+        )

@@ -4,28 +4,52 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from effbench.api import PluginError
-from effbench.tasks.vmc_energy.frozen import find_frozen, frozen_integrals, frozen_molecules, solved
-from effbench.tasks.vmc_energy.molecules import Energies, Molecule
+from effbench.errors import nearest
+from effbench.tasks.vmc_energy.frozen import frozen_integrals, frozen_molecules, solved
+from effbench.tasks.vmc_energy.molecules import Given, Molecule
 from effbench.tasks.vmc_energy.system import Problem
 
-Given = str | Molecule
-SUFFIXES = (".fcidump", ".FCIDUMP")
+SUFFIX = ".fcidump"
 
 
 def is_file(given: Given) -> bool:
-    """Return whether a name is that of an FCIDUMP file."""
-    return isinstance(given, str) and given.endswith(SUFFIXES)
+    """Return whether a name means a file: by its ending, or since there is one; a frozen molecule's name never does."""
+    if not isinstance(given, str) or given in frozen_molecules():
+        return False
+    return Path(given).suffix.lower() == SUFFIX or _is_there(given)
 
 
 def name_of(given: Given) -> str:
-    """Return a sample's id: a molecule's name, or that of a file without folder and ending."""
+    """Return a sample's id: a molecule's name, or that of a file without folder and without the ending ``.fcidump``."""
     if isinstance(given, Molecule):
         return given.name
-    return Path(given).stem if is_file(given) else given
+    if not is_file(given):
+        return given
+    path = Path(given)
+    return path.stem if path.suffix.lower() == SUFFIX else path.name
+
+
+def check_given(taken: Sequence[Given]) -> None:
+    """Raise ``PluginError`` for what cannot be had, and where two molecules would have one name and one result."""
+    known: dict[str, Given] = {}
+    for given in taken:
+        identity(given)
+        name = name_of(given)
+        if name in known:
+            if known[name] == given:
+                raise PluginError(f"the molecule {name!r} is named twice; results belong to names, so name it once")
+            first, second = (
+                f"the atoms of {g.name!r}" if isinstance(g, Molecule) else repr(g) for g in (known[name], given)
+            )
+            raise PluginError(
+                f"two molecules would both be called {name!r}: {first} and {second}; results belong to names, so choose "
+                "another name for one of them"
+            )
+        known[name] = given
 
 
 def identity(given: Given) -> str:
@@ -38,7 +62,10 @@ def identity(given: Given) -> str:
         from effbench.tasks.vmc_energy.fcidump import read_fcidump
 
         return f"{name_of(given)}:{read_fcidump(Path(given)).sha256[:16]}"
-    return f"{find_frozen(given).name}:{solved()[given].integrals_sha256[:16]}"
+    if given not in solved():
+        hint = nearest(given, frozen_molecules())
+        raise PluginError(f"no frozen molecule {given!r}{hint} (nor is there an FCIDUMP file of this name)")
+    return f"{given}:{solved()[given].integrals_sha256[:16]}"
 
 
 def calibration_names(taken: Sequence[Given]) -> list[str]:
@@ -52,19 +79,29 @@ def calibration_names(taken: Sequence[Given]) -> list[str]:
 
 @cache
 def load_problem(given: Given) -> Problem:
-    """Return integrals and energies; a molecule given by atoms is solved here, once in a process."""
+    """Return integrals and energies; a molecule given by atoms is solved here, once in a process.
+
+    A file's orbitals are sorted, and its energies found when they are first asked for: Hartree-Fock, and full CI where the
+    sector is small enough (``exact.MOST_DETERMINANTS``).
+    """
     if isinstance(given, Molecule):
         from effbench.tasks.vmc_energy.solving import energies_of, hartree_fock, integrals_of
 
         field = hartree_fock(given)
         integrals = integrals_of(given, field)
-        return Problem(given.name, integrals, energies_of(given, field, integrals))
+        return Problem(given.name, integrals, partial(energies_of, given, field, integrals))
     if is_file(given):
-        from effbench.kernels.local_energy.reference import lowest_energy
+        from effbench.tasks.vmc_energy.aufbau import by_energy
+        from effbench.tasks.vmc_energy.exact import known_energies
         from effbench.tasks.vmc_energy.fcidump import read_fcidump
 
-        integrals = read_fcidump(Path(given))
-        return Problem(
-            name_of(given), integrals, Energies(hf=lowest_energy(integrals), ccsd=None, ccsd_t=None, fci=None)
-        )
+        integrals = by_energy(read_fcidump(Path(given)))
+        return Problem(name_of(given), integrals, partial(known_energies, integrals))
     return Problem(given, frozen_integrals(given), solved()[given].energies)
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):  # longer than a name may be, or a control character in it
+        return False

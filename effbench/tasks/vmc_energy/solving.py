@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from math import comb, prod
 from typing import Any
 
 import numpy as np
 
 from effbench.api import Unsupported
 from effbench.kernels.local_energy.integrals import Integrals
+from effbench.tasks.vmc_energy.exact import known_full_ci
 from effbench.tasks.vmc_energy.molecules import Energies, Molecule
 
 Array = np.ndarray[Any, Any]
-MOST_DETERMINANTS = 2_000_000
-"""Sectors up to this size are solved exactly (PySCF takes a minute for 1.7 million)."""
 
 
 def hartree_fock(molecule: Molecule) -> Any:
@@ -72,41 +70,24 @@ def integrals_of(molecule: Molecule, field: Any = None) -> Integrals:
 
 def energies_of(molecule: Molecule, field: Any, integrals: Integrals) -> Energies:
     """Return HF, CCSD, CCSD(T) (closed shells only) and FCI (small sectors only) energies in Hartree."""
+    ccsd, triples = coupled_cluster(field, with_triples=not molecule.spin)
+    return Energies(hf=float(field.e_tot), ccsd=ccsd, ccsd_t=triples, fci=known_full_ci(integrals))
+
+
+def coupled_cluster(field: Any, *, with_triples: bool) -> tuple[float | None, float | None]:
+    """Return CCSD's and, where wanted, CCSD(T)'s energy in Hartree; None where CCSD does not converge.
+
+    Where no two electrons can be excited there is nothing to solve, and both are Hartree-Fock's.
+    """
     from pyscf import cc
 
+    orbitals = len(field.mo_occ)
+    alpha, beta = int((field.mo_occ > 0).sum()), int((field.mo_occ == 2).sum())
+    if alpha + beta < 2 or beta == orbitals:
+        return float(field.e_tot), float(field.e_tot) if with_triples else None
     coupled = cc.CCSD(field)
-    coupled.conv_tol = 1e-9
+    coupled.conv_tol, coupled.max_cycle = 1e-9, 100
     coupled.kernel()
-    ccsd = float(coupled.e_tot) if coupled.converged else None
-    triples = float(coupled.e_tot + coupled.ccsd_t()) if ccsd is not None and not molecule.spin else None
-    exact = full_ci(integrals, 1e-12) if prod(string_counts(integrals)) <= MOST_DETERMINANTS else None
-    return Energies(hf=float(field.e_tot), ccsd=ccsd, ccsd_t=triples, fci=exact)
-
-
-def string_counts(integrals: Integrals) -> tuple[int, int]:
-    """Return how many alpha and how many beta strings the sector has; its determinants are their product."""
-    return comb(integrals.orbitals, integrals.alpha), comb(integrals.orbitals, integrals.beta)
-
-
-def full_ci(integrals: Integrals, tolerance_ha: float) -> float | None:
-    """Return the sector's lowest energy in Hartree by PySCF, or None where it does not converge to ``tolerance_ha``."""
-    from pyscf import fci
-
-    solver = fci.direct_spin1.FCI()
-    solver.conv_tol, solver.max_cycle = tolerance_ha, 300
-    electrons, first = (integrals.alpha, integrals.beta), near(0, string_counts(integrals), 0)
-    n, core = integrals.orbitals, integrals.core
-    energy, _ = solver.kernel(integrals.one, integrals.two, n, electrons, ecore=core, ci0=first)
-    return float(energy) if solver.converged else None
-
-
-def near(place: int, shape: tuple[int, int], seed: int) -> Array:
-    """Return a normalised vector of a space, from which its solver starts: one determinant, and a hundredth of noise.
-
-    PySCF starts at the lowest diagonal element. Where that has another symmetry than the ground state, as C2's has, its
-    iterations never leave it, and converge 45 mHa too high.
-    """
-    noise = np.random.default_rng(seed).normal(size=shape)
-    found = 0.1 * noise / np.linalg.norm(noise)
-    found.flat[place] += 1
-    return np.asarray(found / np.linalg.norm(found))
+    if not coupled.converged:
+        return None, None
+    return float(coupled.e_tot), float(coupled.e_tot + coupled.ccsd_t()) if with_triples else None

@@ -6,6 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from effbench.api import System
@@ -19,11 +20,20 @@ CHEMICAL_ACCURACY_HA = 1.6e-3
 
 @dataclass(frozen=True)
 class Problem:
-    """A molecule in a basis of orbitals, with the energies of these integrals as far as they are known."""
+    """A molecule in a basis of orbitals, with the energies of these integrals as far as they are known.
+
+    ``integrals`` list orbitals as ``aufbau.by_energy`` sorts them: the first ones are those that Hartree-Fock fills.
+    """
 
     name: str
     integrals: Integrals
-    energies: Energies
+    known: Energies | Callable[[], Energies]
+    """The energies, or what finds them: full CI takes seconds to minutes, and who times a step never asks."""
+
+    @cached_property
+    def energies(self) -> Energies:
+        """Return the known energies; null where a method was not run."""
+        return self.known() if callable(self.known) else self.known
 
 
 @dataclass(frozen=True)
@@ -62,14 +72,14 @@ class Solver(ABC):
 
 
 class HartreeFock(Solver):
-    """The energy of the determinant whose lowest orbitals are filled: Hartree-Fock, in Hartree-Fock orbitals."""
+    """Restricted Hartree-Fock within the molecule's orbitals: one determinant, whichever orbitals span that space."""
 
     def solve(self, problem: Problem, seed: int) -> Solution:
-        """Return the energy of one determinant."""
-        from effbench.kernels.local_energy.reference import lowest_energy
+        """Return the energy; where the orbitals are Hartree-Fock's, that of the determinant that fills the lowest ones."""
+        from effbench.tasks.vmc_energy.selfconsistent import hartree_fock_orbitals
 
         started = time.perf_counter()
-        energy = lowest_energy(problem.integrals)
+        energy = hartree_fock_orbitals(problem.integrals)[0]
         return Solution(energy, (time.perf_counter() - started,), (energy,), diagonal_ha=energy, determinants=1)
 
 

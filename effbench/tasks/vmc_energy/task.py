@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from effbench.api import Context, Metric, Output, Sample, Scores, Split, StrictParams, Task, noise_seed
 from effbench.stats.curves import first_within
 from effbench.tasks.vmc_energy.ends import remarks_on
-from effbench.tasks.vmc_energy.molecules import Molecule
-from effbench.tasks.vmc_energy.problems import Given, calibration_names, identity, load_problem, name_of
+from effbench.tasks.vmc_energy.molecules import Given
+from effbench.tasks.vmc_energy.problems import calibration_names, check_given, identity, load_problem, name_of
 from effbench.tasks.vmc_energy.system import CHEMICAL_ACCURACY_HA, HartreeFock, Problem, SolverSystem
 
 Array = np.ndarray[Any, Any]
@@ -27,6 +27,8 @@ DECIMALS = 6
 """Of energies in mHa and of percents; what is below is the last digits of integrals and of full CI."""
 OF_THE_ENERGY = ("energy_error_mha", "energy_ha", "correlation_percent")
 """Metrics that a training which had not ended makes too large or too small."""
+LEAST_CORRELATION_HA = 1e-6
+"""Between Hartree-Fock and full CI; of less, a share would be one of rounding errors."""
 UNKNOWN: Array = np.empty(0)
 """An output that a solver does not have; outputs hold no NaN."""
 
@@ -38,6 +40,13 @@ SIGNED = frozenset({"energy_ha", "energy_error_mha", "diagonal_error_mha"})
 def _lower(name: str, unit: str, description: str, **more: Any) -> Metric:
     bounds = None if name in SIGNED else (0.0, math.inf)
     return Metric(name, unit, higher_is_better=False, description=description, bounds=bounds, **more)
+
+
+def _any(molecules: tuple[Given, ...]) -> tuple[Given, ...]:
+    # A least length of pydantic's would count what is wrong with a molecule as a list that is too short as well.
+    if not molecules:
+        raise ValueError("want at least one molecule")
+    return molecules
 
 
 class VmcEnergy(Task):
@@ -89,17 +98,14 @@ class VmcEnergy(Task):
         """Parameters of the task."""
 
         molecules: Annotated[
-            tuple[str | Molecule, ...],
-            Field(
-                min_length=1,
-                description="Names of frozen molecules, FCIDUMP files, or molecules given by atoms (need PySCF).",
-            ),
+            tuple[Given, ...],
+            AfterValidator(_any),
+            Field(description="Names of frozen molecules, FCIDUMP files, or molecules given by atoms (need PySCF)."),
         ] = ("h2", "lih")
 
     def check(self) -> None:
-        """Raise ``PluginError`` for names that do not exist and files that cannot be read."""
-        for given in self.params.molecules:
-            identity(given)
+        """Raise ``PluginError`` for names that do not exist or are given twice, and files that cannot be read."""
+        check_given(self.params.molecules)
 
     def revision(self) -> str:
         """Return what pins the integrals: the hashes of frozen and read ones, and what is computed anew."""
@@ -177,6 +183,11 @@ class VmcEnergy(Task):
         return dict.fromkeys(OF_THE_ENERGY, said) if said else {}
 
 
+def _share(found_ha: float, whole_ha: float) -> float:
+    """Return percent; NaN where the whole is too small to have shares, as two helium atoms' far apart in a minimal basis."""
+    return float("nan") if abs(whole_ha) < LEAST_CORRELATION_HA else round(100 * found_ha / whole_ha, DECIMALS)
+
+
 def _data(given: Given) -> str:
     return given if isinstance(given, str) else given.model_dump_json()
 
@@ -215,7 +226,7 @@ def _row(output: Output, problem: Problem) -> dict[str, float]:
         "standard_error_mha": 1e3 * _only(output["standard_error_ha"]),
         "r_hat": _only(output["r_hat"]),
         "autocorrelation_time": _only(output["autocorrelation"]),
-        "correlation_percent": round(100 * (known.hf - energy) / (known.hf - exact), DECIMALS),
+        "correlation_percent": _share(known.hf - energy, known.hf - exact),
         "diagonal_error_mha": round(1e3 * (_only(output["diagonal_ha"]) - exact), DECIMALS),
         "determinants": _only(output["determinants"]),
         "time_to_accuracy_s": first_within(*curve, exact + CHEMICAL_ACCURACY_HA),

@@ -13,7 +13,7 @@ from effbench.tasks.vmc_energy.frozen import (
     solved,
     write_packed,
 )
-from effbench.tasks.vmc_energy.molecules import Molecule
+from effbench.tasks.vmc_energy.molecules import BASES, SYMBOLS, Molecule
 
 WATER = {"name": "water", "atoms": [["O", 0, 0, 0], ["H", 0, 0.76, 0.59], ["H", 0, -0.76, 0.59]]}
 
@@ -27,7 +27,19 @@ WATER = {"name": "water", "atoms": [["O", 0, 0, 0], ["H", 0, 0.76, 0.59], ["H", 
         ({"charge": 10}, "leaves no electron"),
         ({"basis": "sto-3"}, "unknown basis 'sto-3'; did you mean 'sto-3g'?"),
         ({"atoms": [["O", 0, 0, 0], ["H", 0, 0, 1], ["H", 0, 0, 1.0]]}, "atoms 2 and 3 stand at the same place"),
-        ({"atoms": [["Oo", 0, 0, 0]]}, "unknown element 'Oo'; did you mean 'O'?"),
+        ({"atoms": [["Oo", 0, 0, 0]]}, "unknown element 'Oo'; there are bases for H, He, "),
+        ({"atoms": [["o", 0, 0, 0]]}, r"unknown element 'o'; did you mean 'O'\?"),
+        ({"atoms": [["Fe", 0, 0, 0]]}, "unknown element 'Fe'"),
+        ({"atoms": [["O", 0, 0]]}, r"atom 1: want \[element, x, y, z\] with numbers in Angstrom, got \['O', 0, 0\]"),
+        ({"atoms": [["O", 0, 0, float("nan")]]}, "atom 1: want .* with numbers"),
+        ({"atoms": [["O", 0, 0, True]]}, "atom 1: want .* with numbers"),
+        ({"atoms": [[False, 0, 0, 0]]}, "atom 1: False is no element's symbol; write it in quotes"),
+        ({"atoms": []}, "want a list of atoms"),
+        ({"atoms": "O 0 0 0"}, "want a list of atoms"),
+        ({"atoms": [["He", 0, 0, 0]], "spin": 2}, "2 alpha electrons .* do not fit into the 1 orbitals of sto-3g"),
+        ({"name": "a/b"}, "'a/b' is no name of a molecule"),
+        ({"name": " "}, "is no name of a molecule"),
+        ({"name": "a\nb"}, "is no name of a molecule"),
         ({"geometry": 1}, "geometry"),
     ],
 )
@@ -95,3 +107,31 @@ def test_integrals_and_hash_that_disagree_are_refused(tmp_path):
 def test_an_unknown_molecule_names_the_nearest():
     with pytest.raises(PluginError, match="no frozen molecule 'nh33'; did you mean 'nh3'"):
         find_frozen("nh33")
+
+
+def test_orbitals_are_counted_as_pyscf_counts_them():
+    gto = pytest.importorskip("pyscf.gto")
+    for basis in BASES:
+        for number in (1, 2, 3, 5, 10, 11, 14, 18):
+            atom = (SYMBOLS[number - 1], 0.0, 0.0, 0.0)
+            expected = gto.M(atom=[(atom[0], atom[1:])], basis=basis, spin=number % 2, verbose=0).nao
+            assert Molecule(name="x", atoms=[atom], basis=basis, spin=number % 2).orbitals == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"name": "x", "atoms": [["H", 0, 0, 0], ["H", 0, 0, 0.74]], "basis": "def2-svp"}, "unknown basis 'def2-svp'"),
+        ({"name": "x", "atoms": [["Fe", 0, 0, 0]]}, "unknown element 'Fe'"),
+        ({"name": "x", "atoms": [["h", 0, 0, 0]]}, "unknown element 'h'; did you mean 'H'?"),
+        ({"name": "x", "atoms": [["H", 0, 0, 0]]}, "x: 1 electrons cannot have spin 0"),
+    ],
+)
+def test_a_suite_is_told_what_is_wrong_with_the_molecule_and_nothing_else(given, message):
+    """Case molecule-errors-hidden: not that a molecule is no name."""
+    from effbench.tasks.vmc_energy.task import VmcEnergy
+
+    with pytest.raises(ValidationError) as raised:
+        VmcEnergy.Params(molecules=("h2", given))
+    (error,) = raised.value.errors()
+    assert message in error["msg"] and error["loc"][:2] == ("molecules", 1)

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from effbench.api import Artifact, PluginError, Sample, Unsupported
+from effbench.tasks.vmc_energy import exact
+from effbench.tasks.vmc_energy.aufbau import reordered
 from effbench.tasks.vmc_energy.fcidump import write_fcidump
 from effbench.tasks.vmc_energy.frozen import frozen_integrals, solved
 from effbench.tasks.vmc_energy.molecules import Molecule
@@ -130,17 +132,76 @@ def test_molecules_come_by_name_file_or_atoms(tmp_path):
     assert load_problem(given).energies.ccsd == pytest.approx(load_problem(given).energies.fci, abs=1e-6)
 
 
-def test_without_full_ci_there_is_an_energy_and_no_error(tmp_path):
-    write_fcidump(tmp_path / "mine.fcidump", frozen_integrals("lih"))
-    found = row(None, str(tmp_path / "mine.fcidump"))
-    assert found["energy_ha"] == pytest.approx(solved()["lih"].energies.hf, abs=1e-9)
-    assert not {"energy_error_mha", "correlation_percent", "diagonal_error_mha", "time_to_ccsd_s"} & set(found)
+def test_a_file_gets_its_full_ci_where_that_can_be_had_and_no_error_where_not(tmp_path, monkeypatch):
+    pytest.importorskip("pyscf")
+    for name, most in (("FCIDUMP", exact.MOST_DETERMINANTS), ("large", 224)):  # the usual name, without an ending
+        write_fcidump(tmp_path / name, frozen_integrals("lih"))
+        monkeypatch.setattr(exact, "MOST_DETERMINANTS", most)
+        found = row(None, str(tmp_path / name))
+        assert found["energy_ha"] == pytest.approx(solved()["lih"].energies.hf, abs=1e-9)
+        known = {"energy_error_mha", "correlation_percent", "diagonal_error_mha"} & set(found)
+        assert bool(known) == (name == "FCIDUMP") and "time_to_ccsd_s" not in found
+        if known:
+            assert found["energy_error_mha"] == pytest.approx(19.657, abs=1e-3)
+
+
+def test_orbitals_in_another_order_are_the_same_task(tmp_path):
+    """Case fci-orbital-order, for what needs no PySCF: the reference and every ansatz start from sorted orbitals."""
+    write_fcidump(tmp_path / "mixed", reordered(frozen_integrals("h2o"), np.array([6, 2, 0, 5, 1, 4, 3])))
+    problem = load_problem(str(tmp_path / "mixed"))
+    assert problem.integrals.sha256 == frozen_integrals("h2o").sha256
+    assert row(None, str(tmp_path / "mixed"))["energy_ha"] == pytest.approx(solved()["h2o"].energies.hf, abs=1e-9)
+
+
+def test_without_correlation_there_is_no_share_of_it():
+    """Case vmc-he2: two helium atoms in a minimal basis have one determinant."""
+    pytest.importorskip("pyscf")
+    he2 = Molecule(name="he2", atoms=[["He", 0, 0, 0], ["He", 0, 0, 3.0]])
+    found = row(None, he2)
+    assert "correlation_percent" not in found and found["energy_error_mha"] == 0
+    for solver in ("ccsd", "ccsd-t", "selected-ci", "fci"):
+        assert row(PyscfSolver(PyscfSolver.Params(solver=solver)), he2)["energy_error_mha"] == pytest.approx(
+            0, abs=1e-6
+        )
+
+
+def test_one_electron_has_the_energy_that_it_has_with_the_nuclei():
+    """PySCF takes a class of its own for one electron, which forgot the repulsion of the nuclei: 756 mHa too low."""
+    pytest.importorskip("pyscf")
+    ion = Molecule(name="h2-ion", atoms=[["H", 0, 0, 0], ["H", 0, 0, 0.7]], charge=1, spin=1)
+    for solver in ("hf", "ccsd", "fci"):
+        found = row(PyscfSolver(PyscfSolver.Params(solver=solver)), ion)
+        assert found["energy_ha"] == pytest.approx(-0.5218856, abs=1e-6)
+    with pytest.raises(Unsupported, match="electrons of both spins"):
+        row(PyscfSolver(PyscfSolver.Params(solver="selected-ci")), ion)
+
+
+def test_two_molecules_of_one_name_are_refused(tmp_path):
+    """Case same-sample-id: the second was never solved."""
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        for name in ("mol.fcidump", "lih.FCIDUMP", "FCIDUMP"):
+            write_fcidump(tmp_path / folder / name, frozen_integrals("h2"))
+    curve = [Molecule(name="h2-curve", atoms=[["H", 0, 0, 0], ["H", 0, 0, x]]) for x in (0.74, 1.5)]
+    both = [str(tmp_path / folder / "mol.fcidump") for folder in ("a", "b")]
+    bare = [str(tmp_path / folder / "FCIDUMP") for folder in ("a", "b")]
+    for taken, name in (
+        (both, "mol"),
+        (bare, "FCIDUMP"),
+        (("lih", str(tmp_path / "b/lih.FCIDUMP")), "lih"),
+        (curve, "h2-curve"),
+    ):
+        with pytest.raises(PluginError, match=f"two molecules would both be called '{name}'"):
+            VmcEnergy(VmcEnergy.Params(molecules=tuple(taken))).check()
+    with pytest.raises(PluginError, match="'h2' is named twice"):
+        VmcEnergy(VmcEnergy.Params(molecules=("h2", "lih", "h2"))).check()
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("nh33", "no frozen molecule 'nh33'; did you mean 'nh3'"),
+        ("nh33", r"no frozen molecule 'nh33'; did you mean 'nh3'\? \(nor is there an FCIDUMP file of this name\)"),
+        ("x" * 300 + "\0", "no frozen molecule"),
         ("nowhere.fcidump", "cannot be read as FCIDUMP"),
         (Molecule(name="n2", atoms=[["H", 0, 0, 0], ["H", 0, 0, 1]]), "a frozen molecule has this name"),
     ],
@@ -150,9 +211,10 @@ def test_what_cannot_be_had_is_refused_before_anything_runs(given, message):
         VmcEnergy(VmcEnergy.Params(molecules=(given,))).check()
 
 
-def test_scores_hold_the_curve_of_the_error_with_its_goal(tmp_path):
+def test_scores_hold_the_curve_of_the_error_with_its_goal(tmp_path, monkeypatch):
     """What reports draw: in the units of the metric, from the energies of the steps."""
     write_fcidump(tmp_path / "mine.fcidump", frozen_integrals("lih"))
+    monkeypatch.setattr(exact, "MOST_DETERMINANTS", 224)
     for name, is_known in (("lih", True), (str(tmp_path / "mine.fcidump"), False)):
         task = VmcEnergy(VmcEnergy.Params(molecules=(name,)))
         batch = task.samples("evaluation")
@@ -160,7 +222,7 @@ def test_scores_hold_the_curve_of_the_error_with_its_goal(tmp_path):
         output = {**output, "curve_s": np.array([1.0, 2.0]), "curve_ha": np.array([-7.0, -7.5])}
         arrays = task.score([output], batch, None).arrays
         assert arrays["curve_s"][0].tolist() == [1.0, 2.0] and arrays["curve_energy_ha"][0].tolist() == [-7.0, -7.5]
-        exact = solved()["lih"].energies.fci
-        expected = np.round(1e3 * (np.array([-7.0, -7.5]) - exact), 6).tolist() if is_known else []
+        known = solved()["lih"].energies.fci
+        expected = np.round(1e3 * (np.array([-7.0, -7.5]) - known), 6).tolist() if is_known else []
         assert arrays["curve_energy_error_mha"][0].tolist() == expected
         assert arrays["goal_energy_error_mha"][0].tolist() == ([1.6] if is_known else [])
