@@ -55,7 +55,7 @@ def test_every_number_and_the_filter_of_kinds(
     assert "lpips_to_reference" not in frame(board).columns
     board.toggle("every").set_value(True).run()
     assert "lpips_to_reference" in frame(board).columns
-    assert any("n/a for every method: latency p90" in caption.value for caption in board.caption)
+    assert any(r"n/a for every method\: latency p90" in caption.value for caption in board.caption)
     board.pills("kinds").set_value(["simulated"]).run()
     assert list(frame(board)["method"]) == ["int8-simulated"]
     board.pills("kinds").set_value([]).run()

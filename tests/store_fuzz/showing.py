@@ -13,6 +13,7 @@ from typing import Any
 
 from effbench.errors import BadInput, StoreError
 from effbench.parts import KeptOutputs, metadata_values, part_files
+from effbench.report.columns import ALL_WORD
 from effbench.report.compare import Comparison, compare
 from effbench.report.comparison_text import comparison_json, render_comparison
 from effbench.report.curves import curve_pictures
@@ -79,7 +80,7 @@ def draw_all(path: Path) -> None:
 
 def _of_view(view: StoreView, summary: Summary) -> Iterator[tuple[str, Callable[[], str]]]:
     for name in FORMATS:
-        yield name, lambda name=name: render(summary, name, every=True)
+        yield name, lambda name=name: render(summary, name, picked=[ALL_WORD])
     names = list(dict.fromkeys(cell.method_id for cell in view.cells))
     if len(names) > 1:
         for task in dict.fromkeys(cell.task_id for cell in view.cells):

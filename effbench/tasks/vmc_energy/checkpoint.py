@@ -16,7 +16,7 @@ from effbench.atomic import save_tensors, write_with
 from effbench.tasks.vmc_energy.training import Trace, Trainer
 
 SCHEMA = "effbench/vmc-checkpoint/1"
-NETWORK, OPTIMISER, TRACE, FIRST = "network.", "optimiser.", "trace.", "first."
+NETWORK, OPTIMISER, TRACE, FIRST, BEST = "network.", "optimiser.", "trace.", "first.", "best."
 SERIES = ("time_s", "energy_ha", "error_ha", "unique", "draws")
 
 
@@ -43,9 +43,11 @@ class Checkpoint:
         tensors = {NETWORK + name: value for name, value in trainer.ansatz.state_dict().items()}
         tensors |= {OPTIMISER + name: value for name, value in trainer.optimiser.state().items()}
         tensors |= {FIRST + name: value for name, value in trainer.first.items()}
+        tensors |= {BEST + name: value for name, value in trainer.best.items()}
         arrays = {name: value.detach().numpy() for name, value in tensors.items()}
         arrays |= {TRACE + name: np.array(getattr(trainer.trace, name), np.float64) for name in SERIES}
         progress = {"done": trainer.done, "draws": trainer.draws, "parts_s": trainer.trace.parts_s}
+        progress |= {"best_ha": trainer.best_ha} if trainer.best else {}
         header = {"schema": SCHEMA, "progress": json.dumps(progress)} | self._identity(trainer)
         write_with(self.path, lambda temporary: save_tensors(arrays, temporary, header))
         self._saved = time.monotonic()
@@ -71,7 +73,8 @@ class Checkpoint:
         progress = json.loads(header["progress"])
         trainer.ansatz.load_state_dict(_below(NETWORK, arrays))
         trainer.optimiser.load(_below(OPTIMISER, arrays))
-        trainer.first = _below(FIRST, arrays)
+        trainer.first, trainer.best = _below(FIRST, arrays), _below(BEST, arrays)
+        trainer.best_ha = float(progress.get("best_ha", "inf"))
         trainer.done, trainer.draws = int(progress["done"]), float(progress["draws"])
         series: dict[str, Any] = {name: arrays[TRACE + name].tolist() for name in SERIES}
         series["unique"] = [int(count) for count in series["unique"]]

@@ -42,6 +42,9 @@ class Training(StrictParams):
     )
     optimiser: Literal["minsr", "adam"] = Field("minsr", description="How parameters follow the energy.")
     rate: Annotated[float | None, Field(gt=0, description="Learning rate; null: 0.05 for minsr, 0.01 for adam.")] = None
+    momentum: Annotated[
+        float, Field(ge=0, lt=1, description="Share of its last step that minSR takes again, once the start is chosen.")
+    ] = 0.9
     damping: Annotated[
         float, Field(gt=0, description="Added to minSR's matrix; small ones follow rare determinants.")
     ] = 1e-5

@@ -30,6 +30,8 @@ from effbench.tasks.vmc_energy.workers import ALONE, Workers
 Array = np.ndarray[Any, Any]
 PARTS = ("sample", "amplitude", "local_energy", "gradient")
 LEAST_DRAWS = 1000
+RISE_HA = 1e-3
+"""An energy that has risen by more is taken back: towards the end a step gains less, and a runaway costs far more."""
 
 
 @dataclass
@@ -59,6 +61,9 @@ class Trainer:
         self.optimiser = self._fresh_optimiser()
         self.first: dict[str, torch.Tensor] = {}
         """Where the first of two starts came to, while the second is under way."""
+        self.best: dict[str, torch.Tensor] = {}
+        """The parameters of the lowest energy since the start was chosen."""
+        self.best_ha = np.inf
         self._start = self._good = self._copy()
 
     def run(self, after_step: Callable[[Trainer], None] = lambda trainer: None) -> Trace:
@@ -90,16 +95,40 @@ class Trainer:
         if not np.isfinite(energy):
             return self._give_up("the energy")
         self._good = self._copy()
+        if self._takes_back(energy.real, (variance / self.draws) ** 0.5):
+            return self._recorded(energy.real, variance, len(weights), started)
         free = local + 2 * self.settings.temperature_at(self.done) * logs.real
         self.optimiser.update(weights, free - (weights * free).sum(), self.done)
-        at = self._lap("gradient", at)
+        self._lap("gradient", at)
+        return self._recorded(energy.real, variance, len(weights), started)
+
+    def _takes_back(self, energy_ha: float, error_ha: float) -> bool:
+        """Return whether the steps since the lowest energy were taken back, because the energy has risen far above it.
+
+        ``error_ha`` is the standard error of the energy. A sample does not see what a step does to what lies outside of it.
+        """
+        if not isinstance(self.optimiser, MinSR) or self.done < 2 * self.settings.trial or self._is_annealed():
+            return False
+        if energy_ha < self.best_ha:
+            self.best, self.best_ha = self._good, energy_ha
+        if energy_ha <= self.best_ha + max(RISE_HA, 5 * error_ha):
+            return False
+        self.ansatz.load_state_dict(self.best)
+        self.optimiser.calm()
+        return True
+
+    def _is_annealed(self) -> bool:
+        return self.settings.temperature_at(self.done) > 0
+
+    def _recorded(self, energy_ha: float, variance_ha2: float, unique: int, started: float) -> float:
+        """Note a step that is over, and return its energy."""
         before = self.trace.time_s[-1] if self.trace.time_s else 0.0
-        self.trace.time_s.append(before + at - started)
-        self.trace.energy_ha.append(energy.real)
-        self.trace.error_ha.append((variance / self.draws) ** 0.5)
-        self.trace.unique.append(len(weights))
+        self.trace.time_s.append(before + time.perf_counter() - started)
+        self.trace.energy_ha.append(energy_ha)
+        self.trace.error_ha.append((variance_ha2 / self.draws) ** 0.5)
+        self.trace.unique.append(unique)
         self.trace.draws.append(self.draws)
-        self._choose_draws(len(weights))
+        self._choose_draws(unique)
         self.done += 1
         if trial := self.settings.trial:
             if self.done == trial:
@@ -107,7 +136,7 @@ class Trainer:
                 self._go_on_from(self._start, self.settings.first_draws)
             elif self.done == 2 * trial:
                 self._choose_start(trial)
-        return energy.real
+        return energy_ha
 
     def _choose_start(self, trial: int) -> None:
         """Go on from the first start where its last energies were lower than those of the second, which is here."""
@@ -124,7 +153,15 @@ class Trainer:
     def _fresh_optimiser(self) -> Optimiser:
         given = self.settings
         if given.optimiser == "minsr":
-            return MinSR(self.ansatz, given.rate or 0.05, given.damping, steps=given.steps, workers=self.workers)
+            return MinSR(
+                self.ansatz,
+                given.rate or 0.05,
+                given.damping,
+                given.momentum,
+                momentum_from=2 * given.trial,
+                steps=given.steps,
+                workers=self.workers,
+            )
         return Adam(self.ansatz, given.rate or 1e-2, workers=self.workers)
 
     def _seed(self) -> int:

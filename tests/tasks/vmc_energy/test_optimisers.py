@@ -118,6 +118,20 @@ def test_minsr_solves_what_stochastic_reconfiguration_asks_for():
     assert np.abs((before - after).numpy() / 0.01 - expected).max() < 1e-7
 
 
+def test_a_step_takes_a_share_of_the_one_before_only_where_both_agree_and_change_little():
+    minsr = MinSR(made(INTEGRALS, 3), momentum=0.9, largest_change=0.1)
+    for parameter, last in zip(minsr.ansatz.parameters(), minsr._steps):
+        parameter.grad = torch.ones_like(parameter)
+        last.copy_(parameter.grad)
+    minsr._change = 0.05
+    assert minsr._share_of_the_last_step(0.01) == 0.9
+    assert minsr._share_of_the_last_step(0.09) == pytest.approx(0.01 / 0.05)
+    assert minsr._share_of_the_last_step(0.1) == 0
+    for last in minsr._steps:
+        last.neg_()
+    assert minsr._share_of_the_last_step(0.01) == 0
+
+
 def test_a_large_step_is_shortened_to_the_change_that_is_allowed():
     network = made(INTEGRALS)
     weights, local = of_the_whole_sector(network)
