@@ -81,6 +81,7 @@ def refused(tmp_path, text, *overrides):
         ("gates.first.max=3", "gates: Input should be a valid list"),
         ("measure.latency.budget_s=nan", "must be finite"),
         ("tasks.a.metrics=None", "list"),
+        ("tasks.a.with=", "should be a mapping, got None"),
         ("execution.threads=None", "write null"),
         ("measure.memory=maybe", "boolean"),
         ("gates=[{metric: x, min: 3, max: 2}]", "no number meets both"),
