@@ -74,6 +74,9 @@ def _sentence(problem: _Problem) -> str:
         return f"{_shown(given)} is not valid{nearest(str(given), _words(details))}"
     message = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
     message = re.sub(r"a valid dictionary or instance of (\w+)", r"a mapping (\1)", message)
+    message = message.replace("a valid tuple", "a list").replace(
+        "a valid dictionary", "a mapping"
+    )  # as YAML calls them
     if isinstance(given, dict | list) or kind in ("value_error", "assertion_error"):
         return message
     if isinstance(given, bool) and kind.startswith(("int", "float")):

@@ -20,7 +20,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from effbench.errors import BadInput, nearest
 from effbench.explaining import explain
-from effbench.yamlpos import Document, Key, load, parse
+from effbench.yamlpos import Document, Key, has_comment, load, parse
 from effbench.yamlscalar import LARGEST
 
 SCHEMA = "effbench/suite/1"
@@ -30,6 +30,9 @@ LONGEST_NAME = 100
 LONGEST_SHOWN = 120
 """Characters of an option that an error repeats."""
 DAY_S = 86_400
+PART = re.compile(r"\[([^\[\]]+)\]|([^.\[\]]+)")
+PATH = re.compile(rf"({PART.pattern})(\.?\[[^\[\]]+\]|\.[^.\[\]]+)*")
+"""A key path: names between dots, each of which may stand in brackets."""
 SWITCH_WORDS = {"yes": True, "on": True, "no": False, "off": False}
 
 
@@ -360,22 +363,19 @@ def _override(document: Document, text: str) -> Document:
     """Return the document with one ``key.path=value`` applied; ``[...]`` holds a name that has dots of its own."""
     path, equals, value_text = text.partition("=")
     option = f"--set {text if text.isprintable() and len(text) <= LONGEST_SHOWN else repr(text[:LONGEST_SHOWN])}"
-    if not equals or not path:
+    if not equals or not PATH.fullmatch(path):
         raise BadInput(f"{option}: expected key.path=value")
     value = parse(value_text, option).data
+    if has_comment(value_text, value):
+        raise BadInput(f"{option}: what follows # is a comment to YAML; put a value that holds it into quotes")
     data = copy.deepcopy(document.data)
     target: Any = data
     key: list[str | int] = []
-    parts = [bracketed or plain for bracketed, plain in re.findall(r"\[([^\]]*)\]|([^.\[\]]+)", path)]
-    if not parts:
-        raise BadInput(f"{option}: expected key.path=value")
+    parts = [bracketed or plain for bracketed, plain in PART.findall(path)]
     for position, part in enumerate(parts):
         last = position == len(parts) - 1
         if isinstance(target, list):
-            index = _item(target, part)
-            if index is None:
-                names = [str(i.get("id") or i.get("use")) for i in target if isinstance(i, dict)]
-                raise BadInput(f"{option}: no item {part!r} in {'.'.join(parts[:position])}{nearest(part, names)}")
+            index = _item(target, part, f"{option}: {'.'.join(parts[:position])}")
             key.append(index)
             if last:
                 target[index] = value
@@ -394,10 +394,16 @@ def _override(document: Document, text: str) -> Document:
     return replace(document, data=data, overrides={**document.overrides, tuple(key): option})
 
 
-def _item(items: list[Any], part: str) -> int | None:
-    if part.isascii() and part.isdigit() and len(part) < 10 and int(part) < len(items):
-        return int(part)
-    for index, item in enumerate(items):
-        if isinstance(item, dict) and part in (item.get("id"), item.get("use")):
-            return index
-    return None
+def _item(items: list[Any], part: str, where: str) -> int:
+    """Return the index of the one item that a part of a path means: by its number, its id or what it uses."""
+    named = [i for i, item in enumerate(items) if isinstance(item, dict) and item.get("id") == part]
+    if not named:
+        named = [i for i, item in enumerate(items) if isinstance(item, dict) and item.get("use") == part]
+    numbered = [i for i in range(len(items)) if str(i) == part]
+    found = sorted({*named, *numbered})
+    if not found:
+        names = [str(item.get("id") or item.get("use")) for item in items if isinstance(item, dict)]
+        raise BadInput(f"{where} has no item {part!r}{nearest(part, names)}")
+    if len(found) > 1:
+        raise BadInput(f"{where} has {len(found)} items that {part!r} may mean, number {' and '.join(map(str, found))}")
+    return found[0]

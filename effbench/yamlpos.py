@@ -49,6 +49,9 @@ class Document:
         for length in range(len(key), 0, -1):
             if key[:length] in self.overrides:
                 return f"{self.overrides[key[:length]]}: {dotted(key)}"
+        for given, option in self.overrides.items():
+            if key and given[: len(key)] == key and key not in self.positions:
+                return f"{option}: {dotted(key)}"
         known = key
         while known not in self.positions and known:
             known = known[:-1]
@@ -102,6 +105,17 @@ def parse(text: str, source: str, finite: bool = True) -> Document:
         raise BadInput(f"{source}: malformed YAML: {' '.join(str(error).split())}") from None
     building = _Building(source, events, finite)
     return Document(source, building.document(), building.positions)
+
+
+def has_comment(text: str, value: Any) -> bool:
+    """Return whether the text ends in a comment, so that ``value``, what it was parsed as, is only what stands before."""
+    for found in re.finditer(r"(?<!\S)#", text):
+        try:
+            if parse(text[: found.start()], "").data == value:
+                return True
+        except BadInput:  # the sign stands in quotes
+            continue
+    return False
 
 
 def _named(character: str) -> str:

@@ -81,6 +81,8 @@ def number_hint(text: str) -> str:
 
 
 def _with_dot(number: float) -> str:
+    if number.is_integer() and abs(number) < LARGEST:
+        return str(int(number))  # which does for a whole number and for any other
     plain = repr(number)
     if "e" not in plain:
         return plain

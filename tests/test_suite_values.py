@@ -68,8 +68,20 @@ def refused(tmp_path, text, *overrides):
         ("measure.latency.rounds=2020-01-01", "valid integer"),
         ("measure.latency.budget_s=1e-1", "write 0.1"),
         ("measure.latency.budget_s=1e-7", "write 1.0e-07"),
+        ("stats.resamples=1e3", "write 1000"),
+        ("tasks.workload.batch_size", "expected key.path=value"),
+        ("tasks..a.batch_size=1", "expected key.path=value"),
+        ("tasks[a.batch_size=1", "expected key.path=value"),
+        ("tasks.a.=1", "expected key.path=value"),
+        ("tasks[].id=x", "expected key.path=value"),
+        ("tasks.00.batch_size=1", "no item '00'"),
+        ("execution.threads=#4", "comment to YAML"),
+        ("description=a dog #3", "comment to YAML"),
+        ("seeds.0=3", "seeds: Input should be a valid list"),
+        ("gates.first.max=3", "gates: Input should be a valid list"),
         ("measure.latency.budget_s=nan", "must be finite"),
         ("tasks.a.metrics=None", "list"),
+        ("tasks.a.with=", "should be a mapping, got None"),
         ("execution.threads=None", "write null"),
         ("measure.memory=maybe", "boolean"),
         ("gates=[{metric: x, min: 3, max: 2}]", "no number meets both"),
@@ -220,6 +232,24 @@ def test_merged_keys_give_way_to_own_ones_and_keep_their_place():
     assert document.data["own"] == {"x": 3, "y": {"z": 2}}
     assert document.data["many"] == {"x": 1, "y": {"z": 2}, "q": 4}
     assert document.where(("own", "x")).startswith("s:2:15") and document.where(("own", "y")).startswith("s:1:")
+
+
+def test_an_override_that_may_mean_two_items_changes_neither(tmp_path):
+    more = "  - {id: '0', use: workload, with: {units: 3}}\n  - {id: local-energy, use: workload}\nmethods:"
+    text = SUITE.replace("methods:", more)
+    assert "3 items that 'workload' may mean, number 0 and 1 and 2" in refused(
+        tmp_path, text, "tasks.workload.dtype=auto"
+    )
+    assert "2 items that '0' may mean" in refused(tmp_path, text, "tasks.0.dtype=auto")
+    assert loaded(tmp_path, text, "tasks.a.batch_size=3", "tasks.2.batch_size=4").tasks[0].batch_size == 3
+    text = text.replace("use: workload}\nmethods", "use: workload}\n  - {use: local-energy}\nmethods")
+    sizes = [task.batch_size for task in loaded(tmp_path, text, "tasks.local-energy.batch_size=5").tasks]
+    assert sizes == [8, 8, 5, 8]  # an id goes before what another item uses
+
+
+def test_a_sign_that_begins_no_comment_is_taken(tmp_path):
+    for written in ("'a #3'", '"a #3"', "a#3"):
+        assert loaded(tmp_path, SUITE, f"description={written}").description == written.strip("'\"")
 
 
 def test_overrides_reach_names_with_dots(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import Annotated
 
@@ -24,8 +25,10 @@ from effbench.cli import (
     validate,
 )
 from effbench.errors import BadInput, StoreError
+from effbench.legible import legible
 
 INTERRUPTED = 130
+LONGEST_SHOWN = 60
 
 app = typer.Typer(
     name="effbench",
@@ -69,15 +72,26 @@ def _options(
         typer.echo(context.get_help(), nl=False)
 
 
+def _tell(message: str) -> None:
+    """Say on one line, harmless to a terminal, what is wrong: names in it may hold anything."""
+    print("error: " + legible(message).replace("\n", "\\n"), file=sys.stderr)
+
+
 def run_app() -> int:
     """Run the application and turn each known error into one sentence and an exit code."""
     try:
         code = app(standalone_mode=False)
     except (BadInput, StoreError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        _tell(str(error))
+        return 2
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        name = str(error.filename)
+        _tell(f"{name[:LONGEST_SHOWN]}... ({len(name)} characters): longer than a name may be here")
         return 2
     except TyperException as error:  # a missing argument, an unknown command or option
-        print(f"error: {error.format_message()}", file=sys.stderr)
+        _tell(error.format_message())
         return 2
     if code == INTERRUPTED:  # typer's answer to KeyboardInterrupt
         print("interrupted; what was finished is kept", file=sys.stderr)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,6 +29,8 @@ from effbench.suite import LoadedSuite, MethodEntry, Suite, TaskEntry
 from effbench.yamlpos import Key
 
 LONGEST_SHOWN = 60
+MOST_VARIANTS = 10_000
+"""Methods that one entry may stand for; more is a slip, and planning alone would take hours."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,7 @@ def _variants(loaded: LoadedSuite, index: int, entry: MethodEntry) -> list[_Vari
     else:
         names = (entry.use or "").split("+")
         links = [(name, dict(entry.with_), ("methods", index)) for name in names]
+    _check_matrix(loaded, index, entry, [use for use, _, _ in links])
     found = []
     for combination in itertools.product(*entry.matrix.values()):
         chosen = dict(zip(entry.matrix, combination))
@@ -208,6 +212,19 @@ def _shown(value: Any) -> str:
     return f"{text[:LONGEST_SHOWN]}...{hashlib.sha256(str(value).encode()).hexdigest()[:6]}"
 
 
+def _check_matrix(loaded: LoadedSuite, index: int, entry: MethodEntry, uses: list[str]) -> None:
+    """Refuse a matrix with too many combinations, and one that gives a parameter twice, of which one would be lost."""
+    place: Key = ("methods", index, "matrix")
+    if (count := math.prod(map(len, entry.matrix.values()))) > MOST_VARIANTS:
+        raise loaded.error(place, f"makes {count} methods of one entry; at most {MOST_VARIANTS} can be run")
+    seen: dict[tuple[int, str], str] = {}
+    for name in entry.matrix:
+        parameter = _matrix_link(loaded, index, uses, name), name.rpartition(".")[2]
+        if parameter in seen:
+            raise loaded.error((*place, name), f"{name!r} and {seen[parameter]!r} are the same parameter; keep one")
+        seen[parameter] = name
+
+
 def _matrix_link(loaded: LoadedSuite, index: int, uses: list[str], name: str) -> int:
     if len(uses) == 1 and "." not in name:
         return 0
@@ -216,6 +233,11 @@ def _matrix_link(loaded: LoadedSuite, index: int, uses: list[str], name: str) ->
         options = [f"{use}.{name.rpartition('.')[2]}" for use in uses]
         raise loaded.error(
             ("methods", index, "matrix", name), f"{name!r} names no link of the chain{nearest(name, options)}"
+        )
+    if uses.count(link) > 1:
+        raise loaded.error(
+            ("methods", index, "matrix", name),
+            f"{link!r} is {uses.count(link)} links of the chain; give each its parameters in `chain:`, without a matrix",
         )
     return uses.index(link)
 

@@ -57,3 +57,26 @@ def test_long_values_and_lines_make_names_that_fit_into_a_table(loaded):
     assert len(_shown(long)) < 80 and _shown(long) != _shown(other)
     assert "\n" not in _shown("a\nb") and _shown("a\nb") != _shown("a b") == "a b"
     assert (_shown(0.1), _shown([1, 2])) == ("0.1", "[1, 2]")
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("{use: planted-latency, matrix: {planted-latency.share: [0.1], share: [0.2]}}", "are the same parameter"),
+        ("{use: planted-latency+planted-latency, matrix: {planted-latency.share: [0.1]}}", "is 2 links of the chain"),
+        (
+            "{use: nqs-made, matrix: {steps: &n [5, 6, 7, 8, 9, 10, 11, 12, 13, 14], unique: *n, width: *n, workers: *n, "
+            "phase_width: *n}}",
+            "makes 100000 methods of one entry; at most 10000",
+        ),
+    ],
+)
+def test_a_matrix_that_loses_a_value_or_never_ends_is_refused(loaded, entry, said):
+    with pytest.raises(BadInput, match=r"s.yaml:8:\d+: methods\[2\].matrix") as caught:
+        make_plan(loaded(SUITE.replace("{use: planted-memory, id: mem}", entry)))
+    assert said in str(caught.value)
+
+
+def test_more_samples_than_can_be_listed_are_refused_at_once(loaded):
+    with pytest.raises(BadInput, match="samples: Input should be less than or equal to 1000000"):
+        make_plan(loaded(SUITE.replace("samples: 4", "samples: 9223372036854775807")))

@@ -192,6 +192,23 @@ def test_text_files_of_a_data_set_are_read_by_ours(tmp_path, monkeypatch):
     assert re.search("has no split 'test'; it has train", refused(folder, split="test"))
 
 
+def test_a_folder_whose_files_are_not_all_taken_is_refused(tmp_path, monkeypatch):
+    """Of files without a split's name ``datasets`` takes one kind and leaves the others out without a word."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    folder = tmp_path / "set"
+    folder.mkdir()
+    (folder / "a.csv").write_text("prompt\na\nb\n")
+    (folder / "dataset_infos.json").write_text("{}")
+    monkeypatch.chdir(folder)
+    assert read(".") == {"set-00000": "a", "set-00001": "b"}
+    for name, content in (("b.json", '[{"prompt": "c"}]'), ("b.txt", "c\n")):
+        (folder / name).write_text(content)
+        assert "would be left out" in refused(folder)
+        (folder / name).unlink()
+    pq.write_table(pa.table({"prompt": ["c", "d"]}), folder / "b.parquet")
+    assert "would be left out" in refused(folder)
+
+
 def test_a_data_set_of_the_hub_may_have_rows_without_text_and_the_others_keep_their_numbers():
     rows = [module.Row(f"{i:05d}", f"row {i + 1}", {"prompt": text}) for i, text in enumerate(["a", None, " ", "b"])]
     given_ = PromptSource(source="owner/name", revision="c" * 40)

@@ -99,6 +99,14 @@ def test_a_broken_file_is_one_sentence(tmp_path):
     assert "\n" not in str(refused.value)
 
 
+def test_json_of_another_form_is_one_sentence(tmp_path):
+    saved(tmp_path)
+    (tmp_path / "tokenizer" / "tokenizer.json").write_text('{"a": 1}')
+    with pytest.raises(PluginError, match="cannot be loaded: a file holds another form than its class reads") as said:
+        load(tmp_path)
+    assert "\n" not in str(said.value)
+
+
 def test_an_unsupported_class_names_the_supported_ones(tmp_path):
     saved(tmp_path)
     index = tmp_path / "model_index.json"

@@ -60,7 +60,7 @@ class Denoiser(Task):
         tokens: Annotated[int, Field(description="Image tokens: 1024 are 512 pixels of PixArt, or 1024 of SDXL.")] = (
             1024
         )
-        samples: Annotated[int, Field(ge=1, description="Number of evaluation samples.")] = 1
+        samples: Annotated[int, Field(ge=1, le=1_000_000, description="Number of evaluation samples.")] = 1
 
     def check(self) -> None:
         """Raise ``PluginError`` where the architecture has no such depth or number of tokens."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
 
@@ -13,3 +14,6 @@ def keep_bars_to_ourselves() -> None:
     from tqdm import tqdm
 
     tqdm.set_lock(threading.RLock())
+    logging.getLogger("huggingface_hub.repocard").setLevel(
+        logging.ERROR
+    )  # a folder's README without a card is no fault

@@ -6,7 +6,7 @@ A prompt is evaluated as it stands in its file, or the file is refused in a sent
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -34,6 +34,8 @@ LISTS = (
 CLASSES = 1000
 TEXT_FORMATS = ("csv", "json", "text")
 """What ``datasets`` calls its readers of text formats."""
+FACTS_OF_DATA_SETS = ("dataset_info.json", "dataset_infos.json")
+"""Files about a data set that hold none of its rows."""
 FIFTH = 5
 """Of every so many prompts of a list without splits of its own, the first is for calibration."""
 
@@ -105,7 +107,12 @@ def _read(given: PromptSource) -> list[tuple[str, str]]:
         return _named(reader(path, columns), given, path.stem, may_lack_text=False)
     if is_file(given.source):
         raise PluginError(f"prompts {given.source!r}: no kind of file that is read; those are {', '.join(READERS)}")
-    return _named(_dataset_rows(given, columns), given, path.stem, may_lack_text=not is_folder(given.source))
+    return _named(
+        _dataset_rows(given, columns),
+        given,
+        path.stem or path.resolve().stem,
+        may_lack_text=not is_folder(given.source),
+    )
 
 
 def _named(rows: Iterable[Row], given: PromptSource, stem: str, *, may_lack_text: bool) -> list[tuple[str, str]]:
@@ -186,10 +193,13 @@ def _dataset_rows(given: PromptSource, columns: Sequence[str]) -> Iterator[Row]:
     disable_progress_bars()
 
     revision = None if is_local else given.revision
+    source = str(Path(given.source).resolve()) if is_local else given.source  # "." has no name to the library
     try:
-        builder = load_dataset_builder(given.source, revision=revision)
+        builder = load_dataset_builder(source, revision=revision)
+        if is_local and builder.name in (*TEXT_FORMATS, "parquet"):
+            _refuse_left_out(Path(source), builder.config.data_files or {}, where)
         if builder.name not in TEXT_FORMATS:
-            loaded = load_dataset(given.source, split=given.split, revision=revision)
+            loaded = load_dataset(source, split=given.split, revision=revision)
             require_once(loaded.column_names, columns, where)
             rows = list(loaded.select_columns(list(columns)))
             yield from (Row(f"{number:05d}", f"row {number + 1}", row) for number, row in enumerate(rows))
@@ -212,6 +222,22 @@ def _dataset_rows(given: PromptSource, columns: Sequence[str]) -> Iterator[Row]:
             values = {"text": row.values["prompt"]} if builder.name == "text" else row.values  # as the library calls it
             yield Row(f"{count:05d}", f"{Path(name).name}, {row.place}", values)
             count += 1
+
+
+def _refuse_left_out(folder: Path, splits: Mapping[Any, Iterable[Any]], where: str) -> None:
+    """Raise ``PluginError`` where files without a split's name are of several kinds: the library takes one kind alone."""
+    taken = {str(file) for listed in splits.values() for file in listed}
+    if list(map(str, splits)) != ["train"] or any("train" in file.removeprefix(str(folder)) for file in taken):
+        return
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in READERS)
+    left = [
+        file.relative_to(folder) for file in files if str(file) not in taken and file.name not in FACTS_OF_DATA_SETS
+    ]
+    left = [file for file in left if not any(part.startswith((".", "_")) for part in file.parts)]
+    if left and not (folder / "README.md").is_file():  # which may say what belongs to the data set
+        raise PluginError(
+            f"{where}: its files are of several kinds and {left[0]} would be left out; name one file, or move it elsewhere"
+        )
 
 
 def _drawn(prompts: list[tuple[str, str]], given: PromptSource, split: Split) -> tuple[Sample, ...]:

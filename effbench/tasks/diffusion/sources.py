@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from effbench import zoo
 from effbench.api import PluginError
+from effbench.errors import one_line
 from effbench.tasks.diffusion.bars import keep_bars_to_ourselves
 from effbench.tasks.diffusion.folders import check_component, check_folder, index_of, is_folder
 
@@ -137,6 +138,15 @@ def load_pipeline(source: Source, device: str, dtype: str, drawers: Drawers) -> 
         pipeline = DiffusionPipeline.from_pretrained(source.location, **parts, **how, **where)
     except (OSError, ValueError, SafetensorError) as error:
         raise PluginError(f"{source.location}: cannot be loaded: {' '.join(str(error).split())[:300]}") from error
+    except (
+        AttributeError,
+        IndexError,
+        KeyError,
+        TypeError,
+    ) as error:  # from JSON of another form than the libraries take
+        raise PluginError(
+            f"{source.location}: cannot be loaded: a file holds another form than its class reads ({one_line(error)})"
+        ) from error
     for name, part in pipeline.components.items():
         if isinstance(part, torch.nn.Module):
             _require_whole(source, name, [key for key, tensor in part.state_dict().items() if tensor.is_meta])

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from effbench.errors import nearest
+from effbench.yamlscalar import number_hint
 
 SYMBOLS = ("H", "He", "Li", "Be", "B", "C", "N", "O", "F", "Ne", "Na", "Mg", "Al", "Si", "P", "S", "Cl", "Ar")
 """Elements by atomic number, from 1."""
@@ -62,7 +63,10 @@ class Molecule(BaseModel):
         for place, atom in enumerate(atoms, 1):
             numbers = atom[1:] if isinstance(atom, list | tuple) and len(atom) == 4 else [None]
             if not all(isinstance(x, int | float) and not isinstance(x, bool) and isfinite(x) for x in numbers):
-                raise ValueError(f"atom {place}: want [element, x, y, z] with numbers in Angstrom, got {atom!r:.80}")
+                hint = next(filter(None, (number_hint(x) for x in numbers if isinstance(x, str))), "")
+                raise ValueError(
+                    f"atom {place}: want [element, x, y, z] with numbers in Angstrom, got {atom!r:.80}{hint}"
+                )
             if not isinstance(atom[0], str):  # YAML 1.1 reads N and No as false
                 raise ValueError(f"atom {place}: {atom[0]!r} is no element's symbol; write it in quotes")
         return atoms

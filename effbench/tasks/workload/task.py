@@ -46,7 +46,7 @@ class WorkloadTask(Task):
         units: Annotated[int, Field(ge=1, description="Matrix products, or sleeps, per call.")] = 200
         size: Annotated[int, Field(ge=1, description="Rows of the square matrix.")] = 96
         wait_ms: Annotated[float, Field(ge=0, description="Sleep per unit, in place of a product.")] = 0.0
-        samples: Annotated[int, Field(ge=1, description="Number of evaluation samples.")] = 8
+        samples: Annotated[int, Field(ge=1, le=1_000_000, description="Number of evaluation samples.")] = 8
 
     def load(self, ctx: Context) -> Workload:
         """Return the system; the matrix is the same in every process."""
