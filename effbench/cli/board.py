@@ -58,7 +58,7 @@ def command(stores: list[Path], port: int | None, headless: bool, host: str = LO
     options += ["--server.address", host]
     if port is not None:
         options += ["--server.port", str(port)]
-    paths = [str(store.resolve()) for store in stores]
+    paths = [os.path.realpath(store) for store in stores]
     return [sys.executable, "-m", "streamlit", "run", str(_app_file()), *options, "--", *paths]
 
 

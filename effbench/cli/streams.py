@@ -22,6 +22,8 @@ _LACKED, _PLAIN = (
 PLAIN = dict(zip(_LACKED.split(), _PLAIN.split(), strict=True))
 """What stands for a character that the terminal's encoding lacks."""
 BOX_DRAWING = range(0x2500, 0x2580)
+UNWRITTEN = 4
+"""The exit code of a command that did its work and could not say so: nothing failed, and no input was bad."""
 
 
 class Lenient(io.FileIO):
@@ -66,7 +68,7 @@ def told_in_full(out: Lenient, code: int) -> int:
     failure = out.failure
     if failure is not None and failure.errno not in (errno.EPIPE, errno.EBADF):
         print(f"error: stdout cannot be written: {failure.strerror}", file=sys.stderr)
-        code = code or 2
+        code = code or UNWRITTEN
     sys.stderr.flush()
     return code
 

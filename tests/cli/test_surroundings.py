@@ -57,7 +57,12 @@ def shell(folder, script, **environment):
         ("effbench run suite.yaml >&- 2>&- <&-; echo $?", "0"),
         ("effbench list 2>&1 | true; echo ${PIPESTATUS[0]}", "0"),
         ("effbench list 2>/dev/full >&-; echo $?", "0"),
-        ("effbench list 2>&1 >/dev/full; echo $?", "error: stdout cannot be written: No space left on device\n2"),
+        ("effbench list 2>&1 >/dev/full; echo $?", "error: stdout cannot be written: No space left on device\n4"),
+        (
+            "effbench run suite.yaml >/dev/full 2>said; echo $?; tail -1 said",
+            "4\nerror: stdout cannot be written: No space left on device",
+        ),
+        ("effbench run suite.yaml --only nothing 2>/dev/null >/dev/full; echo $?", "2"),
         ("effbench 2>&1 >/dev/null; echo $?", "0"),
     ],
 )
