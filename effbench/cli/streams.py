@@ -49,13 +49,13 @@ def steady_streams() -> Lenient:
     """Replace ``sys.stdout`` and ``sys.stderr`` by streams that never raise; return what is below stdout.
 
     A descriptor that is closed is opened on the null device first: else the next file of a store would get its number,
-    and with it whatever a library prints.
+    and with it whatever a library prints. So it is for workers and the board, which inherit it.
     """
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     codecs.register_error(REPLACED, _plain)
     sys.stdout, out = _steady(sys.stdout, 1)
     sys.stderr, _ = _steady(sys.stderr, 2)

@@ -87,8 +87,8 @@ def render_terminal(tables: Sequence[Table], width: int = PLAIN_WIDTH, colour: b
         if table.ledger:
             console.print()
             console.print(_styled(LEDGER_TITLE, "bold"))
-            for part in _claims(table, width):
-                console.print(part)
+            for block in _claims(table, width):
+                console.print(block)
             console.print(_styled(LEDGER_TEXT, "dim"))
     return "\n".join(line.rstrip() for line in buffer.getvalue().lstrip("\n").split("\n"))
 

@@ -70,6 +70,16 @@ def test_a_stream_that_is_closed_full_or_gone_ends_nothing(folder, script, expec
     assert ("\n" + shell(folder, script).strip()).endswith("\n" + expected)
 
 
+def test_what_is_opened_for_a_closed_stream_passes_to_the_processes_that_follow(folder):
+    code = (
+        "import os, sys; from effbench.cli.streams import steady_streams; steady_streams(); "
+        "told = 'import os; open(\\'fds\\', \\'w\\').write(str([os.readlink(f\\'/proc/self/fd/{d}\\') for d in range(3)]))'; "
+        "os.execv(sys.executable, [sys.executable, '-c', told])"
+    )
+    shell(folder, f'"{sys.executable}" -c "{code}" <&- >&- 2>&-')
+    assert (folder / "fds").read_text() == str(["/dev/null"] * 3)
+
+
 def test_fresh_leaves_results_where_they_are_when_the_run_cannot_start(folder):
     before = sorted(str(file) for file in (folder / "results/str").rglob("*"))
     refused = shell(folder, "effbench run suite.yaml --fresh --set execution.cpus=[4095]; echo $?")
