@@ -6,6 +6,7 @@ a hot loop.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Mapping
@@ -31,7 +32,7 @@ def write_with(path: Path, write: Callable[[Path], object]) -> None:
         temporary.rename(path)
         _sync(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        _forget(temporary)
         raise StoreError(f"{path}: cannot be saved: {error.strerror or error}") from error
 
 
@@ -46,7 +47,7 @@ def write_content_named(folder: Path, stem: str, suffix: str, write: Callable[[P
         temporary.rename(path)
         _sync(folder)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        _forget(temporary)
         raise StoreError(f"{folder / stem}: cannot be saved: {error.strerror or error}") from error
     return path
 
@@ -73,6 +74,11 @@ def file_sha256(path: Path) -> str:
     """Return the sha256 of a file's bytes as hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _forget(temporary: Path) -> None:
+    with contextlib.suppress(OSError):  # what kept it from being written may keep it from being removed
+        temporary.unlink()
 
 
 def _sync(path: Path) -> None:

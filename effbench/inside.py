@@ -81,10 +81,19 @@ def is_inside(file: Path, root: Root, most: int = MOST_TABLE_BYTES) -> bool:
 
 
 def files_inside(folder: Path, root: Root, pattern: str) -> list[Path]:
-    """Return the files of a folder that match, sorted; ``[]`` without one. Raises ``StoreError`` where it leads out."""
+    """Return the files of a folder that match, sorted; ``[]`` without one.
+
+    Raises ``StoreError`` where it leads out or cannot be listed: what cannot be seen must not pass for what is not there.
+    """
     if leads_out(folder, root):
         raise _outside(folder)
-    return sorted(folder.glob(pattern)) if folder.is_dir() else []
+    try:
+        files = list(folder.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise _unreadable(folder, error) from None
+    return sorted(file for file in files if file.match(pattern))
 
 
 def leads_out(path: str | Path, root: Root) -> bool:

@@ -66,8 +66,8 @@ def part_files(folder: Path) -> tuple[list[Path], list[Path]]:
     return intact, [file for file in files if file not in intact]
 
 
-def read_part(file: Path, unique: Sequence[str] = ()) -> pa.Table:
-    """Return the rows of one part, with the ``unique`` columns in it and every known column of its kind.
+def read_part(file: Path, needed: Sequence[str] = ()) -> pa.Table:
+    """Return the rows of one part, with the ``needed`` columns in it and every known column of its kind.
 
     Raises ``StoreError`` where the file is damaged or too large to be a table of ours.
     """
@@ -82,21 +82,21 @@ def read_part(file: Path, unique: Sequence[str] = ()) -> pa.Table:
             if sizes.num_rows > MOST_ROWS or values > MOST_VALUES or sizes.num_columns > MOST_COLUMNS:
                 raise damaged(file, f"{sizes.num_rows} rows with {values} values are more than a table of a cell holds")
             table = opened.read(use_threads=values > MANY_VALUES)
-        if why := _wrong(table, unique):
+        if why := _wrong(table, needed):
             raise damaged(file, why)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise damaged(file, error) from None
     return table
 
 
-def _wrong(table: pa.Table, unique: Sequence[str]) -> str:
+def _wrong(table: pa.Table, needed: Sequence[str]) -> str:
     """Return what is wrong with a table's columns, or ``""``."""
     import pyarrow as pa
 
     names = table.column_names
     if len(set(names)) < len(names):
         return "a column stands in it twice"
-    if missing := [name for name in unique if name not in names]:
+    if missing := [name for name in needed if name not in names]:
         return f"it has no column {', '.join(missing)}"
     tests = {
         "text": lambda kind: pa.types.is_string(kind) or pa.types.is_large_string(kind),
@@ -132,17 +132,18 @@ def _wrong_shape(table: pa.Table, name: str) -> str:
     return "" if fits else f"the arrays of {name} have not the shapes beside them"
 
 
-def read_parts(folder: Path, unique: Sequence[str]) -> pa.Table | None:
+def read_parts(folder: Path, unique: Sequence[str], needed: Sequence[str] = ()) -> pa.Table | None:
     """Return all rows of a folder's intact parts, one per combination of the ``unique`` columns and sorted by them.
 
-    A part whose content is not what its name says is left out; raises ``StoreError`` where one that is cannot be read.
+    A part whose content is not what its name says is left out; raises ``StoreError`` where one that is cannot be read, or
+    lacks one of those columns or of the ``needed`` ones.
     """
     import pyarrow as pa
 
     files, _ = part_files(folder)
     if not files:
         return None
-    tables = [read_part(file, unique) for file in files]
+    tables = [read_part(file, (*unique, *needed)) for file in files]
     try:
         table = pa.concat_tables(tables, promote_options="default")
     except pa.ArrowException as error:

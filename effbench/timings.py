@@ -9,6 +9,8 @@ from typing import Any
 from effbench.parts import read_parts
 from effbench.store import TIMING_KEY, CellFolder
 
+MEASURED = ("machine", "wall_ns", "load_s", "flags")
+"""What a row of timings holds besides its key."""
 NOISE_COLUMNS = ("foreign_share", "steal_share", "clock_spread", "load", "throttled")
 """What a round says of the machine's quiet, constant over its rows; absent in stores of before schema 2."""
 
@@ -29,16 +31,14 @@ class Timings:
 
 def rounds_of(folder: CellFolder, batch_size: int, machine: str) -> dict[str, Timings]:
     """Return round -> the timings of that round alone, for one batch size on one machine."""
-    table = read_parts(folder.timings, TIMING_KEY)
+    table = read_parts(folder.timings, TIMING_KEY, MEASURED)
     if table is None:
         return {}
     found: dict[str, Any] = {}
-    columns = [
-        table[name].to_pylist() for name in ("round", "batch_size", "machine", "phase", "wall_ns", "load_s", "flags")
-    ]
+    columns = [table[name].to_pylist() for name in ("round", "batch_size", "phase", *MEASURED)]
     known = [name for name in NOISE_COLUMNS if name in table.column_names]
     noise = list(zip(*(table[name].to_pylist() for name in known))) if known else [()] * table.num_rows
-    for (round_id, size, where, phase, wall, load, flags), quiet in zip(zip(*columns), noise):
+    for (round_id, size, phase, where, wall, load, flags), quiet in zip(zip(*columns), noise):
         if (size, where) != (batch_size, machine):
             continue
         entry = found.setdefault(

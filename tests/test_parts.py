@@ -8,6 +8,7 @@ import pytest
 
 from effbench.api import Scores
 from effbench.digest import digest
+from effbench.errors import StoreError
 from effbench.parts import (
     KeptOutputs,
     merge_parts,
@@ -18,6 +19,8 @@ from effbench.parts import (
     write_outputs,
     write_part,
 )
+from effbench.store import TIMING_KEY, CellFolder
+from effbench.timings import MEASURED, rounds_of
 
 KEY = ("seed", "sample_id")
 
@@ -95,3 +98,17 @@ except StoreError as error:
     )
     assert "cannot be saved: File too large" in said.stdout and said.returncode == 0, said.stderr
     assert list((tmp_path / "outputs").iterdir()) == []
+
+
+@pytest.mark.parametrize("column", [*TIMING_KEY, *MEASURED])
+def test_a_table_of_timings_that_lacks_a_column_names_its_file(tmp_path, column):
+    row = {"round": "r1", "batch_size": 1, "turn": 0, "iteration": 0, "phase": "steady"}
+    row |= {"machine": "m", "wall_ns": 5, "load_s": 0.1, "flags": ""}
+    folder = CellFolder(tmp_path / "whole")
+    write_part(folder.timings, "r1", {name: [value] for name, value in row.items()}, {})
+    assert rounds_of(folder, 1, "m")["r1"].first == []
+    del row[column]
+    folder = CellFolder(tmp_path / "lacking")
+    file = write_part(folder.timings, "r1", {name: [value] for name, value in row.items()}, {})
+    with pytest.raises(StoreError, match=f"{file.name}: damaged: it has no column {column}"):
+        rounds_of(folder, 1, "m")

@@ -1,4 +1,7 @@
-"""One typer application out of one thin file per command; exit codes: 0 done, 1 cells failed, 2 bad input, 3 gate, 130."""
+"""One typer application out of one thin file per command.
+
+Exit codes: 0 done, 1 cells failed, 2 bad input, 3 gate, 4 done but stdout could not be written, 130 interrupted.
+"""
 
 from __future__ import annotations
 
@@ -93,6 +96,15 @@ def run_app() -> int:
     except TyperException as error:  # a missing argument, an unknown command or option
         _tell(error.format_message())
         return 2
+    except OSError as error:
+        if error.filename is None:
+            raise  # not about a file, so nothing that a user can mend
+        print(f"error: {legible(_named(error))}: {error.strerror}", file=sys.stderr)
+        return 2
     if code == INTERRUPTED:  # typer's answer to KeyboardInterrupt
         print("interrupted; what was finished is kept", file=sys.stderr)
     return code if isinstance(code, int) else 0
+
+
+def _named(error: OSError) -> str:
+    return error.filename if isinstance(error.filename, str) else repr(error.filename)

@@ -36,11 +36,26 @@ def board(
         raise refused[0]
     for sentence in refused:
         print(f"warning: {sentence}", file=sys.stderr)
+    _check_address(host, port)
     line = command(stores, port, headless, host)
     sys.stdout.flush()
     sys.stderr.flush()
     # The server takes this process's place, so that whatever ends the command ends the server: no child is left behind.
     os.execv(line[0], line)
+
+
+def _check_address(host: str, port: int | None) -> None:
+    """Raise ``BadInput`` where nothing can be served there; without a port, one that is free will be looked for."""
+    import socket
+
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one that has just been closed is free
+            probe.bind(address)
+    except (OSError, UnicodeError) as error:
+        where = host if port is None else f"{host}, port {port}"
+        raise BadInput(f"the board cannot be served on {where}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def command(stores: list[Path], port: int | None, headless: bool, host: str = LOOPBACK) -> list[str]:
@@ -58,7 +73,7 @@ def command(stores: list[Path], port: int | None, headless: bool, host: str = LO
     options += ["--server.address", host]
     if port is not None:
         options += ["--server.port", str(port)]
-    paths = [str(store.resolve()) for store in stores]
+    paths = [os.path.realpath(store) for store in stores]
     return [sys.executable, "-m", "streamlit", "run", str(_app_file()), *options, "--", *paths]
 
 

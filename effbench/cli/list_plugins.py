@@ -30,10 +30,9 @@ def _rows(kind: str) -> list[dict[str, str]]:
     from effbench import registry
 
     if kind == "suites":
-        from importlib.resources import files
+        from effbench.suite import shipped_suites
 
-        found = sorted(f.name for f in files("effbench_suites").iterdir() if f.name.endswith(".yaml"))
-        return [{"name": name.removesuffix(".yaml"), "path": str(files("effbench_suites") / name)} for name in found]
+        return [{"name": name, "path": str(file)} for name, file in shipped_suites().items()]
     if kind == "zoo":
         from effbench import zoo
 

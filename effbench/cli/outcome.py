@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,7 +37,8 @@ def close_run(path: Path, outcome: Outcome, gates: Sequence[Gate], as_json: bool
         print(f"gate failed: {sentence}", file=sys.stderr)
     if not as_json:
         print(f"{len(outcome.done)} cells done, {len(outcome.failed)} failed; store: {path}", file=sys.stderr)
-        print(f"next: effbench report {path} --pareto latency,quality   |   effbench board {path}", file=sys.stderr)
+        named = shlex.quote(str(path))
+        print(f"next: effbench report {named} --pareto latency,quality   |   effbench board {named}", file=sys.stderr)
     if outcome.failed:
         return SOME_FAILED
     return GATE_FAILED if broken else DONE

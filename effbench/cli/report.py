@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -149,8 +150,8 @@ def _write(file: Path, text: str) -> None:
             file.write_text(text, encoding="utf-8")
         except OSError as error:
             raise BadInput(f"{file}: cannot be written: {error.strerror or error}") from None
-    elif not file.resolve().parent.is_dir():
-        raise BadInput(f"{file}: cannot be written: there is no folder {file.resolve().parent}")
+    elif not (real := Path(os.path.realpath(file))).parent.is_dir():
+        raise BadInput(f"{file}: cannot be written: there is no folder {real.parent}")
     else:
-        write_bytes(file.resolve(), text.encode())
+        write_bytes(real, text.encode())
     print(f"wrote {file}", file=sys.stderr)

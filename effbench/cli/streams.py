@@ -22,6 +22,8 @@ _LACKED, _PLAIN = (
 PLAIN = dict(zip(_LACKED.split(), _PLAIN.split(), strict=True))
 """What stands for a character that the terminal's encoding lacks."""
 BOX_DRAWING = range(0x2500, 0x2580)
+UNWRITTEN = 4
+"""The exit code of a command that did its work and could not say so: nothing failed, and no input was bad."""
 
 
 class Lenient(io.FileIO):
@@ -47,13 +49,13 @@ def steady_streams() -> Lenient:
     """Replace ``sys.stdout`` and ``sys.stderr`` by streams that never raise; return what is below stdout.
 
     A descriptor that is closed is opened on the null device first: else the next file of a store would get its number,
-    and with it whatever a library prints.
+    and with it whatever a library prints. So it is for workers and the board, which inherit it.
     """
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     codecs.register_error(REPLACED, _plain)
     sys.stdout, out = _steady(sys.stdout, 1)
     sys.stderr, _ = _steady(sys.stderr, 2)
@@ -66,7 +68,7 @@ def told_in_full(out: Lenient, code: int) -> int:
     failure = out.failure
     if failure is not None and failure.errno not in (errno.EPIPE, errno.EBADF):
         print(f"error: stdout cannot be written: {failure.strerror}", file=sys.stderr)
-        code = code or 2
+        code = code or UNWRITTEN
     sys.stderr.flush()
     return code
 

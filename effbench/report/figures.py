@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from effbench.errors import BadInput, nearest
+from effbench.atomic import write_bytes
+from effbench.errors import BadInput, StoreError, nearest
 from effbench.report.caption import level_text
 from effbench.report.curve_panels import draw_curves, looks_of
 from effbench.report.curves import CurvePicture
@@ -37,6 +38,7 @@ DPI = 200
 def write_picture(pictures: Sequence[Picture] | Sequence[CurvePicture], file: Path) -> None:
     """Write the panels of Pareto pictures or of curves to an SVG, PNG or PDF file; the same input gives the same bytes.
 
+    The file takes the place of what stood there: a link, which in a store of strangers may lead anywhere, is not followed.
     Raises ``BadInput`` for another suffix or where the file cannot be written.
     """
     suffix = file.suffix.lower()
@@ -46,10 +48,12 @@ def write_picture(pictures: Sequence[Picture] | Sequence[CurvePicture], file: Pa
     fronts = [picture for picture in pictures if isinstance(picture, Picture)]
     curves = [picture for picture in pictures if isinstance(picture, CurvePicture)]
     content = draw(fronts, kind) if fronts else draw_all_curves(curves, kind)
+    if not file.parent.is_dir():
+        raise BadInput(f"{file}: cannot be written: there is no folder {file.parent}")
     try:
-        file.write_bytes(content)
-    except OSError as error:
-        raise BadInput(f"{file}: cannot be written: {error.strerror or error}") from None
+        write_bytes(file, content)
+    except StoreError as error:
+        raise BadInput(str(error)) from None
 
 
 def draw(pictures: Sequence[Picture], kind: str) -> bytes:

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from effbench.report.claims import LEDGER_TEXT, LEDGER_TITLE, ledger_columns
@@ -87,7 +87,8 @@ def render_terminal(tables: Sequence[Table], width: int = PLAIN_WIDTH, colour: b
         if table.ledger:
             console.print()
             console.print(_styled(LEDGER_TITLE, "bold"))
-            console.print(_claims(table))
+            for block in _claims(table, width):
+                console.print(block)
             console.print(_styled(LEDGER_TEXT, "dim"))
     return "\n".join(line.rstrip() for line in buffer.getvalue().lstrip("\n").split("\n"))
 
@@ -164,17 +165,33 @@ def _pieces(name: str) -> list[str]:
     return re.findall(r"[+( ]?[^-+( ]*-?", name)[:-1] or [name]
 
 
-def _claims(table: Table) -> RichTable:
+def _claims(table: Table, width: int) -> Sequence[RichTable | Text]:
+    """Return the claims as a table or, where the width would break words or hide columns, as a few lines each."""
     from rich import box
     from rich.table import Table as RichTable
 
     headings, rows = ledger_columns(table.ledger)
+    least = [max(map(len, _unbreakable(heading, texts))) for heading, *texts in zip(headings, *rows)]
+    if sum(least) + 2 * (len(least) - 1) > width:
+        return [_claim_lines(dict(zip(headings, row))) for row in rows]
     part = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
     for heading in headings:
         part.add_column(heading, overflow="fold", vertical="top", no_wrap=heading in UNBROKEN)
     for row in rows:
         part.add_row(*(_styled(text, STATUS_STYLE.get(text, "")) for text in row))
-    return part
+    return [part]
+
+
+def _unbreakable(heading: str, texts: Sequence[str]) -> list[str]:
+    """Return what of a column of claims stands on one line: words, or all of a number with its interval."""
+    return [heading, *(piece for text in texts for piece in ([text] if heading in UNBROKEN else text.split()))]
+
+
+def _claim_lines(claim: Mapping[str, str]) -> Text:
+    status = _styled(claim["status"], STATUS_STYLE.get(claim["status"], ""))
+    head = _styled(f"{claim['method']}: {claim['claim']}", "bold")
+    numbers = _styled(f"\nclaimed {claim['claimed']}; measured here {claim['measured here']}; ", "")
+    return head.append_text(numbers).append_text(status).append(f"\n{claim['setting']}; {claim['source']}", "dim")
 
 
 def _heading(column: Column) -> Text:

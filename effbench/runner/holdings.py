@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from effbench.atomic import name_matches_content
+from effbench.inside import files_inside, is_inside
 from effbench.parts import SCORE, KeptOutputs, metadata_values, part_files, read_parts, write_part
 from effbench.runner.plan import Cell, TaskPlan
 from effbench.store import SAMPLE_KEY, CellFolder
@@ -33,8 +34,12 @@ def has_outputs(folder: CellFolder, rows: Collection[Row]) -> bool:
 def damaged_files(folder: CellFolder) -> list[Path]:
     """Return the parts of a cell whose content is not what their name says."""
     tables = [file for parts in (folder.samples, folder.timings) for file in part_files(parts)[1]]
-    outputs = sorted(folder.outputs.glob("*.safetensors")) if folder.outputs.is_dir() else []
-    return [*tables, *(file for file in outputs if not name_matches_content(file))]
+    outputs = files_inside(folder.outputs, folder.root, "*.safetensors")
+    return [*tables, *(file for file in outputs if not _is_whole(file, folder))]
+
+
+def _is_whole(file: Path, folder: CellFolder) -> bool:
+    return is_inside(file, folder.root) and name_matches_content(file)
 
 
 def set_aside_foreign_scores(task: TaskPlan, cell: Cell, folder: CellFolder, has_reference: bool) -> str:

@@ -108,7 +108,7 @@ def _differences(task: TaskPlan, suite: Suite, store: Store, cell: Cell, referen
 
 
 def _scores(folder: CellFolder, metric: str) -> dict[tuple[int, str], float]:
-    table = read_parts(folder.samples, SAMPLE_KEY)
+    table = read_parts(folder.samples, SAMPLE_KEY, (SCORE + metric,))
     assert table is not None
     columns = [table[name].to_pylist() for name in (*SAMPLE_KEY, SCORE + metric)]
     return {(seed, sample): float("nan") if score is None else score for seed, sample, score in zip(*columns)}

@@ -6,11 +6,13 @@ A worker writes the parts it finishes itself and tells the parent about each; it
 from __future__ import annotations
 
 import contextlib
+import errno
 import faulthandler
 import io
 import os
 import pickle
 import signal
+import stat
 import sys
 import time
 import traceback
@@ -87,9 +89,14 @@ def _die_with_parent(parent_pid: int) -> None:
 def _redirect_output(log: Path, kind: str) -> None:
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        # A link may lead out of the store, and a pipe has nobody who reads it: neither is followed or waited for.
+        file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise OSError(errno.ENXIO, "no plain file")
     except OSError as error:
-        raise StoreError(f"{log}: cannot be written: {error.strerror or error}") from None
+        is_other = error.errno in (errno.ELOOP, errno.ENXIO)
+        why = "a link, pipe or device stands where the log should" if is_other else error.strerror or error
+        raise StoreError(f"{log}: cannot be written: {why}") from None
     os.dup2(file, 1)
     os.dup2(file, 2)
     os.close(file)

@@ -65,6 +65,20 @@ def test_it_is_served_to_this_machine_alone_unless_told_otherwise(tmp_path: Path
     assert (address(), address("0.0.0.0")) == ("127.0.0.1", "0.0.0.0")
 
 
+def test_an_address_that_cannot_be_served_on_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, write_store: Callable[..., Path], make: ModuleType
+) -> None:
+    monkeypatch.setattr(os, "execv", lambda *args: pytest.fail("started"))
+    store = write_store("quick", [make.cell("ref")])
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(BadInput, match=f"cannot be served on 127.0.0.1, port {port}: Address already in use"):
+            board([store], port)
+    for host in ("999.1.1.1", "no such host", "192.0.2.1", "x" * 70, "ü" * 70):
+        with pytest.raises(BadInput, match="cannot be served on"):
+            board([store], None, host)
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])
 def test_the_server_ends_with_the_command_that_started_it(
     write_store: Callable[..., Path], make: ModuleType, how: signal.Signals

@@ -57,12 +57,27 @@ def shell(folder, script, **environment):
         ("effbench run suite.yaml >&- 2>&- <&-; echo $?", "0"),
         ("effbench list 2>&1 | true; echo ${PIPESTATUS[0]}", "0"),
         ("effbench list 2>/dev/full >&-; echo $?", "0"),
-        ("effbench list 2>&1 >/dev/full; echo $?", "error: stdout cannot be written: No space left on device\n2"),
+        ("effbench list 2>&1 >/dev/full; echo $?", "error: stdout cannot be written: No space left on device\n4"),
+        (
+            "effbench run suite.yaml >/dev/full 2>said; echo $?; tail -1 said",
+            "4\nerror: stdout cannot be written: No space left on device",
+        ),
+        ("effbench run suite.yaml --only nothing 2>/dev/null >/dev/full; echo $?", "2"),
         ("effbench 2>&1 >/dev/null; echo $?", "0"),
     ],
 )
 def test_a_stream_that_is_closed_full_or_gone_ends_nothing(folder, script, expected):
     assert ("\n" + shell(folder, script).strip()).endswith("\n" + expected)
+
+
+def test_what_is_opened_for_a_closed_stream_passes_to_the_processes_that_follow(folder):
+    code = (
+        "import os, sys; from effbench.cli.streams import steady_streams; steady_streams(); "
+        "told = 'import os; open(\\'fds\\', \\'w\\').write(str([os.readlink(f\\'/proc/self/fd/{d}\\') for d in range(3)]))'; "
+        "os.execv(sys.executable, [sys.executable, '-c', told])"
+    )
+    shell(folder, f'"{sys.executable}" -c "{code}" <&- >&- 2>&-')
+    assert (folder / "fds").read_text() == str(["/dev/null"] * 3)
 
 
 def test_fresh_leaves_results_where_they_are_when_the_run_cannot_start(folder):

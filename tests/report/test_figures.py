@@ -44,6 +44,18 @@ def test_other_suffixes_and_places_are_refused(typical: Summary, tmp_path: Path)
         write_picture(pictures, tmp_path / "picture.gif")
     with pytest.raises(BadInput, match="cannot be written"):
         write_picture(pictures, tmp_path / "missing" / "picture.svg")
+    with pytest.raises(BadInput, match="cannot be saved: Is a directory"):
+        (tmp_path / "folder.svg").mkdir()
+        write_picture(pictures, tmp_path / "folder.svg")
+
+
+def test_a_link_is_replaced_and_not_followed(typical: Summary, tmp_path: Path) -> None:
+    """A store of strangers may hold ``pareto-latency-quality.svg`` as a link to a file of the one who reports it."""
+    mine, picture = tmp_path / "mine", tmp_path / "pareto-latency-quality.svg"
+    mine.write_text("mine")
+    picture.symlink_to(mine)
+    write_picture(pictures_of(typical, AXES), picture)
+    assert mine.read_text() == "mine" and picture.read_bytes().startswith(b"<?xml")
 
 
 def test_labels_of_crowded_points_do_not_overlap() -> None:

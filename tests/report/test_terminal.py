@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from effbench.report.formats import render
 from effbench.report.summarise import Summary, summarise
 from effbench.report.tables import table_of
 from effbench.report.terminal import PLAIN_WIDTH, broken, layout, output_width, render_terminal
+from effbench.store import read_store
 
 
 @pytest.mark.parametrize("width", [30, 60, 80, 100, 120, 140, 240])
@@ -94,3 +97,11 @@ def test_colour_only_where_asked(typical: Summary) -> None:
     tables = [table_of(typical.workloads[0])]
     assert "\x1b[" not in render_terminal(tables)
     assert "\x1b[" in render_terminal(tables, colour=True)
+
+
+@pytest.mark.parametrize("width", [80, 60, 40])
+def test_claims_too_wide_for_a_table_keep_their_method_and_their_words(width: int) -> None:
+    text = render(summarise(read_store(Path(__file__).parent.parent / "assets" / "store-v1")), "table", width=width)
+    claims = text[text.index("\nClaims\n") :]
+    assert "toy-momentum: contraction per step" in claims and "measured here" in claims
+    assert max(map(len, claims.splitlines())) <= width

@@ -81,6 +81,8 @@ def draw_all(path: Path) -> None:
 def _of_view(view: StoreView, summary: Summary) -> Iterator[tuple[str, Callable[[], str]]]:
     for name in FORMATS:
         yield name, lambda name=name: render(summary, name, picked=[ALL_WORD])
+    yield "md", lambda: render(summary, "md")
+    yield "table", lambda: render(summary, "table", width=60)
     names = list(dict.fromkeys(cell.method_id for cell in view.cells))
     if len(names) > 1:
         for task in dict.fromkeys(cell.task_id for cell in view.cells):
