@@ -2,8 +2,8 @@
 
 Whatever happens behind it is one sentence, ``PluginFailure``: an exception, an exit, an interrupt that nobody sent. What is
 printed there goes to stderr, also from C, so that stdout carries our own output alone. The working folder, the environment,
-the built-in functions, ``sys.path``, ``sys.argv``, the warning filters, the streams and the handlers of signals are afterwards
-what they were.
+the built-in functions, ``sys.path``, ``sys.argv``, the warning filters, the streams and the handlers of signals are
+afterwards what they were.
 A worker needs none of this: it is a process of its own whose output is a log.
 """
 
