@@ -219,6 +219,10 @@ class Task(ABC):
     def probe(self, system: Any, batch_size: int) -> Callable[[], Any]:
         """Return what latency times: a call without arguments. Default: ``run`` on fixed calibration samples."""
         pool = self.samples("calibration")
+        if not pool:
+            raise PluginError(
+                "samples('calibration') gives none, on which the default probe runs; give one, or write probe"
+            )
         batch = [pool[i % len(pool)] for i in range(batch_size)]
         return lambda: self.run(system, batch, seed=0)
 

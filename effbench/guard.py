@@ -2,13 +2,15 @@
 
 Whatever happens behind it is one sentence, ``PluginFailure``: an exception, an exit, an interrupt that nobody sent. What is
 printed there goes to stderr, also from C, so that stdout carries our own output alone. The working folder, the environment,
-``sys.path``, ``sys.argv``, the warning filters, the streams and the handlers of signals are afterwards what they were.
+the built-in functions, ``sys.path``, ``sys.argv``, the warning filters, the streams and the handlers of signals are
+afterwards what they were.
 A worker needs none of this: it is a process of its own whose output is a log.
 """
 
 from __future__ import annotations
 
 import atexit
+import builtins
 import contextlib
 import io
 import os
@@ -19,7 +21,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from effbench.api import PluginError
 from effbench.errors import one_line
@@ -42,7 +44,7 @@ def strangers(who: str) -> Iterator[None]:
     send, and nothing else, passes.
     """
     sent: list[int] = []
-    with diverted(), warnings.catch_warnings():
+    with diverted(), warnings.catch_warnings(), _no_silent_end():
         _mark_interrupts(sent)
         try:
             yield
@@ -57,6 +59,23 @@ def strangers(who: str) -> Iterator[None]:
             raise PluginFailure(f"{who} called exit({error.code!r})") from error
         except BaseException as error:
             raise PluginFailure(f"{who} raised {one_line(error)}") from error
+
+
+@contextlib.contextmanager
+def _no_silent_end() -> Iterator[None]:
+    """Let ``os._exit`` raise ``SystemExit`` in this process: with code 0 it would look like a command that was done."""
+    really, own = os._exit, os.getpid()
+
+    def leave(status: int) -> NoReturn:
+        if os.getpid() != own:  # a forked child ends in no other way
+            really(status)
+        raise SystemExit(status)
+
+    os._exit = leave
+    try:
+        yield
+    finally:
+        os._exit = really
 
 
 @contextlib.contextmanager
@@ -124,6 +143,7 @@ class _Surroundings:
         self.folder = _folder()
         self.environment = dict(os.environ)
         self.path, self.arguments = list(sys.path), list(sys.argv)
+        self.built_in = dict(vars(builtins))
         self.streams = sys.stdin, sys.stdout, sys.stderr
         is_main = threading.current_thread() is threading.main_thread()
         self.handlers = {number: signal.getsignal(number) for number in INTERRUPTS} if is_main else {}
@@ -135,6 +155,9 @@ def _restore(before: _Surroundings) -> None:
     for number, handler in before.handlers.items():
         if handler is not None:
             signal.signal(number, handler)
+    for name, value in before.built_in.items():
+        if vars(builtins).get(name) is not value:
+            setattr(builtins, name, value)
     _flush()
     sys.stdin, sys.stdout, sys.stderr = before.streams
     if before.stdout is not None:

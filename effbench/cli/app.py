@@ -87,24 +87,22 @@ def run_app() -> int:
     except (BadInput, StoreError) as error:
         _tell(str(error))
         return 2
-    except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
-            raise
-        name = str(error.filename)
-        _tell(f"{name[:LONGEST_SHOWN]}... ({len(name)} characters): longer than a name may be here")
-        return 2
     except TyperException as error:  # a missing argument, an unknown command or option
         _tell(error.format_message())
         return 2
     except OSError as error:
         if error.filename is None:
             raise  # not about a file, so nothing that a user can mend
-        print(f"error: {legible(_named(error))}: {error.strerror}", file=sys.stderr)
+        _tell(_of_a_file(error))
         return 2
     if code == INTERRUPTED:  # typer's answer to KeyboardInterrupt
         print("interrupted; what was finished is kept", file=sys.stderr)
     return code if isinstance(code, int) else 0
 
 
-def _named(error: OSError) -> str:
-    return error.filename if isinstance(error.filename, str) else repr(error.filename)
+def _of_a_file(error: OSError) -> str:
+    """Return what the system says of a path, of which a name that is too long for it shows only the beginning."""
+    name = error.filename if isinstance(error.filename, str) else repr(error.filename)
+    if error.errno == errno.ENAMETOOLONG:
+        return f"{name[:LONGEST_SHOWN]}... ({len(name)} characters): longer than a name may be here"
+    return f"{name}: {error.strerror}"

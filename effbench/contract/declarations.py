@@ -117,9 +117,17 @@ def _metric_problems(metric: Metric) -> Iterator[str]:
         yield f"metric {name!r} is per {metric.per!r}; valid: 'sample', 'set'"
     if metric.undefined not in UNDEFINED:
         yield f"metric {name!r} may be undefined because of {metric.undefined!r}; valid: 'not_reached', 'unsupported'"
+    bounds: Any = metric.bounds
+    is_pair = isinstance(bounds, tuple) and len(bounds) == 2 and all(_is_real(end) for end in bounds)
+    if bounds is not None and not (is_pair and bounds[0] < bounds[1]):
+        yield f"metric {name!r} has the bounds {bounds!r}; expected (least, greatest), such as (0.0, math.inf)"
     description: Any = metric.description
     if not isinstance(description, str) or any(unicodedata.category(c) == "Cc" for c in description):
         yield f"metric {name!r} has the description {description!r}; use one line of text"
+
+
+def _is_real(value: object) -> bool:
+    return isinstance(value, float | int) and not isinstance(value, bool) and not math.isnan(value)
 
 
 def workers_are_set_up(plugin: type[Task]) -> Iterator[str]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from effbench.api import Metric, Sample, Scores
+
+RTOL = 1e-6
+"""How far two summaries of the same weighted samples may differ: rounding, also that of a root of a tiny eigenvalue."""
 
 
 def score_problems(
@@ -57,6 +61,23 @@ def score_problems(
             yield f"{call} gives the arrays {name!r} with a dtype that has no file format; use booleans, integers or floats"
 
 
+def mean_problems(
+    metrics: Sequence[Metric], scores: Scores, weights: np.ndarray[Any, Any], summary: Mapping[str, float]
+) -> Iterator[str]:
+    """Yield a violation per metric declared per sample whose summary is not the weighted mean [n] of its scores.
+
+    Methods are compared by their scores, so that a value which is something else would contradict its own differences.
+    A metric with samples where it is undefined is left out: what its mean is of is the task's to say.
+    """
+    for metric in metrics:
+        found = scores.scalars.get(metric.name)
+        if metric.per != "sample" or metric.name not in summary or found is None or np.isnan(found).any():
+            continue
+        value, mean = summary[metric.name], float(np.average(found, weights=weights))
+        if not math.isclose(value, mean, rel_tol=RTOL, abs_tol=RTOL):
+            yield f"{metric.name!r} is {value:g}, the weighted mean of its scores {mean:g}; declare it per='set'"
+
+
 def summary_problems(
     metrics: Sequence[Metric], summary: object, *, with_reference: bool = True, random_weights: bool = False
 ) -> Iterator[str]:
@@ -74,6 +95,9 @@ def summary_problems(
             yield f"summarise gives {name!r} as NaN; leave out what cannot be computed"
         elif math.isinf(value):
             yield f"summarise gives {name!r} as infinity; leave out what cannot be computed"
+        elif not declared[name].range[0] - RTOL <= value <= declared[name].range[1] + RTOL:
+            least, most = declared[name].range
+            yield f"summarise gives {name!r} as {value:g}, outside of its bounds {least:g} to {most:g}"
     for metric in metrics:
         excused = random_weights or metric.undefined or (metric.needs_reference and not with_reference)
         if metric.name not in summary and not excused and (metric.per == "sample" or metric.primary):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from effbench.atomic import name_matches_content
 from effbench.inside import files_inside, is_inside
-from effbench.parts import SCORE, KeptOutputs, metadata_values, part_files, read_parts, write_part
+from effbench.parts import SCORE, KeptOutputs, metadata_values, part_files, read_part, read_parts, write_part
 from effbench.runner.plan import Cell, TaskPlan
 from effbench.store import SAMPLE_KEY, CellFolder
 
@@ -60,8 +60,6 @@ def set_aside_foreign_scores(task: TaskPlan, cell: Cell, folder: CellFolder, has
 
 def set_aside_incomplete_rows(task: TaskPlan, folder: CellFolder, planned: set[Row], keep: bool) -> str:
     """Set the planned rows aside whose outputs are to be kept and are not, or that lack a metric; return why, or ""."""
-    import pyarrow as pa
-
     table = read_parts(folder.samples, SAMPLE_KEY)
     if table is None:
         return ""
@@ -76,17 +74,32 @@ def set_aside_incomplete_rows(task: TaskPlan, folder: CellFolder, planned: set[R
     gone = bare | unscored
     if not gone:
         return ""
-    left = table.filter(pa.array([row not in gone for row in rows], pa.bool_()))
-    rest = folder.path / "samples-left"
-    if left.num_rows:
-        metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-        write_part(rest, "kept", {name: left[name] for name in left.column_names}, metadata)
-    folder.samples.rename(_aside(folder, "samples-before"))
-    if rest.is_dir():
-        rest.rename(folder.samples)
+    _set_aside_rows(folder, gone)
     return (
         f"{len(bare or unscored)} of its results lack {'their outputs' if bare else 'a score that the task now gives'}"
     )
+
+
+def _set_aside_rows(folder: CellFolder, gone: Collection[Row]) -> None:
+    """Move every part that holds one of the rows aside; what else it holds stays, in a part that is written first.
+
+    Whenever this is killed, each other row stands in the folder at least once, and of the ``gone`` rows those that are still
+    there are found again by the next run.
+    """
+    import pyarrow as pa
+
+    aside = _aside(folder, "samples-before")
+    aside.mkdir()
+    for file in part_files(folder.samples)[0]:
+        part = read_part(file, SAMPLE_KEY)
+        stays = [row not in gone for row in zip(*(part[name].to_pylist() for name in SAMPLE_KEY))]
+        if all(stays):
+            continue
+        left = part.filter(pa.array(stays, pa.bool_()))
+        if left.num_rows:
+            metadata = {key.decode(): value.decode() for key, value in (part.schema.metadata or {}).items()}
+            write_part(folder.samples, "kept", {name: left[name] for name in left.column_names}, metadata)
+        file.rename(aside / file.name)
 
 
 def _aside(folder: CellFolder, name: str) -> Path:

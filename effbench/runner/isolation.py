@@ -15,9 +15,12 @@ import pickle
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
+
+import psutil
 
 from effbench.errors import one_line
 from effbench.guard import PluginFailure, diverted, strangers
@@ -28,6 +31,12 @@ from effbench.runner.worker import worker_main
 START_METHODS = {"fork": "forkserver", "spawn": "spawn"}
 PRELOAD = ("effbench.runner.worker", "pyarrow.parquet", "safetensors.numpy")
 """What every worker needs."""
+LOOK_EVERY_S = 3.0
+"""While a worker says nothing: how often it is looked for, should its end not show on its pipes."""
+GRACE_S = 5.0
+"""How long an end that is known may take to be reported."""
+STARTS = 3
+"""Tries to start a worker: a server that was killed meanwhile is started again, at last without the task's modules."""
 
 
 class WorkerError(Exception):
@@ -88,17 +97,22 @@ class Launcher:
     def start(self, spec: JobSpec) -> Worker:
         """Start a worker on a job; raise ``WorkerError`` where that cannot be done.
 
-        A module named for preloading that ends the server would end it for all tasks: it is then left to the workers.
+        What ended the server may have been a person or the machine, so it is started again. A module named for preloading
+        that ends the server would end it for all tasks: in the last try, and from then on, it is left to the workers.
         """
-        try:
-            self.ready()
-            return Worker(self._context, spec)
-        except (OSError, EOFError) as error:
-            if self._preload:
-                self._preload = []
-                self._context.set_forkserver_preload(list(PRELOAD))
-                return self.start(spec)
-            raise WorkerError(Failed("error", f"no worker could be started: {one_line(error)}")) from error
+        for left in reversed(range(STARTS)):
+            try:
+                self.ready()
+                return Worker(self._context, spec)
+            except (OSError, EOFError) as error:
+                if not left:
+                    raise WorkerError(Failed("error", f"no worker could be started: {one_line(error)}")) from error
+                if (server := _server_pid()) is not None:
+                    _has_ended(server)  # until then the library takes it for alive and starts no other
+                if left == 1 and self._preload:
+                    self._preload = []
+                    self._context.set_forkserver_preload(list(PRELOAD))
+        raise AssertionError("the last try returns or raises")
 
 
 class Worker:
@@ -118,6 +132,11 @@ class Worker:
         with diverted():
             self._process.start()
         theirs.close()
+        self._server = _server_pid() if context.get_start_method() == "forkserver" else None
+        try:
+            self._seen: psutil.Process | None = psutil.Process(self.pid)
+        except psutil.NoSuchProcess:
+            self._seen = None
 
     @property
     def pid(self) -> int:
@@ -131,10 +150,15 @@ class Worker:
 
     def receive(self, timeout_s: float) -> Message:
         """Block until the worker says something; raise ``WorkerError`` where it dies or says nothing for too long."""
-        ready = multiprocessing.connection.wait([self._ours, self._process.sentinel], timeout_s)
-        if not ready:
-            self.kill()
-            raise WorkerError(Failed("timeout", f"no answer for {timeout_s:g} s; the worker was ended"))
+        deadline = time.monotonic() + timeout_s
+        ends = [self._ours, self._process.sentinel]
+        # The ends alone do not suffice: where the server died with the worker, nobody is left to report it.
+        while not (ready := multiprocessing.connection.wait(ends, self._patience(deadline))):
+            if not self._runs():
+                break
+            if time.monotonic() >= deadline:
+                self.kill()
+                raise WorkerError(Failed("timeout", f"no answer for {timeout_s:g} s; the worker was ended"))
         if self._ours in ready or self._ours.poll():
             try:
                 message: Message = self._ours.recv()
@@ -142,11 +166,25 @@ class Worker:
                 pass
             else:
                 return message
-        self._process.join()
+        self._process.join(GRACE_S)
         raise WorkerError(self._post_mortem())
+
+    @staticmethod
+    def _patience(deadline: float) -> float:
+        return min(LOOK_EVERY_S, max(0.0, deadline - time.monotonic()))
+
+    def _runs(self) -> bool:
+        """Return whether the process is there and no zombie, whoever its parent is now."""
+        try:
+            return self._seen is not None and self._seen.is_running() and self._seen.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
 
     def _post_mortem(self) -> Failed:
         code = self._process.exitcode
+        # Workers die with the server. Then nobody reports their code; 255 or none stands for it.
+        if code in (None, 255) and self._server is not None and _has_ended(self._server):
+            return Failed("signal", "the fork server, from which all workers descend, was ended")
         if code is not None and code < 0:
             reason: Reason = "signal"
             name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
@@ -154,19 +192,44 @@ class Worker:
             if -code == signal.SIGKILL and oom_kills() > self._kills_before:
                 reason, message = "oom", "the kernel ended the worker: out of memory"
             return Failed(reason, message)
+        if code is None:
+            return Failed("error", "the worker closed its connection before finishing")
         return Failed("error", f"the worker left with exit code {code} before finishing")
 
     def kill(self) -> None:
         """End the worker now and wait until it is gone."""
         if self._process.is_alive():
             self._process.kill()
-        self._process.join()
+        if self._runs() and self._seen is not None:  # its server is gone, so that it passes for dead
+            with contextlib.suppress(psutil.NoSuchProcess):
+                self._seen.kill()
+        self._process.join(GRACE_S)
         self._ours.close()
 
     def finish(self) -> None:
         """Wait for a worker that has said its last word."""
         self._process.join(10)
         self.kill()
+
+
+def _server_pid() -> int | None:
+    """Return the process id of the fork server, which the library tells nobody; None where it does not run."""
+    pid: int | None = getattr(getattr(multiprocessing.forkserver, "_forkserver", None), "_forkserver_pid", None)
+    return pid
+
+
+def _has_ended(server: int) -> bool:
+    """Return whether a fork server has ended; its pipes close a moment before it shows, hence a second's patience."""
+    deadline = time.monotonic() + 1.0
+    while True:
+        try:
+            # It is left to be reaped by the library, which asks for its end before it starts another.
+            ended = os.waitid(os.P_PID, server, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:  # reaped: another has been started meanwhile
+            return True
+        if ended or time.monotonic() > deadline:
+            return ended
+        time.sleep(0.01)
 
 
 def oom_kills() -> int:

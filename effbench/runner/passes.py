@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
@@ -48,16 +49,22 @@ def quality(spec: JobSpec, connection: Connection) -> Done:
     _require_listed(spec)
     loop_started = time.perf_counter()
     for batch in spec.batches:
+        own = copy.deepcopy(batch.samples)  # what changes them must change no other seed's samples, nor what scores see
         started = time.perf_counter()
-        outputs = spec.task.run(system, batch.samples, batch.seed)
+        outputs = spec.task.run(system, own, batch.seed)
         seconds = time.perf_counter() - started
         model_s += seconds
         names = _require_outputs(outputs, batch, names)
         ids = [sample.id for sample in batch.samples]
         theirs = reference.batch(ids, batch.seed) if reference else None
+        hashes = _hashes(outputs)
         started = time.perf_counter()
         scores = _scored(spec, outputs, batch, theirs)
         score_s += time.perf_counter() - started
+        if spec.keep_outputs and hashes != _hashes(outputs):
+            raise PluginError(
+                "score changes the outputs that it is given, which are kept for comparison; copy them first"
+            )
         if spec.keep_outputs:
             captions = [_caption(spec, sample) for sample in batch.samples]
             write_outputs(folder.outputs, batch.key, ids, batch.seed, outputs, captions)
@@ -65,7 +72,7 @@ def quality(spec: JobSpec, connection: Connection) -> Done:
             "sample_id": ids,
             "seed": [batch.seed] * len(ids),
             "batch": [batch.key] * len(ids),
-            "output_sha256": [digest(reproducible(output)) for output in outputs],
+            "output_sha256": hashes,
             "batch_s": [seconds] * len(ids),
         }
         metadata = {"code_version": spec.code_version, "reference": spec.reference_cell}
@@ -101,7 +108,7 @@ def _require_outputs(outputs: Any, batch: Batch, names: frozenset[str] | None) -
 def _scored(spec: JobSpec, outputs: Sequence[Output], batch: Batch, theirs: Sequence[Output] | None) -> Scores:
     """Return the scores of a batch; raise ``PluginError`` where they break the contract."""
     try:
-        scores = spec.task.score(outputs, batch.samples, theirs)
+        scores = spec.task.score(outputs, copy.deepcopy(batch.samples), theirs)
     except (ValueError, KeyError, IndexError) as error:
         differs = _first_mismatch(outputs, theirs, batch) if theirs else ""
         if not differs:
@@ -129,6 +136,10 @@ def _first_mismatch(outputs: Sequence[Output], theirs: Sequence[Output], batch: 
                 said = " against ".join("nothing" if shape is None else str(shape) for shape in shapes)
                 return f"{name!r} of sample {sample.id!r} is {said} of the reference"
     return ""
+
+
+def _hashes(outputs: Sequence[Output]) -> list[str]:
+    return [digest(reproducible(output)) for output in outputs]
 
 
 def _caption(spec: JobSpec, sample: Sample) -> str:

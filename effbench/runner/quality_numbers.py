@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 
 from effbench.api import Metric, PluginError, Scores, Task
 from effbench.contract.remarks import remark_problems
-from effbench.contract.scores import summary_problems
+from effbench.contract.scores import mean_problems, summary_problems
 from effbench.guard import strangers
 from effbench.record import Number, Reason
 from effbench.stats.bootstrap import Array, Interval, draws_of, intervals_of, wilson_interval
@@ -23,8 +24,9 @@ def quality_draws(
     ``own`` [n] are the weights of a weighted subset: a sample counts as often as it was drawn, times its weight.
     """
     scale: Array | float = 1.0 if own is None else own
+    locked = _locked(scores)
     with strangers(_call(task)):
-        return draws_of(lambda weights: task.summarise(scores, weights * scale), ids, resamples)
+        return draws_of(lambda weights: task.summarise(locked, weights * scale), ids, resamples)
 
 
 def summary_of(task: Task, scores: Scores, weights: Array, *, with_reference: bool) -> dict[str, float]:
@@ -32,15 +34,25 @@ def summary_of(task: Task, scores: Scores, weights: Array, *, with_reference: bo
 
     The scores are locked first: a summary that changed them would change every later one.
     """
-    for array in (*scores.scalars.values(), *(array for arrays in scores.arrays.values() for array in arrays)):
-        array.flags.writeable = False
+    locked, weights = _locked(scores), weights.copy()
+    weights.flags.writeable = False
     with strangers(_call(task)):
-        summary = task.summarise(scores, weights)
+        summary = task.summarise(locked, weights)
         for problem in summary_problems(
             task.metrics, summary, with_reference=with_reference, random_weights=task.random_weights
         ):
             raise PluginError(f"{_call(task)}: {problem}")
+        for problem in () if task.random_weights else mean_problems(task.metrics, scores, weights, summary):
+            raise PluginError(f"{_call(task)}: {problem}")
         return {name: float(value) for name, value in summary.items()}
+
+
+def _locked(scores: Scores) -> Scores:
+    """Return the same scores, of which nothing can be changed."""
+    for array in (*scores.scalars.values(), *(array for arrays in scores.arrays.values() for array in arrays)):
+        array.flags.writeable = False
+    arrays = {name: tuple(found) for name, found in scores.arrays.items()}
+    return Scores(MappingProxyType(dict(scores.scalars)), MappingProxyType(arrays))
 
 
 def remarks_of(task: Task, scores: Scores) -> dict[str, list[str]]:

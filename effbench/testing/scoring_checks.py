@@ -10,11 +10,8 @@ import numpy as np
 
 from effbench.api import Metric, Output, Sample, Scores, Task
 from effbench.contract.remarks import remark_problems
-from effbench.contract.scores import score_problems, summary_problems
+from effbench.contract.scores import RTOL, mean_problems, score_problems, summary_problems
 from effbench.testing.findings import Steps, Unavailable
-
-RTOL = 1e-6
-"""How far two summaries of the same weighted samples may differ: rounding, also that of a root of a tiny eigenvalue."""
 
 
 class ScoreTrial:
@@ -118,12 +115,7 @@ def remarks_are_sentences_by_metric(trial: ScoreTrial) -> Iterator[str]:
 
 def sample_metrics_are_weighted_means(trial: ScoreTrial) -> Iterator[str]:
     """Yield a violation per metric declared per sample whose summary is not the weighted mean of its scores."""
-    for metric in _per_sample(trial.task):
-        if metric.name in trial.summary:
-            mean = float(np.average(trial.paired.scalars[metric.name], weights=trial.weights))
-            if not _close(trial.summary[metric.name], mean):
-                value = trial.summary[metric.name]
-                yield f"{metric.name!r} is {value:g}, the weighted mean of its scores {mean:g}; declare it per='set'"
+    yield from mean_problems(trial.task.metrics, trial.paired, trial.weights, trial.summary)
 
 
 def only_relative_weights_count(trial: ScoreTrial) -> Iterator[str]:

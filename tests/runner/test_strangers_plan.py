@@ -11,6 +11,7 @@ import pytest
 BROKEN_METHODS = {
     # execution-misspelt
     "execution-misspelt": ("class X(M):\n def execution(self): return 'simulate'", "execution() returned 'simulate'"),
+    "execution-leaves": ("class X(M):\n def execution(self): os._exit(0)", "execution() called exit(0)"),
     "execution-raises": ("class X(M):\n def execution(self): return 1 / 0", "execution() raised ZeroDivisionError"),
     # plugin-breaks-the-plan
     "no-apply": ("class X(Method):\n accepts = (Workload,)", "apply of the contract not written"),
@@ -53,6 +54,17 @@ class X(WorkloadTask):
 """
 SAMPLES = "def samples(self, split, subset=None): return {}"
 BROKEN_TASKS = {
+    "bounds-of-one": (
+        "metrics = (Metric('planted_cost', 'x', False, primary=True, bounds=(1,)),)",
+        "has the bounds (1,); expected (least, greatest)",
+    ),
+    "bounds-swapped": (
+        "metrics = (Metric('planted_cost', 'x', False, primary=True, bounds=(5.0, 2.0)),)",
+        "has the bounds (5.0, 2.0); expected (least, greatest)",
+    ),
+    # Python ends without a word and with code 0, as if all had been done.
+    "samples-leave": ("def samples(self, split, subset=None): os._exit(0)", "samples('evaluation') called exit(0)"),
+    "check-leaves": ("def check(self): os._exit(0)", "check() called exit(0)"),
     # same-sample-id
     "same-sample-id": (SAMPLES.format("[Sample(split + '-mol'), Sample(split + '-mol')]"), "'evaluation-mol' 2 times"),
     "leaks": (SAMPLES.format("[Sample('a'), Sample('b')]"), "'a' is in both splits"),
@@ -123,7 +135,11 @@ def test_what_plugins_change_in_this_process_is_undone(strangers, tmp_path, monk
     """plugin-prints-into-json, and what else an import can do: folder, environment, path, streams, filters, handlers."""
     strangers.install(
         """
-        import ctypes, signal, warnings
+        import builtins, ctypes, multiprocessing, signal, warnings
+        child = multiprocessing.get_context("fork").Process(target=os.getpid)  # ends by os._exit, as it must
+        child.start()
+        child.join()
+        assert child.exitcode == 0
         print("loading kernels ...")
         os.system("echo from a child")
         ctypes.CDLL(None).puts(b"from C")
@@ -136,11 +152,12 @@ def test_what_plugins_change_in_this_process_is_undone(strangers, tmp_path, monk
         sys.argv.clear()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         warnings.simplefilter("error")
+        builtins.print = lambda *arguments, **named: None
 
         class X(M):
             name = "loud"
             def execution(self):
-                print("loud again")
+                os.write(1, b"loud again")
                 return "real"
         """,
         {"loud": "X"},

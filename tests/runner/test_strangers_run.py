@@ -62,6 +62,30 @@ TASKS = {
         SUMMARISE.format("scores.scalars['planted_cost'] *= 2\n        return super().summarise(scores, weights)"),
         "read-only",
     ),
+    "summary-no-mean": (
+        SUMMARISE.format("return {'planted_cost': 0.5}"),
+        "the weighted mean of its scores 1; declare it",
+    ),
+    "summary-weights": (SUMMARISE.format("weights *= 0; return {'planted_cost': 1.0}"), "read-only"),
+    "summary-replaces": (
+        SUMMARISE.format("scores.scalars['planted_cost'] = weights; return {'planted_cost': 1.0}"),
+        "does not support item assignment",
+    ),
+    "summary-os-exit": (SUMMARISE.format("os._exit(0)"), "summarise(scores, weights) called exit(0)"),
+    "out-of-bounds": (
+        "metrics = (Metric('planted_cost', 'x', False, primary=True, bounds=(2.0, 3.0)),)",
+        "gives 'planted_cost' as 1, outside of its bounds 2 to 3",
+    ),
+    "score-changes": (
+        "def score(self, outputs, batch, reference):\n        outputs[0]['cost'][...] = 9\n"
+        "        return super().score(outputs, batch, reference)",
+        "score changes the outputs that it is given",
+    ),
+    "no-calibration": (
+        "def samples(self, split, subset=None): return [] if split == 'calibration' else super().samples(split)\n"
+        "    probe = Task.probe",
+        "samples('calibration') gives none",
+    ),
     "load-type": ("def load(self, ctx): return Other()", "load returned Other, system_type says Workload"),
     "caption": ("def caption(self, sample): return 7", "caption() returned int"),
     "probe": ("def probe(self, system, size): return system", "return a call without arguments"),
@@ -173,6 +197,23 @@ def test_a_declared_reason_is_the_one_that_is_shown(strangers, classes):
     assert strangers("run", suite, "--json") == 0, strangers.err
     reasons = {n["name"]: n["reason"] for n in strangers.json()["numbers"]}
     assert (reasons["goal_s"], reasons["distance"], reasons["planted_cost"]) == ("not_reached", "no_reference", None)
+
+
+def test_a_run_that_changes_its_samples_changes_them_for_itself_alone(strangers, classes):
+    """What a first seed's run writes into a prompt was in the prompt of the second, and in what was scored."""
+    count = "outputs = [{'cost': np.array([float(len(s.data['seen']))])} for s in batch]"
+    body = (
+        "def samples(self, split, subset=None): return [Sample(f'{split}-{i}', {'seen': []}) for i in range(2)]\n    "
+        "def run(self, system, batch, seed):\n"
+        f"        {count}\n        for s in batch: s.data['seen'].append(seed)\n        return outputs\n    "
+        "def score(self, outputs, batch, reference):\n"
+        "        return Scores({'planted_cost': np.array([o['cost'][0] + len(s.data['seen'])"
+        " for o, s in zip(outputs, batch)])})"
+    )
+    classes("WorkloadTask", {"writes": body})
+    suite = strangers.suite(tasks=["{use: writes, with: {units: 2, size: 4, samples: 4}}"], seeds=(0, 1))
+    assert strangers("run", suite, "--json") == 0, strangers.err
+    assert [n["value"] for n in strangers.json()["numbers"] if n["name"] == "planted_cost"] == [0.0]
 
 
 def test_a_shape_that_is_not_the_reference_s_is_named(strangers, classes):
