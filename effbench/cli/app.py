@@ -104,5 +104,5 @@ def _of_a_file(error: OSError) -> str:
     """Return what the system says of a path, of which a name that is too long for it shows only the beginning."""
     name = error.filename if isinstance(error.filename, str) else repr(error.filename)
     if error.errno == errno.ENAMETOOLONG:
-        return f"{name[:LONGEST_SHOWN]}... ({len(name)} characters): longer than a name may be here"
+        return f"{name[:LONGEST_SHOWN]}... ({len(name)} characters): {error.strerror}"
     return f"{name}: {error.strerror}"

@@ -20,10 +20,10 @@ methods:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["validate", LONG], "(300 characters): longer than a name may be here"),
-        (["validate", f"{LONG}/suite.yaml"], "longer than a name may be here"),
-        (["run", "s.yaml", "--store", LONG], "longer than a name may be here"),
-        (["new", "method", "mine", "--for", "t2i", "--into", LONG], "longer than a name may be here"),
+        (["validate", LONG], "(300 characters): File name too long"),
+        (["validate", f"{LONG}/suite.yaml"], "File name too long"),
+        (["run", "s.yaml", "--store", LONG], "File name too long"),
+        (["new", "method", "mine", "--for", "t2i", "--into", LONG], "File name too long"),
         (["report", LONG], LONG),
         (["validate", "a\n\x1b[31mb"], r"a\n\x1b[31mb: there is no such file"),
         (["run", "s.yaml", "--only", "w\n", "--dry-run"], r"--only w\n: matches no cell"),
