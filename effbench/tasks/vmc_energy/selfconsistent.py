@@ -13,7 +13,7 @@ import numpy as np
 
 from effbench.api import PluginError
 from effbench.kernels.local_energy.integrals import Integrals
-from effbench.tasks.vmc_energy.aufbau import energy_of, fock, gradient, is_stationary, reference_filling
+from effbench.tasks.vmc_energy.aufbau import energy_of, fock, gradient, is_canonical, reference_filling
 
 Array = np.ndarray[Any, Any]
 SETTLED_HA = 1e-6
@@ -29,7 +29,7 @@ def hartree_fock_orbitals(integrals: Integrals) -> tuple[float, Array]:
     n, filling = integrals.orbitals, reference_filling(integrals)
     many = filling.alpha.astype(int) + filling.beta
     start = np.eye(n)[:, np.argsort(-many, kind="stable")]
-    if is_stationary(integrals, filling):
+    if is_canonical(integrals, filling):
         return energy_of(integrals, *_densities(integrals, start)), start
     share = np.eye(n) * (integrals.alpha + integrals.beta) / (2 * n)
     starts = [start, *(np.linalg.eigh(field)[1] for field in (integrals.one, fock(integrals, share, share)[0]))]
