@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 
 from effbench.kernels.local_energy.integrals import Integrals
-from effbench.tasks.vmc_energy.aufbau import by_energy
 from effbench.tasks.vmc_energy.molecules import Energies
-from effbench.tasks.vmc_energy.selfconsistent import hartree_fock_orbitals
+from effbench.tasks.vmc_energy.selfconsistent import canonical, hartree_fock_orbitals
 
 Array = np.ndarray[Any, Any]
 Sigma = Callable[[Array], Array]
@@ -92,7 +91,7 @@ def full_ci(integrals: Integrals, tolerance_ha: float) -> float | None:
     from pyscf import fci
     from scipy.linalg import eigh
 
-    given = by_energy(integrals)
+    given = canonical(integrals)
     n, electrons, shape = given.orbitals, (given.alpha, given.beta), string_counts(given)
     diagonal = fci.direct_spin1.make_hdiag(given.one, given.two, n, electrons, compress=False).ravel()
     places, block = fci.direct_spin1.pspace(given.one, given.two, n, electrons, diagonal, min(DENSE, diagonal.size))
