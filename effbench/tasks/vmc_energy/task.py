@@ -115,16 +115,18 @@ class VmcEnergy(Task):
         """Return a sample per molecule."""
         if split == "calibration":
             return [Sample(name) for name in calibration_names(self.params.molecules)]
-        return [Sample(name_of(given), {"molecule": _data(given)}) for given in self.params.molecules]
+        return [
+            Sample(name_of(given), {"molecule": _data(given), "integrals": identity(given)}) for given in self.params.molecules
+        ]
 
     def load(self, ctx: Context) -> SolverSystem:
         """Return Hartree-Fock; methods return other solvers."""
         return SolverSystem(HartreeFock())
 
     def problem(self, sample: Sample) -> Problem:
-        """Return a sample's integrals and known energies."""
+        """Return a sample's integrals and known energies; raise ``PluginError`` where its file has changed since it was listed."""
         given: Given = next((g for g in self.params.molecules if name_of(g) == sample.id), sample.id)
-        return load_problem(given)
+        return load_problem(given, sample.data.get("integrals", ""))
 
     def run(self, system: SolverSystem, batch: Sequence[Sample], seed: int) -> Sequence[Output]:
         """Return per molecule what its solution holds; unknown parts are empty arrays."""
