@@ -63,8 +63,8 @@ def is_stationary(integrals: Integrals, filling: Filling) -> bool:
 def is_canonical(integrals: Integrals, filling: Filling) -> bool:
     """Return whether the orbitals are a Hartree-Fock calculation's own, and the filling is its determinant.
 
-    Being stationary is not enough: where only orbitals of one symmetry are mixed (natural orbitals, a first guess), an excited
-    determinant that fills all of these, or none, is stationary as well. Its own mean field then still mixes them.
+    Being stationary is not enough: where only orbitals of one symmetry are mixed (natural orbitals, a first guess), an
+    excited determinant that fills all of these, or none, is stationary as well. Its own mean field then still mixes them.
     """
     if not is_stationary(integrals, filling):
         return False

@@ -114,7 +114,9 @@ def _loaded(given: Given, planned: str) -> Problem:
 
         read = read_fcidump(Path(given))
         if _of_file(given, read) != planned:
-            raise PluginError(f"{given}: the file holds other integrals than when the run was planned; start the run again")
+            raise PluginError(
+                f"{given}: the file holds other integrals than when the run was planned; start the run again"
+            )
         integrals = by_energy(read)
         return Problem(name_of(given), integrals, partial(known_energies, integrals))
     return Problem(given, frozen_integrals(given), solved()[given].energies)
