@@ -238,7 +238,7 @@ class Task(ABC):
         """
 
     def remarks(self, scores: Scores) -> dict[str, list[str]]:
-        """Return metric name -> what a reader has to know beside its value (a training that had not converged); numpy only.
+        """Return metric name -> what a reader has to know beside its value, or why there is none; numpy only.
 
         A remark is one sentence, worded alike wherever it holds: it stands once under a table, as a footnote of the numbers.
         """

@@ -158,11 +158,14 @@ def _column(same: list[Number]) -> Column:
     first = same[0]
     reasons = {number.reason or "error" for number in same if number.value is None}
     nobody = all(number.value is None for number in same)
+    # What a task says of a quality that it does not have stands under the table with its name.
+    words = dict.fromkeys(flag for number in same if number.axis == "quality" for flag in number.flags)
+    why = ", ".join(sorted(reasons)) + "".join(f"; {flag}" for flag in words)
     return Column(
         name=first.name,
         axis=first.axis,
         unit=first.unit,
         higher_is_better=first.higher_is_better,
         primary=any(number.primary for number in same),
-        absent=", ".join(sorted(reasons)) if nobody else "",
+        absent=why if nobody else "",
     )

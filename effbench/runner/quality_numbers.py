@@ -66,8 +66,11 @@ def remarks_of(task: Task, scores: Scores) -> dict[str, list[str]]:
 
 
 def remarked(number: Number, said: Mapping[str, Sequence[str]]) -> Number:
-    """Return a number with what its task says beside it among its flags; reports print a flag as a footnote."""
-    more = said.get(number.name, ()) if number.axis == "quality" and number.value is not None else ()
+    """Return a number with what its task says beside it among its flags; reports print a flag as a footnote.
+
+    A null number keeps it too: it says in words why there is none.
+    """
+    more = said.get(number.name, ()) if number.axis == "quality" else ()
     return replace(number, flags=(*number.flags, *more)) if more else number
 
 

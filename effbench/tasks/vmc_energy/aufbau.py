@@ -60,12 +60,32 @@ def is_stationary(integrals: Integrals, filling: Filling) -> bool:
     return bool(np.abs(slopes).max() < STATIONARY_HA)
 
 
+def is_canonical(integrals: Integrals, filling: Filling) -> bool:
+    """Return whether the orbitals are a Hartree-Fock calculation's own, and the filling is its determinant.
+
+    Being stationary is not enough: where only orbitals of one symmetry are mixed (natural orbitals, a first guess), an
+    excited determinant that fills all of these, or none, is stationary as well. Its own mean field then still mixes them.
+    """
+    if not is_stationary(integrals, filling):
+        return False
+    mean, counts = _mean_field(integrals, filling), filling.alpha.astype(int) + filling.beta
+    among = (counts[:, None] == counts) & ~np.eye(len(counts), dtype=bool)
+    return bool(np.abs(mean[among]).max(initial=0.0) < STATIONARY_HA)
+
+
+def _mean_field(integrals: Integrals, filling: Filling) -> Array:
+    """Return the mean of both spins' Fock matrices [n, n]; its diagonal are the orbital energies, open shells included."""
+    ours, theirs = fock(integrals, np.diag(filling.alpha.astype(float)), np.diag(filling.beta.astype(float)))
+    return (ours + theirs) / 2
+
+
 @lru_cache(maxsize=8)
 def reference_filling(integrals: Integrals) -> Filling:
     """Return the determinant that Hartree-Fock fills, whatever the order of the orbitals.
 
-    Of the restricted determinants it is the lowest that solves the Hartree-Fock equations: a file's canonical orbitals come
-    from such a one. Where none solves them (natural, localised or active orbitals), it is the lowest of all.
+    Of the restricted determinants it is the lowest whose canonical orbitals these are (``is_canonical``): a file of
+    Hartree-Fock orbitals comes from such a one. Where there is none (natural, localised or active orbitals), it is the
+    lowest of all.
     """
     pairs, singles = sorted((integrals.alpha, integrals.beta))
     singles -= pairs
@@ -75,7 +95,7 @@ def reference_filling(integrals: Integrals) -> Filling:
     energies = _energies(integrals, counts)
     lowest = counts[np.argsort(energies, kind="stable")[:MOST_GRADIENTS]]
     fillings = [_filling(integrals, row) for row in lowest]
-    return next((filling for filling in fillings if is_stationary(integrals, filling)), fillings[0])
+    return next((filling for filling in fillings if is_canonical(integrals, filling)), fillings[0])
 
 
 def reordered(integrals: Integrals, order: Array) -> Integrals:
@@ -90,8 +110,7 @@ def by_energy(integrals: Integrals) -> Integrals:
     Orbital energies are the diagonal of the mean of both spins' Fock matrices.
     """
     filling = reference_filling(integrals)
-    ours, theirs = fock(integrals, np.diag(filling.alpha.astype(float)), np.diag(filling.beta.astype(float)))
-    energies = np.round(np.diag(ours + theirs) / 2 / TIE_HA)
+    energies = np.round(np.diag(_mean_field(integrals, filling)) / TIE_HA)
     order = np.lexsort((energies, -filling.alpha.astype(int) - filling.beta))
     return integrals if (order == np.arange(len(order))).all() else reordered(integrals, order)
 

@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 
 from effbench.kernels.local_energy.integrals import Integrals
-from effbench.tasks.vmc_energy.aufbau import by_energy
 from effbench.tasks.vmc_energy.molecules import Energies
-from effbench.tasks.vmc_energy.selfconsistent import hartree_fock_orbitals
+from effbench.tasks.vmc_energy.selfconsistent import canonical, hartree_fock_orbitals
 
 Array = np.ndarray[Any, Any]
 Sigma = Callable[[Array], Array]
@@ -66,16 +65,34 @@ def known_full_ci(integrals: Integrals) -> float | None:
 
     Without PySCF, small sectors are diagonalised by the engine that finds connected determinants here.
     """
-    if prod(string_counts(integrals)) > MOST_DETERMINANTS or obstacle(integrals):
+    if prod(string_counts(integrals)) > most_determinants() or obstacle(integrals):
         return None
     if find_spec("pyscf") is not None:
         return full_ci(integrals, 1e-12)
-    if prod(string_counts(integrals)) > MOST_WITHOUT_PYSCF:
-        return None
     from effbench.kernels.local_energy.determinants import sector
     from effbench.tasks.vmc_energy.evaluation import diagonalise
 
     return diagonalise(integrals, *sector(integrals.orbitals, integrals.alpha, integrals.beta))
+
+
+def most_determinants() -> int:
+    """Return how large a sector full CI is computed for here."""
+    return MOST_DETERMINANTS if find_spec("pyscf") is not None else MOST_WITHOUT_PYSCF
+
+
+def sector_of(integrals: Integrals) -> Array:
+    """Return (determinants of the sector, how many full CI is computed up to here) float64 [2]."""
+    return np.array([prod(string_counts(integrals)), most_determinants()], np.float64)
+
+
+def why_unknown(sector: Array) -> str:
+    """Return in a sentence why there is no full CI of a sector, from what ``sector_of`` says."""
+    determinants, most = sector.tolist()
+    if determinants <= most:
+        return "no full CI to compare with: no search was sure to have found the lowest state"
+    without = " without PySCF" if most == MOST_WITHOUT_PYSCF else ""
+    count = f"{determinants:,.0f}" if determinants < 1e9 else f"{determinants:.1e}"
+    return f"no full CI to compare with: the sector has {count} determinants, and it is computed up to {most:,.0f}{without}"
 
 
 def known_energies(integrals: Integrals) -> Energies:
@@ -92,7 +109,7 @@ def full_ci(integrals: Integrals, tolerance_ha: float) -> float | None:
     from pyscf import fci
     from scipy.linalg import eigh
 
-    given = by_energy(integrals)
+    given = canonical(integrals)
     n, electrons, shape = given.orbitals, (given.alpha, given.beta), string_counts(given)
     diagonal = fci.direct_spin1.make_hdiag(given.one, given.two, n, electrons, compress=False).ravel()
     places, block = fci.direct_spin1.pspace(given.one, given.two, n, electrons, diagonal, min(DENSE, diagonal.size))

@@ -9,15 +9,17 @@ used: what is sought is the lowest state of any symmetry.
 from __future__ import annotations
 
 import re
+from array import array
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
 from effbench.api import PluginError
 from effbench.kernels.local_energy.integrals import ZERO, Integrals
 from effbench.tasks.vmc_energy.namelist import START, Header, expanded
+from effbench.tasks.vmc_energy.room import lacks_room
 
 Array = np.ndarray[Any, Any]
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[EDQ][+-]?\d{1,4}|[+-]\d{3})?", re.IGNORECASE | re.ASCII)
@@ -28,8 +30,8 @@ TOLERANCE = 1e-9
 """Hartree; how far two values of one integral may lie apart."""
 FORBIDDEN = 1e-6
 """Hartree; what the irreps in ORBSYM forbid may be as large: orbitals of a loosely converged field are mixed that much."""
-COPIES = 3
-"""Arrays of n^4 doubles that are held at once while a solver prepares."""
+COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"PK\x03\x04", b"(\xb5/\xfd")
+"""How files of gzip, bzip2, xz, zip and zstd begin."""
 
 
 def is_fcidump(path: Path) -> bool:
@@ -44,12 +46,15 @@ def is_fcidump(path: Path) -> bool:
 def read_fcidump(path: Path) -> Integrals:
     """Return the integrals of a file, orbitals in its order; raise ``PluginError`` where it is cut or contradicts itself."""
     try:
-        lines = path.read_text("utf-8-sig").split("\n")
+        _check_kind(path)
+        # Line by line: a file of the wrong kind may be larger than memory.
+        with path.open("r", encoding="utf-8-sig") as file:
+            header = Header(str(path), file)
+            orbitals, alpha, beta = _sector(path, header)
+            values, places, numbers = _entries(path, header.lines, file, orbitals)
     except (OSError, ValueError) as error:
         raise PluginError(f"{path}: cannot be read as FCIDUMP: {error}") from error
-    header = Header(str(path), lines)
-    orbitals, alpha, beta = _sector(path, header)
-    values, places, numbers = _entries(path, header.lines, lines, orbitals)
+    _check_named(path, orbitals, places)
     used = (places > 0).sum(1)
     core = _core(path, values[used == 0], numbers[used == 0])
     if not (used == 2).any():
@@ -92,18 +97,25 @@ def _sector(path: Path, header: Header) -> tuple[int, int, int]:
     beta = electrons - alpha
     if odd or orbitals < 1 or electrons < 1 or min(alpha, beta) < 0 or max(alpha, beta) > orbitals:
         raise PluginError(f"{path}: NORB={orbitals}, NELEC={electrons}, MS2={twice_sz} is no state of electrons")
-    needed, free = COPIES * 8 * orbitals**4, psutil.virtual_memory().available
-    if needed > free:
-        raise PluginError(
-            f"{path}: NORB={orbitals}: its integrals need about {needed / 1e9:,.0f} GB, and {free / 1e9:,.0f} GB are free"
-        )
+    reason = lacks_room(orbitals)
+    if reason:
+        raise PluginError(f"{path}: NORB={orbitals}: {reason}")
     return orbitals, alpha, beta
 
 
-def _entries(path: Path, skipped: int, lines: list[str], orbitals: int) -> tuple[Array, Array, Array]:
+def _check_kind(path: Path) -> None:
+    """Raise for what is there and no text: a pipe or a device may never end, a packed file says nothing by its first byte."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise PluginError(f"{path}: cannot be read as FCIDUMP: it is no regular file")
+    with path.open("rb") as file:
+        if file.read(8).startswith(COMPRESSED):
+            raise PluginError(f"{path}: cannot be read as FCIDUMP: it is compressed; unpack it first")
+
+
+def _entries(path: Path, skipped: int, lines: Iterator[str], orbitals: int) -> tuple[Array, Array, Array]:
     """Return (values [R], orbitals int64 [R, 4] from 1, line numbers [R]) of the lines behind the header."""
-    values, places, numbers = [], [], []
-    for number, line in enumerate(lines[skipped:], skipped + 1):
+    values, places, numbers = array("d"), array("q"), array("q")
+    for number, line in enumerate(lines, skipped + 1):
         words = expanded(line)
         if not words:
             continue
@@ -118,9 +130,18 @@ def _entries(path: Path, skipped: int, lines: list[str], orbitals: int) -> tuple
         if [p > 0 for p in place] not in PATTERNS:
             raise PluginError(f"{what} has orbitals that are neither 4, 2, 1 nor 0")
         values.append(_real(what, words[0]))
-        places.append(place)
+        places.extend(place)
         numbers.append(number)
     return np.array(values, np.float64), np.array(places, np.int64).reshape(-1, 4), np.array(numbers, np.int64)
+
+
+def _check_named(path: Path, orbitals: int, places: Array) -> None:
+    """Raise where no integral names an orbital: electrons in it would have no energy at all, which no molecule has."""
+    missing = np.setdiff1d(np.arange(1, orbitals + 1), places[places[:, 1] > 0])
+    if len(missing):
+        raise PluginError(
+            f"{path}: no integral names orbital {missing[0]} of NORB={orbitals}; NORB is too large or the file truncated"
+        )
 
 
 def _real(what: str, word: str) -> float:

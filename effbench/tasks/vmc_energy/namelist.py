@@ -33,6 +33,10 @@ class Header:
             end = END.search(line)
             text += (line[: end.start()] if end else line) + "\n"
             if end:
+                if line[end.end() :].strip():
+                    raise PluginError(
+                        f"{where}, line {self.lines}: text behind the end of the header: {line.strip()[:80]!r}"
+                    )
                 break
         if not end:
             raise PluginError(f"{where}: the header has no end (&END or /); the file is truncated or not an FCIDUMP")

@@ -6,12 +6,17 @@ import hashlib
 from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from effbench.api import PluginError
 from effbench.errors import nearest
 from effbench.tasks.vmc_energy.frozen import frozen_integrals, frozen_molecules, solved
 from effbench.tasks.vmc_energy.molecules import Given, Molecule
+from effbench.tasks.vmc_energy.room import lacks_room
 from effbench.tasks.vmc_energy.system import Problem
+
+if TYPE_CHECKING:
+    from effbench.kernels.local_energy.integrals import Integrals
 
 SUFFIX = ".fcidump"
 
@@ -57,15 +62,22 @@ def identity(given: Given) -> str:
     if isinstance(given, Molecule):
         if given.name in frozen_molecules():
             raise PluginError(f"molecule {given.name!r}: a frozen molecule has this name; choose another")
+        reason = lacks_room(given.orbitals)
+        if reason:
+            raise PluginError(f"molecule {given.name!r}: {given.orbitals} orbitals of {given.basis}: {reason}")
         return f"{given.name}:{hashlib.sha256(given.model_dump_json().encode()).hexdigest()[:16]}"
     if is_file(given):
         from effbench.tasks.vmc_energy.fcidump import read_fcidump
 
-        return f"{name_of(given)}:{read_fcidump(Path(given)).sha256[:16]}"
+        return _of_file(given, read_fcidump(Path(given)))
     if given not in solved():
         hint = nearest(given, frozen_molecules())
         raise PluginError(f"no frozen molecule {given!r}{hint} (nor is there an FCIDUMP file of this name)")
     return f"{given}:{solved()[given].integrals_sha256[:16]}"
+
+
+def _of_file(given: str, integrals: Integrals) -> str:
+    return f"{name_of(given)}:{integrals.sha256[:16]}"
 
 
 def calibration_names(taken: Sequence[Given]) -> list[str]:
@@ -77,13 +89,18 @@ def calibration_names(taken: Sequence[Given]) -> list[str]:
     return free[:2]
 
 
-@cache
-def load_problem(given: Given) -> Problem:
+def load_problem(given: Given, planned: str = "") -> Problem:
     """Return integrals and energies; a molecule given by atoms is solved here, once in a process.
 
     A file's orbitals are sorted, and its energies found when they are first asked for: Hartree-Fock, and full CI where the
-    sector is small enough (``exact.MOST_DETERMINANTS``).
+    sector is small enough (``exact.MOST_DETERMINANTS``). Raises ``PluginError`` where its ``identity`` is not what was
+    ``planned``: its results would stand under the name of others.
     """
+    return _loaded(given, planned or identity(given))
+
+
+@cache
+def _loaded(given: Given, planned: str) -> Problem:
     if isinstance(given, Molecule):
         from effbench.tasks.vmc_energy.solving import energies_of, hartree_fock, integrals_of
 
@@ -95,7 +112,12 @@ def load_problem(given: Given) -> Problem:
         from effbench.tasks.vmc_energy.exact import known_energies
         from effbench.tasks.vmc_energy.fcidump import read_fcidump
 
-        integrals = by_energy(read_fcidump(Path(given)))
+        read = read_fcidump(Path(given))
+        if _of_file(given, read) != planned:
+            raise PluginError(
+                f"{given}: the file holds other integrals than when the run was planned; start the run again"
+            )
+        integrals = by_energy(read)
         return Problem(name_of(given), integrals, partial(known_energies, integrals))
     return Problem(given, frozen_integrals(given), solved()[given].energies)
 

@@ -7,13 +7,14 @@ already, as a file of Hartree-Fock orbitals has them, stay.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from effbench.api import PluginError
 from effbench.kernels.local_energy.integrals import Integrals
-from effbench.tasks.vmc_energy.aufbau import energy_of, fock, gradient, is_stationary, reference_filling
+from effbench.tasks.vmc_energy.aufbau import by_energy, energy_of, fock, gradient, is_canonical, reference_filling
 
 Array = np.ndarray[Any, Any]
 SETTLED_HA = 1e-6
@@ -29,7 +30,7 @@ def hartree_fock_orbitals(integrals: Integrals) -> tuple[float, Array]:
     n, filling = integrals.orbitals, reference_filling(integrals)
     many = filling.alpha.astype(int) + filling.beta
     start = np.eye(n)[:, np.argsort(-many, kind="stable")]
-    if is_stationary(integrals, filling):
+    if is_canonical(integrals, filling):
         return energy_of(integrals, *_densities(integrals, start)), start
     share = np.eye(n) * (integrals.alpha + integrals.beta) / (2 * n)
     starts = [start, *(np.linalg.eigh(field)[1] for field in (integrals.one, fock(integrals, share, share)[0]))]
@@ -37,6 +38,26 @@ def hartree_fock_orbitals(integrals: Integrals) -> tuple[float, Array]:
     if not found:
         raise PluginError("Hartree-Fock of these integrals does not become self-consistent")
     return min(found, key=lambda one: one[0])
+
+
+def canonical(integrals: Integrals) -> Integrals:
+    """Return the Hamiltonian in the canonical orbitals of its Hartree-Fock state, the filled ones first, by energy.
+
+    Full CI does not depend on the orbitals; how fast its iterations converge does.
+    """
+    given = by_energy(integrals)
+    if is_canonical(given, reference_filling(given)):
+        return given
+    orbitals = hartree_fock_orbitals(given)[1].copy()
+    fields = fock(given, *_densities(given, orbitals))
+    mean = orbitals.T @ (fields[0] + fields[1]) @ orbitals
+    edges = [0, *sorted((given.alpha, given.beta)), given.orbitals]
+    for begin, end in pairwise(edges):
+        block = slice(begin, end)
+        orbitals[:, block] = orbitals[:, block] @ np.linalg.eigh(mean[block, block])[1]
+    one = orbitals.T @ given.one @ orbitals
+    two = np.einsum("pqrs,pa,qb,rc,sd->abcd", given.two, *[orbitals] * 4, optimize=True)
+    return Integrals(given.core, one, two, given.alpha, given.beta)
 
 
 def _densities(integrals: Integrals, orbitals: Array) -> tuple[Array, Array]:

@@ -27,6 +27,8 @@ DECIMALS = 6
 """Of energies in mHa and of percents; what is below is the last digits of integrals and of full CI."""
 OF_THE_ENERGY = ("energy_error_mha", "energy_ha", "correlation_percent")
 """Metrics that a training which had not ended makes too large or too small."""
+OF_FULL_CI = ("energy_error_mha", "correlation_percent", "diagonal_error_mha")
+"""Metrics that there are only where full CI is known."""
 LEAST_CORRELATION_HA = 1e-6
 """Between Hartree-Fock and full CI; of less, a share would be one of rounding errors."""
 UNKNOWN: Array = np.empty(0)
@@ -115,16 +117,19 @@ class VmcEnergy(Task):
         """Return a sample per molecule."""
         if split == "calibration":
             return [Sample(name) for name in calibration_names(self.params.molecules)]
-        return [Sample(name_of(given), {"molecule": _data(given)}) for given in self.params.molecules]
+        return [
+            Sample(name_of(given), {"molecule": _data(given), "integrals": identity(given)})
+            for given in self.params.molecules
+        ]
 
     def load(self, ctx: Context) -> SolverSystem:
         """Return Hartree-Fock; methods return other solvers."""
         return SolverSystem(HartreeFock())
 
     def problem(self, sample: Sample) -> Problem:
-        """Return a sample's integrals and known energies."""
+        """Return a sample's integrals and known energies; raise ``PluginError`` where its file has changed since."""
         given: Given = next((g for g in self.params.molecules if name_of(g) == sample.id), sample.id)
-        return load_problem(given)
+        return load_problem(given, sample.data.get("integrals", ""))
 
     def run(self, system: SolverSystem, batch: Sequence[Sample], seed: int) -> Sequence[Output]:
         """Return per molecule what its solution holds; unknown parts are empty arrays."""
@@ -155,12 +160,16 @@ class VmcEnergy(Task):
 
     def score(self, outputs: Sequence[Output], batch: Sequence[Sample], reference: Sequence[Output] | None) -> Scores:
         """Return the errors of each molecule; undefined (NaN) where full CI is not known or a solver has no such number."""
+        from effbench.tasks.vmc_energy.exact import sector_of
+
         problems = [self.problem(sample) for sample in batch]
         rows = [_row(output, problem) for output, problem in zip(outputs, problems, strict=True)]
         scalars = {metric.name: np.array([row[metric.name] for row in rows]) for metric in self.metrics}
         curves = [_curves(output, problem) for output, problem in zip(outputs, problems)]
         arrays = {name: [curve[name] for curve in curves] for name in curves[0]}
-        return Scores(scalars, arrays | {"temperature_ha": [output["temperature_ha"] for output in outputs]})
+        arrays["temperature_ha"] = [output["temperature_ha"] for output in outputs]
+        arrays["sector"] = [sector_of(problem.integrals) for problem in problems]
+        return Scores(scalars, arrays)
 
     def summarise(self, scores: Scores, weights: Array) -> dict[str, float]:
         """Return weighted means; a goal that one molecule did not reach has no mean time: it would leave out the slowest."""
@@ -173,14 +182,34 @@ class VmcEnergy(Task):
         return found
 
     def remarks(self, scores: Scores) -> dict[str, list[str]]:
-        """Return what has to stand beside the energies of trainings that had not ended, with how many of several had not."""
+        """Return what has to stand beside energies, with of how many of several molecules it holds.
+
+        Of trainings that had not ended; and why an error is missing, or is the mean of some of the molecules only.
+        """
+        from effbench.tasks.vmc_energy.exact import why_unknown
+
         # Stores written before trainings left their temperature have the curves alone.
         curves = scores.arrays["curve_energy_ha"]
         temperatures = scores.arrays.get("temperature_ha", [UNKNOWN] * len(curves))
         every = [remarks_on(curve, float(at[0]) if len(at) else None) for curve, at in zip(curves, temperatures)]
-        counts = Counter(sentence for sentences in every for sentence in sentences)
-        said = [f"{s} ({count} of {len(every)})" if len(every) > 1 else s for s, count in counts.items()]
-        return dict.fromkeys(OF_THE_ENERGY, said) if said else {}
+        of_trainings = _counted(every)
+        found = {name: of_trainings for name in OF_THE_ENERGY if of_trainings and not _is_missing(scores, name)}
+        sectors = scores.arrays.get("sector", [UNKNOWN] * len(curves))
+        goals = scores.arrays.get("goal_energy_error_mha", [np.zeros(1)] * len(curves))
+        unknown = _counted([[] if len(goal) or not len(of) else [why_unknown(of)] for goal, of in zip(goals, sectors)])
+        for name in OF_FULL_CI if unknown else ():
+            found[name] = [*found.get(name, []), *unknown]
+        return found
+
+
+def _counted(every: Sequence[Sequence[str]]) -> list[str]:
+    counts = Counter(sentence for sentences in every for sentence in sentences)
+    return [f"{s} ({count} of {len(every)})" if len(every) > 1 else s for s, count in counts.items()]
+
+
+def _is_missing(scores: Scores, name: str) -> bool:
+    values = scores.scalars.get(name)
+    return values is not None and bool(np.isnan(values).all())
 
 
 def _share(found_ha: float, whole_ha: float) -> float:

@@ -6,10 +6,10 @@ from scipy.linalg import expm
 
 from effbench.kernels.local_energy.integrals import Integrals, random_integrals
 from effbench.tasks.vmc_energy import aufbau
-from effbench.tasks.vmc_energy.aufbau import by_energy, is_stationary, reference_filling, reordered
+from effbench.tasks.vmc_energy.aufbau import by_energy, is_canonical, is_stationary, reference_filling, reordered
 from effbench.tasks.vmc_energy.frozen import frozen_integrals, solved
 from effbench.tasks.vmc_energy.molecules import Energies
-from effbench.tasks.vmc_energy.selfconsistent import hartree_fock_orbitals
+from effbench.tasks.vmc_energy.selfconsistent import canonical, hartree_fock_orbitals
 from effbench.tasks.vmc_energy.symmetry import parities
 from effbench.tasks.vmc_energy.system import HartreeFock, Problem
 
@@ -87,3 +87,25 @@ def test_no_row_depends_on_the_order_of_the_orbitals(name):
                 assert known.fci - 1e-8 < found < known.fci + 2e-3
             else:
                 assert found == pytest.approx(energy, abs=1e-7 if solver == "fci" else 2e-6)
+
+
+def mixed_within_irreps(name, seed):
+    """Orbitals of each symmetry mixed among themselves, as natural orbitals or a first guess are, in any order."""
+    given, rng = frozen_integrals(name), np.random.default_rng(seed)
+    labels = parities(given) @ (1 << np.arange(parities(given).shape[1]))
+    turn = np.zeros((given.orbitals,) * 2)
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        turn[np.ix_(rows, rows)] = np.linalg.qr(rng.normal(size=(len(rows),) * 2))[0]
+    turn = turn[:, rng.permutation(given.orbitals)]
+    two = np.einsum("pqrs,pa,qb,rc,sd->abcd", given.two, *[turn] * 4, optimize=True)
+    return Integrals(given.core, turn.T @ given.one @ turn, two, given.alpha, given.beta)
+
+
+@pytest.mark.parametrize("name", ["lih", "beh2", "h2o-c2v", "n2"])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_an_excited_determinant_that_is_stationary_by_symmetry_is_not_hartree_fock(name, seed):
+    """It was: BeH2 1,151 mHa, an oxygen-hydrogen radical 1,290 mHa and beryllium 11,300 mHa too high, without a word."""
+    given = mixed_within_irreps(name, seed)
+    assert hartree_fock_orbitals(given)[0] == pytest.approx(solved()[name].energies.hf, abs=1e-7)
+    assert is_canonical(canonical(given), reference_filling(canonical(given)))

@@ -1,5 +1,7 @@
 """FCIDUMP: what is written is read back to the digit; what is broken is refused in a sentence."""
 
+import gzip
+import os
 import re
 
 import numpy as np
@@ -88,6 +90,8 @@ def test_other_programs_spelling_is_read(tmp_path):
         (" -1.25        1    1    0    0\n -0.47        2    2    0    0\n", "", "no one-electron integral"),
         ("2    2    0    0\n", "2    2    0    0\n -0.48  2 2 0 0\n", "line 11: -0.48 where a line before says -0.47"),
         ("ISYM=1", "ISYM=1,UHF=.TRUE.", "unrestricted"),
+        ("NORB=  2,", "NORB=3,", "no integral names orbital 3 of NORB=3"),
+        (" &END\n", " &END 0.3 2 1 0 0\n", "line 4: text behind the end of the header"),
     ],
 )
 def test_what_is_broken_is_refused_in_a_sentence(tmp_path, old, new, message):
@@ -98,8 +102,11 @@ def test_what_is_broken_is_refused_in_a_sentence(tmp_path, old, new, message):
 
 def test_a_file_that_is_missing_or_no_text_is_refused(tmp_path):
     (tmp_path / "b").write_bytes(b"\xff\xfe\x00")
-    for name in ("a", "b"):
-        with pytest.raises(PluginError, match="cannot be read as FCIDUMP"):
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")  # nobody will ever write to it
+    (tmp_path / "packed").write_bytes(gzip.compress(SMALL.encode()))
+    for name, why in (("a", ""), ("b", ""), ("folder", ""), ("pipe", "no regular file"), ("packed", "unpack it first")):
+        with pytest.raises(PluginError, match=f"cannot be read as FCIDUMP: .*{why}"):
             read_fcidump(tmp_path / name)
 
 

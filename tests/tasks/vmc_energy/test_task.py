@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -143,6 +144,45 @@ def test_a_file_gets_its_full_ci_where_that_can_be_had_and_no_error_where_not(tm
         assert bool(known) == (name == "FCIDUMP") and "time_to_ccsd_s" not in found
         if known:
             assert found["energy_error_mha"] == pytest.approx(19.657, abs=1e-3)
+
+
+def test_a_file_that_changes_after_planning_is_not_solved_under_the_planned_name(tmp_path):
+    path = str(tmp_path / "mine.fcidump")
+    write_fcidump(Path(path), frozen_integrals("h2"))
+    task = VmcEnergy(VmcEnergy.Params(molecules=(path,)))
+    (planned,) = task.samples("evaluation")
+    write_fcidump(Path(path), frozen_integrals("lih"))
+    with pytest.raises(PluginError, match="other integrals than when the run was planned"):
+        task.problem(planned)
+    (anew,) = task.samples("evaluation")
+    assert task.problem(anew).integrals.orbitals == 6
+    write_fcidump(Path(path), frozen_integrals("h2"))
+    assert task.problem(anew).integrals.orbitals == 6  # what was read once is what is scored
+
+
+def test_an_error_that_is_missing_says_why_in_words(tmp_path, monkeypatch):
+    monkeypatch.setattr(exact, "most_determinants", lambda: 100)  # H2 has 4, LiH 225
+    write_fcidump(tmp_path / "large", frozen_integrals("lih"))
+    write_fcidump(tmp_path / "small", frozen_integrals("h2"))
+    for names in (("large",), ("large", "small")):
+        task = VmcEnergy(VmcEnergy.Params(molecules=tuple(str(tmp_path / name) for name in names)))
+        samples = task.samples("evaluation")
+        scores = task.score(task.run(task.load(None), samples, 0), samples, None)
+        said = task.remarks(scores)
+        of = " (1 of 2)" if len(names) > 1 else ""  # the mean is that of the other molecule alone
+        sentence = f"no full CI to compare with: the sector has 225 determinants, and it is computed up to 100{of}"
+        assert said == dict.fromkeys(("energy_error_mha", "correlation_percent", "diagonal_error_mha"), [sentence])
+        assert ("energy_error_mha" in task.summarise(scores, np.ones(len(names)))) == (len(names) > 1)
+    assert exact.why_unknown(np.array([3.1e9, 2e6])).endswith(
+        "3.1e+09 determinants, and it is computed up to 2,000,000"
+    )
+    assert "no search was sure" in exact.why_unknown(np.array([10.0, 100.0]))
+
+
+def test_atoms_whose_integrals_do_not_fit_are_refused_before_anything_runs():
+    chain = Molecule(name="chain", atoms=[["C", 0, 0, 1.5 * x] for x in range(40)], basis="cc-pvdz")
+    with pytest.raises(PluginError, match=r"'chain': 560 orbitals of cc-pvdz: its integrals need about 2,360 GB, and"):
+        VmcEnergy(VmcEnergy.Params(molecules=(chain,))).check()
 
 
 def test_orbitals_in_another_order_are_the_same_task(tmp_path):
