@@ -1,22 +1,21 @@
-"""PySCF on given integrals: a mean field without atoms, from which coupled cluster starts, and its CI solvers."""
+"""PySCF on given integrals: a mean field without atoms, from which coupled cluster starts, and CI solvers."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from functools import partial
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from effbench.api import Unsupported
-from effbench.kernels.local_energy.integrals import Integrals
 from effbench.tasks.vmc_energy.aufbau import by_energy, energy_of
-from effbench.tasks.vmc_energy.exact import AGREE_HA, full_ci, near, obstacle, settled, string_counts
+from effbench.tasks.vmc_energy.exact import AGREE_HA, full_ci, obstacle, string_counts
 from effbench.tasks.vmc_energy.selfconsistent import hartree_fock_orbitals
 from effbench.tasks.vmc_energy.solving import coupled_cluster
 from effbench.tasks.vmc_energy.system import Problem, Solution, Solver
+from effbench_baselines.pyscf_solvers.selection import selected_ci
 
 
 @dataclass(frozen=True)
@@ -65,51 +64,13 @@ class Pyscf(Solver):
         return energy, prod(string_counts(problem.integrals))
 
     def _selected_ci(self, problem: Problem) -> tuple[float, int]:
-        from pyscf import fci
-
         given = problem.integrals
         if not min(given.alpha, given.beta):
             raise Unsupported(f"pyscf: selected CI of {problem.name}: there must be electrons of both spins")
-        solver = fci.SCI()
-        solver.verbose = 0  # or it says that its first guess is replaced
-        solver.select_cutoff = solver.ci_coeff_cutoff = self.selection_ha
-        electrons = (given.alpha, given.beta)
-        # It has been seen to stop too high, in processes that had done much else. All energies are bounds; the lowest counts.
-        found = []
-        for seed in range(3):
-            solver.get_init_guess = partial(_first_guess, seed, electrons)
-            found.append(solver.kernel(given.one, given.two, given.orbitals, electrons, ecore=given.core))
-        vector = min(found, key=lambda one: float(one[0]))[1]
-        energy = _settled_within(given, solver, vector)
-        if energy is None or energy > hartree_fock_orbitals(given)[0] + AGREE_HA:
-            raise Unsupported(f"pyscf: selected CI of {problem.name} does not converge within what it selected")
-        return energy, int(np.asarray(vector).size)
-
-
-def _settled_within(given: Integrals, solver: Any, vector: Any) -> float | None:
-    """Return the lowest energy in Hartree among the determinants that were selected, or None where it is not certain."""
-    from pyscf.fci.selected_ci import _as_SCIvector
-
-    n, electrons, strings = given.orbitals, (given.alpha, given.beta), vector._strs
-    both = solver.absorb_h1e(given.one, given.two, n, electrons, 0.5)
-
-    def sigma(flat: Any) -> Any:
-        of_shape = _as_SCIvector(np.asarray(flat).reshape(np.asarray(vector).shape), strings)
-        return np.asarray(solver.contract_2e(both, of_shape, n, electrons)).ravel()
-
-    diagonal = np.asarray(solver.make_hdiag(given.one, given.two, strings, n, electrons)).ravel()
-    energy = settled(sigma, diagonal, [np.asarray(vector).ravel()], 1e-10)
-    return None if energy is None else energy + given.core
-
-
-def _first_guess(seed: int, electrons: tuple[int, int], strings: Any, *_: Any) -> list[Any]:
-    """Return selected CI's first vector near Hartree-Fock; ``strings`` are the selected ones of both spins."""
-    from pyscf.fci.selected_ci import _as_SCIvector
-
-    alpha, beta = (int(np.argmax(np.asarray(of) == 2**many - 1)) for of, many in zip(strings, electrons))
-    place = np.zeros((len(strings[0]), len(strings[1])))
-    place[alpha, beta] = 1
-    return [_as_SCIvector(near(place, seed), strings)]
+        energy, determinants = selected_ci(given, self.selection_ha)
+        if energy > hartree_fock_orbitals(given)[0] + AGREE_HA:
+            raise Unsupported(f"pyscf: selected CI of {problem.name} ends above Hartree-Fock: no number is given")
+        return energy, determinants
 
 
 def mean_field(problem: Problem) -> Any:

@@ -59,8 +59,12 @@ def diagonalise(integrals: Integrals, alpha: Array, beta: Array) -> float:
 
 def ground_state(integrals: Integrals, alpha: Array, beta: Array) -> tuple[float, Array]:
     """Return the lowest eigenvalue in Hartree of H between the given determinants [U, W], and its vector [U]."""
+    return lowest_state(between(integrals, alpha, beta))
+
+
+def between(integrals: Integrals, alpha: Array, beta: Array) -> Any:
+    """Return H between the given determinants [U, W] in Hartree, a scipy sparse array [U, U]."""
     from scipy.sparse import coo_array, csr_array
-    from scipy.sparse.linalg import eigsh
 
     table, found = build_lookup(alpha, beta, integrals.orbitals), []
     for begin in range(0, len(alpha), TILE):
@@ -69,11 +73,18 @@ def ground_state(integrals: Integrals, alpha: Array, beta: Array) -> tuple[float
         inside = column >= 0
         found.append((joined.element[inside], joined.row[inside] + begin, column[inside]))
     values, rows, columns = (np.concatenate(part) for part in zip(*found))
-    matrix = csr_array(coo_array((values, (rows, columns)), shape=(len(alpha),) * 2))
-    if len(alpha) <= DENSE:
+    return csr_array(coo_array((values, (rows, columns)), shape=(len(alpha),) * 2))
+
+
+def lowest_state(matrix: Any) -> tuple[float, Array]:
+    """Return the lowest eigenvalue of a symmetric sparse matrix [U, U], and its vector [U]."""
+    from scipy.sparse.linalg import eigsh
+
+    size = matrix.shape[0]
+    if size <= DENSE:
         energies, states = np.linalg.eigh(matrix.toarray())
         return float(energies[0]), states[:, 0]
     # One determinant may have another symmetry than the ground state, and then never leads there: C2's lowest does.
-    start = np.random.default_rng(0).normal(size=len(alpha))
+    start = np.random.default_rng(0).normal(size=size)
     energies, states = eigsh(matrix, 1, which="SA", v0=start, tol=1e-10)
     return float(energies[0]), states[:, 0]
