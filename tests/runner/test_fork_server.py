@@ -38,9 +38,7 @@ def kills(strangers):
 def test_a_server_that_is_killed_in_a_job_costs_one_more_try(strangers, kills):
     """It was "error: the worker left with exit code 255", a failed cell."""
     kills(1)
-    started = time.monotonic()
     assert strangers("run", strangers.suite(["{use: kills}"])) == 0, strangers.err
-    assert time.monotonic() - started < 15
     assert "w/kills: quality: the fork server, from which all workers descend, was ended; it is tried" in strangers.err
     kills_cell = read_store(strangers.path / "results/s").cells[1]
     assert [(a.status, a.reason) for a in kills_cell.attempts] == [("failed", "signal"), ("done", None)]
