@@ -16,14 +16,14 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import psutil
 
 from effbench.errors import one_line
-from effbench.guard import PluginFailure, diverted, strangers
+from effbench.guard import INTERRUPTS, PluginFailure, diverted, strangers
 from effbench.record import Reason
 from effbench.runner.jobs import Failed, JobSpec, Message
 from effbench.runner.worker import worker_main
@@ -67,9 +67,9 @@ class Launcher:
 
     def __init__(self, start: Literal["fork", "spawn"], preload: Sequence[str], threads: int) -> None:
         # Numeric libraries read these as they are loaded. One BLAS thread in the server means none to lose by forking.
-        os.environ.update(
-            {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": str(threads)}
-        )
+        self._limits = {
+            "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": str(threads),
+        }  # fmt: skip
         if start == "fork" and (folder := socket_folder()) is None:
             start = "spawn"
             print("no temporary folder has a path short enough for a socket: workers are spawned", file=sys.stderr)
@@ -85,7 +85,8 @@ class Launcher:
             return
         usual, tempfile.tempdir = tempfile.tempdir, self._folder
         try:
-            multiprocessing.forkserver.ensure_running()
+            with _environment(self._limits):
+                multiprocessing.forkserver.ensure_running()
         finally:
             tempfile.tempdir = usual
 
@@ -103,7 +104,8 @@ class Launcher:
         for left in reversed(range(STARTS)):
             try:
                 self.ready()
-                return Worker(self._context, spec)
+                with _environment(self._limits):  # a spawned worker has this process's environment
+                    return Worker(self._context, spec)
             except (OSError, EOFError) as error:
                 if not left:
                     raise WorkerError(Failed("error", f"no worker could be started: {one_line(error)}")) from error
@@ -113,6 +115,31 @@ class Launcher:
                     self._preload = []
                     self._context.set_forkserver_preload(list(PRELOAD))
         raise AssertionError("the last try returns or raises")
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Let an interrupt wait until the block is over: a worker that was half started would print a traceback as it ends."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
+
+
+@contextlib.contextmanager
+def _environment(changes: Mapping[str, str]) -> Iterator[None]:
+    """Let processes that are started inside see changed variables; this process loads libraries of its own later."""
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 class Worker:
@@ -129,7 +156,7 @@ class Worker:
         arguments = (theirs, spec.cell_path, spec.kind, pickled, os.getpid())
         self._process = context.Process(target=worker_main, args=arguments)
         # What a server or a worker inherits as stdout must not be ours: modules print as they are imported.
-        with diverted():
+        with diverted(), _interrupts_held():
             self._process.start()
         theirs.close()
         self._server = _server_pid() if context.get_start_method() == "forkserver" else None

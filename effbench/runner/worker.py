@@ -21,6 +21,7 @@ from pathlib import Path
 
 from effbench.api import WORK_VARIABLE, PluginError, Unsupported
 from effbench.errors import StoreError, one_line
+from effbench.guard import INTERRUPTS
 from effbench.measure.layout import settled_memory
 from effbench.runner import inspection, passes
 from effbench.runner.jobs import Failed, JobKind, JobSpec
@@ -34,6 +35,7 @@ def worker_main(connection: Connection, cell_path: Path, kind: JobKind, pickled:
     _die_with_parent(parent_pid)
     held: tuple[bytes, ...] = ()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides; a terminal sends it to everybody
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)  # held in the parent while it spawns
     try:
         _redirect_output(cell_path / "log.txt", kind)
         spec: JobSpec = pickle.loads(pickled)
