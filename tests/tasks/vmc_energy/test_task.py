@@ -171,7 +171,7 @@ def test_an_error_that_is_missing_says_why_in_words(tmp_path, monkeypatch):
         said = task.remarks(scores)
         of = " (1 of 2)" if len(names) > 1 else ""  # the mean is that of the other molecule alone
         sentence = f"no full CI to compare with: the sector has 225 determinants, and it is computed up to 100{of}"
-        assert said == dict.fromkeys(("energy_error_mha", "correlation_percent", "diagonal_error_mha"), [sentence])
+        assert said == {key: [sentence] for key in ("energy_error_mha", "correlation_percent", "diagonal_error_mha")}
         assert ("energy_error_mha" in task.summarise(scores, np.ones(len(names)))) == (len(names) > 1)
     assert exact.why_unknown(np.array([3.1e9, 2e6])).endswith(
         "3.1e+09 determinants, and it is computed up to 2,000,000"
