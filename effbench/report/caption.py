@@ -66,7 +66,9 @@ def certificate_lines(certificate: Sequence[str], columns: Sequence[Column], bri
     texts: list[str] = []
     metric = ""
     for words in of_shown or certificate:
-        name, _, rest = words.partition(" (")[0].partition(", ")
+        # Up to the interval of tau; what the subset is worth and saves stands in the long form.
+        tau, bracket, _ = words.partition("]")
+        name, _, rest = f"{tau}{bracket}".partition(", ")
         texts.append(rest if name == metric else f"{name}, {rest}")
         metric = name
     return [f"Certificate of the subset, for {'; '.join(texts)}."]

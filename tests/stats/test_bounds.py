@@ -85,9 +85,9 @@ def test_every_interval_of_every_shipped_metric_lies_in_its_range_and_holds_the_
     if metric.per == "set":  # every resample of a set lies further away than the set
         draws = np.clip(draws + 0.3 * (high - low), least, most)
     ids = [str(i) for i in range(n)]
-    numbers = quality_numbers(
-        Weighted(), [metric], Scores({metric.name: values}), ids, {metric.name: draws}, None, 0.95
-    )  # fmt: skip
+    task, scores = Weighted(), Scores({metric.name: values})
+    summary = task.summarise(scores, np.ones(n))
+    numbers = quality_numbers(task, [metric], summary, scores, ids, {metric.name: draws}, None, 0.95)
     assert least <= numbers[0].ci_low <= numbers[0].ci_high <= most
     if metric.per == "set":
         assert numbers[0].ci_low <= numbers[0].value <= numbers[0].ci_high
