@@ -96,7 +96,7 @@ def test_what_each_family_computes_is_counted(store):
     result = cli.on_own_core("run", "suite.yaml", "--store", "counted", *only)
     assert result.code == 0, result.err
     for cell in read_store(cli.cwd / "counted").cells:
-        assert {n.name: n.value for n in cell.numbers}["gflop_per_sample"] > 1, cell.task_id
+        assert {n.name: n.value for n in cell.numbers}["gflop_per_sample"] > 0.1, cell.task_id
 
 
 @pytest.mark.timeout(600)
