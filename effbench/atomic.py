@@ -52,10 +52,16 @@ def write_content_named(folder: Path, stem: str, suffix: str, write: Callable[[P
     return path
 
 
-def save_tensors(tensors: Mapping[str, Any], path: Path, metadata: Mapping[str, str] | None = None) -> None:
-    """Save numpy arrays as safetensors; raise ``OSError`` where the file cannot be written, as other writers do."""
+def save_tensors(
+    tensors: Mapping[str, Any], path: Path, metadata: Mapping[str, str] | None = None, *, of_torch: bool = False
+) -> None:
+    """Save numpy arrays (or torch tensors) as safetensors; raise ``OSError`` where that fails, as other writers do."""
     from safetensors import SafetensorError
-    from safetensors.numpy import save_file
+
+    if of_torch:
+        from safetensors.torch import save_file
+    else:
+        from safetensors.numpy import save_file
 
     try:
         save_file(dict(tensors), path, None if metadata is None else dict(metadata))

@@ -169,7 +169,7 @@ def code_version(plugin: type) -> str:
 
 
 def _is_ours_to_hash(cls: type) -> bool:
-    return cls.__module__ not in ("abc", "builtins", "typing", "effbench.api")
+    return cls.__module__ not in ("abc", "builtins", "typing") and not cls.__module__.startswith("effbench.api")
 
 
 def _sources(cls: type) -> dict[Path, Path]:

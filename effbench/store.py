@@ -18,7 +18,6 @@ whole.
 from __future__ import annotations
 
 import gc
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,16 +27,13 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import yaml
 from pydantic import ValidationError
 
-from effbench.api import Artifact
-from effbench.atomic import file_sha256, name_matches_content, save_tensors, write_bytes, write_content_named
+from effbench.atomic import file_sha256, write_bytes
 from effbench.errors import BadInput, StoreError
 from effbench.inside import (
     Root,
-    check_inside,
     damaged,
     files_inside,
     is_inside,
@@ -328,57 +324,6 @@ class CellFolder:
         """Write what a job leaves besides tables."""
         write_bytes(self.path / "jobs" / f"{name}.json", json.dumps(data, indent=1).encode())
 
-    def write_artifact(self, artifacts: list[Artifact]) -> str:
-        """Write the artifacts of a chain, link by link, and return the hash over all of them."""
-        tensors = {
-            f"{i}/{name}": np.asarray(value, order="C")
-            for i, a in enumerate(artifacts)
-            for name, value in a.tensors.items()
-        }
-        plan = [dict(a.config) for a in artifacts]
-        plan_file = write_bytes(self.artifact_folder / "plan.yaml", yaml.safe_dump(plan, sort_keys=True).encode())
-        for old in self.artifact_folder.glob("tensors.*.safetensors"):
-            old.unlink()
-        file = write_content_named(
-            self.artifact_folder, "tensors", ".safetensors", lambda path: save_tensors(tensors, path)
-        )
-        return hashlib.sha256((plan_file + file_sha256(file)).encode()).hexdigest()
-
-    def read_artifact(self) -> tuple[list[Artifact], str]:
-        """Return (artifact per link, hash over all of them); raise ``StoreError`` where one is missing or damaged."""
-        plan_file, root = self.artifact_folder / "plan.yaml", self.root
-        try:
-            plan_text = read_inside(plan_file, root)
-        except FileNotFoundError:
-            raise damaged(plan_file, "there is none, though the cell is prepared") from None
-        try:
-            plan = yaml.safe_load(plan_text)  # as it was dumped: a key may be a number, a value infinite
-        except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-            raise damaged(plan_file, error) from None
-        if not isinstance(plan, list) or not all(isinstance(config, dict) for config in plan):
-            raise damaged(plan_file, "it is no list with a mapping per method")
-        files = files_inside(self.artifact_folder, root, "tensors.*.safetensors")
-        if len(files) != 1:
-            raise damaged(self.artifact_folder, f"it holds {len(files)} files of tensors, not one")
-        tensors = read_tensors(files[0], root)
-        artifacts = []
-        for index, config in enumerate(plan):
-            prefix = f"{index}/"
-            own = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-            artifacts.append(Artifact(own, config))
-        both = hashlib.sha256(plan_text).hexdigest() + file_sha256(files[0])
-        return artifacts, hashlib.sha256(both.encode()).hexdigest()
-
-
-def read_tensors(file: Path, root: Root) -> dict[str, Any]:
-    """Return the arrays of a content-named safetensors file; raise ``StoreError`` where it is not what its name says."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    check_inside(file, root)
-    if not name_matches_content(file):
-        raise damaged(file, "its content is not what its name says")
-    try:
-        return dict(load_file(file))
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise damaged(file, error) from None
+    def artifact_of(self, training: int | None) -> Path:
+        """Return the folder of the artifact of a training, of the only one where ``training`` is None."""
+        return self.artifact_folder if training is None else self.artifact_folder / f"s{training}"

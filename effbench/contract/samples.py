@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from effbench.api import Sample
@@ -23,9 +23,17 @@ def sample_list_problems(samples: object, call: str) -> Iterator[str]:
         if not isinstance(sample.id, str) or not sample.id:
             yield f"{call} holds a sample with the id {sample.id!r}; an id is a string that is not empty"
             return
-        if any(unicodedata.category(character) in ("Cc", "Cs") for character in sample.id):
-            yield f"{call} holds the id {sample.id!r} with a control character; use printable text"
+        slices: Any = sample.slices
+        if not isinstance(sample.group, str) or not isinstance(slices, Mapping):
+            yield f"{call}: sample {sample.id!r} has group {sample.group!r} and slices {slices!r}; expected text and a mapping"
             return
+        for text in (sample.id, sample.group, *slices.keys(), *slices.values()):
+            if not isinstance(text, str):
+                yield f"{call}: sample {sample.id!r} has the slice {text!r}; expected attribute -> value, both text"
+                return
+            if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+                yield f"{call} holds {text!r} with a control character; use printable text"
+                return
 
 
 def repeated_id_problems(samples: Iterable[Sample], call: str) -> Iterator[str]:
@@ -36,12 +44,25 @@ def repeated_id_problems(samples: Iterable[Sample], call: str) -> Iterator[str]:
         yield f"{call} gives the id {repeated!r} {count} times; give each sample its own"
 
 
-def shared_id_problems(calibration: Iterable[Sample], evaluation: Iterable[Sample]) -> Iterator[str]:
-    """Yield a violation where an id is in both splits."""
-    known = {sample.id for sample in evaluation}
-    shared = next((sample.id for sample in calibration if sample.id in known), None)
-    if shared is not None:
-        yield f"{shared!r} is in both splits; calibrating on evaluation samples would leak, keep the splits disjoint"
+def shared_id_problems(splits: Mapping[str, Iterable[Sample]]) -> Iterator[str]:
+    """Yield a violation where an id is in two splits; ``splits`` is name -> samples."""
+    yield from _shared(splits, lambda sample: sample.id, "{value!r} is in both")
+
+
+def shared_group_problems(splits: Mapping[str, Iterable[Sample]]) -> Iterator[str]:
+    """Yield a violation where a group (a scene, an identity) is in two splits."""
+    yield from _shared(splits, lambda sample: sample.unit, "the group {value!r} is in both")
+
+
+def _shared(splits: Mapping[str, Iterable[Sample]], value_of: Callable[[Sample], str], said: str) -> Iterator[str]:
+    owner: dict[str, str] = {}
+    for split, samples in splits.items():
+        for value in dict.fromkeys(map(value_of, samples)):
+            other = owner.setdefault(value, split)
+            if other != split:
+                what = said.format(value=value)
+                yield f"{what} splits, {other} and {split}; what is learned on one would leak, keep them disjoint"
+                return
 
 
 def ids_sha256(samples: Iterable[Sample]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +11,7 @@ from typing import Any, Literal
 from effbench.api import Method, Sample, Task
 from effbench.record import Reason
 
-JobKind = Literal["prepare", "quality", "inspect", "memory", "energy", "latency", "calibrate"]
+JobKind = Literal["prepare", "quality", "summary", "inspect", "memory", "energy", "latency", "calibrate"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class JobSpec:
     """One piece of a cell's work for one process."""
 
     kind: JobKind
+    name: str
+    """Under which its result is kept: the kind, with the training's seed where each seed prepares by itself."""
     task: Task
     chain: tuple[Method, ...]
     device: str
@@ -50,20 +52,27 @@ class JobSpec:
     count_flops: bool = False
     warmup_s: float = 1.0
     probe_seed: int = 0
+    trainings: tuple[int | None, ...] = ()
+    """Seeds whose artifact the job prepares or uses, the first one wherever one suffices; (None,): one artifact for all."""
+    rows: frozenset[tuple[int, str]] = frozenset()
+    """(seed, sample id) of the rows that a summary is of."""
+    weights: Mapping[str, float] | None = None
+    resamples: int = 0
     listed: str = ""
     """Hash of the ids that the planning process was given for the whole evaluation split; "": not to be compared."""
 
 
 @dataclass(frozen=True)
 class Turn:
-    """The parent gives the worker the machine for ``seconds``."""
+    """The parent gives the worker the machine for ``seconds``, to call one of its items."""
 
     seconds: float
+    item: int = 0
 
 
 @dataclass(frozen=True)
 class Progress:
-    """The worker is alive and has finished a piece (a batch, the warm-up)."""
+    """The worker is alive and has finished a piece (a batch, the warm-up), or says how far a preparation is."""
 
     what: str
     data: dict[str, Any] = field(default_factory=dict)
@@ -87,6 +96,11 @@ class Failed:
 
 
 Message = Progress | Done | Failed
+
+
+def job_name(kind: JobKind, training: int | None = None) -> str:
+    """Return under which name the result of a job is kept."""
+    return kind if training is None else f"{kind}-s{training}"
 
 
 def plan_batches(

@@ -6,129 +6,40 @@ import hashlib
 import itertools
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from pydantic import ValidationError
 
 from effbench import registry
 from effbench.api import Execution, Method, PluginError, Sample, Split, StrictParams, Task
 from effbench.contract.declarations import execution_problems, metrics_are_declared, params_survive_json
-from effbench.contract.samples import ids_sha256, repeated_id_problems, sample_list_problems, shared_id_problems
+from effbench.contract.chains import chain_problems
+from effbench.contract.samples import (
+    ids_sha256,
+    repeated_id_problems,
+    sample_list_problems,
+    shared_group_problems,
+    shared_id_problems,
+)
 from effbench.errors import BadInput, nearest
 from effbench.explaining import explain, first_problem
 from effbench.globs import meant
 from effbench.guard import PluginFailure, strangers
 from effbench.measure.machine import resolve_device
 from effbench.record import Identity, Link
+from effbench.runner.cells import Cell, Plan, TaskPlan
 from effbench.runner.stopping import in_drawn_order, metric_to_stop_on
 from effbench.subset.manifest import SubsetManifest, find_subset, shipped
-from effbench.suite import LoadedSuite, MethodEntry, Suite, TaskEntry
+from effbench.suite import LoadedSuite, MethodEntry, TaskEntry
 from effbench.yamlpos import Key
 
 LONGEST_SHOWN = 60
 MOST_VARIANTS = 10_000
 """Methods that one entry may stand for; more is a slip, and planning alone would take hours."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One (task, method chain, parameters): the unit of identity and of results."""
-
-    id: str
-    task_id: str
-    method_id: str
-    role: Literal["reference", "method"]
-    order: int
-    chain: tuple[Method, ...]
-    identity: Identity
-    execution: Execution
-    unsupported: str | None
-    code_version: str
-    origins: tuple[tuple[str, str], ...]
-
-    @property
-    def label(self) -> str:
-        """Return "task/method"."""
-        return f"{self.task_id}/{self.method_id}"
-
-
-@dataclass(frozen=True)
-class TaskPlan:
-    """A task of the suite with its samples and its cells, the reference first where there is one."""
-
-    entry: TaskEntry
-    task: Task
-    device: str
-    dtype: str
-    samples: tuple[Sample, ...]
-    cells: tuple[Cell, ...]
-    subset: SubsetManifest | None = None
-    """The condensed subset that ``samples`` are; None for all samples and for a subset that the task itself defines."""
-    comparisons: int = 1
-    """How many methods the suite compares with the reference here, whatever part of it runs."""
-    listed: str = ""
-    """Hash of the ids of the whole evaluation split, on which every process must agree."""
-
-    @property
-    def subset_name(self) -> str | None:
-        """Return what a record names the subset by."""
-        return self.subset.reference if self.subset else self.entry.samples.subset
-
-    @property
-    def weights(self) -> dict[str, float] | None:
-        """Return sample id -> weight, of mean 1 over the subset; None where all samples weigh the same."""
-        return dict(self.subset.weight_of()) if self.subset and self.subset.weights else None
-
-    @property
-    def reference(self) -> Cell | None:
-        """Return the cell that the others are compared with."""
-        return next((cell for cell in self.cells if cell.role == "reference"), None)
-
-    def reference_of(self, cell: Cell) -> str:
-        """Return the id of the reference that a cell is scored against, or "" where its scores need none."""
-        reference = self.reference
-        if reference is None or cell.id == reference.id or not any(m.needs_reference for m in self.task.metrics):
-            return ""
-        return reference.id
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything a run will do."""
-
-    suite: Suite
-    tasks: tuple[TaskPlan, ...]
-
-    @property
-    def cells(self) -> list[Cell]:
-        """Return all cells in the suite's order."""
-        return sorted((cell for task in self.tasks for cell in task.cells), key=lambda cell: cell.order)
-
-    def only(self, globs: Sequence[str]) -> Plan:
-        """Return the plan with the cells whose task/method or method a glob means, and the references they need.
-
-        Raises ``BadInput`` where one of the globs means no cell.
-        """
-        if not globs:
-            return self
-        names = {name for cell in self.cells for name in (cell.label, cell.method_id)}
-        chosen: set[str] = set()
-        for glob in globs:
-            found = meant(glob, names)
-            if not found:
-                hint = nearest(glob, names if "/" not in glob else [cell.label for cell in self.cells])
-                raise BadInput(f"--only {glob}: matches no cell{hint}")
-            chosen |= found
-        tasks = []
-        for task in self.tasks:
-            asked = [cell for cell in task.cells if cell.label in chosen or cell.method_id in chosen]
-            kept = tuple(cell for cell in task.cells if cell in asked or (asked and cell.role == "reference"))
-            if kept:
-                tasks.append(replace(task, cells=kept))
-        return Plan(self.suite, tuple(tasks))
 
 
 def make_plan(loaded: LoadedSuite) -> Plan:
@@ -196,6 +107,8 @@ def _variants(loaded: LoadedSuite, index: int, entry: MethodEntry) -> list[_Vari
                 executions.add(_kept(who, execution_problems, chain[-1].execution()))
             with _placed(loaded, key, f"{who}: Params"):
                 records.append(_link(use, method_params))
+        for problem in chain_problems(chain):
+            raise loaded.error(("methods", index), problem)
         base = entry.id or "+".join(use for use, _, _ in links)
         suffix = ",".join(f"{name.rpartition('.')[2]}={_shown(value)}" for name, value in chosen.items())
         label = f"{base}({suffix})" if suffix else base
@@ -327,8 +240,14 @@ def _plan_task(
     samples, subset = _samples(loaded, key, entry, task, who, every)
     if not samples:
         raise loaded.error((*key, "samples"), "no sample is left to evaluate")
-    for problem in shared_id_problems(_listed(loaded, place, task, who, "calibration", None), (*every, *samples)):
-        raise loaded.error(place, f"{who}: {problem}")
+    splits = {"evaluation": (*every, *samples), "calibration": _listed(loaded, place, task, who, "calibration", None)}
+    if type(task).thresholds is not Task.thresholds:
+        splits["validation"] = _listed(loaded, place, task, who, "validation", None)
+        if not splits["validation"]:
+            raise loaded.error(place, f"{who}: samples('validation') gives none, on which its thresholds are frozen")
+    for promise in (shared_id_problems, shared_group_problems):
+        for problem in promise(splits):
+            raise loaded.error(place, f"{who}: {problem}")
     cells = []
     for variant in methods:
         if variant.entry.tasks is not None and entry.name not in variant.entry.tasks:
@@ -356,6 +275,17 @@ def _stopping_early(loaded: LoadedSuite, key: Key, plan: TaskPlan) -> TaskPlan:
     if plan.reference is None:
         raise loaded.error(
             key, "`stop: when_resolved` compares with a reference; give one method of the task `role: reference`"
+        )
+    training = next((cell.method_id for cell in plan.cells if cell.random_preparation), None)
+    if training is not None:
+        raise loaded.error(
+            key,
+            f"method {training!r} prepares anew under every seed, and no look at samples knows how trainings differ; "
+            "remove `stop: when_resolved`",
+        )
+    if len(set(Counter(sample.unit for sample in plan.samples).values())) > 1:
+        raise loaded.error(
+            key, "the groups of its samples differ in size, so that they cannot be drawn alike; remove `stop: when_resolved`"
         )
     if plan.weights:
         raise loaded.error(

@@ -25,24 +25,33 @@ from effbench.store import SAMPLE_KEY, CellFolder, Store
 from effbench.suite import Suite
 
 if TYPE_CHECKING:
-    from effbench.runner.plan import Cell, TaskPlan
+    from effbench.runner.cells import Cell, TaskPlan
 
 GROWTH = 1.5
 """A look comes after that many times the samples of the one before: a few starts of a worker, a third too many samples."""
 
 
 def in_drawn_order(samples: Sequence[Sample]) -> tuple[Sample, ...]:
-    """Return the samples in an order that only their ids decide, as good as random."""
-    return tuple(sorted(samples, key=lambda sample: hashlib.sha256(f"effbench/{sample.id}".encode()).digest()))
+    """Return the samples in an order that only their groups and ids decide, as good as random; groups stay together."""
+
+    def place(name: str) -> bytes:
+        return hashlib.sha256(f"effbench/{name}".encode()).digest()
+
+    return tuple(sorted(samples, key=lambda sample: (place(sample.unit), place(sample.id))))
 
 
-def looks_at(pool: int) -> list[int]:
-    """Return the numbers of samples after which there is a look; the last is the whole pool."""
-    found, n = [], float(EARLIEST)
-    while n < pool:
-        found.append(round(n))
-        n *= GROWTH
+def looks_at(pool: int, group_size: int = 1) -> list[int]:
+    """Return the numbers of samples after which there is a look, whole groups of equal size; the last is the whole pool."""
+    found, groups = [], float(EARLIEST)
+    while round(groups) * group_size < pool:
+        found.append(round(groups) * group_size)
+        groups *= GROWTH
     return [*found, pool]
+
+
+def group_size(samples: Sequence[Sample]) -> int:
+    """Return how many samples a group has, where all have as many; the plan refuses others."""
+    return len(samples) // max(1, len({sample.unit for sample in samples}))
 
 
 def metric_to_stop_on(task: Task, asked: str | None) -> Metric:
@@ -74,15 +83,16 @@ def samples_used(suite: Suite, task: TaskPlan, cell: Cell, store: Store) -> tupl
     if suite.stats.stop != "when_resolved" or reference is None:
         return pool, None
     done = _done(task, suite, store.cell(cell.id))
-    reached = [n for n in looks_at(pool) if n <= done]
+    reached = [n for n in looks_at(pool, group_size(task.samples)) if n <= done]
     if cell is reference:
         return (reached[-1] if reached else 0), None
     shared = [n for n in reached if n <= _done(task, suite, store.cell(reference.id))]
     metric = metric_to_stop_on(task.task, suite.stats.stop_on)
     differences = _differences(task, suite, store, cell, reference, metric.name, shared[-1]) if shared else np.empty(0)
     verdict = None
+    size = group_size(task.samples)
     for n in shared:
-        verdict = _look(suite, task, metric, differences[:n], n)
+        verdict = _look(suite, task, metric, differences[: n // size], n)
         if verdict.verdict != "undecided":
             return n, verdict
     return (shared[-1] if shared else 0), verdict
@@ -101,10 +111,12 @@ def _done(task: TaskPlan, suite: Suite, folder: CellFolder) -> int:
 
 
 def _differences(task: TaskPlan, suite: Suite, store: Store, cell: Cell, reference: Cell, metric: str, n: int) -> Array:
-    """Return method - reference of the first n samples, a sample's score being the mean over the seeds; NaN if undefined."""
+    """Return method - reference of the groups of the first n samples, as means over samples and seeds; NaN if undefined."""
     ours, theirs = (_scores(store.cell(one.id), metric) for one in (cell, reference))
-    rows = [[(seed, sample.id) for seed in suite.seeds] for sample in task.samples[:n]]
-    return np.array([np.mean([ours[key] - theirs[key] for key in keys]) for keys in rows])
+    groups: dict[str, list[tuple[int, str]]] = {}
+    for sample in task.samples[:n]:
+        groups.setdefault(sample.unit, []).extend((seed, sample.id) for seed in suite.seeds)
+    return np.array([np.mean([ours[key] - theirs[key] for key in keys]) for keys in groups.values()])
 
 
 def _scores(folder: CellFolder, metric: str) -> dict[tuple[int, str], float]:
@@ -118,7 +130,7 @@ def _look(suite: Suite, task: TaskPlan, metric: Metric, differences: Array, n: i
     known = differences[np.isfinite(differences)]
     level = 1 - (1 - suite.stats.ci) / task.comparisons
     bounds = Interval(-1.0, 1.0) if metric.unit == "share" else None
-    interval = confidence_sequence(known, level, bounds=bounds, tightest_at=max(EARLIEST, len(task.samples) // 2))
+    interval = confidence_sequence(known, level, bounds=bounds, tightest_at=max(EARLIEST, len(task.samples) // group_size(task.samples) // 2))
     verdict = "undecided"
     if interval is not None:
         least, most = metric.range
