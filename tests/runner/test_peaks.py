@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from effbench.measure import roofline
-from effbench.measure.noise import NoiseReading
+from effbench.readings import NoiseReading
 from effbench.runner import peaks
 from effbench.runner.jobs import Done, Failed
 

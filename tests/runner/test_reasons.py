@@ -1,6 +1,6 @@
 """Why a number is missing: the reason that is true, also where the machine is to blame (case ``wrong-reason-for-null``)."""
 
-from effbench.measure.roofline import Calibration
+from effbench.readings import Calibration
 from effbench.runner.resource_numbers import compute_numbers, memory_numbers
 
 SEEN = {"flops_by_dtype": {"float32": 10**9}, "bytes_moved": 10**8, "least_bytes": 10**8}
