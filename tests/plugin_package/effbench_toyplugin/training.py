@@ -43,6 +43,7 @@ class Trained(Method):
         features = np.stack([output["features"].mean(0) for output in ctx.run(system, captures, ctx.seed)])
         labels = np.array([1.0 if capture.target else -1.0 for capture in captures])
         weights, first = self._resumed()
+        print(f"begins {first}", flush=True)
         for epoch in range(first, self.params.epochs):
             self._fault(epoch)
             order = np.random.default_rng([ctx.seed, epoch]).permutation(len(labels))
