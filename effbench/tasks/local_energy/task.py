@@ -15,13 +15,13 @@ import numpy as np
 from pydantic import Field
 
 from effbench.api import Context, Metric, Output, Sample, Scores, Split, StrictParams, Task, noise_seed
+from effbench.arrays import Array
 from effbench.tasks.local_energy.clouds import check_molecule, cloud, integrals_of
 from effbench.tasks.local_energy.system import EngineSystem
 
 if TYPE_CHECKING:
     from effbench.kernels.local_energy.integrals import Integrals
 
-Array = np.ndarray[Any, Any]
 SEEDS = {"calibration": 1, "evaluation": 0}
 
 

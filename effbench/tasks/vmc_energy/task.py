@@ -15,13 +15,13 @@ import numpy as np
 from pydantic import AfterValidator, Field
 
 from effbench.api import Context, Metric, Output, Sample, Scores, Split, StrictParams, Task, noise_seed
+from effbench.arrays import Array
 from effbench.stats.curves import first_within
 from effbench.tasks.vmc_energy.ends import remarks_on
 from effbench.tasks.vmc_energy.molecules import Given
 from effbench.tasks.vmc_energy.problems import calibration_names, check_given, identity, load_problem, name_of
 from effbench.tasks.vmc_energy.system import CHEMICAL_ACCURACY_HA, HartreeFock, Problem, SolverSystem
 
-Array = np.ndarray[Any, Any]
 PARTS = {"sample": "sampling", "amplitude": "amplitudes", "local_energy": "local energies", "gradient": "gradients"}
 DECIMALS = 6
 """Of energies in mHa and of percents; what is below is the last digits of integrals and of full CI."""
