@@ -24,8 +24,8 @@ BLOCK = 16
 class Moved(NamedTuple):
     """Orbitals of one spin that two determinants do not share, int64 [2] each: what x has and y has not, and the reverse."""
 
-    hole: Array
-    particle: Array
+    lost: Array
+    gained: Array
 
 
 def local_energies(integrals: Integrals, alpha: Array, beta: Array, psi: Array, rows: Rows | None = None) -> Array:
@@ -76,49 +76,44 @@ def _row(
     given: Hamiltonian, state: SampledState, first_alpha: Array, first_beta: Array, x: int, up: Occupation, down: Occupation,
     in_alpha: Moved, in_beta: Moved,
 ) -> tuple[complex, int]:  # pragma: no cover - compiled  # fmt: skip
-    alpha, beta, psi = state.alpha, state.beta, state.psi
-    occ_a, occ_b = up.occupied[: given.alpha], down.occupied[: given.beta]
-    total, joined = diagonal(given.core, given.one, given.two, occ_a, occ_b) * psi[x], 1
-    ours, theirs = first_alpha[x], first_beta[x]
+    # Unpacked: reading a field counts references, which the inner loop must not do.
+    (alpha, beta, psi), (core, one, two, n_alpha, n_beta) = state, given
+    (lost_a, gained_a), (lost_b, gained_b) = in_alpha, in_beta
+    before_a, before_b = up.before, down.before
+    occ_a, occ_b = up.occupied[:n_alpha], down.occupied[:n_beta]
+    words, ours, theirs = alpha.shape[1], first_alpha[x], first_beta[x]
+    total, joined = diagonal(core, one, two, occ_a, occ_b) * psi[x], 1
     for y in range(len(alpha)):
         # Two electrons moved are four bits changed; the first words alone rule most pairs out.
         apart = popcount(ours ^ first_alpha[y]) + popcount(theirs ^ first_beta[y])
         if apart > 4:
             continue
-        for word in range(1, alpha.shape[1]):
+        for word in range(1, words):
             apart += popcount(alpha[x, word] ^ alpha[y, word]) + popcount(beta[x, word] ^ beta[y, word])
         if apart > 4 or apart == 0:
             continue
-        value = _element(given, alpha[x], beta[x], alpha[y], beta[y], up, down, in_alpha, in_beta)
+        many_a, many_b = differing(alpha[x], alpha[y], lost_a), differing(beta[x], beta[y], lost_b)
+        differing(alpha[y], alpha[x], gained_a)
+        differing(beta[y], beta[x], gained_b)
+        if many_a == 1 and many_b == 1:
+            sign = sign_of_move(before_a, lost_a[0], gained_a[0]) * sign_of_move(before_b, lost_b[0], gained_b[0])
+            value = sign * two[lost_a[0], gained_a[0], lost_b[0], gained_b[0]]
+        elif many_a == 2:
+            value = _same_spin(two, before_a, lost_a, gained_a)
+        elif many_b == 2:
+            value = _same_spin(two, before_b, lost_b, gained_b)
+        elif many_a == 1:
+            sign = sign_of_move(before_a, lost_a[0], gained_a[0])
+            value = sign * single(one, two, lost_a[0], gained_a[0], occ_a, occ_b)
+        else:
+            sign = sign_of_move(before_b, lost_b[0], gained_b[0])
+            value = sign * single(one, two, lost_b[0], gained_b[0], occ_b, occ_a)
         total += value * psi[y]
         joined += abs(value) > ZERO
     return total / psi[x], joined
 
 
 @njit(cache=True, inline="always")
-def _element(
-    given: Hamiltonian, x_alpha: Array, x_beta: Array, y_alpha: Array, y_beta: Array, up: Occupation, down: Occupation,
-    in_alpha: Moved, in_beta: Moved,
-) -> float:  # pragma: no cover - compiled  # fmt: skip
-    """Return H[x, y] of two determinants that differ in one or two electrons."""
-    one, two = given.one, given.two
-    many_a, many_b = differing(x_alpha, y_alpha, in_alpha.hole), differing(x_beta, y_beta, in_beta.hole)
-    differing(y_alpha, x_alpha, in_alpha.particle)
-    differing(y_beta, x_beta, in_beta.particle)
-    i, a, j, b = in_alpha.hole[0], in_alpha.particle[0], in_beta.hole[0], in_beta.particle[0]
-    if many_a == 1 and many_b == 1:
-        return sign_of_move(up.before, i, a) * sign_of_move(down.before, j, b) * two[i, a, j, b]
-    if many_a == 2:
-        return _same_spin(two, up.before, in_alpha)
-    if many_b == 2:
-        return _same_spin(two, down.before, in_beta)
-    occ_a, occ_b = up.occupied[: given.alpha], down.occupied[: given.beta]
-    if many_a == 1:
-        return sign_of_move(up.before, i, a) * single(one, two, i, a, occ_a, occ_b)
-    return sign_of_move(down.before, j, b) * single(one, two, j, b, occ_b, occ_a)
-
-
-@njit(cache=True, inline="always")
-def _same_spin(two: Array, before: Array, moved: Moved) -> float:  # pragma: no cover - compiled
-    i, j, a, b = moved.hole[0], moved.hole[1], moved.particle[0], moved.particle[1]
+def _same_spin(two: Array, before: Array, lost: Array, gained: Array) -> float:  # pragma: no cover - compiled
+    i, j, a, b = lost[0], lost[1], gained[0], gained[1]
     return sign_of_two(before, i, a, j, b) * (two[i, a, j, b] - two[i, b, j, a])

@@ -67,12 +67,13 @@ def unfilled(orbitals: int) -> Occupation:  # pragma: no cover - compiled
 @njit(cache=True)
 def fill(into: Occupation, words: Array) -> None:  # pragma: no cover - compiled
     """Write how a string [W] fills its orbitals."""
-    n_occupied, n_empty = 0, 0
-    for p in range(len(into.before)):
-        into.before[p] = n_occupied
+    full, empty, before = into
+    n_full, n_empty = 0, 0
+    for p in range(len(before)):
+        before[p] = n_full
         if occupied(words, p):
-            into.occupied[n_occupied] = p
-            n_occupied += 1
+            full[n_full] = p
+            n_full += 1
         else:
-            into.empty[n_empty] = p
+            empty[n_empty] = p
             n_empty += 1

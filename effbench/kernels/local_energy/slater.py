@@ -102,18 +102,19 @@ def _list_singles(
     out: Singles,
 ) -> int:  # pragma: no cover - compiled  # fmt: skip
     """List the singles of a string whose target is among the strings that are ``present``; return how many."""
-    found = 0
+    found, before = 0, filled.before
+    hole, particle, kind, sign, changes, target = out
     for i in filled.occupied[:electrons]:
-        for a in filled.empty[: len(filled.before) - electrons]:
+        for a in filled.empty[: len(before) - electrons]:
             change = zobrist[i] ^ zobrist[a]
             if not may_hold(present, string_hash ^ change):
                 continue
-            out.hole[found], out.particle[found], out.kind[found] = i, a, classes[i, a]
-            out.sign[found], out.change[found] = sign_of_move(filled.before, i, a), change
+            hole[found], particle[found], kind[found] = i, a, classes[i, a]
+            sign[found], changes[found] = sign_of_move(before, i, a), change
             for word in range(len(words)):
-                out.target[found, word] = words[word]
-            flip(out.target[found], i)
-            flip(out.target[found], a)
+                target[found, word] = words[word]
+            flip(target[found], i)
+            flip(target[found], a)
             found += 1
     return found
 
@@ -121,19 +122,20 @@ def _list_singles(
 @njit(cache=True)
 def _sort_by_class(singles: Singles, many: int, row: Row) -> None:  # pragma: no cover - compiled
     """Sort beta singles by class, so that an alpha single meets only those that an integral joins it to."""
-    begins, order = row.begins, row.order
+    begins, order, changes = row.begins, row.order, row.changes
+    kinds, change = singles.kind, singles.change
     begins[:] = 0
     for k in range(many):
-        begins[singles.kind[k] + 1] += 1
+        begins[kinds[k] + 1] += 1
     for kind in range(len(begins) - 1):
         begins[kind + 1] += begins[kind]
     for k in range(many - 1, -1, -1):
-        kind = singles.kind[k]
+        kind = kinds[k]
         begins[kind + 1] -= 1
         order[begins[kind + 1]] = k
     # begins[c + 1] is now where class c begins.
     for place in range(many):
-        row.changes[place] = singles.change[order[place]]
+        changes[place] = change[order[place]]
 
 
 @njit(cache=True)
@@ -147,20 +149,23 @@ def _doubles_of_one_spin(
     zobrist = lookup.zobrist[0] if is_alpha else lookup.zobrist[1]
     present = lookup.alpha_filter if is_alpha else lookup.beta_filter
     string = state.alpha[x] if is_alpha else state.beta[x]
+    other = state.beta[x] if is_alpha else state.alpha[x]
+    alpha, beta, psi, whole, table = state.alpha, state.beta, state.psi, lookup.filter, lookup.table
+    occupied, empty, before = filled
     total = 0j
     for first in range(electrons):
-        i = filled.occupied[first]
+        i = occupied[first]
         for second in range(first + 1, electrons):
-            j = filled.occupied[second]
+            j = occupied[second]
             holes = zobrist[i] ^ zobrist[j]
             for third in range(n - electrons):
-                a = filled.empty[third]
+                a = empty[third]
                 for fourth in range(third + 1, n - electrons):
-                    b = filled.empty[fourth]
+                    b = empty[fourth]
                     if classes[i, a] != classes[j, b] and classes[i, b] != classes[j, a]:
                         continue
                     change = holes ^ zobrist[a] ^ zobrist[b]
-                    if not may_hold(present, string_hash ^ change) or not may_hold(lookup.filter, hash_ ^ change):
+                    if not may_hold(present, string_hash ^ change) or not may_hold(whole, hash_ ^ change):
                         continue
                     value = two[i, a, j, b] - two[i, b, j, a]
                     if abs(value) <= ZERO:
@@ -170,11 +175,11 @@ def _doubles_of_one_spin(
                     for p in (i, j, a, b):
                         flip(goal, p)
                     if is_alpha:
-                        y = find(lookup.table, state.alpha, state.beta, hash_ ^ change, goal, state.beta[x])
+                        y = find(table, alpha, beta, hash_ ^ change, goal, other)
                     else:
-                        y = find(lookup.table, state.alpha, state.beta, hash_ ^ change, state.alpha[x], goal)
+                        y = find(table, alpha, beta, hash_ ^ change, other, goal)
                     if y >= 0:
-                        total += sign_of_two(filled.before, i, a, j, b) * value * state.psi[y]
+                        total += sign_of_two(before, i, a, j, b) * value * psi[y]
     return total
 
 
@@ -184,51 +189,54 @@ def _energy(
 ) -> complex:  # pragma: no cover - compiled
     """Return the local energy of the sample's determinant ``x``."""
     one, two, up, down = given.one, given.two, row.up, row.down
-    table, alpha, beta, psi = lookup.table, state.alpha, state.beta, state.psi
-    ours, theirs = row.alpha_singles, row.beta_singles
+    singles, classes = pattern
+    alpha, beta, psi = state
+    whole, table = lookup.filter, lookup.table
     fill(up, alpha[x])
     fill(down, beta[x])
-    hash_a, hash_b = np.uint64(0), np.uint64(0)
-    for p in up.occupied[: given.alpha]:
-        hash_a ^= lookup.zobrist[0, p]
-    for p in down.occupied[: given.beta]:
-        hash_b ^= lookup.zobrist[1, p]
-    hash_ = hash_a ^ hash_b
     occ_a, occ_b = up.occupied[: given.alpha], down.occupied[: given.beta]
+    of_alpha, of_beta = lookup.zobrist[0], lookup.zobrist[1]
+    hash_a, hash_b = np.uint64(0), np.uint64(0)
+    for p in occ_a:
+        hash_a ^= of_alpha[p]
+    for p in occ_b:
+        hash_b ^= of_beta[p]
+    hash_ = hash_a ^ hash_b
     total = diagonal(given.core, one, two, occ_a, occ_b) * psi[x]
     many_a = _list_singles(
-        alpha[x], up, given.alpha, lookup.zobrist[0], pattern.classes, lookup.alpha_filter, hash_a, ours
+        alpha[x], up, given.alpha, of_alpha, classes, lookup.alpha_filter, hash_a, row.alpha_singles
     )
-    many_b = _list_singles(
-        beta[x], down, given.beta, lookup.zobrist[1], pattern.classes, lookup.beta_filter, hash_b, theirs
-    )
+    many_b = _list_singles(beta[x], down, given.beta, of_beta, classes, lookup.beta_filter, hash_b, row.beta_singles)
+    # Unpacked: reading a field counts references, which an inner loop must not do.
+    hole_a, particle_a, kind_a, sign_a, change_a, target_a = row.alpha_singles
+    hole_b, particle_b, _, sign_b, change_b, target_b = row.beta_singles
     for k in range(many_a):
-        key = hash_ ^ ours.change[k]
-        if pattern.singles[ours.hole[k], ours.particle[k]] and may_hold(lookup.filter, key):
-            y = find(table, alpha, beta, key, ours.target[k], beta[x])
+        key = hash_ ^ change_a[k]
+        if singles[hole_a[k], particle_a[k]] and may_hold(whole, key):
+            y = find(table, alpha, beta, key, target_a[k], beta[x])
             if y >= 0:
-                total += ours.sign[k] * single(one, two, ours.hole[k], ours.particle[k], occ_a, occ_b) * psi[y]
+                total += sign_a[k] * single(one, two, hole_a[k], particle_a[k], occ_a, occ_b) * psi[y]
     for k in range(many_b):
-        key = hash_ ^ theirs.change[k]
-        if pattern.singles[theirs.hole[k], theirs.particle[k]] and may_hold(lookup.filter, key):
-            y = find(table, alpha, beta, key, alpha[x], theirs.target[k])
+        key = hash_ ^ change_b[k]
+        if singles[hole_b[k], particle_b[k]] and may_hold(whole, key):
+            y = find(table, alpha, beta, key, alpha[x], target_b[k])
             if y >= 0:
-                total += theirs.sign[k] * single(one, two, theirs.hole[k], theirs.particle[k], occ_b, occ_a) * psi[y]
-    _sort_by_class(theirs, many_b, row)
+                total += sign_b[k] * single(one, two, hole_b[k], particle_b[k], occ_b, occ_a) * psi[y]
+    _sort_by_class(row.beta_singles, many_b, row)
+    begins, order, changes = row.begins, row.order, row.changes
     for k in range(many_a):
-        kind, key = ours.kind[k], hash_ ^ ours.change[k]
-        i, a = ours.hole[k], ours.particle[k]
-        end = row.begins[kind + 2] if kind + 2 < len(row.begins) else many_b
-        for place in range(row.begins[kind + 1], end):
-            if may_hold(lookup.filter, key ^ row.changes[place]):
-                m = row.order[place]
-                value = two[i, a, theirs.hole[m], theirs.particle[m]]
+        kind, key = kind_a[k], hash_ ^ change_a[k]
+        i, a = hole_a[k], particle_a[k]
+        end = begins[kind + 2] if kind + 2 < len(begins) else many_b
+        for place in range(begins[kind + 1], end):
+            if may_hold(whole, key ^ changes[place]):
+                m = order[place]
+                value = two[i, a, hole_b[m], particle_b[m]]
                 if abs(value) <= ZERO:
                     continue
-                y = find(table, alpha, beta, key ^ row.changes[place], ours.target[k], theirs.target[m])
+                y = find(table, alpha, beta, key ^ changes[place], target_a[k], target_b[m])
                 if y >= 0:
-                    total += ours.sign[k] * theirs.sign[m] * value * psi[y]
-    classes = pattern.classes
+                    total += sign_a[k] * sign_b[m] * value * psi[y]
     total += _doubles_of_one_spin(given, classes, state, lookup, x, up, True, hash_, hash_a, row.goal)
     total += _doubles_of_one_spin(given, classes, state, lookup, x, down, False, hash_, hash_b, row.goal)
     return total / psi[x]
