@@ -203,9 +203,7 @@ def _energy(
         hash_b ^= of_beta[p]
     hash_ = hash_a ^ hash_b
     total = diagonal(given.core, one, two, occ_a, occ_b) * psi[x]
-    many_a = _list_singles(
-        alpha[x], up, given.alpha, of_alpha, classes, lookup.alpha_filter, hash_a, row.alpha_singles
-    )
+    many_a = _list_singles(alpha[x], up, given.alpha, of_alpha, classes, lookup.alpha_filter, hash_a, row.alpha_singles)
     many_b = _list_singles(beta[x], down, given.beta, of_beta, classes, lookup.beta_filter, hash_b, row.beta_singles)
     # Unpacked: reading a field counts references, which an inner loop must not do.
     hole_a, particle_a, kind_a, sign_a, change_a, target_a = row.alpha_singles

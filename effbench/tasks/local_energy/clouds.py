@@ -1,4 +1,4 @@
-"""Determinants as a training would sample them: without repetition, around Hartree-Fock, one electron moved at a time."""
+"""Determinants as a training would sample them: without repetition, Hartree-Fock first, one electron moved at a time."""
 
 from __future__ import annotations
 
