@@ -12,7 +12,7 @@ from effbench.api import Artifact, Method, Unsupported
 from effbench.tasks.diffusion.system import DiffusionSystem
 
 KEPT_IN_FLOAT = ("adaln_single", "caption_projection", "proj_out", "pos_embed", "time_embedding", "add_embedding")
-"""Beginnings of qualified names, in the three architectures that diffusers has here: PixArt and Latte, DiT, UNets of SDXL."""
+"""First parts of qualified names in diffusers' denoisers: what the text above says stays in float."""
 
 
 def kept_in_float(name: str) -> bool:
