@@ -8,10 +8,10 @@ import pytest
 from effbench import zoo
 from effbench.api import PluginError
 from effbench.tasks.diffusion.folders import check_folder
-from effbench.tasks.diffusion.images import DRAWERS
+from effbench.tasks.diffusion.images import ADAPTERS
 from effbench.tasks.t2i.task import TextToImage
 
-PARTS = DRAWERS["PixArtSigmaPipeline"].parts
+PARTS = ADAPTERS["PixArtSigmaPipeline"].parts
 
 
 @pytest.fixture

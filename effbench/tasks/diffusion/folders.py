@@ -1,7 +1,7 @@
 """Whether a folder in hub format holds what its ``model_index.json`` names, before anything is loaded; free of torch.
 
 The libraries do not refuse every folder that lacks something: without its files a tokenizer is made empty, and every prompt
-then draws the same picture.
+then gives the same picture.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ ANY_VOCABULARY = (
     ("vocab.json", "merges.txt"),
     ("vocab.txt",),
 )
+"""The same for a class of tokenizer that is not listed: any one of these sets."""
 STEMS = {"diffusers": "diffusion_pytorch_model", "transformers": "model"}
 """How each library names the file of a component's weights."""
 

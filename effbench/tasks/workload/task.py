@@ -65,11 +65,14 @@ class WorkloadTask(Task):
         cost = np.array([system.cost])
         return [{"state": system.call(self._start(sample, seed)), "cost": cost} for sample in batch]
 
-    def probe(self, system: Workload, batch_size: int) -> Callable[[], Any]:
-        """Return the calls alone: drawing their starts is no part of what is planted, and would dilute it."""
+    def probes(self, system: Workload, batch_size: int) -> Sequence[Callable[[], Any]]:
+        """Return the calls alone: making their starts is no part of what is planted, and would dilute it.
+
+        One item, since no start costs more than another: what a call costs is planted.
+        """
         starts = [self._start(sample, 0) for sample in self.samples("calibration")]
         chosen = [starts[i % len(starts)] for i in range(batch_size)]
-        return lambda: [{"state": system.call(start)} for start in chosen]
+        return [lambda: [{"state": system.call(start)} for start in chosen]]
 
     def _start(self, sample: Sample, seed: int) -> Matrix:
         generator = np.random.default_rng(noise_seed(sample.id, seed))
@@ -79,6 +82,6 @@ class WorkloadTask(Task):
         """Return the planted cost of each call."""
         return Scores({"planted_cost": np.array([float(output["cost"][0]) for output in outputs])})
 
-    def summarise(self, scores: Scores, weights: np.ndarray[Any, Any]) -> dict[str, float]:
-        """Return the weighted mean."""
-        return {"planted_cost": float(np.average(scores.scalars["planted_cost"], weights=weights))}
+    def keep(self, output: Output) -> Output:
+        """Return the cost alone: the state is what the calls were made for, and nobody reads it."""
+        return {"cost": output["cost"]}
