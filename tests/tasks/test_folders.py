@@ -19,7 +19,7 @@ def model(tmp_path):
     return shutil.copytree(zoo.find("zoo:digits-pixart").weights, tmp_path / "model")
 
 
-def refused(model, variant=None, apart=()):
+def refused(model, variant=None, elsewhere=()):
     with pytest.raises(PluginError) as said:
         check_folder(model, variant, PARTS, apart)
     assert "\n" not in str(said.value)
@@ -109,5 +109,5 @@ def test_another_vocabulary_than_the_tokenizers_own_will_do(model):
 
 def test_a_denoiser_that_comes_from_elsewhere_need_not_be_there(model):
     shutil.rmtree(model / "transformer")
-    check_folder(model, None, PARTS, apart=("transformer", "unet"))
+    check_folder(model, None, PARTS, elsewhere=("transformer", "unet"))
     assert "has no folder 'transformer'" in refused(model)

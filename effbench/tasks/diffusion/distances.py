@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from effbench.arrays import Array
+
 WeightedDistance = Callable[[Array], float]
 """Weights [N], not normalised -> the distance."""
 

@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from effbench.api import Sample
+from effbench.arrays import Array
 from effbench.tasks.diffusion.distances import RealSet
-
-Array = np.ndarray[Any, Any]
 
 
 class Judgement(NamedTuple):

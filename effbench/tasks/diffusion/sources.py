@@ -47,26 +47,26 @@ class Source:
 
 
 def find(
-    system: str, revision: str | None, variant: str | None, adapters: Adapters, apart: Collection[str] = ()
+    system: str, revision: str | None, variant: str | None, adapters: Adapters, elsewhere: Collection[str] = ()
 ) -> Source:
     """Return the source of ``zoo:name``, of an existing folder, or of a hub id; raise ``PluginError`` in one sentence.
 
-    Components of ``apart`` come from elsewhere, so that a folder may lack them.
+    Components of ``elsewhere`` come from elsewhere, so that a folder may lack them.
     """
     if system.startswith("zoo:"):
         folder = zoo.find(system).weights
         if not folder.is_dir():
             raise PluginError(f"system {system!r}: this embedded model judges pictures and makes none")
-        _check_folder(folder, None, adapters, apart)
+        _check_folder(folder, None, adapters, elsewhere)
         return Source(str(folder), True, None)
     if is_folder(system):
-        _check_folder(Path(system), variant, adapters, apart)
+        _check_folder(Path(system), variant, adapters, elsewhere)
         return Source(str(Path(system).resolve()), True, None, variant)
     return Source(system, False, commit_of(system, revision), variant)
 
 
 def find_denoiser(name: str, revision: str | None, variant: str | None) -> Source:
-    """Return the source of a denoiser that is kept apart: a folder or a hub id with a folder ``transformer`` or ``unet``."""
+    """Return the source of a denoiser kept elsewhere: a folder or a hub id with a folder ``transformer`` or ``unet``."""
     if not is_folder(name):
         return Source(name, False, commit_of(name, revision), variant)
     if not (part := denoiser_folder(Path(name))):
@@ -104,11 +104,11 @@ def commit_of(name: str, revision: str | None) -> str:
         ) from None
 
 
-def _check_folder(folder: Path, variant: str | None, adapters: Adapters, apart: Collection[str] = ()) -> None:
+def _check_folder(folder: Path, variant: str | None, adapters: Adapters, elsewhere: Collection[str] = ()) -> None:
     """Raise ``PluginError`` where a folder in hub format is of another class or lacks a component or one of its files."""
     name = index_of(folder)["_class_name"]
     check_class(str(folder), name, adapters)
-    check_folder(folder, variant, adapters[name].parts, apart)
+    check_folder(folder, variant, adapters[name].parts, elsewhere)
 
 
 def check_class(where: str, name: str, adapters: Adapters) -> None:

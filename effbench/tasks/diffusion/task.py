@@ -27,6 +27,7 @@ from effbench.api import (
     Task,
     noise_seed,
 )
+from effbench.arrays import Array
 from effbench.diffusion import DiffusionSystem, observed
 from effbench.diffusion.layers import float_layers_of
 from effbench.tasks.diffusion.adapters import PipelineAdapter
@@ -73,8 +74,8 @@ class DiffusionTask(Task):
     @cached_property
     def _source(self) -> Source:
         given = self.params
-        apart = () if given.denoiser is None else DENOISERS
-        found = find(given.system, given.revision, given.variant, self.adapters, apart)
+        elsewhere = () if given.denoiser is None else DENOISERS
+        found = find(given.system, given.revision, given.variant, self.adapters, elsewhere)
         if given.denoiser is None:
             return found
         return replace(found, denoiser=find_denoiser(given.denoiser, given.denoiser_revision, given.variant))
@@ -222,7 +223,7 @@ class DiffusionTask(Task):
             distances["kernel_distance"] = kernel_distance(features, real)
             distances["frechet_distance"] = frechet_distance(features, real)
 
-        def summarise(weights: np.ndarray[Any, Any]) -> dict[str, float]:
+        def summarise(weights: Array) -> dict[str, float]:
             found = {name: distance(weights) for name, distance in distances.items()}
             return means(weights) | {name: value for name, value in found.items() if np.isfinite(value)}
 
@@ -233,7 +234,7 @@ class DiffusionTask(Task):
         return [Picture(self.output, eight_bits(output[self.output]))]
 
 
-def eight_bits(pictures: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def eight_bits(pictures: Array) -> Array:
     """Return pictures [..., C, H, W] in [0, 1], of one channel or three, as uint8 [..., H, W, 3]; what is no number is 0."""
     pixels = (np.nan_to_num(np.asarray(pictures, np.float32)).clip(0, 1) * 255).round().astype(np.uint8)
     if pixels.shape[-3] == 1:

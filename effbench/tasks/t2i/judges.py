@@ -16,8 +16,9 @@ import numpy as np
 
 from effbench import zoo
 from effbench.api import PluginError, Sample
+from effbench.arrays import Array
 from effbench.tasks.diffusion.distances import RealSet
-from effbench.tasks.diffusion.judging import Array, Judgement, real_set, targets_of
+from effbench.tasks.diffusion.judging import Judgement, real_set, targets_of
 
 
 class Judge(ABC):

@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import Field
 
 from effbench.api import Context, Metric, Output, PluginError, Sample, Scores, StrictParams, Summariser
+from effbench.arrays import Array
 from effbench.diffusion import DiffusionSystem
 from effbench.tasks.diffusion.distances import RealSet
 from effbench.tasks.diffusion.fidelity import METRICS as FIDELITY
@@ -209,7 +210,7 @@ class TextToImage(DiffusionTask):
             if name in scores.arrays
         }
 
-        def summarise(weights: np.ndarray[Any, Any]) -> dict[str, float]:
+        def summarise(weights: Array) -> dict[str, float]:
             found = {name: metric(weights) for name, metric in of_sets.items()}
             return others(weights) | {name: value for name, value in found.items() if np.isfinite(value)}
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from effbench import zoo
 from effbench.api import PluginError, Sample
-from effbench.tasks.diffusion.judging import Array, Judgement, targets_of
+from effbench.arrays import Array
+from effbench.tasks.diffusion.judging import Judgement, targets_of
 
 FILE = "videos.safetensors"
 """The file of a judge's folder by which it is one of videos."""

@@ -6,11 +6,12 @@ trained flow network. Numbers made with it are not comparable with those made wi
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from effbench.arrays import Array
+
 REACH, WINDOW = 3, 5
 """Pixels that a pixel may move between frames, and the side of the square that is compared: a reach above what the shipped
 videos move (2 pixels a frame), and a window that holds more than one edge."""

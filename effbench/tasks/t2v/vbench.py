@@ -15,9 +15,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from effbench.api import Metric
+from effbench.arrays import Array
 from effbench.tasks.diffusion.packages import refuse_unless_it_imports
 
-Array = np.ndarray[Any, Any]
 Dimension = Literal[
     "subject_consistency",
     "background_consistency",

@@ -9,10 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from effbench.api import Metric, PluginError
+from effbench.arrays import Array
 from effbench.tasks.diffusion.distances import WeightedDistance
 from effbench.tasks.diffusion.packages import refuse_unless_it_imports
-
-Array = np.ndarray[Any, Any]
 
 
 class Scorer(ABC):

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from effbench.api import Metric, PluginError
+from effbench.arrays import Array
 from effbench.tasks.diffusion.distances import WeightedDistance, frechet_distance_by_products
-from effbench.tasks.t2i.scorers.base import Array, Scorer
+from effbench.tasks.t2i.scorers.base import Scorer
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 """Endings of files that are taken for pictures: what data sets of images come in."""
