@@ -21,7 +21,7 @@ def model(tmp_path):
 
 def refused(model, variant=None, elsewhere=()):
     with pytest.raises(PluginError) as said:
-        check_folder(model, variant, PARTS, apart)
+        check_folder(model, variant, PARTS, elsewhere)
     assert "\n" not in str(said.value)
     return str(said.value)
 
