@@ -9,7 +9,7 @@ they are a small share of the work and the most sensitive to it.
 from __future__ import annotations
 
 from effbench.api import Artifact, Method, Unsupported
-from effbench.tasks.diffusion.system import DiffusionSystem
+from effbench.diffusion import DiffusionSystem
 
 KEPT_IN_FLOAT = ("adaln_single", "caption_projection", "proj_out", "pos_embed", "time_embedding", "add_embedding")
 """First parts of qualified names in diffusers' denoisers: what the text above says stays in float."""

@@ -13,7 +13,12 @@ from hypothesis import strategies as st
 import effbench.tasks
 from effbench.api import Metric
 from effbench.stats.bootstrap import centred, intervals_of
-from effbench.tasks.diffusion.distances import FewFrechet, RealSet, frechet_distance, kernel_distance
+from effbench.tasks.diffusion.distances import (
+    RealSet,
+    frechet_distance,
+    frechet_distance_by_products,
+    kernel_distance,
+)
 
 NONNEGATIVE = (
     "frechet_distance",
@@ -83,15 +88,17 @@ def frechet_intervals(n, dimensions, shift, simulations):
     covariance = np.cov(real.features, rowvar=False)
 
     def drawn():
-        return FewFrechet(rng.standard_normal((n, dimensions)) @ mixing.T + shift, real.mean, covariance)
+        return frechet_distance_by_products(
+            rng.standard_normal((n, dimensions)) @ mixing.T + shift, real.mean, covariance
+        )
 
-    truth = np.mean([drawn().distance(np.ones(n)) for _ in range(300)])
+    truth = np.mean([drawn()(np.ones(n)) for _ in range(300)])
     chance, held = np.full(n, 1 / n), 0
     for _ in range(simulations):
         few = drawn()
-        draws = np.array([few.distance(weights) for weights in rng.multinomial(n, chance, 100).astype(float)])
+        draws = np.array([few(weights) for weights in rng.multinomial(n, chance, 100).astype(float)])
         bounds = {"d": (0.0, math.inf)}
-        low, high = intervals_of({"d": draws}, 0.95, {"d": few.distance(np.ones(n))}, clusters=n, bounds=bounds)["d"]
+        low, high = intervals_of({"d": draws}, 0.95, {"d": few(np.ones(n))}, clusters=n, bounds=bounds)["d"]
         held += 0 <= low <= truth <= high
     return held / simulations
 
@@ -111,8 +118,8 @@ def test_the_interval_of_a_frechet_distance_covers_its_level_at_more_sizes(n, di
 def test_a_distance_to_itself_is_zero_and_too_few_samples_stay_nan():
     features = np.random.default_rng(1).standard_normal((50, 4))
     real = RealSet(features)
-    assert 0 <= frechet_distance(features, np.ones(50), real) < 1e-9
+    assert 0 <= frechet_distance(features, real)(np.ones(50)) < 1e-9
     alone = np.eye(50)[0]
-    assert math.isnan(frechet_distance(features, alone, real))
-    assert math.isnan(FewFrechet(features, real.mean, np.cov(features, rowvar=False)).distance(alone))
-    assert kernel_distance(features, np.ones(50), real) < 0  # without bias, and therefore below zero here
+    assert math.isnan(frechet_distance(features, real)(alone))
+    assert math.isnan(frechet_distance_by_products(features, real.mean, np.cov(features, rowvar=False))(alone))
+    assert kernel_distance(features, real)(np.ones(50)) < 0  # without bias, and therefore below zero here

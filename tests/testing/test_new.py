@@ -12,7 +12,7 @@ import pytest
 from effbench import registry
 from effbench.cli.new import new, starter_fields, starter_files
 from effbench.errors import BadInput
-from effbench.tasks.diffusion.system import DiffusionSystem
+from effbench.diffusion import DiffusionSystem
 
 
 def python(*arguments, path, cwd):
