@@ -17,6 +17,7 @@ class Entry(NamedTuple):
     ``label`` is its heading where the words of its name would not do, ``short`` that of the headline table. ``is_exact``: it
     is counted, and comes out the same each time. ``drawn_as`` is the number whose rounds or resamples say how it varies,
     itself where it has an interval of its own; ``""``: it is measured once. ``is_timed``: it depends on the machine.
+    ``same_as`` is a number that says the same in another form, so that a comparison of two methods needs only that one.
     """
 
     name: str
@@ -28,15 +29,23 @@ class Entry(NamedTuple):
     is_exact: bool = False
     drawn_as: str = ""
     is_timed: bool = False
+    same_as: str = ""
 
+
+MEDIAN, SPEEDUP, PARAMETERS = "latency_p50_ms", "speedup", "parameter_mb"
+"""The median latency, by which two methods are compared; its ratio to the reference in shared rounds, by which methods are
+ranked; and the weights, which every headline shows beside the peak of memory."""
+
+RATIO_UNITS = frozenset({"", "x", "×", "1"})
+"""Units of what needs none, as suites and papers write them: two of them are the same unit, and no machine enters them."""
 
 LATENCY = (
-    Entry("latency_p50_ms", "ms", "latency", short="latency", drawn_as="speedup", is_timed=True),
+    Entry(MEDIAN, "ms", "latency", short="latency", drawn_as=SPEEDUP, is_timed=True),
     Entry("latency_p90_ms", "ms", "latency", drawn_as="latency_p90_ms", is_timed=True),
     Entry("latency_p95_ms", "ms", "latency", drawn_as="latency_p95_ms", is_timed=True),
     Entry("latency_p99_ms", "ms", "latency", drawn_as="latency_p99_ms", is_timed=True),
-    Entry("speedup", "x", "latency", True, short="speed-up", drawn_as="speedup"),
-    Entry("throughput_per_s", "1/s", "latency", True, drawn_as="speedup", is_timed=True),
+    Entry(SPEEDUP, "x", "latency", True, short="speed-up", drawn_as=SPEEDUP, same_as=MEDIAN),
+    Entry("throughput_per_s", "1/s", "latency", True, drawn_as=SPEEDUP, is_timed=True, same_as=MEDIAN),
     Entry("first_call_ms", "ms", "latency", is_timed=True),
     Entry("load_s", "s", "latency", is_timed=True),
 )
@@ -44,7 +53,7 @@ MEMORY = (
     Entry("peak_rss_growth_mb", "MB", "memory", short="peak memory"),
     Entry("peak_rss_mb", "MB", "memory"),
     Entry("peak_rss_sampled_mb", "MB", "memory"),
-    Entry("parameter_mb", "MB", "memory", short="params", is_exact=True),
+    Entry(PARAMETERS, "MB", "memory", label="parameter memory", short="params", is_exact=True),
     Entry("peak_allocated_mb", "MB", "memory", short="peak memory"),
     Entry("peak_reserved_mb", "MB", "memory"),
     Entry("peak_process_mb", "MB", "memory"),
@@ -60,10 +69,42 @@ PREPARATION = (Entry("preparation_s", "s", "preparation", short="prep.", is_time
 
 CATALOGUE = {entry.name: entry for entry in (*LATENCY, *MEMORY, *COMPUTE, *ENERGY, *PREPARATION)}
 
+HEADLINE = (
+    (SPEEDUP,),
+    (MEDIAN,),
+    ("peak_rss_growth_mb", "peak_allocated_mb"),
+    (PARAMETERS,),
+    ("gflop_per_sample",),
+    ("preparation_s",),
+)
+"""What every reader needs behind the primary quality, in this order, under ``Entry.short``; of two names the one that is
+primary where it was measured. Everything else is asked for by name, another batch size too."""
+
+COMPARED_AXES = ("quality", "latency", "memory", "compute")
+"""What a comparison of two methods shows unasked, in this order: what a user of the method pays and gets on every call."""
+
 
 def entry_of(name: str) -> Entry | None:
     """Return the entry of a number, at any batch size; None where it is not one of ours."""
     return CATALOGUE.get(name.partition("@")[0])
+
+
+def is_timed(name: str) -> bool:
+    """Return whether a number depends on the machine, so that those of two places are not comparable."""
+    entry = entry_of(name)
+    return entry is not None and entry.is_timed
+
+
+def is_exact(name: str) -> bool:
+    """Return whether a number is counted and comes out the same each time."""
+    entry = entry_of(name)
+    return entry is not None and entry.is_exact
+
+
+def varies_as(name: str) -> str:
+    """Return the number, at its batch size, whose rounds or resamples say how this one varies; ``""`` for none of ours."""
+    entry, (_, at, size) = entry_of(name), name.partition("@")
+    return f"{entry.drawn_as}{at}{size}" if entry is not None and entry.drawn_as else ""
 
 
 def is_ours(name: str) -> bool:

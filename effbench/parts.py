@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -282,8 +282,8 @@ class KeptOutputs:
         with _opened(file) as opened:
             return {name: tuple(opened.get_slice(f"{row}/{name}").get_shape()) for name in _names(opened, row)}
 
-    def batch(self, ids: Sequence[str], seed: int) -> list[Output] | None:
-        """Return the outputs of the samples, or None where one of them is not kept."""
+    def batch(self, ids: Sequence[str], seed: int, only: Collection[str] | None = None) -> list[Output] | None:
+        """Return the outputs of the samples, or None where one of them is not kept; ``only`` names the arrays to read."""
         if not all(self.has(sample_id, seed) for sample_id in ids):
             return None
         outputs: list[Output] = []
@@ -293,7 +293,8 @@ class KeptOutputs:
                 raise damaged(file, "its content is not what its name says")
             self._intact.add(file)
             with _opened(file) as opened:
-                outputs.append({name: opened.get_tensor(f"{row}/{name}") for name in _names(opened, row)})
+                names = [name for name in _names(opened, row) if only is None or name in only]
+                outputs.append({name: opened.get_tensor(f"{row}/{name}") for name in names})
         return outputs
 
 

@@ -88,12 +88,15 @@ def joined(rounds: Mapping[str, Timings], only: Sequence[str]) -> Timings:
 
 
 def log_ratios(reference: Timings, method: Timings, rounds: Sequence[str]) -> np.ndarray[Any, Any]:
-    """Return log(reference / method) of the medians [rounds, items], NaN where one of them did not time an item."""
+    """Return log(reference / method) of the medians [rounds, items], NaN where one of them did not time an item.
+
+    A time of zero, which a damaged or foreign store may hold, counts as none.
+    """
     pairs = [(reference.medians(name), method.medians(name)) for name in rounds]
     items = sorted({item for theirs, ours in pairs for item in (*theirs, *ours)})
     table = np.full((len(rounds), len(items)), np.nan)
     for row, (theirs, ours) in enumerate(pairs):
         for column, item in enumerate(items):
-            if item in theirs and item in ours:
+            if theirs.get(item, 0) > 0 and ours.get(item, 0) > 0:
                 table[row, column] = np.log(theirs[item] / ours[item])
     return table
