@@ -50,6 +50,9 @@ def test_the_rest_is_counted_once_and_either_end_is_student_s_t():
     assert error_of((0.5, 2), (0.7, 39), 0.2).variance == pytest.approx(0.5 + 0.7 - 0.2)
     assert error_of((0.5, 2), (0.1, 39), 0.2) == pytest.approx((0.5, 2))
     assert error_of((0.0, 2), (0.7, 39), 0.0) == pytest.approx((0.7, 39))
+    assert error_of((1.0, 2), (1.0, 39), 0.0).freedom == pytest.approx(
+        2**1.1 / (1 / 2 + 1 / 39)
+    )  # Satterthwaite: 4 / ...
     ends = widened(1.0, (1.0, 1.0), 0.95, 40, Training(0.04, 0.0, 3))
     assert ends == pytest.approx(stats.t.interval(0.95, 2, 1.0, 0.2))
 
