@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,19 +26,23 @@ if TYPE_CHECKING:
 
 MERGED = "merged"
 SCORE, ARRAY, SHAPE = "score.", "array.", "shape."
+SLICE, THRESHOLD = "slice.", "threshold."
+"""How the columns begin that hold a sample's slices, and what was frozen for the training of its row."""
+GROUP = "group"
 MOST_ROWS, MOST_VALUES, MOST_COLUMNS = 20_000_000, 400_000_000, 10_000
 """Of one table of a cell: a small file can unpack to more than any memory holds."""
 MANY_VALUES = 1_000_000
 """From here on a table is read by several threads; of a smaller one that takes longer than the reading."""
 
 KINDS = {
-    **dict.fromkeys(("sample_id", "batch", "round", "phase", "flags", "machine"), "text"),
-    **dict.fromkeys(("seed", "batch_size", "turn", "iteration", "wall_ns"), "integer"),
-    **dict.fromkeys(("load_s", "batch_s"), "measured"),
+    **dict.fromkeys(("sample_id", GROUP, SLICE, "batch", "round", "phase", "flags", "machine"), "text"),
+    **dict.fromkeys(("seed", "batch_size", "turn", "item", "iteration", "wall_ns"), "integer"),
+    **dict.fromkeys(("load_s", "batch_s", THRESHOLD), "measured"),
     **dict.fromkeys((SCORE, "foreign_share", "steal_share", "clock_spread", "load", "throttled"), "number"),
     **dict.fromkeys((ARRAY, SHAPE), "list"),
 }
 """What the columns that we read hold; those of scores and arrays by how their names begin."""
+PREFIXES = (SCORE, ARRAY, SHAPE, SLICE, THRESHOLD)
 
 
 def write_part(folder: Path, stem: str, columns: Mapping[str, Any], metadata: Mapping[str, str]) -> Path:
@@ -106,7 +110,7 @@ def _wrong(table: pa.Table, needed: Sequence[str]) -> str:
         "list": lambda kind: pa.types.is_list(kind) and _is_number(kind.value_type),
     }
     for name in names:
-        kind = KINDS.get(name) or next((KINDS[start] for start in (SCORE, ARRAY, SHAPE) if name.startswith(start)), "")
+        kind = KINDS.get(name) or next((KINDS[start] for start in PREFIXES if name.startswith(start)), "")
         if kind and not tests[kind](table.schema.field(name).type):
             return f"column {name} holds {table.schema.field(name).type}, not {kind}"
         if kind not in ("", "number") and table[name].null_count:
@@ -202,8 +206,8 @@ def score_columns(scores: Scores) -> dict[str, Any]:
 
 
 def scores_of(table: pa.Table) -> Scores:
-    """Return the scores that stand in a table written with ``score_columns``; a score missing in a part is NaN."""
-    scalars, arrays = {}, {}
+    """Return the scores that stand in a table of samples, with their slices and thresholds; what a part lacks is NaN."""
+    scalars, arrays, thresholds, slices = {}, {}, {}, {}
     for name in table.column_names:
         if name.startswith(SCORE):
             scalars[name.removeprefix(SCORE)] = table[name].cast("double").to_numpy()
@@ -212,7 +216,17 @@ def scores_of(table: pa.Table) -> Scores:
             shapes = table[SHAPE + plain].to_pylist()
             values = table[name].combine_chunks()
             arrays[plain] = [np.asarray(v.values).reshape(s) for v, s in zip(values, shapes)]
-    return Scores(scalars, arrays)
+        elif name.startswith(THRESHOLD):
+            thresholds[name.removeprefix(THRESHOLD)] = table[name].cast("double").to_numpy()
+        elif name.startswith(SLICE):
+            slices[name.removeprefix(SLICE)] = table[name].to_pylist()
+    return Scores(scalars, arrays, thresholds, slices)
+
+
+def groups_of(table: pa.Table) -> list[str]:
+    """Return the group of each row, its sample's id in a store that knows no groups (before schema 3)."""
+    column: list[str] = table[GROUP if GROUP in table.column_names else "sample_id"].to_pylist()
+    return column
 
 
 def write_outputs(
@@ -268,8 +282,8 @@ class KeptOutputs:
         with _opened(file) as opened:
             return {name: tuple(opened.get_slice(f"{row}/{name}").get_shape()) for name in _names(opened, row)}
 
-    def batch(self, ids: Sequence[str], seed: int) -> list[Output] | None:
-        """Return the outputs of the samples, or None where one of them is not kept."""
+    def batch(self, ids: Sequence[str], seed: int, only: Collection[str] | None = None) -> list[Output] | None:
+        """Return the outputs of the samples, or None where one of them is not kept; ``only`` names the arrays to read."""
         if not all(self.has(sample_id, seed) for sample_id in ids):
             return None
         outputs: list[Output] = []
@@ -279,7 +293,8 @@ class KeptOutputs:
                 raise damaged(file, "its content is not what its name says")
             self._intact.add(file)
             with _opened(file) as opened:
-                outputs.append({name: opened.get_tensor(f"{row}/{name}") for name in _names(opened, row)})
+                names = [name for name in _names(opened, row) if only is None or name in only]
+                outputs.append({name: opened.get_tensor(f"{row}/{name}") for name in names})
         return outputs
 
 

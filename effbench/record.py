@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-SCHEMA = "effbench/cell/2"
-"""Version of the record. 2 added ``checks``, ``noise``, ``draws`` among the files, and threads and cores of a provenance."""
+SCHEMA = "effbench/cell/3"
+"""Version of the record. 2 added ``checks``, ``noise``, replicates among the files, and threads and cores of a provenance; 3
+groups, trainings, slices, facts, who verified it, and a setting beside it."""
 
 IDENTITY_SCHEMA = "effbench/cell/1"
 """Version of what a cell's id hashes; a new field of the record does not make another cell of it."""
@@ -36,7 +37,7 @@ Reason = Literal[
     "unverified",
     "noisy_machine",
 ]
-AxisName = Literal["quality", "latency", "memory", "compute", "energy", "preparation"]
+AxisName = Literal["quality", "latency", "memory", "compute", "energy", "preparation", "facts"]
 
 
 class Record(BaseModel):
@@ -64,6 +65,10 @@ class Number:
     primary: bool = False
     reason: Reason | None = None
     flags: tuple[str, ...] = ()
+    slice: str = ""
+    """``attribute=value`` where it is of those samples alone, ``""`` where it is of all."""
+    units: str = ""
+    """What ``n`` counts, where it is not plain samples or calls: ``groups`` of samples that depend on each other."""
 
     def without_value(self, reason: Reason) -> Number:
         """Return the number with its value withheld for ``reason``."""
@@ -191,6 +196,10 @@ class CellRecord(Record):
     plan_sha256: str
     seeds: tuple[Integer, ...]
     n_samples: Count
+    n_groups: Count = 0
+    """Independent units among the samples (scenes, identities); 0 in records of before schema 3, where each was one."""
+    trainings: tuple[Integer, ...] = ()
+    """Seeds that were prepared each by itself; empty where one artifact serves all."""
     subset: str | None
     certificate: tuple[str, ...] = ()
     """What is certified of the subset, a sentence per metric and kind of split."""
@@ -211,3 +220,5 @@ class CellRecord(Record):
     attempts: tuple[Attempt, ...]
     provenance: Provenance
     finished_utc: str
+    verified_by: str = "self-reported"
+    """Who made the numbers again from the parts, or ran the method again; the word where nobody did."""

@@ -6,9 +6,11 @@
     plan.json                   which cells belong to it now, in order
     machine/<fingerprint>.json  the machines that measured
     cells/<id>/cell.json        the finished record, the only file that reports read
+              /setting.json     what was asked of the cell, and what its plugins declared
               /jobs/*.json      what each job left besides tables
-              /artifact/        what the method's preparation left
-              /samples/ timings/ outputs/    content-named parts, merged when the cell completes
+              /artifact/        what the method's preparation left (``effbench.artifacts``)
+              /thresholds/      what was frozen on the validation split
+              /samples/ timings/ outputs/ previews/    content-named parts, merged when the cell completes
               /log.txt          what the workers printed
 
 A store belongs to the name of its suite. One run writes at a time; readers need no lock, since every file is replaced
@@ -28,7 +30,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from effbench.atomic import file_sha256, write_bytes
 from effbench.errors import BadInput, StoreError
@@ -44,12 +46,14 @@ from effbench.inside import (
 )
 from effbench.legible import all_legible, legible, may_hide
 from effbench.record import CellRecord
-from effbench.storeschema import LOCK_SCHEMA, PLAN, JobResult, Lock, Machine, PlannedCell, is_cell_id
+from effbench.setting import Setting
+from effbench.storeschema import LOCK_SCHEMA, PLAN, Finite, JobResult, Lock, Machine, PlannedCell, is_cell_id
 from effbench.yamlpos import dotted, parse
 
 SAMPLE_KEY = ("seed", "sample_id")
 TIMING_KEY = ("round", "batch_size", "turn", "iteration", "phase")
-CELL_FOLDERS = ("jobs", "samples", "timings", "outputs", "artifact", "draws", "work")
+CELL_FOLDERS = ("jobs", "samples", "timings", "outputs", "previews", "thresholds", "artifact", "draws", "work")
+THRESHOLDS: TypeAdapter[dict[str, Finite]] = TypeAdapter(dict[str, Finite])
 T = TypeVar("T")
 
 
@@ -292,7 +296,7 @@ class CellFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.samples, self.timings, self.outputs = path / "samples", path / "timings", path / "outputs"
-        self.artifact_folder = path / "artifact"
+        self.artifact_folder, self.previews = path / "artifact", path / "previews"
 
     @property
     def root(self) -> Root:
@@ -315,14 +319,29 @@ class CellFolder:
             for name, sha in record.files.items()
         )
 
-    def job(self, name: str) -> dict[str, Any] | None:
+    def job(self, name: str) -> JobResult | None:
         """Return what a job left, or None where it has not run; raise ``StoreError`` where damaged."""
-        result = _read_json(self.path / "jobs" / f"{name}.json", self.root, JobResult.model_validate_json)
-        return None if result is None else result.model_dump(exclude_unset=True)
+        return _read_json(self.path / "jobs" / f"{name}.json", self.root, JobResult.model_validate_json)
 
-    def write_job(self, name: str, data: Mapping[str, Any]) -> None:
+    def write_job(self, name: str, result: JobResult) -> None:
         """Write what a job leaves besides tables."""
-        write_bytes(self.path / "jobs" / f"{name}.json", json.dumps(data, indent=1).encode())
+        write_bytes(self.path / "jobs" / f"{name}.json", result.model_dump_json(indent=1, exclude_unset=True).encode())
+
+    def setting(self) -> Setting | None:
+        """Return what was asked of the cell, or None where it stands in no file (an old store); raise where damaged."""
+        return _read_json(self.path / "setting.json", self.root, Setting.model_validate_json)
+
+    def write_setting(self, setting: Setting) -> None:
+        """Write what was asked of the cell."""
+        write_bytes(self.path / "setting.json", setting.model_dump_json(indent=1).encode())
+
+    def thresholds_of(self, training: int | None) -> Path:
+        """Return the file of what was frozen on the validation split for a training."""
+        return self.path / "thresholds" / ("all.json" if training is None else f"s{training}.json")
+
+    def read_thresholds(self, training: int | None) -> dict[str, float] | None:
+        """Return what was frozen, or None where nothing is yet; raise ``StoreError`` where damaged."""
+        return _read_json(self.thresholds_of(training), self.root, THRESHOLDS.validate_json)
 
     def artifact_of(self, training: int | None) -> Path:
         """Return the folder of the artifact of a training, of the only one where ``training`` is None."""

@@ -6,7 +6,7 @@ Only what a reader of ours uses is checked; a newer or older version may write m
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, TypeAdapter, model_validator
 
@@ -99,6 +99,13 @@ class _Repeats(_Known):
     p: float | None
 
 
+class Summarised(_Known):
+    """What a task made of the scores of a cell: metric key -> value, and -> what has to be read beside it."""
+
+    values: dict[str, Finite]
+    remarks: dict[str, tuple[str, ...]] = {}
+
+
 class JobData(_Known):
     """What jobs leave besides tables; every kind of job has some of these."""
 
@@ -125,10 +132,17 @@ class JobData(_Known):
     kernels_missing: list[str] | None = None
     repeats: _Repeats | None = None
     flops_by_dtype: dict[str, Finite] | None = None
+    flops_by_item: list[Finite] | None = None
     bytes_moved: Finite | None = None
     least_bytes: Finite | None = None
     joules_per_call: Finite | None = None
     batch_size: Positive | None = None
+    facts: dict[str, tuple[Finite, str, StrictBool]] | None = None
+    summary: Summarised | None = None
+
+    def known(self) -> dict[str, Any]:
+        """Return what the job left, by name."""
+        return self.model_dump(exclude_unset=True)
 
 
 NEEDED = {
@@ -137,6 +151,7 @@ NEEDED = {
     "memory": ("peak_rss", "peak_rss_growth", "hwm_reset"),
     "latency": ("load_s", "flags"),
     "energy": ("batch_size",),
+    "summary": ("summary",),
 }
 """Job -> what it cannot lack once it is done."""
 
@@ -150,6 +165,13 @@ class JobResult(_Known):
     code_version: str
     attempt: Attempt
     data: JobData
+    machine: str = ""
+    earlier: tuple[Attempt, ...] = ()
+
+    @property
+    def tries(self) -> tuple[Attempt, ...]:
+        """Return the attempts at the job, the last one last."""
+        return (*self.earlier, self.attempt)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -159,7 +181,7 @@ class JobResult(_Known):
             if self.attempt.reason is None:
                 raise ValueError("it failed without a reason")
             return self
-        needed = list(NEEDED.get(self.attempt.job, ()))
+        needed = list(NEEDED.get(self.attempt.job.partition("-")[0], ()))
         for name, others in TOGETHER.items():
             needed += others if getattr(self.data, name) is not None else ()
         missing = [name for name in needed if getattr(self.data, name) is None]

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from effbench.parts import read_parts
 from effbench.store import TIMING_KEY, CellFolder
 
@@ -19,7 +21,8 @@ NOISE_COLUMNS = ("foreign_share", "steal_share", "clock_spread", "load", "thrott
 class Timings:
     """Steady wall times of one batch size, by round, in nanoseconds; and the first calls and loads of the rounds.
 
-    ``noise`` is round -> column of ``NOISE_COLUMNS`` -> value.
+    ``noise`` is round -> column of ``NOISE_COLUMNS`` -> value. ``items`` is round -> which item each steady call was on; a
+    store of before schema 3 timed one.
     """
 
     steady: Mapping[str, Sequence[int]]
@@ -27,6 +30,13 @@ class Timings:
     load_s: Sequence[float] = ()
     flags: tuple[str, ...] = ()
     noise: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    items: Mapping[str, Sequence[int]] = field(default_factory=dict)
+
+    def medians(self, round_id: str) -> dict[int, float]:
+        """Return item -> the median of its calls in a round, in nanoseconds."""
+        walls = np.asarray(self.steady[round_id], np.float64)
+        items = np.asarray(self.items.get(round_id, np.zeros(len(walls), int)))
+        return {int(item): float(np.median(walls[items == item])) for item in np.unique(items)}
 
 
 def rounds_of(folder: CellFolder, batch_size: int, machine: str) -> dict[str, Timings]:
@@ -36,16 +46,20 @@ def rounds_of(folder: CellFolder, batch_size: int, machine: str) -> dict[str, Ti
         return {}
     found: dict[str, Any] = {}
     columns = [table[name].to_pylist() for name in ("round", "batch_size", "phase", *MEASURED)]
+    items = table["item"].to_pylist() if "item" in table.column_names else [0] * table.num_rows
     known = [name for name in NOISE_COLUMNS if name in table.column_names]
     noise = list(zip(*(table[name].to_pylist() for name in known))) if known else [()] * table.num_rows
-    for (round_id, size, phase, where, wall, load, flags), quiet in zip(zip(*columns), noise):
+    for (round_id, size, phase, where, wall, load, flags), item, quiet in zip(zip(*columns), items, noise):
         if (size, where) != (batch_size, machine):
             continue
         entry = found.setdefault(
-            round_id, {"steady": [], "first": [], "load_s": load, "flags": flags, "noise": dict(zip(known, quiet))}
+            round_id,
+            {"steady": [], "first": [], "items": [], "load_s": load, "flags": flags, "noise": dict(zip(known, quiet))},
         )
         if phase in ("steady", "first"):
             entry[phase].append(wall)
+        if phase == "steady":
+            entry["items"].append(item or 0)
     return {
         round_id: Timings(
             {round_id: e["steady"]},
@@ -53,6 +67,7 @@ def rounds_of(folder: CellFolder, batch_size: int, machine: str) -> dict[str, Ti
             [e["load_s"]],
             tuple(f for f in e["flags"].split(",") if f),
             {round_id: e["noise"]},
+            {round_id: e["items"]},
         )
         for round_id, e in found.items()
         if e["steady"]
@@ -68,4 +83,20 @@ def joined(rounds: Mapping[str, Timings], only: Sequence[str]) -> Timings:
         [s for t in chosen for s in t.load_s],
         tuple(sorted({flag for t in chosen for flag in t.flags})),
         {name: rounds[name].noise[name] for name in only},
+        {name: rounds[name].items[name] for name in only},
     )
+
+
+def log_ratios(reference: Timings, method: Timings, rounds: Sequence[str]) -> np.ndarray[Any, Any]:
+    """Return log(reference / method) of the medians [rounds, items], NaN where one of them did not time an item.
+
+    A time of zero, which a damaged or foreign store may hold, counts as none.
+    """
+    pairs = [(reference.medians(name), method.medians(name)) for name in rounds]
+    items = sorted({item for theirs, ours in pairs for item in (*theirs, *ours)})
+    table = np.full((len(rounds), len(items)), np.nan)
+    for row, (theirs, ours) in enumerate(pairs):
+        for column, item in enumerate(items):
+            if theirs.get(item, 0) > 0 and ours.get(item, 0) > 0:
+                table[row, column] = np.log(theirs[item] / ours[item])
+    return table

@@ -15,7 +15,14 @@ import streamlit as st
 
 import effbench.store
 from effbench.errors import StoreError
-from effbench.report.columns import ALL_WORD, has_several_places
+from effbench.report.columns import (
+    ALL_WORD,
+    FACTS,
+    HEADLINE_WORD,
+    has_several_places,
+    of_slice,
+    slices_of,
+)
 from effbench.report.summarise import Summary, Workload, summarise_stores
 from effbench.store import StoreView
 from effbench_leaderboard.comparison import code, escape, show_table
@@ -27,6 +34,8 @@ from effbench_leaderboard.samples import show_samples
 
 P = ParamSpec("P")
 STORES_VARIABLE = "EFFBENCH_BOARD_STORES"
+ALL_SAMPLES = "all samples"
+"""What stands before the slices; no slice is called so, since each has an equals sign."""
 
 
 def store_paths() -> list[Path]:
@@ -67,8 +76,16 @@ def choose(paths: Sequence[Path]) -> tuple[Summary, Workload, tuple[str, ...]] |
     with st.sidebar:
         titles = [workload.title for workload in summary.workloads]
         title = st.selectbox("Task", titles, key="task")
+        workload = summary.workloads[titles.index(title)]
         every = st.toggle("Every number", key="every", help="Show all numbers, not only the headline.")
-    return summary, summary.workloads[titles.index(title)], (ALL_WORD,) if every else ()
+        picked: tuple[str, ...] = (ALL_WORD,) if every else ()
+        if slices := slices_of(workload):
+            chosen_slice = st.selectbox("Samples", [ALL_SAMPLES, *slices], key="slice")
+            picked = picked if chosen_slice == ALL_SAMPLES else of_slice(workload, chosen_slice, picked)
+        if any(number.axis == FACTS for cell in workload.cells for number in cell.numbers):
+            facts = st.toggle("Facts", key="facts", help="What methods computed about themselves; nobody measured it.")
+            picked = (*(picked or (HEADLINE_WORD,)), FACTS) if facts else picked
+    return summary, workload, picked
 
 
 def show(summary: Summary, workload: Workload, picked: tuple[str, ...]) -> None:

@@ -12,11 +12,11 @@ import streamlit as st
 
 from effbench.report.columns import Column, primary_of
 from effbench.report.formats import render_csv, render_json
+from effbench.report.joint import Probabilities, stability_of
 from effbench.report.latex import render_latex
 from effbench.report.ranks import RANK_TEXT
-from effbench.report.resampled import Chances, stability_of
 from effbench.report.summarise import Summary, Workload
-from effbench.report.tables import Entry, Row, Table, superscript, table_of
+from effbench.report.tables import Table, TableEntry, TableRow, superscript, table_of
 from effbench.report.trust import noise_text
 
 SYMBOLS = {"real verified": "●", "real unverified": "◐", "simulated": "○"}
@@ -49,7 +49,7 @@ def show_table(summary: Summary, workload: Workload, picked: Sequence[str]) -> N
     _downloads(summary, workload, table)
 
 
-def _greyed(frame: pd.DataFrame, table: Table, rows: Sequence[Row]) -> Any:
+def _greyed(frame: pd.DataFrame, table: Table, rows: Sequence[TableRow]) -> Any:
     """Return the frame, in grey what the subset cannot tell from the reference."""
     grey = [
         (at, column.name)
@@ -78,7 +78,7 @@ def badge(name: str) -> str:
 
 def stores_key(workload: Workload) -> tuple[tuple[str, str], ...]:
     """Return what the raw material of a workload depends on, as a key to keep what was computed from it."""
-    return tuple((str(source.folder), cell.finished_utc) for cell, source in zip(workload.cells, workload.sources))
+    return tuple((str(raw.path), raw.record.finished_utc) for raw in workload.raw)
 
 
 def _kept(workload: Workload) -> dict[str, dict[int, float]]:
@@ -86,17 +86,17 @@ def _kept(workload: Workload) -> dict[str, dict[int, float]]:
     primary = primary_of(workload, "quality")
     if primary is None:
         return {}
-    chances = _stability(stores_key(workload), workload, primary)
-    shares = {id(cell): share for cell, share in zip(workload.cells, chances.values) if share is not None}
+    found = _stability(stores_key(workload), workload, primary)
+    shares = {id(cell): share for cell, share in zip(workload.cells, found.values) if share is not None}
     return {primary.name: shares} if shares else {}
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _stability(key: tuple[tuple[str, str], ...], _workload: Workload, _column: Column) -> Chances:
+def _stability(key: tuple[tuple[str, str], ...], _workload: Workload, _column: Column) -> Probabilities:
     return stability_of(_workload, _column)
 
 
-def _record(table: Table, row: Row, kept: dict[str, dict[int, float]]) -> dict[str, Any]:
+def _record(table: Table, row: TableRow, kept: dict[str, dict[int, float]]) -> dict[str, Any]:
     record: dict[str, Any] = {"method": row.name, "execution": badge(row.badge)}
     if any(other.cell.noise for other in table.rows):
         record["noise"] = noise_text([row.cell.noise]) if row.cell.noise else ""
@@ -155,7 +155,7 @@ def _has_tail(table: Table, column: Column) -> bool:
     return any(_beside(row.entries[index]) for row in table.rows)
 
 
-def _beside(entry: Entry) -> str:
+def _beside(entry: TableEntry) -> str:
     """Return what stands beside a value: footnote marks with its interval, or why there is none."""
     text = entry.interval if entry.value else entry.text
     return f"{text} {superscript(entry.marks)}".strip() if entry.value else text

@@ -11,13 +11,15 @@ from effbench.report.caption import level_text
 from effbench.report.columns import AXES, Column, primary_of
 from effbench.report.panel import FRONT as FRONT_COLOUR
 from effbench.report.panel import axis_title, colour_of
-from effbench.report.pareto import Picture, Point, chance_text, picture_of
+from effbench.report.pareto import ParetoPicture, ParetoPoint, picture_of, probability_text
 from effbench.report.rounding import rounded
 from effbench.report.summarise import Workload
 from effbench.report.trust import badge_of
 from effbench_leaderboard.comparison import code, escape, plain_label, stores_key
 
 HEIGHT = 560
+"""Pixels: about two thirds of a laptop's screen, so that the choice of axes stays in sight."""
+ON_FRONT = "probability of being on the front"
 CORNERS = ("top right", "bottom right", "top left", "bottom left")
 """Where names stand, in turns from left to right, so that neighbours do not collide."""
 
@@ -46,11 +48,11 @@ def show_plot(workload: Workload) -> None:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _picture(key: tuple[tuple[str, str], ...], _workload: Workload, axes: tuple[str, str]) -> Picture:
+def _picture(key: tuple[tuple[str, str], ...], _workload: Workload, axes: tuple[str, str]) -> ParetoPicture:
     return picture_of(_workload, axes)
 
 
-def figure_of(picture: Picture) -> go.Figure:
+def figure_of(picture: ParetoPicture) -> go.Figure:
     """Return the plotly figure of a picture that has points."""
     figure = go.Figure()
     stairs = picture.staircase
@@ -90,9 +92,9 @@ def figure_of(picture: Picture) -> go.Figure:
     return figure
 
 
-def _groups(points: Sequence[Point]) -> list[tuple[str, str, list[Point]]]:
+def _groups(points: Sequence[ParetoPoint]) -> list[tuple[str, str, list[ParetoPoint]]]:
     """Return (legend name, marker, points) of each kind that occurs."""
-    kinds: dict[tuple[str, str], list[Point]] = {}
+    kinds: dict[tuple[str, str], list[ParetoPoint]] = {}
     for point in points:
         name = "on the front" if point.on_front else "behind the front"
         name = "reference" if point.cell.role == "reference" else name
@@ -115,18 +117,18 @@ def _bars(values: Sequence[float], bounds: Sequence[tuple[float, float]], colour
     }
 
 
-def _hover(picture: Picture, point: Point) -> str:
+def _hover(picture: ParetoPicture, point: ParetoPoint) -> str:
     def line(column: Column, value: float, low: float | None, high: float | None) -> str:
         text, interval = rounded(value, low, high)
         return plain_label(f"{column.label}: {text} {interval} {column.unit}".rstrip())
 
     (x, y), on_x, on_y = point.at, point.x, point.y
-    chance = [] if point.chance is None else [f"probability of being on the front: {chance_text(point.chance)}"]
+    likely = [] if point.probability is None else [f"{ON_FRONT}: {probability_text(point.probability)}"]
     return "<br>".join(
         [
             line(picture.x, x, on_x.ci_low, on_x.ci_high),
             line(picture.y, y, on_y.ci_low, on_y.ci_high),
-            *chance,
+            *likely,
             f"{badge_of(point.cell)}, n = {point.cell.n_samples}",
         ]
     )

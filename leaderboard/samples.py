@@ -8,8 +8,9 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from effbench.report.gallery import Array, Gallery
+from effbench.report.gallery import Gallery, Preview
 from effbench.report.summarise import Workload
+from effbench.stats.inputs import Array
 from effbench_leaderboard.comparison import escape, stores_key
 
 PER_PAGE = 8
@@ -26,23 +27,31 @@ def show_samples(workload: Workload) -> None:
     for method, sentence in gallery.damaged.items():
         st.warning(f"{escape(method)}: {escape(sentence)}", icon=":material/error:")
     if not gallery.keys:
-        st.info("This store keeps no pictures. A suite with `output: {outputs: all}` keeps those of every method.")
+        st.info(
+            "No picture was kept. A task says how its outputs look (`preview`); stores of before schema 3 keep none."
+        )
         return
     left, right = st.columns([3, 1])
     methods = left.multiselect("Methods", gallery.methods, default=gallery.methods[:4], key="gallery_methods")
     pages = -(-len(gallery.keys) // PER_PAGE)
     page = int(right.number_input("Page", 1, pages, key="gallery_page", help=f"{pages} pages of {PER_PAGE} samples"))
     shown = gallery.show(gallery.keys[(page - 1) * PER_PAGE : page * PER_PAGE], methods)
-    if not any(sample.pictures for sample in shown):
+    if not any(preview.pictures for sample in shown for preview in sample.previews.values()):
         st.info("The chosen methods keep nothing that can be looked at.")
         return
     for sample in shown:
         st.markdown(f"**{escape(sample.caption)}** :gray[{escape(sample.sample_id)}, seed {sample.seed}]")
         for column, method in zip(st.columns(max(len(methods), 1)), methods):
-            if method in sample.pictures:
-                column.image(picture(sample.pictures[method]), caption=escape(method))
-            else:
-                column.caption(f"{escape(method)}: {escape(sample.missing[method])}")
+            with column:
+                _show(method, sample.previews[method])
+
+
+def _show(method: str, preview: Preview) -> None:
+    """Draw what is seen of a sample under one method; a name of a picture stands there where there are several."""
+    for name, frames in preview.pictures.items():
+        st.image(picture(frames), caption=escape(method if len(preview.pictures) == 1 else f"{method}: {name}"))
+    for reason in preview.missing:
+        st.caption(f"{escape(method)}: {escape(reason)}")
 
 
 def picture(frames: Array) -> bytes:

@@ -22,7 +22,8 @@ def calibrate(
     from effbench.errors import BadInput, StoreError
     from effbench.measure import roofline
     from effbench.measure.machine import fingerprint, physical_cores, resolve_device
-    from effbench.measure.noise import NoiseMeter, grade
+    from effbench.measure.noise import NoiseMeter
+    from effbench.readings import grade
 
     if device not in ("auto", "cpu") and device.partition(":")[0] != "cuda":
         raise BadInput(f"--device {device!r} is not known; valid: auto, cpu, cuda, cuda:N")

@@ -1,16 +1,35 @@
-"""``effbench describe``: what a task, a method or an embedded model is, and which parameters it takes."""
+"""``effbench describe``: what a task, a method or an embedded model is, or what a preparation left on disk."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from effbench.legible import legible
 
-def describe(name: Annotated[str, typer.Argument(help="A task, a method, or zoo:NAME.")]) -> None:
-    """Describe a task, a method or an embedded model."""
+SCHEMA = "effbench/describe/1"
+"""Of ``--json``."""
+
+MOST_TENSORS, LONGEST = 40, 80
+"""Tensors, and characters of a planned value, that are shown: a screen of each. ``--json`` has all of them."""
+
+UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+"""Decimal, as in every table of EffBench."""
+
+
+def describe(
+    name: Annotated[
+        str, typer.Argument(help="A task, a method, zoo:NAME, or the folder of a cell or of its artifact.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; of an artifact only.")] = False,
+) -> None:
+    """Describe a task, a method, an embedded model, or what a preparation left on disk."""
     from effbench import registry, zoo
     from effbench.api import PluginError
     from effbench.errors import BadInput, nearest
@@ -23,6 +42,11 @@ def describe(name: Annotated[str, typer.Argument(help="A task, a method, or zoo:
             raise BadInput(str(error)) from None
         return
     found = [r for r in (registry.tasks, registry.methods) if name in r.names()]
+    if _is_path(name) and (not found or os.sep in name):
+        _describe_artifact(Path(name), as_json)
+        return
+    if as_json:
+        raise BadInput("--json describes an artifact: name the folder of a cell, or artifact/ in it")
     if not found:
         everything = [*registry.tasks.names(), *registry.methods.names(), *zoo.names()]
         raise BadInput(f"nothing is registered as {name!r}{nearest(name, everything)}")
@@ -35,6 +59,69 @@ def describe(name: Annotated[str, typer.Argument(help="A task, a method, or zoo:
         except PluginFailure as failure:
             raise BadInput(str(failure)) from failure
         print("\n".join([f"{name}: {where}", *lines]))
+
+
+def _is_path(name: str) -> bool:
+    """Return whether a name is meant as a path: it has a separator, or there is a folder of that name."""
+    return os.sep in name or os.path.isdir(name)
+
+
+def _describe_artifact(path: Path, as_json: bool) -> None:
+    """Print what each link of a chain prepared, once per training."""
+    from effbench.artifacts import artifact_folders, described
+    from effbench.errors import BadInput
+    from effbench.report.strict_json import strict_json
+
+    if not os.path.isdir(path):
+        raise BadInput(f"{path}: there is no such folder; an artifact is described by that of its cell, STORE/cells/ID")
+    found = [(folder, described(folder)) for folder in artifact_folders(path)]
+    if as_json:
+        content = [{"folder": str(folder), "links": links} for folder, links in found]
+        sys.stdout.write(strict_json({"schema": SCHEMA, "artifacts": _plain(content)}))
+        return
+    for folder, links in found:
+        print("\n".join([legible(str(folder)), *(line for link in links for line in _of_link(link))]))
+
+
+def _plain(value: Any) -> Any:
+    """Return what YAML may hold as what JSON can: other keys and values (dates, bytes) as their text."""
+    if isinstance(value, Mapping):
+        return {legible(str(key)): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, bool | int | float) else legible(str(value))
+
+
+def _of_link(link: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a link of a chain prepared: its plan and its tensors, and what alone they hold for."""
+    tensors = link["tensors"]
+    total = sum(form["bytes"] for form in tensors.values())
+    yield f"\n{legible(link['method']) or 'a method that is not named'}: {len(tensors)} tensors, {_size(total)}"
+    for what, values in (("holds for", link["settings"]), ("plan", link["config"])):
+        for key, value in values.items():
+            text = str(value)
+            yield legible(f"  {what}: {key} = {text if len(text) <= LONGEST else f'{text[:LONGEST]}...'}")
+    rows = [
+        (legible(name), form["dtype"], "x".join(map(str, form["shape"])) or "scalar", _size(form["bytes"]))
+        for name, form in list(tensors.items())[:MOST_TENSORS]
+    ]
+    yield from _aligned([("tensor", "dtype", "shape", "size"), *rows] if rows else [])
+    if len(tensors) > MOST_TENSORS:
+        yield f"  and {len(tensors) - MOST_TENSORS} more; --json has all of them"
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    for row in rows:
+        yield "  " + "  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip()
+
+
+def _size(count: int) -> str:
+    """Return bytes in the unit that leaves one to three digits before the point."""
+    for scale, unit in UNITS:
+        if count >= scale:
+            return f"{count / scale:.3g} {unit}" if count < 999.5 * scale else f"{count / scale:.0f} {unit}"
+    return f"{count} bytes"
 
 
 def _general(plugin: Any) -> Iterator[str]:

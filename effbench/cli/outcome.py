@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from effbench.errors import BadInput
 
 if TYPE_CHECKING:
+    from effbench.runner.cells import Plan
     from effbench.runner.executor import Outcome
-    from effbench.runner.plan import Plan
     from effbench.suite import Gate
 
 DONE, SOME_FAILED, GATE_FAILED = 0, 1, 3
@@ -47,7 +47,7 @@ def close_run(path: Path, outcome: Outcome, gates: Sequence[Gate], as_json: bool
 def show_plan(plan: Plan, path: Path, as_json: bool) -> int:
     """Print what a run would do, without touching the store."""
     from effbench.parts import read_parts
-    from effbench.runner.finish import committed_rows
+    from effbench.runner.holdings import committed_rows
     from effbench.runner.jobs import plan_batches
     from effbench.store import SAMPLE_KEY, CellFolder
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +13,12 @@ import typer
 
 from effbench.errors import BadInput
 
+BETWEEN_NAMES = re.compile(r",(?![^\[]*\])")
+"""A comma, but none in the brackets of a slice: a class may have one in its name."""
+
 if TYPE_CHECKING:
     from effbench.report.curves import CurvePicture
-    from effbench.report.pareto import Picture
+    from effbench.report.pareto import ParetoPicture
     from effbench.report.summarise import Summary
 
 
@@ -42,7 +46,8 @@ def report(
         str | None,
         typer.Option(
             metavar="NAME,NAME",
-            help="Numbers to show, by name and in this order; `all` for every one, `headline` for the usual ones.",
+            help="Numbers to show, by name and in this order; `all` for what was measured on all samples, `headline` for the "
+            "usual ones, `slices` for those of every slice (or `attribute=value` for one), `facts` for what was computed.",
         ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="The same as --columns all.")] = False,
@@ -106,7 +111,7 @@ def _picked(columns: str | None, every: bool) -> tuple[str, ...]:
         return ("all",) if every else ()
     if every:
         raise BadInput("--all shows every number; leave --columns out")
-    names = tuple(name.strip() for name in columns.split(","))
+    names = tuple(name.strip() for name in BETWEEN_NAMES.split(columns))
     if not all(names):
         raise BadInput(
             f"--columns takes names with commas between them, not {columns!r}; for example prompt_accuracy,speedup"
@@ -133,7 +138,7 @@ def _curves(summary: Summary, store: Path) -> Sequence[CurvePicture]:
     return found
 
 
-def _draw(pictures: Sequence[Picture] | Sequence[CurvePicture], files: Sequence[Path]) -> None:
+def _draw(pictures: Sequence[ParetoPicture] | Sequence[CurvePicture], files: Sequence[Path]) -> None:
     from effbench.report.figures import write_picture
 
     for file in files:

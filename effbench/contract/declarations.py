@@ -12,19 +12,17 @@ from typing import Any, cast, get_args
 from pydantic import ValidationError
 
 from effbench.api import API_VERSION, Claim, Execution, Method, Metric, StrictParams, System, Task
+from effbench.catalogue import is_ours
 
 PLUGIN_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 METRIC_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 PRECISIONS = ("float32", "float16", "bfloat16")
 UNDEFINED = ("", "not_reached", "unsupported")
+SLICE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*=[^\[\]<>|\\`!\"'=\x00-\x1f]{1,40}")
+"""attribute=value, without what would be markup in a report."""
 LONGEST_UNIT = 24
 MARKUP = frozenset("[]<>|\\`!\"'")
 """Characters that no unit needs and that would be markup in a report."""
-OURS = re.compile(
-    r"(latency_p\d+_ms|speedup|throughput_per_s|first_call_ms|load_s|peak_\w+_mb|parameter_mb|gflop_per_sample"
-    r"|gbyte_per_sample|flop_per_byte|roofline_share|energy_j_per_sample|preparation_s)(@b\d+)?"
-)
-"""Names of the numbers that EffBench measures itself, which a gate or a claim could not tell from a metric's."""
 Plugin = type[Task] | type[Method]
 
 
@@ -92,7 +90,7 @@ def metrics_are_declared(plugin: type[Task] | Task) -> Iterator[str]:
         return
     for metric in metrics:
         yield from _metric_problems(metric)
-    names = [str(metric.name) for metric in metrics]
+    names = [str(metric.key) for metric in metrics]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"metric {name!r} is declared twice; give each its own name"
     primary = [str(metric.name) for metric in metrics if metric.primary]
@@ -105,11 +103,14 @@ def _metric_problems(metric: Metric) -> Iterator[str]:
     name: Any = metric.name
     if not (isinstance(name, str) and METRIC_NAME.fullmatch(name)):
         yield f"metric name {name!r} is not lower-case words joined by underscores, such as 'psnr_db'"
-    elif OURS.fullmatch(name):
+    elif is_ours(name):
         yield f"metric name {name!r} is that of a number which EffBench measures itself; choose another"
-    unit: Any = metric.unit
-    if not isinstance(unit, str) or len(unit) > LONGEST_UNIT or not unit.isprintable() or MARKUP & set(unit):
-        yield f"metric {name!r} has the unit {unit!r}; use at most {LONGEST_UNIT} plain characters, such as 'dB' or '1/s'"
+    yield from unit_problems(f"metric {name!r}", metric.unit)
+    parts: Any = metric.slice
+    if not isinstance(parts, str) or (parts and not SLICE.fullmatch(parts)):
+        yield f"metric {name!r} has the slice {parts!r}; expected attribute=value, such as 'species=print'"
+    elif parts and metric.primary:
+        yield f"metric {name!r} is primary and of a slice; a table ranks by what is of all samples"
     for field in ("higher_is_better", "primary", "needs_reference"):
         if not isinstance(getattr(metric, field), bool):
             yield f"metric {name!r} has {field}={getattr(metric, field)!r}; expected True or False"
@@ -126,6 +127,12 @@ def _metric_problems(metric: Metric) -> Iterator[str]:
         yield f"metric {name!r} has the description {description!r}; use one line of text"
 
 
+def unit_problems(what: str, unit: object) -> Iterator[str]:
+    """Yield a violation unless a unit is short plain text."""
+    if not isinstance(unit, str) or len(unit) > LONGEST_UNIT or not unit.isprintable() or MARKUP & set(unit):
+        yield f"{what} has the unit {unit!r}; use at most {LONGEST_UNIT} plain characters, such as 'dB' or '1/s'"
+
+
 def _is_real(value: object) -> bool:
     return isinstance(value, float | int) and not isinstance(value, bool) and not math.isnan(value)
 
@@ -134,8 +141,9 @@ def workers_are_set_up(plugin: type[Task]) -> Iterator[str]:
     """Yield violations unless ``preload``, ``random_weights`` and ``gpu_dtype`` say what a worker can do."""
     if not (isinstance(plugin.preload, tuple) and all(isinstance(module, str) for module in plugin.preload)):
         yield f"preload is {plugin.preload!r}; expected a tuple of module names, such as ('torch',)"
-    if not isinstance(plugin.random_weights, bool):
-        yield f"random_weights is {plugin.random_weights!r}; expected True or False"
+    for flag in ("random_weights", "deterministic"):
+        if not isinstance(getattr(plugin, flag), bool):
+            yield f"{flag} is {getattr(plugin, flag)!r}; expected True or False"
     if plugin.gpu_dtype not in PRECISIONS:
         yield f"gpu_dtype is {plugin.gpu_dtype!r}; valid: {', '.join(PRECISIONS)}"
 
@@ -183,6 +191,29 @@ def kernels_are_globs(plugin: type[Method]) -> Iterator[str]:
         yield f"kernels is {kernels!r}; expected a tuple of names or globs, such as ('quantized::linear*',)"
 
 
+def preparation_is_declared(plugin: type[Method]) -> Iterator[str]:
+    """Yield violations unless what is said of the preparation has the right form."""
+    random: Any = plugin.random_preparation
+    if not isinstance(random, bool):
+        yield f"random_preparation is {random!r}; expected True or False"
+    elif random and plugin.prepare is Method.prepare:
+        yield "random_preparation is True and prepare is not written; remove one or write the other"
+    for field in ("tied_to", "changes"):
+        names: Any = getattr(plugin, field)
+        if not (isinstance(names, tuple) and all(isinstance(name, str) and name for name in names)):
+            yield f"{field} is {names!r}; expected a tuple of names of settings, such as ('steps',)"
+
+
+def contract_1_is_left_behind(plugin: Plugin) -> Iterator[str]:
+    """Yield a violation where a plugin writes what contract 1 asked for, which nobody calls any more."""
+    for old, new in (
+        ("summarise", "summariser(scores), which returns what maps weights to metrics"),
+        ("probe", "probes"),
+    ):
+        if issubclass(plugin, Task) and callable(getattr(plugin, old, None)):
+            yield f"{old} is of contract 1 and is not called; write {new}"
+
+
 def execution_problems(execution: object) -> Iterator[str]:
     """Yield a violation unless what ``execution()`` returned is one of the two words."""
     if not (isinstance(execution, str) and execution in get_args(Execution)):
@@ -199,11 +230,22 @@ def json_problem(value: object) -> str:
 
 
 Check = Callable[[Any], Iterator[str]]
-ENFORCED: tuple[Check, ...] = (name_is_well_formed, api_version_is_ours, nothing_abstract_is_left, params_are_strict)
+ENFORCED: tuple[Check, ...] = (
+    name_is_well_formed,
+    api_version_is_ours,
+    contract_1_is_left_behind,
+    nothing_abstract_is_left,
+    params_are_strict,
+)
 """Promises of both kinds of plugin without which none is used."""
 SHARED: tuple[Check, ...] = (*ENFORCED, params_have_defaults)
 OF_TASKS: tuple[Check, ...] = (metrics_are_declared, system_type_is_a_system, workers_are_set_up)
-OF_METHODS: tuple[Check, ...] = (accepts_is_declared, claims_have_sources, kernels_are_globs)
+OF_METHODS: tuple[Check, ...] = (
+    accepts_is_declared,
+    claims_have_sources,
+    kernels_are_globs,
+    preparation_is_declared,
+)
 
 
 def broken_promises(plugin: type) -> list[str]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from effbench.api import Artifact, Sample, System, Task
+from effbench.api import Artifact, Picture, Sample, System, Task
+from effbench.artifacts import is_torch
 from effbench.contract.declarations import json_problem
+
+TORCH_DTYPES = re.compile(r"bool|u?int(8|16|32|64)|bfloat16|float(16|32|64|8_.*|4_.*)")
+"""What safetensors has a code for."""
 
 
 def output_problems(outputs: object, batch: Sequence[Sample], call: str) -> Iterator[str]:
@@ -58,13 +64,45 @@ def artifact_problems(artifact: object) -> Iterator[str]:
         yield "the artifact's tensors and config must be mappings"
         return
     for name, tensor in artifact.tensors.items():
-        if not isinstance(name, str) or not isinstance(tensor, np.ndarray):
+        if isinstance(name, str) and is_torch(tensor):
+            dtype: str = str(tensor.dtype).removeprefix("torch.")
+            if tensor.layout is not sys.modules["torch"].strided or not TORCH_DTYPES.fullmatch(dtype):
+                yield f"artifact tensor {name!r} is {tensor.layout} {dtype}, which has no file format; make it dense and real"
+        elif not isinstance(name, str) or not isinstance(tensor, np.ndarray):
             yield f"artifact tensor {name!r} is {type(tensor).__name__}; convert it to a numpy array under a string"
         elif tensor.dtype.kind not in "biuf" or tensor.dtype.itemsize > 8:
             yield f"artifact tensor {name!r} has dtype {tensor.dtype}; use booleans, integers or floats of at most 64 bits"
     problem = json_problem(artifact.config)
     if problem:
         yield f"the artifact's config is not JSON: {problem}; use dicts with string keys, lists, strings and numbers"
+
+
+def probe_problems(probes: object, batch_size: int) -> Iterator[str]:
+    """Yield a violation unless ``probes`` gave a list of calls without arguments, one at least."""
+    call = f"probes(system, {batch_size})"
+    if isinstance(probes, str) or not isinstance(probes, Sequence) or not probes:
+        yield f"{call} returned {type(probes).__name__}; return a list of calls without arguments, one per item"
+        return
+    wrong = next((probe for probe in probes if not callable(probe)), None)
+    if wrong is not None:
+        yield f"{call} holds {type(wrong).__name__}; return a list of calls without arguments, one per item"
+
+
+def picture_problems(pictures: object, sample: Sample) -> Iterator[str]:
+    """Yield a violation unless ``preview`` gave pictures under names of their own: uint8 [H, W, 3] or [F, H, W, 3]."""
+    if not isinstance(pictures, Sequence) or not all(isinstance(one, Picture) for one in pictures):
+        yield f"preview returned {type(pictures).__name__} for {sample.id!r}; return a list of effbench.api.Picture"
+        return
+    names = [picture.name for picture in pictures]
+    if len(set(names)) < len(names) or not all(isinstance(name, str) and name.isprintable() and name for name in names):
+        yield f"preview names the pictures of {sample.id!r} {names}; give each a name of its own"
+        return
+    for picture in pictures:
+        pixels: Any = picture.pixels
+        is_array = isinstance(pixels, np.ndarray) and pixels.dtype == np.uint8 and pixels.ndim in (3, 4)
+        if not is_array or pixels.shape[-1] != 3 or 0 in pixels.shape:
+            form = f"{pixels.dtype} {list(pixels.shape)}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
+            yield f"preview gives {picture.name!r} of {sample.id!r} as {form}; expected uint8 [height, width, 3]"
 
 
 def loaded_problems(system: object, task: Task) -> Iterator[str]:

@@ -12,38 +12,18 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import psutil
 
 from effbench.measure.nvml import Gpu, open_gpu
-
-Grade = Literal["A", "B", "C"]
-
-FOREIGN_A, FOREIGN_B = 0.02, 0.10
-"""Share of all processor time. An idle Linux stays under 2 %; at 10 % of two cores a fifth of a core is gone, which moves
-single times by more than the differences that a comparison looks for."""
-STEAL_A, STEAL_B = 0.01, 0.05
-"""Share of all processor time that the hypervisor gave to other guests: the same loss as foreign work, but unseen by the
-scheduler, which cannot move a worker away from it."""
-CLOCK_A, CLOCK_B = 0.02, 0.10
-"""Relative spread of equal work. 2 % is what a warm-up must settle within; past 10 % one time stands for nothing."""
+from effbench.readings import NoiseReading
 
 SPIN_STEPS, SPINS_PER_TICK = 20_000, 3
 """A third of a millisecond of integer work, best of three: one preemption is foreign work, three are a slow clock."""
 LEAST_TICKS = 5
 SLOWDOWN_BITS = 0x04 | 0x08 | 0x20 | 0x40 | 0x80
 """NVML's reasons for a lower clock that are no choice of ours: power cap, hardware, heat (software, hardware), brake."""
-
-
-class NoiseReading(NamedTuple):
-    """Shares are of all processor time; ``load`` is the 1-minute load average, our own work included; None: unreadable."""
-
-    foreign_share: float | None
-    steal_share: float | None
-    clock_spread: float | None
-    load: float | None
-    throttled: bool | None
 
 
 class ProcessorTime(NamedTuple):
@@ -187,54 +167,3 @@ def _spin_s() -> float:
     while left:
         left -= 1
     return time.perf_counter() - started
-
-
-LIMITS: dict[str, tuple[str, float, float]] = {
-    "foreign_share": ("foreign processes took {:.0%} of the processors", FOREIGN_A, FOREIGN_B),
-    "steal_share": ("the hypervisor took {:.0%} of the processors", STEAL_A, STEAL_B),
-    "clock_spread": ("equal work took times that spread by {:.0%}", CLOCK_A, CLOCK_B),
-}
-"""Field -> (what to say, most for grade A, most for grade B)."""
-
-
-def grade(reading: NoiseReading) -> tuple[Grade, tuple[str, ...]]:
-    """Return A (quiet), B (usable) or C (noisy), and a sentence for everything that keeps it from A.
-
-    What could not be read keeps a grade from A too: nobody has shown that the machine was quiet. The load average counts
-    our own work, so it is shown and not judged.
-    """
-    worst_grade: Grade = "A"
-    reasons = []
-    for name, (sentence, most_a, most_b) in LIMITS.items():
-        value: float | None = getattr(reading, name)
-        if value is not None and value <= most_a:
-            continue
-        reasons.append(f"{name} could not be read" if value is None else sentence.format(value))
-        worst_grade = max(worst_grade, "C" if value is not None and value > most_b else "B")
-    if reading.throttled or reading.throttled is None:
-        reasons.append("the clock was throttled" if reading.throttled else "throttling could not be read")
-        worst_grade = max(worst_grade, "C" if reading.throttled else "B")
-    return worst_grade, tuple(reasons)
-
-
-def worst(readings: Sequence[NoiseReading]) -> NoiseReading:
-    """Return the worst of each field; what one reading lacks is lacking unless another has a value that is worse than that.
-
-    Without readings everything is None.
-    """
-    shares = {name: _worst([getattr(r, name) for r in readings], limit) for name, (_, limit, _) in LIMITS.items()}
-    loads = [r.load for r in readings if r.load is not None]
-    throttled = [r.throttled for r in readings]
-    return NoiseReading(
-        **shares,
-        load=max(loads, default=None),
-        throttled=True if True in throttled else None if None in throttled or not throttled else False,
-    )
-
-
-def _worst(values: Sequence[float | None], most_a: float) -> float | None:
-    known = [v for v in values if v is not None]
-    highest = max(known, default=None)
-    if len(known) < len(values) and highest is not None and highest <= most_a:
-        return None
-    return highest

@@ -13,8 +13,8 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +24,7 @@ import psutil
 
 from effbench.atomic import write_bytes
 from effbench.measure.machine import fingerprint
+from effbench.readings import Calibration
 
 SHAPES = ((128, 384, 1536), (256, 1024, 1024), (1024, 1024, 1024))
 """(rows per thread, inner, columns) of the products on a CPU: small enough for its caches up to larger than them."""
@@ -38,46 +39,11 @@ TIMES_THE_CACHE = 4
 CPU_CACHES = Path("/sys/devices/system/cpu")
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """Measured peaks of one device with so many threads: 1e9 operations (2 per MAC) and 1e9 bytes a second.
-
-    ``spread`` is (largest - smallest) / median of the best repeats, per data type and for "bandwidth"; ``cache_bytes`` is
-    what the last-level cache may keep from one call to the next; ``seconds`` is what measuring took.
-    """
-
-    threads: int
-    torch: str
-    gemm_gflops: dict[str, float]
-    bandwidth_gb_s: float
-    seconds: float = 0.0
-    spread: dict[str, float] = field(default_factory=dict)
-    device: str = "cpu"
-    cache_bytes: int = 0
-
-    def ridge(self, dtype: str) -> float:
-        """Return the FLOPs per byte above which a call is bound by products and not by memory."""
-        return self.gemm_gflops[dtype] / self.bandwidth_gb_s
-
-
 class Peak(NamedTuple):
     """A rate in 1e9 a second, and the spread of the repeats it comes from."""
 
     rate: float
     spread: float
-
-
-def shortest_time_s(flops_by_dtype: Mapping[str, int], least_bytes: int, calibration: Calibration) -> float | None:
-    """Return a time that no call with this work can beat on this machine, or None where a data type has no peak.
-
-    All products at their peaks one after the other, or all bytes that must come from memory at its bandwidth, whichever
-    takes longer. Bytes that fit into the last-level cache may still be there from the call before and are not waited for.
-    """
-    if any(flops and dtype not in calibration.gemm_gflops for dtype, flops in flops_by_dtype.items()):
-        return None
-    products = sum(n / (calibration.gemm_gflops[dtype] * 1e9) for dtype, n in flops_by_dtype.items() if n)
-    from_memory = max(0, least_bytes - calibration.cache_bytes)
-    return max(products, from_memory / (calibration.bandwidth_gb_s * 1e9))
 
 
 def calibrate(threads: int, device: str = "cpu", between: Callable[[], object] = lambda: None) -> Calibration:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from effbench.record import CellRecord
+from effbench.raw import CENTRED, CENTRED_ROOT, how_of
+from effbench.record import CellRecord, Number
 from effbench.report.columns import Column, has_several_places
 from effbench.report.ranks import RANK_TEXT, ranks_of
 from effbench.report.rounding import rounded
@@ -13,15 +14,18 @@ from effbench.report.summarise import Workload, name_of, number_of
 from effbench.report.trust import noise_lines
 
 METHOD_TEXT = {
-    "bootstrap_percentile": "percentile bootstrap over samples",
-    "bootstrap_centred": "centred bootstrap over samples",
-    "bootstrap_centred_root": "bootstrap over samples, centred on the scale of the root",
+    "bootstrap_percentile": "percentile bootstrap over {units}",
+    CENTRED: "centred bootstrap over {units}",
+    CENTRED_ROOT: "bootstrap over {units}, centred on the scale of the root",
     "wilson": "Wilson",
     "order_statistic": "order statistics of the calls",
     "clustered_order_statistic": "order statistics of the calls, widened by the spread between rounds",
     "t_log_ratio_of_rounds": "t on log ratios of rounds",
+    "t_log_ratio_of_rounds_and_items": "t on log ratios of rounds and items",
 }
-"""How intervals are made, in words; the reference's own ratio is 1 by definition and needs none."""
+"""How intervals are made, in words; what holds by definition or was computed has none."""
+
+NO_INTERVAL = ("", "definition", "computed")
 
 
 def caption_of(workload: Workload, columns: Sequence[Column], brief: bool = False) -> tuple[str, ...]:
@@ -30,7 +34,7 @@ def caption_of(workload: Workload, columns: Sequence[Column], brief: bool = Fals
     ``brief`` is what a reader needs first: certificates in one line, and intervals and ranks without how they are made.
     """
     samples = [
-        _shared(workload, "n =", lambda cell: f"{cell.n_samples} samples"),
+        _shared(workload, "n =", samples_text) + _trainings_text(workload),
         _shared(workload, "seeds", lambda cell: ", ".join(map(str, cell.seeds)) or "none"),
         f"subset {workload.cells[0].subset}" if workload.cells[0].subset else "no subset",
         _shared(workload, "device", lambda cell: cell.provenance.device),
@@ -112,13 +116,49 @@ def interval_text(workload: Workload, columns: Sequence[Column]) -> str:
     for column in columns:
         for cell in workload.cells:
             number = number_of(cell, column.name)
-            if number is None or number.ci_method in ("", "definition"):
+            if number is None or number.ci_method in NO_INTERVAL:
                 continue
-            word = METHOD_TEXT.get(number.ci_method, number.ci_method.replace("_", " "))
+            word = _method_text(cell, number)
             if word not in methods.setdefault(column.axis, []):
                 methods[column.axis].append(word)
     how = "; ".join(f"{axis}: {', '.join(names)}" for axis, names in methods.items() if names)
     return f"[low, high]: {level_text(workload.levels)} interval" + (f" ({how})." if how else ".")
+
+
+def _method_text(cell: CellRecord, number: Number) -> str:
+    """Return how an interval was made, in words: over which units, and over trainings where there were several."""
+    how = how_of(number)
+    units = units_of(cell) if how == number.ci_method else f"{units_of(cell)} and trainings"
+    return METHOD_TEXT.get(how, how.replace("_", " ")).replace("{units}", units)
+
+
+def units_of(cell: CellRecord) -> str:
+    """Return what of a cell is independent of each other: ``groups`` of samples, or ``samples``."""
+    return "groups" if cell.n_groups not in (0, cell.n_samples) else "samples"
+
+
+def samples_text(cell: CellRecord) -> str:
+    """Return what a cell's quality is of: ``40 samples in 8 groups``."""
+    return f"{cell.n_samples} samples" + (f" in {cell.n_groups} groups" if units_of(cell) == "groups" else "")
+
+
+def trainings_text(count: int) -> str:
+    """Return a number of trainings in words: ``5 trainings``."""
+    return f"{count} training{'s' if count > 1 else ''}"
+
+
+def _trainings_text(workload: Workload) -> str:
+    """Return how often methods were trained, each with a seed of its own; ``""`` where none is trained at random."""
+    counts: dict[int, list[str]] = {}
+    for cell in workload.cells:
+        if cell.status == "complete" or all(other.status != "complete" for other in workload.cells):
+            counts.setdefault(len(cell.trainings), []).append(cell.method_id)
+    texts = [
+        trainings_text(count) + (f" ({', '.join(methods)})" if len(counts) > 1 else "")
+        for count, methods in counts.items()
+        if count
+    ]
+    return "".join(f", {text}" for text in texts)
 
 
 def level_text(levels: Sequence[float]) -> str:

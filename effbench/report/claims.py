@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from effbench.catalogue import RATIO_UNITS
 from effbench.record import CellRecord, PublishedClaim
 from effbench.report.measured import Measured, measured_for
 from effbench.report.rounding import rounded
@@ -18,11 +19,11 @@ from effbench.report.summarise import Workload, name_of
 Status = Literal["reproduced", "not reproduced", "not comparable", "not measured"]
 
 SLACK = 0.01
-"""How far below the claim a number without an interval may lie and still reproduce it."""
+"""Share of the claim by which a number without an interval may lie below it and still reproduce it: papers round to two or
+three digits, and the last of three is worth up to 1 %."""
 
 ROUNDING = 1e-9
-
-RATIO_UNITS = frozenset({"", "x", "×", "1"})
+"""Share of a claim by which its own last digits, as floats, may miss the bound that they are equal to."""
 
 HEADINGS = ("task", "method", "claim", "setting", "source", "claimed", "measured here", "status")
 LEDGER_TITLE = "Claims"

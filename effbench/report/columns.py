@@ -4,43 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import get_args
 
+from effbench.catalogue import CATALOGUE, HEADLINE, RATIO_UNITS, entry_of, is_timed
 from effbench.errors import BadInput, nearest
-from effbench.record import Number
+from effbench.record import AxisName, Number
 from effbench.report.summarise import Workload
 
-AXES = ("quality", "latency", "memory", "compute", "energy", "preparation")
-HEADLINE = (
-    ("primary", "quality", ""),
-    ("speedup", "latency", "speed-up"),
-    ("primary", "latency", "latency"),
-    ("primary", "memory", "peak memory"),
-    ("parameter_mb", "memory", "params"),
-    ("primary", "compute", "compute"),
-    ("primary", "preparation", "prep."),
-)
-"""What every reader needs, in this order: (name of a number or ``primary``, axis, short heading; ``""``: the number's own).
+AXES = tuple(axis for axis in get_args(AxisName) if axis != "facts")
+"""What is measured, in the order of a table."""
+FACTS = "facts"
+"""The axis of what methods compute about themselves; its numbers are never among the measured ones."""
 
-Everything else is asked for by name. A batch size after ``@`` makes another number, which is not of the headline.
-"""
-
-ALL_WORD, HEADLINE_WORD = "all", "headline"
-"""What ``--columns`` takes besides names: every number, and the headline (which is also the default)."""
-
-TIMED_AXES = frozenset({"latency", "energy", "preparation"})
-RATIO_UNITS = frozenset({"x", "×", "1", ""})
+ALL_WORD, HEADLINE_WORD, SLICES_WORD = "all", "headline", "slices"
+"""What ``--columns`` takes besides names, axes and slices: everything measured on all samples, the headline (which is the
+default too), and every number of a slice."""
 
 ACRONYMS = "RSS FID KID CLIP LPIPS SSIM PSNR MSE mAP NDS mIoU BER EER"
-SPELLING = {word.lower(): word for word in ACRONYMS.split()} | {"parameter": "parameters"}
+SPELLING = {word.lower(): word for word in ACRONYMS.split()}
 """How words of names are written in headings where not as they stand."""
-
-NAMES = {"gbyte_per_sample": "bytes moved per sample", "flop_per_byte": "arithmetic intensity"}
-"""Headings of numbers whose names are little more than a unit."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One number of every cell; ``absent`` holds the reasons where no cell has it. ``title`` replaces its heading."""
+    """One number of every cell; ``absent`` holds the reasons where no cell has it. ``title`` replaces its heading.
+
+    ``slice`` is ``attribute=value`` where it is of those samples alone.
+    """
 
     name: str
     axis: str
@@ -49,6 +39,12 @@ class Column:
     primary: bool
     absent: str = ""
     title: str = ""
+    slice: str = ""
+
+    @property
+    def is_plain(self) -> bool:
+        """Return whether it was measured, and on all samples: what a table shows where nothing else is asked for."""
+        return not self.slice and self.axis != FACTS
 
     @property
     def label(self) -> str:
@@ -69,9 +65,10 @@ class Column:
 def columns_of(workload: Workload, picked: Sequence[str] = ()) -> tuple[Column, ...]:
     """Return the columns of a workload: those picked in their order, or the headline where none is.
 
-    ``picked`` holds names of numbers, ``headline``, an axis for all numbers of it, and ``all`` (by axis and primary first).
-    What stands there twice is shown once, and a name that this workload did not record is left out (``check_columns`` says
-    whether any workload did).
+    ``picked`` holds names of numbers, ``headline``, an axis for all numbers of it, ``attribute=value`` for all of a slice,
+    ``slices`` for those of every slice, ``facts`` for what methods computed about themselves, and ``all`` for everything else
+    (by axis and primary first). What stands there twice is shown once, and a name that this workload did not record is left
+    out (``check_columns`` says whether any workload did).
     Where the cells ran in several places, absolute times are left out and only ratios stay.
     """
     found: dict[str, Column] = {}
@@ -83,7 +80,9 @@ def columns_of(workload: Workload, picked: Sequence[str] = ()) -> tuple[Column, 
 
 def check_columns(picked: Iterable[str], workloads: Sequence[Workload]) -> None:
     """Raise ``BadInput`` with the nearest valid name for a column that no workload recorded."""
-    valid = {ALL_WORD, HEADLINE_WORD, *AXES, *(n.name for w in workloads for cell in w.cells for n in cell.numbers)}
+    numbers = [n for w in workloads for cell in w.cells for n in cell.numbers]
+    valid = {ALL_WORD, HEADLINE_WORD, SLICES_WORD, FACTS, *AXES, *(n.name for n in numbers)}
+    valid |= {n.slice for n in numbers if n.slice}
     for name in picked:
         if name not in valid:
             raise BadInput(f"--columns: unknown number {name!r}{nearest(name, valid)}")
@@ -97,18 +96,20 @@ def is_headline(picked: Sequence[str]) -> bool:
 def _named(workload: Workload, word: str) -> list[Column]:
     columns = recorded(workload)
     if word == ALL_WORD:
-        return list(columns)
+        return [column for column in columns if column.is_plain]
+    if word == SLICES_WORD:
+        return [column for column in columns if column.slice]
+    if word in (*AXES, FACTS):
+        return [column for column in columns if column.axis == word and not column.slice]
     if word != HEADLINE_WORD:
-        return [column for column in columns if word in (column.name, column.axis)]
-    found: list[Column] = []
-    for name, axis, title in HEADLINE:
-        on_axis = [column for column in columns if column.axis == axis]
-        column = next((c for c in on_axis if c.name == name), None)
-        if name == "primary":
-            column = primary_of(workload, axis) or (on_axis[0] if on_axis and axis == "quality" else None)
-        if column is not None and column.name not in {other.name for other in found}:
-            # A time of several places is replaced by a ratio, which is no latency: it keeps its own heading.
-            found.append(replace(column, title=title if column.primary or column.name == name else ""))
+        return [column for column in columns if word in (column.name, column.slice)]
+    quality = [column for column in columns if column.axis == "quality" and not column.slice]
+    found = quality[:1]  # the primary one where there is one
+    for names in HEADLINE:
+        recorded_ones = [column for column in columns if column.name in names]
+        column = next((c for c in recorded_ones if c.primary), next(iter(recorded_ones), None))
+        if column is not None:
+            found.append(replace(column, title=CATALOGUE[column.name].short))
     return found
 
 
@@ -120,13 +121,24 @@ def recorded(workload: Workload) -> tuple[Column, ...]:
             numbers.setdefault(number.name, []).append(number)
     several = has_several_places(workload)
     columns = [_column(same) for same in numbers.values()]
-    columns = [c for c in columns if not (several and c.axis in TIMED_AXES and c.unit not in RATIO_UNITS)]
-    return tuple(sorted(columns, key=lambda c: (AXES.index(c.axis), not c.primary)))
+    columns = [column for column in columns if not (several and is_timed(column.name))]
+    order = (*AXES, FACTS)
+    return tuple(sorted(columns, key=lambda column: (order.index(column.axis), column.slice, not column.primary)))
+
+
+def slices_of(workload: Workload) -> tuple[str, ...]:
+    """Return the slices, each ``attribute=value``, that some number of the workload is of, in order of appearance."""
+    return tuple(dict.fromkeys(n.slice for cell in workload.cells for n in cell.numbers if n.slice))
+
+
+def of_slice(workload: Workload, chosen: str, picked: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the names of columns as picked, their quality replaced by that of one slice (``attribute=value``)."""
+    return (chosen, *(column.name for column in columns_of(workload, picked) if column.axis != "quality"))
 
 
 def primary_of(workload: Workload, axis: str) -> Column | None:
     """Return the primary column of an axis; where its times cannot be compared, the first ratio of that axis."""
-    on_axis = [column for column in recorded(workload) if column.axis == axis]
+    on_axis = [column for column in recorded(workload) if column.axis == axis and not column.slice]
     ratios = [column for column in on_axis if column.unit in RATIO_UNITS] if has_several_places(workload) else []
     return next((column for column in on_axis if column.primary), next(iter(ratios), None))
 
@@ -139,11 +151,15 @@ def has_several_places(workload: Workload) -> bool:
 def label_of(name: str, unit: str, axis: str) -> str:
     """Return a number's name as words without its unit; where that leaves no noun, the axis gives one.
 
-    ``energy_j_per_sample`` in J is ``energy per sample``, ``gflop_per_sample`` in GFLOP is ``compute per sample``.
+    ``energy_j_per_sample`` in J is ``energy per sample``, ``gflop_per_sample`` in GFLOP is ``compute per sample``; a batch
+    size and a slice stand behind it as they are.
     """
-    base, at, batch = name.partition("@")
-    if base in NAMES:
-        return " ".join([NAMES[base], *([at + batch] if at else [])])
+    base, bracket, part = name.partition("[")
+    base, at, batch = base.partition("@")
+    behind = [*([at + batch] if at else []), *([bracket + part] if bracket else [])]
+    entry = entry_of(base)
+    if entry is not None and entry.label:
+        return " ".join([entry.label, *behind])
     words, said = base.split("_"), [word for word in unit.lower().replace("/", " per ").split() if word != "1"]
     for start in range(len(words) - len(said), -1, -1) if said else ():
         if words[start : start + len(said)] == said:
@@ -151,7 +167,7 @@ def label_of(name: str, unit: str, axis: str) -> str:
             break
     if not words or words[0] == "per":
         words.insert(0, axis)
-    return " ".join([*(SPELLING.get(word.lower(), word) for word in words), *([at + batch] if at else [])])
+    return " ".join([*(SPELLING.get(word.lower(), word) for word in words), *behind])
 
 
 def _column(same: list[Number]) -> Column:
@@ -166,6 +182,7 @@ def _column(same: list[Number]) -> Column:
         axis=first.axis,
         unit=first.unit,
         higher_is_better=first.higher_is_better,
-        primary=any(number.primary for number in same),
+        primary=any(number.primary for number in same) and not first.slice,
         absent=why if nobody else "",
+        slice=first.slice,
     )

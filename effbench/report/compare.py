@@ -6,42 +6,39 @@ measured once is a bare ratio. Holm's correction runs over all tests of one comp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import isfinite
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+from effbench.catalogue import COMPARED_AXES, MEDIAN, PARAMETERS, entry_of, is_timed
 from effbench.errors import BadInput, nearest
+from effbench.raw import RawCell
 from effbench.record import CellRecord, Number
+from effbench.report.caption import trainings_text
 from effbench.report.columns import label_of
 from effbench.report.contrast import quality_difference
-from effbench.report.resampled import Member, reference_folder
-from effbench.report.rounds import batch_size_of, round_medians
 from effbench.report.speed import rounds_needed, time_ratio
-from effbench.report.summarise import failure_of, level_of, number_of, source_of
+from effbench.report.summarise import failure_of, level_of, number_of, raw_cell
 from effbench.stats.holm import holm
-from effbench.stats.paired import samples_needed
-from effbench.store import CellFolder, StoreView
+from effbench.store import StoreView
 
 DEFAULT_LEVEL = 0.95
-MEDIAN = "latency_p50_ms"
-USUAL = ("parameter_mb",)
-"""Compared besides quality, median latencies and the primary numbers of memory and compute."""
-
-SAME_AS_MEDIAN = frozenset({"speedup", "throughput_per_s"})
-"""Numbers that say the same as the median latency in another form."""
+"""Of a store whose suite does not say one, as suites have it by default."""
 
 Outcome = Literal["better", "worse", "undecided", "unknown"]
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparisonRow:
     """One number of both methods. ``value`` is a - b where ``kind`` is difference, a / b where it is ratio.
 
-    ``n`` and ``n_needed`` count ``units`` (samples or rounds; ``""`` for a bare ratio, which has no interval). ``p_holm``
-    is p after Holm's correction, and ``n_needed`` what a difference like this one takes to be found in spite of it.
-    ``effect`` is the difference in standard deviations: of pairs of samples, or of log ratios of rounds. ``reason`` says
-    what is missing and why.
+    ``n`` and ``n_needed`` count ``units`` (samples, groups or rounds; ``""`` for a bare ratio, which has no interval).
+    ``trainings`` and ``items`` are over how many trainings and timed items the interval is too, 0 where that is said of one
+    only. ``p_holm`` is p after Holm's correction, and ``n_needed`` what a difference like this one takes to be found in spite
+    of it. ``effect`` is the difference in standard deviations: of pairs of samples, or of log ratios of rounds. ``reason``
+    says what is missing and why, or what has to be known beside it.
     """
 
     number: str
@@ -61,8 +58,17 @@ class Row:
     n: int = 0
     n_needed: int | None = None
     units: str = ""
+    trainings: int = 0
+    items: int = 0
     how: str = ""
     reason: str = ""
+
+    @property
+    def n_text(self) -> str:
+        """Return n with its units: ``8 groups, 5 trainings``; ``""`` for a bare ratio."""
+        trainings = [trainings_text(self.trainings)] if self.trainings else []
+        items = [f"{self.items} items"] if self.items else []
+        return ", ".join([f"{self.n} {self.units}", *trainings, *items]) if self.units else ""
 
     @property
     def label(self) -> str:
@@ -92,7 +98,7 @@ class Comparison:
     a: CellRecord
     b: CellRecord
     level: float
-    rows: tuple[Row, ...]
+    rows: tuple[ComparisonRow, ...]
 
 
 def compare(view: StoreView, a: str, b: str, task: str | None = None, metrics: Sequence[str] = ()) -> Comparison:
@@ -102,26 +108,33 @@ def compare(view: StoreView, a: str, b: str, task: str | None = None, metrics: S
     """
     ours, theirs = _cells(view, a, b, task)
     level = level_of(view) or DEFAULT_LEVEL
-    members = [(cell, source_of(view, cell)) for cell in (ours, theirs)]
-    rows = [_finite(_row(members[0], members[1], number, level)) for number in _numbers(ours, theirs, metrics)]
+    pair = raw_cell(view, ours), raw_cell(view, theirs)
+    tests = [_tested(*pair, number, level) for number in _numbers(ours, theirs, metrics)]
+    rows = [_finite(test.row) for test in tests]
     adjusted = holm([row.p for row in rows])
     strict = 1 - (1 - level) / max(1, sum(row.p is not None for row in rows))
-    tested = tuple(replace(row, p_holm=p, n_needed=_needed(row, strict)) for row, p in zip(rows, adjusted))
-    return Comparison(view.suite, ours.task_id, ours, theirs, level, tested)
+    shown = tuple(
+        replace(
+            row, p_holm=p, n_needed=test.needed(strict) if test.needed is not None and row.effect is not None else None
+        )
+        for row, p, test in zip(rows, adjusted, tests)
+    )
+    return Comparison(view.suite, ours.task_id, ours, theirs, level, shown)
 
 
-def _finite(row: Row) -> Row:
+class _Test(NamedTuple):
+    """A row, and level -> the units after which a difference like its one is found there; None where that is not known."""
+
+    row: ComparisonRow
+    needed: Callable[[float], int | None] | None = None
+
+
+def _finite(row: ComparisonRow) -> ComparisonRow:
     """Return the row, without a value where that or what comes with it is too large for a float."""
     if all(value is None or isfinite(value) for value in (row.value, row.ci_low, row.ci_high, row.p, row.effect)):
         return row
     nothing: dict[str, Any] = dict.fromkeys(("value", "ci_low", "ci_high", "p", "effect"))
     return replace(row, **nothing, reason=f"the {row.kind} is larger than any number")
-
-
-def _needed(row: Row, level: float) -> int | None:
-    if row.effect is None:
-        return None
-    return samples_needed(row.effect, level) if row.units == "samples" else rounds_needed(row.effect, level)
 
 
 def _cells(view: StoreView, a: str, b: str, task: str | None) -> tuple[CellRecord, CellRecord]:
@@ -149,64 +162,65 @@ def _cells(view: StoreView, a: str, b: str, task: str | None) -> tuple[CellRecor
 def _numbers(a: CellRecord, b: CellRecord, metrics: Sequence[str]) -> list[Number]:
     """Return one number to compare per name, of either cell, those asked for or the usual ones."""
     every = {number.name: number for cell in (b, a) for number in cell.numbers}
-    every = {name: n for name, n in every.items() if name.partition("@")[0] not in SAME_AS_MEDIAN}
+    every = {name: n for name, n in every.items() if not ((entry := entry_of(name)) and entry.same_as)}
     if metrics:
         for name in metrics:
             if name not in every:
                 raise BadInput(f"--metric: no number {name!r} to compare{nearest(name, every)}")
         return [every[name] for name in dict.fromkeys(metrics)]
-    order = ("quality", "latency", "memory", "compute")
-    usual = [
-        n
-        for n in every.values()
-        if n.axis == "quality"
-        or n.name.partition("@")[0] == MEDIAN
-        or n.name in USUAL
-        or (n.primary and n.axis in ("memory", "compute"))
-    ]
-    return sorted(usual, key=lambda n: (order.index(n.axis), not n.primary))
+    usual = [n for n in every.values() if n.axis in COMPARED_AXES and not n.slice and _is_usual(n)]
+    return sorted(usual, key=lambda n: (COMPARED_AXES.index(n.axis), not n.primary))
 
 
-def _row(a: Member, b: Member, number: Number, level: float) -> Row:
-    kind: Literal["difference", "ratio"] = "difference" if number.axis == "quality" else "ratio"
-    on_a, on_b = number_of(a[0], number.name), number_of(b[0], number.name)
-    row = Row(number.name, number.axis, number.unit, number.higher_is_better, number.primary, kind)
+def _is_usual(number: Number) -> bool:
+    """Return whether a number is compared unasked: quality, the median latencies, weights, and what is primary."""
+    entry = entry_of(number.name)
+    return number.axis == "quality" or number.primary or (entry is not None and entry.name in (MEDIAN, PARAMETERS))
+
+
+def _tested(a: RawCell, b: RawCell, number: Number, level: float) -> _Test:
+    kind: Literal["difference", "ratio"] = "difference" if number.axis in ("quality", "facts") else "ratio"
+    on_a, on_b = number_of(a.record, number.name), number_of(b.record, number.name)
+    row = ComparisonRow(number.name, number.axis, number.unit, number.higher_is_better, number.primary, kind)
     row = replace(row, a=on_a.value if on_a else None, b=on_b.value if on_b else None)
-    why = [_null(cell, found) for cell, found in ((a[0], on_a), (b[0], on_b))]
+    why = [_null(raw.record, found) for raw, found in ((a, on_a), (b, on_b))]
     if missing := "; ".join(dict.fromkeys(filter(None, why))):
-        return replace(row, reason=missing)
-    assert on_a is not None
-    assert on_b is not None
+        return _Test(replace(row, reason=missing))
+    assert on_a is not None and on_a.value is not None
+    assert on_b is not None and on_b.value is not None
     if number.axis == "quality":
         found = quality_difference(a, b, on_a, on_b, level)
         low, high = found.interval or (None, None)
-        row = replace(row, value=found.value, ci_low=low, ci_high=high, p=found.p, effect=found.effect)
-        return replace(row, n=found.n, units="samples", how=found.how, reason=found.reason)
-    if number.name.partition("@")[0] == MEDIAN:
+        row = replace(row, value=found.value, ci_low=low, ci_high=high, p=found.p, effect=found.effect, n=found.n)
+        row = replace(row, units=found.units, trainings=found.trainings, how=found.how, reason=found.reason)
+        return _Test(row, found.needed)
+    if number.axis == "facts":
+        return _Test(replace(row, value=on_a.value - on_b.value, how="computed"))
+    entry = entry_of(number.name)
+    if entry is not None and entry.name == MEDIAN:
         return _timed(row, a, b, level)
-    if number.axis in ("latency", "energy", "preparation") and (why_not := _other_place(a[0], b[0])):
-        return replace(row, reason=why_not)
+    if is_timed(number.name) and (why_not := _other_place(a.record, b.record)):
+        return _Test(replace(row, reason=why_not))
     if not row.b:
-        return replace(row, reason=f"{b[0].method_id} has a zero, which gives no ratio")
-    return replace(row, value=(row.a or 0.0) / row.b, how="bare ratio")
+        return _Test(replace(row, reason=f"{b.record.method_id} has a zero, which gives no ratio"))
+    return _Test(replace(row, value=on_a.value / row.b, how="bare ratio"))
 
 
-def _timed(row: Row, a: Member, b: Member, level: float) -> Row:
-    if why := _other_place(a[0], b[0]):
-        return replace(row, reason=why)
-    medians, references = [], []
-    for cell, source in (a, b):
-        size, machine = batch_size_of(row.number, source.batch_sizes), cell.provenance.machine
-        if size is None:
-            return replace(row, reason="the suite does not say the batch size")
-        medians.append(round_medians(CellFolder(source.folder), size, machine))
-        beside = CellFolder(reference_folder(cell, source))
-        references.append({} if cell.reference_cell is None else round_medians(beside, size, machine))
-    found = time_ratio(medians[0], medians[1], references[0], references[1], level)
+def _timed(row: ComparisonRow, a: RawCell, b: RawCell, level: float) -> _Test:
+    if why := _other_place(a.record, b.record):
+        return _Test(replace(row, reason=why))
+    if any(raw.batch_size_of(row.number) is None for raw in (a, b)):
+        return _Test(replace(row, reason="the suite does not say the batch size"))
+    ours, theirs = (raw.rounds(row.number) for raw in (a, b))
+    beside_ours, beside_theirs = (raw.rounds_of_reference(row.number) for raw in (a, b))
+    found = time_ratio(ours, theirs, beside_ours, beside_theirs, level)
     low, high = found.interval or (None, None)
     how = "rounds with the reference" if found.through_reference else "shared rounds"
-    row = replace(row, value=found.value, ci_low=low, ci_high=high, p=found.p, effect=found.effect)
-    return replace(row, n=found.rounds, units="rounds", how=how, reason=found.reason)
+    row = replace(row, value=found.value, ci_low=low, ci_high=high, p=found.p, effect=found.effect, n=found.rounds)
+    row = replace(row, units="rounds", items=found.items if found.items > 1 else 0, how=how, reason=found.reason)
+    # More rounds do not tell more of how items differ.
+    needed = partial(rounds_needed, found.effect) if found.effect is not None and found.items == 1 else None
+    return _Test(row, needed)
 
 
 def _null(cell: CellRecord, number: Number | None) -> str:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from effbench.record import CellRecord
 from effbench.report.caption import level_text
-from effbench.report.compare import Comparison, Row
+from effbench.report.compare import Comparison, ComparisonRow
 from effbench.report.rounding import rounded
 from effbench.report.strict_json import strict_json
 from effbench.report.terminal import PLAIN_WIDTH
@@ -75,11 +75,11 @@ def _identity(cell: CellRecord) -> dict[str, str]:
     return {"cell": cell.id, "method": cell.method_id, "execution": cell.execution, "status": cell.status}
 
 
-def _heading(row: Row) -> str:
+def _heading(row: ComparisonRow) -> str:
     return f"{row.label} ({row.unit})" if row.unit else row.label
 
 
-def _texts(row: Row) -> tuple[str, ...]:
+def _texts(row: ComparisonRow) -> tuple[str, ...]:
     """Return a row's texts: both values, what they differ by, p, effect, n, needed, how."""
     sides = ["n/a" if side is None else rounded(side, None, None)[0] for side in (row.a, row.b)]
     size = "n/a"
@@ -89,17 +89,28 @@ def _texts(row: Row) -> tuple[str, ...]:
     p = "" if row.p_holm is None else "<0.001" if row.p_holm < 0.001 else f"{row.p_holm:.3f}"
     effect = "" if row.effect is None else f"{row.effect:.2f}"
     needed = "" if row.n_needed is None else str(row.n_needed)
-    return (*sides, size, p, effect, f"{row.n} {row.units}" if row.units else "", needed, row.how)
+    return (*sides, size, p, effect, row.n_text, needed, row.how)
+
+
+def _with_trainings(comparison: Comparison) -> str:
+    """Return that trainings were left out in turn too, where an interval is over several."""
+    is_over_several = any(row.trainings for row in comparison.rows)
+    return (
+        "; of several trainings: with the error from training to training, and p of its t test"
+        if is_over_several
+        else ""
+    )
 
 
 def _notes(comparison: Comparison) -> list[str]:
     a, b = comparison.a.method_id, comparison.b.method_id
     lines = [
         f"Differences: {a} - {b}; ratios: {a} / {b}. [low, high]: {level_text([comparison.level])} interval "
-        "(paired samples: BCa bootstrap; paired resamples: percentile bootstrap; rounds: t on log ratios).",
+        "(paired samples: BCa bootstrap; paired resamples: percentile bootstrap; rounds: t on log ratios"
+        f"{_with_trainings(comparison)}).",
         "p: sign-flip test of the pairs, inverted bootstrap interval of the resamples, t test of the rounds; after Holm's "
         f"correction over the {sum(row.p is not None for row in comparison.rows)} tests of this table.",
-        "effect: difference in standard deviations; needed: samples or rounds that find an effect like this one four times "
-        "in five, in spite of the correction. A bare ratio has no interval.",
+        "effect: difference in standard deviations; needed: samples, groups or rounds that find an effect like this one four "
+        "times in five, in spite of the correction. A bare ratio has no interval.",
     ]
     return [*lines, *(f"{row.label}: {row.reason}" for row in comparison.rows if row.reason)]

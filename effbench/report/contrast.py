@@ -3,125 +3,166 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
-from effbench.parts import SCORE, read_parts
+from effbench.numbers.parts import Rows
+from effbench.raw import RawCell, metric_of
 from effbench.record import Number
-from effbench.report.resampled import Member, quality_draws
-from effbench.stats.bootstrap import Interval, interval_of, least_clusters
-from effbench.stats.paired import paired_difference
-from effbench.store import SAMPLE_KEY, CellFolder
-
-Array = np.ndarray[Any, Any]
+from effbench.report.caption import units_of
+from effbench.stats.bootstrap import Interval, least_clusters
+from effbench.stats.inputs import Array
+from effbench.stats.paired import paired_difference, samples_needed
+from effbench.stats.resampled import combined, resampled_interval, resampled_p
 
 SEQUENCE = "confidence sequence"
+"""How a difference was decided on which sampling stopped (``record.Stopping``)."""
+
+FLAT = 1e-12
+"""Share of a metric below which its resamples differ by rounding alone: a few thousand units of the last place."""
 
 
 class Difference(NamedTuple):
-    """Quality of a - quality of b; ``effect`` is d_z, ``n`` counts samples, all seeds of one together.
+    """Quality of a - quality of b; ``effect`` is d_z, ``n`` counts ``units``: samples or groups, all seeds of one together.
 
-    ``how`` is ``paired samples``, ``paired resamples``, or ``confidence sequence`` where sampling stopped on the metric.
-    Where there is no value, or not all that comes with it, ``reason`` says why.
+    ``trainings`` is over how many the difference was resampled, 0 where none or one was. ``how`` is ``paired samples``,
+    ``paired resamples``, or ``confidence sequence`` where sampling stopped on the metric. Where there is no value, or not all
+    that comes with it, ``reason`` says why. ``needed`` maps a level to the units that would find the difference there.
     """
 
     value: float | None
-    interval: Interval | None
-    p: float | None
-    effect: float | None
-    n: int
-    how: str
-    reason: str
+    interval: Interval | None = None
+    p: float | None = None
+    effect: float | None = None
+    n: int = 0
+    how: str = ""
+    reason: str = ""
+    units: str = "samples"
+    trainings: int = 0
+    needed: Callable[[float], int | None] | None = None
 
 
-def quality_difference(a: Member, b: Member, on_a: Number, on_b: Number, level: float) -> Difference:
+def quality_difference(a: RawCell, b: RawCell, on_a: Number, on_b: Number, level: float) -> Difference:
     """Return the difference in a metric that both cells have, given their numbers of it."""
     decided = _stopped(a, b, on_a.name) or _stopped(b, a, on_a.name, sign=-1)
-    if decided is not None:
-        return decided
+    found = decided or _compared(a, b, on_a, on_b, level)
+    once = [raw.record.method_id for raw in (a, b) if len(raw.record.trainings) == 1]
+    if once and found.value is not None:
+        only = f"{' and '.join(once)} trained once: this holds for this one training"
+        found = found._replace(reason="; ".join(filter(None, (found.reason, only))))
+    return found
+
+
+def _compared(a: RawCell, b: RawCell, on_a: Number, on_b: Number, level: float) -> Difference:
     # A weighted subset is compared by its resamples, which hold the weights.
-    is_plain = on_a.ci_method != "bootstrap_centred" and not (a[0].has_weights or b[0].has_weights)
-    scores = _pairs(a, b, on_a.name) if is_plain else None
-    if scores is not None:
-        return _of_samples(scores, a, b, level)
-    return _of_resamples(a, b, on_a, on_b, level)
+    is_plain = not (a.is_of_set(on_a) or a.record.has_weights or b.record.has_weights)
+    pairs = _pairs(a, b, on_a) if is_plain else None
+    try:
+        if pairs is not None:
+            return _of_samples(pairs, a, b, level)
+        return _of_resamples(a, b, on_a, on_b, level)
+    except ValueError as error:  # rows of a store that agree with no plan: a training that lacks a group
+        return Difference(None, reason=str(error))
 
 
-def _stopped(method: Member, other: Member, metric: str, sign: int = 1) -> Difference | None:
+def _stopped(method: RawCell, other: RawCell, metric: str, sign: int = 1) -> Difference | None:
     """Return what was decided while a method ran, where it stopped on this metric and the other is its reference."""
-    cell, found = method[0], method[0].stopping
-    if found is None or found.metric != metric or other[0].id != cell.reference_cell:
+    cell, found = method.record, method.record.stopping
+    if found is None or found.metric != metric or other.record.id != cell.reference_cell:
         return None
+    units = units_of(cell)
     reason = f"interval valid whenever one stops, at {100 * found.level:g} % over {found.comparisons} methods together"
     if found.value is None or found.ci_low is None or found.ci_high is None:
-        value = None if found.value is None else sign * found.value
-        return Difference(value, None, None, None, found.n, SEQUENCE, "too little was seen for an interval")
+        value, why = None if found.value is None else sign * found.value, "too little was seen for an interval"
+        return Difference(value, n=found.n, how=SEQUENCE, reason=why, units=units)
     ends = sorted((sign * found.ci_low, sign * found.ci_high))
-    return Difference(sign * found.value, Interval(*ends), None, None, found.n, SEQUENCE, reason)
+    return Difference(sign * found.value, Interval(*ends), n=found.n, how=SEQUENCE, reason=reason, units=units)
 
 
-def _stopped_by(a: Member, b: Member) -> str:
+def _stopped_by(a: RawCell, b: RawCell) -> str:
     """Return the metric on which one of two methods stopped early, or ``""``."""
-    early = [m[0].stopping for m in (a, b) if m[0].stopping is not None and m[0].stopping.n < m[0].stopping.pool]
-    return early[0].metric if early else ""
+    stops = [raw.record.stopping for raw in (a, b)]
+    return next((stop.metric for stop in stops if stop is not None and stop.n < stop.pool), "")
 
 
 class _Pairs(NamedTuple):
-    """Scores of both methods on the (seed, sample) rows that both have, and how many rows were planned."""
+    """Scores of both methods on the (seed, sample) rows that both have, and how many were planned."""
 
     a: Array
     b: Array
     ids: list[str]
+    groups: list[str]
+    seeds: list[int]
     planned: int
 
+    @property
+    def units(self) -> str:
+        return "samples" if len(set(self.groups)) == len(set(self.ids)) else "groups"
 
-def _pairs(a: Member, b: Member, name: str) -> _Pairs | None:
+
+def _pairs(a: RawCell, b: RawCell, number: Number) -> _Pairs | None:
     """Return the paired scores of a metric, or None where it has none per sample."""
-    found = [_scores(member, name) for member in (a, b)]
-    ours, theirs = found
-    if ours is None or theirs is None:
+    ours, theirs = a.scalars, b.scalars
+    name = metric_of(number).name
+    if ours is None or theirs is None or not all(name in rows.scores.scalars for rows in (ours, theirs)):
         return None
-    rows = [row for row in ours if row in theirs]
-    planned = (min(a[0].n_samples, b[0].n_samples) if _stopped_by(a, b) else a[0].n_samples) * len(a[0].seeds)
-    return _Pairs(np.array([ours[r] for r in rows]), np.array([theirs[r] for r in rows]), [r[1] for r in rows], planned)
+    place = {key: row for row, key in enumerate(zip(theirs.seeds, theirs.ids))}
+    within = ours.scores.within(metric_of(number))
+    rows = [(row, place[key]) for row, key in enumerate(zip(ours.seeds, ours.ids)) if within[row] and key in place]
+    left, right = [row for row, _ in rows], [row for _, row in rows]
+    return _Pairs(
+        ours.scores.scalars[name][left],
+        theirs.scores.scalars[name][right],
+        [ours.ids[row] for row in left],
+        [ours.groups[row] for row in left],
+        [ours.seeds[row] for row in left],
+        _planned(a, b, ours, number),
+    )
 
 
-def _scores(member: Member, name: str) -> dict[tuple[int, str], float] | None:
-    cell, source = member
-    table = read_parts(CellFolder(source.folder).samples, SAMPLE_KEY)
-    if table is None or SCORE + name not in table.column_names:
-        return None
-    columns = [table[column].to_pylist() for column in (*SAMPLE_KEY, SCORE + name)]
-    return {
-        (seed, sample_id): math.nan if score is None else score
-        for seed, sample_id, score in zip(*columns)
-        if seed in cell.seeds
-    }
+def _planned(a: RawCell, b: RawCell, ours: Rows, number: Number) -> int:
+    """Return how many rows the two should share: of a slice, those that its number is of."""
+    if number.slice:
+        return number.n
+    samples = [raw.record.n_samples for raw in (a, b)]
+    return (min(samples) if _stopped_by(a, b) else samples[0]) * len(a.record.seeds)
 
 
-def _of_samples(pairs: _Pairs, a: Member, b: Member, level: float) -> Difference:
-    how = "paired samples"
-    samples = len(set(pairs.ids))
+def _trainings_of(a: RawCell, b: RawCell) -> int:
+    """Return over how many trainings two methods are compared; 0 where neither has several."""
+    count = max(len(raw.record.trainings) for raw in (a, b))
+    return count if count > 1 else 0
+
+
+def _of_samples(pairs: _Pairs, a: RawCell, b: RawCell, level: float) -> Difference:
+    n, units, trainings = len(set(pairs.groups)), pairs.units, _trainings_of(a, b)
+    nothing = Difference(None, n=n, how="paired samples", units=units)
     undefined = int((~np.isfinite(pairs.a) | ~np.isfinite(pairs.b)).sum())
-    if len(pairs.ids) < pairs.planned or a[0].seeds != b[0].seeds or undefined:
-        names = f"{a[0].method_id} and {b[0].method_id}"
-        missing = f"{undefined} of {len(pairs.ids)} pairs have no score" if undefined else f"{names} share only"
-        why = missing if undefined else f"{missing} {len(pairs.ids)} of {pairs.planned} samples"
-        return Difference(None, None, None, None, samples, how, why)
-    found = paired_difference(pairs.a, pairs.b, clusters=pairs.ids, level=level)
+    if undefined:
+        return nothing._replace(reason=f"{undefined} of {len(pairs.ids)} pairs have no score")
+    if len(pairs.ids) < pairs.planned or a.record.seeds != b.record.seeds:
+        names = f"{a.record.method_id} and {b.record.method_id}"
+        return nothing._replace(reason=f"{names} share only {len(pairs.ids)} of {pairs.planned} samples")
+    found = paired_difference(
+        pairs.a, pairs.b, clusters=pairs.groups, trainings=pairs.seeds if trainings else None, level=level
+    )
     interval, reason = found.interval, ""
     if len(pairs.ids) > pairs.planned:
         reason = f"on all {len(pairs.ids)} pairs in the store, of which the suite now asks for {pairs.planned}"
-    if interval is None and samples < least_clusters(level):
-        reason = f"{samples} samples are too few for an interval"
+    if interval is None and n < least_clusters(level):
+        reason = f"{n} {units} are too few for an interval"
     elif interval is None:
-        reason = f"the difference is the same on all {samples} samples"
-        if found.value == 0 and np.isin([pairs.a, pairs.b], (0, 1)).all():
-            interval, reason = _unseen(samples, level), f"{reason}; the interval is the exact bound for 0 of {samples}"
+        reason = f"the difference is the same on all {n} {units}"
+        if found.value == 0 and np.isin([pairs.a, pairs.b], (0, 1)).all() and not trainings:
+            interval, reason = _unseen(n, level), f"{reason}; the interval is the exact bound for 0 of {n}"
     if by := _stopped_by(a, b):
         reason = "; ".join(filter(None, (reason, f"interval and p do not know that sampling stopped on {by}")))
-    return Difference(found.value, interval, found.p, found.effect, samples, how, reason)
+    return nothing._replace(
+        value=found.value, interval=interval, p=found.p, effect=found.effect, reason=reason, trainings=trainings,
+        needed=found.needed,
+    )  # fmt: skip
 
 
 def _unseen(n: int, level: float) -> Interval:
@@ -130,35 +171,36 @@ def _unseen(n: int, level: float) -> Interval:
     return Interval(-most, most)
 
 
-def _of_resamples(a: Member, b: Member, on_a: Number, on_b: Number, level: float) -> Difference:
+def _of_resamples(a: RawCell, b: RawCell, on_a: Number, on_b: Number, level: float) -> Difference:
     """Return the difference of a metric of whole sets, from the resamples that both cells share.
 
-    Draws are moved so that their mean falls on the difference measured, as the intervals of such numbers are. p is that of
-    the interval: 1 minus the level at which it would end at 0; it is as good as the interval, not exact.
+    Resamples are moved so that their mean falls on the difference measured, as the intervals of such numbers are. p is as
+    good as the interval, not exact (``stats.resampled.resampled_p``).
     """
-    how, n = "paired resamples", min(a[0].n_samples, b[0].n_samples)
+    n = min(a.clusters_of(on_a), b.clusters_of(on_b))
     assert on_a.value is not None
     assert on_b.value is not None
-    value = on_a.value - on_b.value
-    joint = quality_draws([a, b], on_a.name)
-    if joint.values is None:
-        return Difference(value, None, None, None, n, how, joint.missing)
-    draws = joint.values[0] - joint.values[1]
-    draws = draws + (value - draws.mean())
-    spread = float(draws.std(ddof=1))
+    units = units_of(a.record)
+    bare = Difference(on_a.value - on_b.value, n=n, how="paired resamples", units=units)
+    ours, theirs = a.resampled(on_a), b.resampled(on_b)
+    for raw, resampled in ((a, ours), (b, theirs)):
+        if resampled is None:
+            return bare._replace(reason=f"{raw.record.method_id} kept no resamples")
+    if ours is None or theirs is None or a.replicates is None or b.replicates is None:
+        return bare
+    if not a.replicates.joint_with(b.replicates):
+        return bare._replace(reason=f"{b.record.method_id} ran on other samples than {a.record.method_id}")
+    found = combined(ours, theirs)
     if n < least_clusters(level):
-        return Difference(value, None, None, None, n, how, f"{n} samples are too few for an interval")
-    if spread <= 1e-12 * max(abs(on_a.value), abs(on_b.value)):
-        return Difference(value, None, None, None, n, how, "all resamples give the same difference")
-    effect = value / (spread * math.sqrt(n))
-    p = _p_of_draws(draws, n)
-    return Difference(value, interval_of(draws, level, n), p, effect, n, how, "")
-
-
-def _p_of_draws(draws: Array, n: int) -> float:
-    """Return the two-sided p that the expanded percentile interval of n samples implies (``stats.bootstrap``)."""
-    from scipy.stats import norm, t
-
-    beyond = (1 + min(int((draws <= 0).sum()), int((draws >= 0).sum()))) / (1 + len(draws))
-    quantile = -norm.ppf(min(beyond, 0.5)) / math.sqrt(n / (n - 1))
-    return float(min(1.0, 2 * t.sf(quantile, n - 1)))
+        return bare._replace(reason=f"{n} {units} are too few for an interval")
+    spread = float(np.nanstd(found.draws, ddof=1))
+    interval = resampled_interval(found, level, clusters=n, is_set=True)
+    if interval is None:
+        return bare._replace(reason="the metric is not defined on some resamples")
+    if spread <= FLAT * max(abs(on_a.value), abs(on_b.value)) and not found.trainings:
+        return bare._replace(reason="all resamples give the same difference")
+    p = resampled_p(found, level, clusters=n)
+    if found.trainings:
+        return bare._replace(interval=interval, p=p, trainings=found.trainings)
+    effect = found.value / (spread * math.sqrt(n))
+    return bare._replace(interval=interval, p=p, effect=effect, needed=lambda strict: samples_needed(effect, strict))

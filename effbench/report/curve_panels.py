@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from effbench.report.curves import Curve, CurvePicture
+from effbench.report.curves import CurvePicture, MetricCurve
 from effbench.report.panel import INK
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def draw_curves(axes: Axes, picture: CurvePicture, looks: dict[str, Look]) -> No
                   fontsize=7.5, color=INK, parse_math=False)  # fmt: skip
 
 
-def _draw(axes: Axes, curve: Curve, look: Look, end: float) -> None:
+def _draw(axes: Axes, curve: MetricCurve, look: Look, end: float) -> None:
     colour = look.colour
     if len(curve.values) == 1:
         axes.plot([curve.seconds[0], end], [curve.values[0]] * 2, color=colour, lw=0.9, ls=":", zorder=2)

@@ -7,32 +7,31 @@ A task keeps curves as arrays of its scores: ``curve_s`` [T], ``curve_<metric>``
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from effbench.api import Scores
 from effbench.errors import StoreError
-from effbench.parts import read_parts, scores_of
+from effbench.raw import RawCell
 from effbench.record import CellRecord
 from effbench.report.columns import Column, has_several_places, recorded
 from effbench.report.summarise import Workload, name_of
 from effbench.stats.curves import running_mean
-from effbench.store import SAMPLE_KEY, CellFolder
+from effbench.stats.inputs import Array
 
-Array = np.ndarray[Any, Any]
 CURVE, GOAL, TIME = "curve_", "goal_", "curve_s"
+"""How arrays of scores are named that hold a curve of a metric, the value to reach, and the seconds of both."""
 MOST_POINTS = 400
-"""Points of a drawn curve; they lie evenly on a logarithmic axis of steps."""
+"""Points of a drawn curve, evenly on a logarithmic axis of steps: a panel is about 800 pixels wide."""
 MOST_BEFORE = 30
-"""How many times earlier than the first step the time axis may begin."""
+"""How many times earlier than the first step the time axis may begin: one and a half decades, a third of most runs."""
 BELOW = "at or below 0, which a logarithmic axis does not hold"
 ABSENT = "keeps no curve of this sample"
 UNUSABLE = "its curve is no finite values at times in order"
 
 
 @dataclass(frozen=True)
-class Curve:
+class MetricCurve:
     """One method's values [P] over seconds [P] since it was given the sample; a single point is one that needs no steps."""
 
     name: str
@@ -50,7 +49,7 @@ class CurvePicture:
     seed: int
     column: Column
     goal: float | None
-    curves: tuple[Curve, ...]
+    curves: tuple[MetricCurve, ...]
     left_out: tuple[tuple[str, str], ...]
     is_logarithmic: bool
 
@@ -80,7 +79,7 @@ def curve_pictures(workload: Workload, metric: str | None = None) -> tuple[Curve
 
     ``metric`` is one of ``curve_columns``, by default the first.
     """
-    kept = [_kept(workload, place) for place in range(len(workload.cells))]
+    kept = [_kept(raw) for raw in workload.raw]
     columns = _columns(workload, kept)
     if not columns or has_several_places(workload):
         return ()
@@ -91,7 +90,7 @@ def curve_pictures(workload: Workload, metric: str | None = None) -> tuple[Curve
 
 def curve_columns(workload: Workload) -> tuple[Column, ...]:
     """Return the metrics that some cell keeps curves of, the primary one first."""
-    return _columns(workload, [_kept(workload, place) for place in range(len(workload.cells))])
+    return _columns(workload, [_kept(raw) for raw in workload.raw])
 
 
 Key = tuple[str, int]
@@ -109,24 +108,18 @@ def _columns(workload: Workload, kept: list[Kept]) -> tuple[Column, ...]:
     return tuple(column for column in recorded(workload) if CURVE + column.name in names)
 
 
-def _kept(workload: Workload, place: int) -> Kept:
+def _kept(raw: RawCell) -> Kept:
     """Return the curves that a cell keeps."""
-    cell, source = workload.cells[place], workload.sources[place]
     try:
-        table = read_parts(CellFolder(source.folder).samples, SAMPLE_KEY)
+        found = raw.rows()
     except StoreError as error:
         return Kept({}, str(error))
-    if table is None:
+    arrays = {n: v for n, v in found.scores.arrays.items() if n.startswith((CURVE, GOAL))} if found is not None else {}
+    if found is None or TIME not in arrays:
         return Kept({}, ABSENT)
-    scores: Scores = scores_of(table)
-    arrays = {name: values for name, values in scores.arrays.items() if name.startswith((CURVE, GOAL))}
-    if TIME not in arrays:
-        return Kept({}, ABSENT)
-    keys = zip(table["sample_id"].to_pylist(), table["seed"].to_pylist())
     rows = {
         key: {name: np.asarray(values[row], np.float64) for name, values in arrays.items()}
-        for row, key in enumerate(keys)
-        if key[1] in cell.seeds
+        for row, key in enumerate(zip(found.ids, found.seeds))
     }
     return Kept(rows, ABSENT)
 
@@ -150,7 +143,7 @@ def _picture(workload: Workload, kept: list[Kept], key: Key, column: Column) -> 
             continue
         reached = row.get(GOAL + column.name, np.empty(0)).ravel()
         goal = float(reached[0]) if reached.size and np.isfinite(reached[0]) else goal
-        drawn.append(Curve(name, cell, *_thinned(row[TIME], values)))
+        drawn.append(MetricCurve(name, cell, *_thinned(row[TIME], values)))
     # What never was above zero is an exact answer; what usually is, has a logarithm.
     is_logarithmic = all(np.median(curve.values) > 0 for curve in drawn if len(curve.values) > 1)
     if is_logarithmic:

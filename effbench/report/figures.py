@@ -16,7 +16,7 @@ from effbench.report.caption import level_text
 from effbench.report.curve_panels import draw_curves, looks_of
 from effbench.report.curves import CurvePicture
 from effbench.report.panel import BEHIND, FRONT, INK, MARKER_SIZE, REFERENCE, draw_names, draw_panel
-from effbench.report.pareto import Picture
+from effbench.report.pareto import ParetoPicture
 from effbench.stats.curves import WINDOW
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ LINE_LENGTH = 92
 DPI = 200
 
 
-def write_picture(pictures: Sequence[Picture] | Sequence[CurvePicture], file: Path) -> None:
+def write_picture(pictures: Sequence[ParetoPicture] | Sequence[CurvePicture], file: Path) -> None:
     """Write the panels of Pareto pictures or of curves to an SVG, PNG or PDF file; the same input gives the same bytes.
 
     The file takes the place of what stood there: a link, which in a store of strangers may lead anywhere, is not followed.
@@ -45,7 +45,7 @@ def write_picture(pictures: Sequence[Picture] | Sequence[CurvePicture], file: Pa
     if suffix not in SUFFIXES:
         raise BadInput(f"{file}: a picture is written as {', '.join(SUFFIXES)}{nearest(suffix, SUFFIXES)}")
     kind = suffix.removeprefix(".")
-    fronts = [picture for picture in pictures if isinstance(picture, Picture)]
+    fronts = [picture for picture in pictures if isinstance(picture, ParetoPicture)]
     curves = [picture for picture in pictures if isinstance(picture, CurvePicture)]
     content = draw(fronts, kind) if fronts else draw_all_curves(curves, kind)
     if not file.parent.is_dir():
@@ -56,7 +56,7 @@ def write_picture(pictures: Sequence[Picture] | Sequence[CurvePicture], file: Pa
         raise BadInput(str(error)) from None
 
 
-def draw(pictures: Sequence[Picture], kind: str) -> bytes:
+def draw(pictures: Sequence[ParetoPicture], kind: str) -> bytes:
     """Return the panels as a file of that kind (svg, png, pdf)."""
     with _style():
         figure, panels = _panels(len(pictures))
@@ -143,7 +143,7 @@ def _style() -> AbstractContextManager[None]:
     )
 
 
-def _handles(pictures: Sequence[Picture]) -> list[Line2D]:
+def _handles(pictures: Sequence[ParetoPicture]) -> list[Line2D]:
     """Return the legend's entries, only for what the panels show."""
     from matplotlib.lines import Line2D
 
@@ -162,7 +162,7 @@ def _handles(pictures: Sequence[Picture]) -> list[Line2D]:
     return [handle for is_shown, handle in entries if is_shown]
 
 
-def _notes(figure: Figure, pictures: Sequence[Picture], line_length: int) -> None:
+def _notes(figure: Figure, pictures: Sequence[ParetoPicture], line_length: int) -> None:
     """Write under the panels what the error bars are and which methods are missing, with the reason."""
     levels = tuple(dict.fromkeys(level for picture in pictures for level in picture.levels))
     lines = [f"Error bars: {level_text(levels)} intervals."] if any(picture.points for picture in pictures) else []
@@ -170,7 +170,7 @@ def _notes(figure: Figure, pictures: Sequence[Picture], line_length: int) -> Non
     _write_notes(figure, [*lines, *_not_drawn(pictures)], line_length)
 
 
-def _not_drawn(pictures: Sequence[Picture] | Sequence[CurvePicture]) -> list[str]:
+def _not_drawn(pictures: Sequence[ParetoPicture] | Sequence[CurvePicture]) -> list[str]:
     """Return a line per picture that lacks methods, with the reasons."""
     lines = []
     for picture in pictures:

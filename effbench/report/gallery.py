@@ -1,10 +1,13 @@
-"""Kept outputs that can be looked at, sample by sample and method by method: images, and videos frame by frame."""
+"""The pictures that a task gave of its outputs, sample by sample and method by method: images, and videos frame by frame.
+
+What an output looks like is the task's to say (``Task.preview``); a store of before schema 3 kept no pictures.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,31 +15,37 @@ from effbench.errors import StoreError
 from effbench.legible import legible
 from effbench.parts import KeptOutputs
 from effbench.report.summarise import Workload
-from effbench.store import CellFolder
-
-Array = np.ndarray[Any, Any]
-KINDS = ("image", "video")
-"""Names of arrays that are pictures: [C, H, W] or [F, C, H, W] in [0, 1]."""
+from effbench.stats.inputs import Array
 
 MOST_SIDE, MOST_PIXELS = 8192, 1 << 26
-"""Of a picture, or of all frames of a video, that is shown (67 million); larger ones are named and not read."""
+"""Of a picture, or of all frames of a video, that is shown: no screen is wider, and 67 million pixels are 200 MB; larger ones
+are named and not read."""
+
+NOT_KEPT = "no picture was kept"
+"""What stands in place of a sample that a method has no picture of."""
+
+
+class Preview(NamedTuple):
+    """What a reader sees of one sample and method: ``pictures`` are name -> frames [F, H, W, 3] uint8, one of an image.
+
+    ``missing`` are the reasons why there is none, or why one of them is not shown.
+    """
+
+    pictures: Mapping[str, Array]
+    missing: tuple[str, ...]
 
 
 class Shown(NamedTuple):
-    """One sample: its id and seed, what it asks for, and method -> frames [F, H, W, 3] uint8 (one for an image).
-
-    ``missing`` is method -> why there is no picture.
-    """
+    """One sample: its id and seed, what it asks for, and method -> what is seen of it there."""
 
     sample_id: str
     seed: int
     caption: str
-    pictures: dict[str, Array]
-    missing: dict[str, str]
+    previews: Mapping[str, Preview]
 
 
 class Gallery:
-    """The kept outputs of a workload's methods; only headers are read until a sample is shown.
+    """The pictures of a workload's methods; only headers are read until a sample is shown.
 
     What is damaged costs its own method: ``damaged`` is method -> the sentence that says so.
     """
@@ -45,72 +54,70 @@ class Gallery:
         names = [cell.method_id for cell in workload.cells]
         self._kept: dict[str, KeptOutputs] = {}
         self.damaged: dict[str, str] = {}
-        for name, source in zip(names, workload.sources):
-            method = name if names.count(name) == 1 else f"{name} ({source.folder.parents[1].name})"
+        for name, raw in zip(names, workload.raw):
+            method = name if names.count(name) == 1 else f"{name} ({raw.path.parents[1].name})"
             try:
-                kept = KeptOutputs(CellFolder(source.folder).outputs)
+                kept = raw.previews()
             except StoreError as error:
                 self.damaged[method] = str(error)
                 continue
             if kept.captions:
                 self._kept[method] = kept
         self.keys: list[tuple[str, int]] = list(
-            dict.fromkeys(key for outputs in self._kept.values() for key in outputs.captions)
+            dict.fromkeys(key for previews in self._kept.values() for key in previews.captions)
         )
-        """(sample id, seed) of every output that some method keeps, in the order of the run."""
+        """(sample id, seed) of every sample that some method has pictures of, in the order of the run."""
 
     @property
     def methods(self) -> list[str]:
-        """Return the methods that keep outputs."""
+        """Return the methods that have pictures."""
         return list(self._kept)
 
     def show(self, keys: Sequence[tuple[str, int]], methods: Sequence[str]) -> list[Shown]:
-        """Return samples with the pictures of some methods; a method that keeps none of a sample says why there."""
-        shown = []
-        for sample_id, seed in keys:
-            sample = Shown(sample_id, seed, self._caption(sample_id, seed, methods), {}, {})
-            for method in methods:
-                try:
-                    found = _picture(self._kept[method], sample_id, seed)
-                except StoreError as error:
-                    found = str(error)
-                if isinstance(found, str):
-                    sample.missing[method] = found
-                else:
-                    sample.pictures[method] = found
-            shown.append(sample)
-        return shown
+        """Return samples with the pictures of some methods; a method that has none of a sample says why there."""
+        return [
+            Shown(
+                sample_id,
+                seed,
+                self._caption(sample_id, seed, methods),
+                {method: _preview(self._kept[method], sample_id, seed) for method in methods},
+            )
+            for sample_id, seed in keys
+        ]
 
     def _caption(self, sample_id: str, seed: int, methods: Sequence[str]) -> str:
         captions = (self._kept[method].captions.get((sample_id, seed)) for method in methods)
         return next(filter(None, captions), legible(sample_id))
 
 
-def _picture(kept: KeptOutputs, sample_id: str, seed: int) -> Array | str:
-    """Return the frames of a kept output, or why it has none that can be shown."""
+def _preview(kept: KeptOutputs, sample_id: str, seed: int) -> Preview:
+    """Return the pictures of a sample that can be shown, by their name."""
     if not kept.has(sample_id, seed):
-        return "not kept"
-    shape = next((shape for name, shape in kept.shapes(sample_id, seed).items() if name in KINDS), None)
-    if shape is None:
-        return "no picture"
-    if len(shape) not in (3, 4) or shape[-3] not in (1, 3) or 0 in shape:
-        return f"an array of {'x'.join(map(str, shape))} is no picture"
-    *frames, _, height, width = shape
-    if max(height, width) > MOST_SIDE or math.prod(frames) * height * width > MOST_PIXELS:
-        return f"{'x'.join(map(str, shape))} is too large to be shown"
-    (output,) = kept.batch([sample_id], seed) or ({},)
-    frames_found = frames_of(output)
-    return "no picture" if frames_found is None else frames_found
+        return Preview({}, (NOT_KEPT,))
+    try:
+        shapes = kept.shapes(sample_id, seed)
+        refused = {name: why for name, shape in shapes.items() if (why := _why_not(shape))}
+        missing = [f"{legible(name)}: {why}" for name, why in refused.items()]
+        chosen = [name for name in shapes if name not in refused]
+        if not chosen:
+            return Preview({}, tuple(missing) or (NOT_KEPT,))
+        (output,) = kept.batch([sample_id], seed, chosen) or ({},)
+    except StoreError as error:
+        return Preview({}, (str(error),))
+    pictures = {}
+    for name, array in output.items():
+        if array.dtype == np.uint8:
+            pictures[legible(name)] = array[None] if array.ndim == 3 else array
+        else:
+            missing.append(f"{legible(name)}: {array.dtype} is no picture")
+    return Preview(pictures, tuple(missing))
 
 
-def frames_of(output: Any) -> Array | None:
-    """Return an output's picture or video as frames [F, H, W, 3] uint8, or None where it holds neither."""
-    for kind in KINDS:
-        if kind in output:
-            array = np.nan_to_num(np.asarray(output[kind], np.float32))
-            frames = array[None] if array.ndim == 3 else array  # [F, C, H, W]
-            if frames.shape[1] == 1:
-                frames = np.repeat(frames, 3, axis=1)
-            pixels: Array = (frames.clip(0, 1) * 255).round().astype(np.uint8).transpose(0, 2, 3, 1)
-            return pixels
-    return None
+def _why_not(shape: tuple[int, ...]) -> str:
+    """Return why an array of that shape is not shown, or ``""``."""
+    form = "x".join(map(str, shape))
+    if len(shape) not in (3, 4) or shape[-1] != 3 or 0 in shape:
+        return f"an array of {form} is no picture"
+    height, width = shape[-3:-1]
+    is_too_large = max(height, width) > MOST_SIDE or math.prod(shape[:-1]) > MOST_PIXELS
+    return f"{form} is too large to be shown" if is_too_large else ""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from effbench.report.claims import LEDGER_TEXT, ledger_columns
-from effbench.report.tables import Entry, Row, Table
+from effbench.report.tables import Table, TableEntry, TableRow
 
 ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -99,13 +99,13 @@ def _line(cells: Sequence[str]) -> str:
     return " & ".join(cells) + r" \\"
 
 
-def _row(table: Table, row: Row) -> list[str]:
+def _row(table: Table, row: TableRow) -> list[str]:
     name = escape_latex(row.name)
     fixed = [rf"\textbf{{{name}}}" if row.is_reference else name, escape_latex(row.execution)]
     return fixed + ([escape_latex(row.where)] if table.shows_where else []) + [_entry(entry) for entry in row.entries]
 
 
-def _entry(entry: Entry) -> str:
+def _entry(entry: TableEntry) -> str:
     marks = rf"\textsuperscript{{{entry.marks}}}" if entry.marks else ""
     place = rf" {{\scriptsize {escape_latex(entry.place)}}}" if entry.place else ""
     if not entry.value:

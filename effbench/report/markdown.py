@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from effbench.errors import BadInput, nearest
 from effbench.report.claims import LEDGER_TEXT, LEDGER_TITLE, Ledger, ledger_columns, ledger_of
 from effbench.report.summarise import Summary
-from effbench.report.tables import Entry, Row, Table, superscript
+from effbench.report.tables import Table, TableEntry, TableRow, superscript
 
 
 def render_markdown(tables: Sequence[Table]) -> str:
@@ -29,14 +29,14 @@ def _markdown_table(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _markdown_row(table: Table, row: Row) -> list[str]:
+def _markdown_row(table: Table, row: TableRow) -> list[str]:
     name = re.sub(r"(?<=.)(?<! )([+(])", r"<wbr>\1", escape_markdown(row.name))  # where a narrow column may break it
     fixed = [f"**{name}**" if row.is_reference else name, escape_markdown(row.execution)]
     where = [escape_markdown(row.where)] if table.shows_where else []
     return fixed + where + [_markdown_entry(entry) for entry in row.entries]
 
 
-def _markdown_entry(entry: Entry) -> str:
+def _markdown_entry(entry: TableEntry) -> str:
     """Return value and rank, and under them the interval or the reason in small print: that keeps a table narrow."""
     head = " ".join(filter(None, (entry.head + superscript(entry.marks), entry.place)))
     below = escape_markdown(entry.short_tail).replace(" ", "&nbsp;")

@@ -5,13 +5,11 @@ from __future__ import annotations
 from math import isfinite
 from typing import NamedTuple
 
-import numpy as np
-
+from effbench.catalogue import SPEEDUP, entry_of, varies_as
+from effbench.raw import RawCell, ratio_interval
 from effbench.record import CellRecord, Number, PublishedClaim
-from effbench.report.resampled import members_of, quality_draws
+from effbench.report.compare import DEFAULT_LEVEL
 from effbench.report.summarise import Workload, failure_of, number_of
-
-DEFAULT_LEVEL = 0.95
 
 
 class Measured(NamedTuple):
@@ -49,14 +47,16 @@ def _found(workload: Workload, cell: CellRecord, claim: PublishedClaim) -> Measu
 
 def _ratio(workload: Workload, cell: CellRecord, number: Number) -> Measured:
     """Return a number divided by the reference's; of a latency within the same rounds, of a quality on the same samples."""
-    reference = _reference_of(workload, cell)
-    other = number_of(reference, number.name) if reference is not None else None
-    if reference is None or other is None or not other.value or number.value is None:
+    ours, reference = _raw_of(workload, cell), _reference_of(workload, cell)
+    other = number_of(reference.record, number.name) if reference is not None else None
+    if ours is None or reference is None or other is None or not other.value or number.value is None:
         return Measured(None, why="no_reference")
     higher = number.higher_is_better
-    base, at, size = number.name.partition("@")
-    if base == "latency_p50_ms" and (speedup := number_of(cell, f"speedup{at}{size}")) and speedup.value:
+    entry, speedup = entry_of(number.name), number_of(cell, varies_as(number.name))
+    if entry is not None and entry.drawn_as == SPEEDUP != entry.name and speedup is not None and speedup.value:
         low, high = speedup.ci_low, speedup.ci_high
+        if higher:  # calls a second
+            return Measured(speedup.value, low, high, "x", higher)
         return Measured(1 / speedup.value, 1 / high if high else None, 1 / low if low else None, "x", higher)
     value = number.value / other.value
     low, high = number.ci_low, number.ci_high
@@ -65,40 +65,25 @@ def _ratio(workload: Workload, cell: CellRecord, number: Number) -> Measured:
         return Measured(
             value, None if low is None else low / scale, None if high is None else high / scale, "x", higher
         )
-    bounds = (
-        _quality_bounds(workload, cell, reference, number.name, value) if number.axis == "quality" else (None, None)
-    )
-    return Measured(value, *bounds, "x", higher)
-
-
-def _quality_bounds(
-    workload: Workload, cell: CellRecord, reference: CellRecord, name: str, value: float
-) -> tuple[float | None, float | None]:
-    """Return the percentile interval of the ratio over joint resamples, moved onto the ratio measured.
-
-    A ratio of numbers above zero is moved by a factor, and so stays above zero.
-    """
-    if cell is reference:
-        return value, value
-    joint = quality_draws(members_of(workload, [cell, reference]), name)
-    if joint.values is None or not (joint.values[1] != 0).all():
-        return None, None
-    ratios = joint.values[0] / joint.values[1]
+    if number.axis != "quality":
+        return Measured(value, None, None, "x", higher)
+    if ours is reference:
+        return Measured(value, value, value, "x", higher)
     level = workload.levels[0] if workload.levels else DEFAULT_LEVEL
-    low, high = np.quantile(ratios, [(1 - level) / 2, (1 + level) / 2])
-    if value > 0 and (ratios > 0).all():
-        factor = value / np.exp(np.log(ratios).mean())
-        return float(low * factor), float(high * factor)
-    shift = value - ratios.mean()
-    return float(low + shift), float(high + shift)
+    low, high = ratio_interval(ours, reference, number, other, level) or (None, None)
+    return Measured(value, low, high, "x", higher)
 
 
-def _reference_of(workload: Workload, cell: CellRecord) -> CellRecord | None:
-    """Return the reference that the cell was run beside, from its own store."""
-    if cell.role == "reference":
-        return cell
-    own = {id(c): source.folder.parent for c, source in zip(workload.cells, workload.sources)}
-    for other in workload.cells:
-        if other.id == cell.reference_cell and own[id(other)] == own[id(cell)]:
-            return other
-    return None
+def _raw_of(workload: Workload, cell: CellRecord) -> RawCell | None:
+    return next((raw for raw in workload.raw if raw.record is cell), None)
+
+
+def _reference_of(workload: Workload, cell: CellRecord) -> RawCell | None:
+    """Return the reference that the cell was run beside, from the same store."""
+    ours = _raw_of(workload, cell)
+    if cell.role == "reference" or ours is None:
+        return ours
+    return next(
+        (raw for raw in workload.raw if raw.record.id == cell.reference_cell and raw.path.parent == ours.path.parent),
+        None,
+    )

@@ -8,7 +8,7 @@ from html import escape
 from effbench.report.claims import LEDGER_TEXT, LEDGER_TITLE, ledger_columns
 from effbench.report.columns import Column
 from effbench.report.summarise import Summary
-from effbench.report.tables import Entry, Row, Table
+from effbench.report.tables import Table, TableEntry, TableRow
 
 CSS = """
 :root { color-scheme: light; }
@@ -92,7 +92,7 @@ def _heading(column: Column) -> str:
     return f'<th class="number">{escape(column.label)}<small>{escape(column.unit)} {column.arrow}</small></th>'
 
 
-def _row(table: Table, row: Row) -> str:
+def _row(table: Table, row: TableRow) -> str:
     badge = f'<span class="badge {row.execution.split(" ")[0]}">{escape(row.execution)}</span>'
     where = [f"<td>{escape(row.where)}</td>"] if table.shows_where else []
     cells = [f'<th scope="row">{escape(row.name)}</th>', f"<td>{badge}</td>", *where, *map(_entry, row.entries)]
@@ -100,7 +100,7 @@ def _row(table: Table, row: Row) -> str:
     return f"{opening}{''.join(cells)}</tr>"
 
 
-def _entry(entry: Entry) -> str:
+def _entry(entry: TableEntry) -> str:
     marks = f"<sup>{entry.marks}</sup>" if entry.marks else ""
     if not entry.value:
         return f'<td class="number null">{entry.head}{marks} {escape(entry.tail)}</td>'

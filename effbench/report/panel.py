@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from effbench.report.columns import Column
 from effbench.report.labels import Box, place_labels
-from effbench.report.pareto import Picture, Point
+from effbench.report.pareto import ParetoPicture, ParetoPoint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +30,7 @@ def axis_title(column: Column) -> str:
     return f"{column.label}{unit}   better →" if column.higher_is_better else f"← better   {column.label}{unit}"
 
 
-def draw_panel(axes: Axes, picture: Picture) -> None:
+def draw_panel(axes: Axes, picture: ParetoPicture) -> None:
     """Draw everything but the names, which need the final layout."""
     axes.set_title(picture.title, loc="left", pad=8, parse_math=False)
     axes.set_xlabel(axis_title(picture.x), parse_math=False)
@@ -48,7 +48,7 @@ def draw_panel(axes: Axes, picture: Picture) -> None:
         _draw_point(axes, point)
 
 
-def draw_names(axes: Axes, picture: Picture) -> None:
+def draw_names(axes: Axes, picture: ParetoPicture) -> None:
     """Write each method's name beside its point, off the other names, points, error bars and the front."""
     figure = axes.get_figure(root=True)
     if not picture.points or figure is None:
@@ -78,14 +78,14 @@ def draw_names(axes: Axes, picture: Picture) -> None:
             axes.plot(*zip(point.at, end), color=colour_of(point), lw=0.7, zorder=2)
 
 
-def colour_of(point: Point) -> str:
+def colour_of(point: ParetoPoint) -> str:
     """Return the colour that says what a point is: the reference, on the front, or behind it."""
     if point.cell.role == "reference":
         return REFERENCE
     return FRONT if point.on_front else BEHIND
 
 
-def _draw_point(axes: Axes, point: Point) -> None:
+def _draw_point(axes: Axes, point: ParetoPoint) -> None:
     (x, y), (left, right), (low, high) = point.at, point.across, point.upright
     colour, is_hollow = colour_of(point), point.cell.execution == "simulated"
     xerr, yerr = [[x - left], [right - x]], [[y - low], [high - y]]
@@ -102,7 +102,7 @@ def _draw_point(axes: Axes, point: Point) -> None:
     )
 
 
-def _front_line(axes: Axes, picture: Picture) -> list[tuple[float, float]]:
+def _front_line(axes: Axes, picture: ParetoPicture) -> list[tuple[float, float]]:
     """Return the staircase with its two ends drawn out to the frame on the worse side of each axis."""
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     stairs = list(picture.staircase)
@@ -112,7 +112,7 @@ def _front_line(axes: Axes, picture: Picture) -> list[tuple[float, float]]:
     return [(stairs[0][0], worst[1]), *stairs, (worst[0], stairs[-1][1])]
 
 
-def _obstacles(axes: Axes, picture: Picture, half: float) -> list[Box]:
+def _obstacles(axes: Axes, picture: ParetoPicture, half: float) -> list[Box]:
     """Return the error bars and the front's lines as thin boxes in pixels."""
     lines = [((point.across[0], point.at[1]), (point.across[1], point.at[1])) for point in picture.points]
     lines += [((point.at[0], point.upright[0]), (point.at[0], point.upright[1])) for point in picture.points]

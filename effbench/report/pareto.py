@@ -9,20 +9,20 @@ from itertools import pairwise
 from effbench.errors import BadInput, nearest
 from effbench.record import CellRecord, Number
 from effbench.report.columns import AXES, Column, primary_of
-from effbench.report.resampled import chances_on_front, members_of
+from effbench.report.joint import probabilities_on_front
 from effbench.report.summarise import Summary, Workload, failure_of, name_of, number_of
 
-CHANCE_TEXT = (
+PROBABILITY_TEXT = (
     "Behind a name: the probability that no other method is at least as good on both axes and better on one, "
     "over resampled samples and rounds."
 )
 
 
 @dataclass(frozen=True)
-class Point:
+class ParetoPoint:
     """A cell that has both numbers, under the name that tells it from the others.
 
-    ``chance`` is the probability that no other point beats it on both axes; None where that cannot be told.
+    ``probability`` is the probability that no other point beats it on both axes; None where that cannot be told.
     """
 
     name: str
@@ -31,12 +31,12 @@ class Point:
     y: Number
     at: tuple[float, float]
     on_front: bool
-    chance: float | None = None
+    probability: float | None = None
 
     @property
     def label(self) -> str:
-        """Return the name with the chance behind it, where there is one."""
-        return self.name if self.chance is None else f"{self.name} · {chance_text(self.chance)}"
+        """Return the name with the probability behind it, where there is one."""
+        return self.name if self.probability is None else f"{self.name} · {probability_text(self.probability)}"
 
     @property
     def across(self) -> tuple[float, float]:
@@ -50,26 +50,30 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Picture:
+class ParetoPicture:
     """What a Pareto picture of a workload shows; ``left_out`` is (method, reason) of the cells that lack a number.
 
-    ``chances_missing`` says why the points carry no probability, where they do not.
+    ``probabilities_missing`` says why the points carry no probability, where they do not.
     """
 
     title: str
     x: Column
     y: Column
-    points: tuple[Point, ...]
+    points: tuple[ParetoPoint, ...]
     left_out: tuple[tuple[str, str], ...]
     levels: tuple[float, ...]
-    chances_missing: str = ""
+    probabilities_missing: str = ""
 
     @property
     def note(self) -> str:
         """Return what the numbers behind the names are, or why there are none; ``""`` for fewer than two points."""
-        if any(point.chance is not None for point in self.points):
-            return CHANCE_TEXT
-        return f"No probabilities of being on the front: {self.chances_missing}." if self.chances_missing else ""
+        if any(point.probability is not None for point in self.points):
+            return PROBABILITY_TEXT
+        return (
+            f"No probabilities of being on the front: {self.probabilities_missing}."
+            if self.probabilities_missing
+            else ""
+        )
 
     @property
     def staircase(self) -> tuple[tuple[float, float], ...]:
@@ -101,7 +105,7 @@ def parse_axes(text: str) -> tuple[str, str]:
     return axes[0], axes[1]
 
 
-def pictures_of(summary: Summary, axes: tuple[str, str]) -> tuple[Picture, ...]:
+def pictures_of(summary: Summary, axes: tuple[str, str]) -> tuple[ParetoPicture, ...]:
     """Return a picture per workload on the primary numbers of two axes.
 
     Raises ``BadInput`` where an axis has no comparable number in any workload.
@@ -112,7 +116,7 @@ def pictures_of(summary: Summary, axes: tuple[str, str]) -> tuple[Picture, ...]:
     return tuple(picture_of(workload, axes) for workload in summary.workloads)
 
 
-def picture_of(workload: Workload, axes: tuple[str, str]) -> Picture:
+def picture_of(workload: Workload, axes: tuple[str, str]) -> ParetoPicture:
     """Return the picture of a workload; it has no points where an axis was not recorded."""
     x, y = (primary_of(workload, axis) or Column(axis, axis, "", False, True) for axis in axes)
     found: list[tuple[CellRecord, Number, Number, tuple[float, float]]] = []
@@ -124,19 +128,20 @@ def picture_of(workload: Workload, axes: tuple[str, str]) -> Picture:
         else:
             found.append((cell, on_x, on_y, (on_x.value, on_y.value)))
     ahead = front([at for *_, at in found], x.higher_is_better, y.higher_is_better)
-    chances = chances_on_front(members_of(workload, [cell for cell, *_ in found]), x, y)
+    kept = {id(cell) for cell, *_ in found}
+    likely = probabilities_on_front([raw for raw in workload.raw if id(raw.record) in kept], x, y)
     points = tuple(
-        Point(name_of(workload, cell), cell, on_x, on_y, at, first, chance)
-        for (cell, on_x, on_y, at), first, chance in zip(found, ahead, chances.values)
+        ParetoPoint(name_of(workload, cell), cell, on_x, on_y, at, first, probability)
+        for (cell, on_x, on_y, at), first, probability in zip(found, ahead, likely.values)
     )
-    return Picture(workload.title, x, y, points, tuple(left_out), workload.levels, chances.missing)
+    return ParetoPicture(workload.title, x, y, points, tuple(left_out), workload.levels, likely.missing)
 
 
-def chance_text(chance: float) -> str:
+def probability_text(probability: float) -> str:
     """Return a probability with two decimals, which a resampled 0 or 1 does not have."""
-    if chance < 0.005:
+    if probability < 0.005:
         return "<0.01"
-    return ">0.99" if chance > 0.995 else f"{chance:.2f}"
+    return ">0.99" if probability > 0.995 else f"{probability:.2f}"
 
 
 def _bounds(number: Number, value: float) -> tuple[float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from effbench.catalogue import SPEEDUP, entry_of
 from effbench.record import Number
 from effbench.stats.bootstrap import Interval
 from effbench.stats.rank import tie_ranks
@@ -16,7 +17,9 @@ RANK_TEXT = (
 
 def is_ranked(number: Number) -> bool:
     """Return whether methods are ranked by this number: the primary quality, and the speed-up at each batch size."""
-    return (number.axis == "quality" and number.primary) or number.name.partition("@")[0] == "speedup"
+    entry = entry_of(number.name)
+    is_quality = number.axis == "quality" and number.primary and not number.slice
+    return is_quality or (entry is not None and entry.name == SPEEDUP)
 
 
 def ranks_of(numbers: Sequence[Number | None]) -> list[int | None]:

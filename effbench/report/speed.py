@@ -1,4 +1,4 @@
-"""How much slower one method is than another, from per-round times.
+"""How much slower one method is than another, from the medians of their items in rounds.
 
 The rounds that both share decide; where those are too few, the reference that each was timed beside joins the two.
 """
@@ -6,27 +6,32 @@ The rounds that both share decide; where those are too few, the reference that e
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from effbench.report.rounds import log_ratios
 from effbench.stats.bootstrap import Interval
+from effbench.stats.inputs import Array
+from effbench.stats.items import LogMean, log_difference, log_mean
 from effbench.stats.paired import POWER
 from effbench.stats.ratio import LEAST_ROUNDS
+from effbench.timings import Timings, joined, log_ratios
 
-Array = np.ndarray[Any, Any]
+Rounds = Mapping[str, Timings]
+"""Round -> the timings of that round."""
 
 MOST_ROUNDS = 10_000
+"""Rounds: what would take more of them, a month of measuring at the usual pace, is not called reachable."""
 UNVARIED = "all rounds gave the same ratio"
 
 
 class TimeRatio(NamedTuple):
-    """Time of a / time of b: geometric mean over rounds with a t interval, and p of the t test that it is 1.
+    """Time of a / time of b: geometric mean over rounds and items with a t interval, and p of the t test that it is 1.
 
-    ``effect`` is the mean log ratio over its standard deviation from round to round. ``through_reference`` says that the
-    two were not timed in the same rounds. Where there is no value, or none of what comes with it, ``reason`` says why.
+    ``effect`` is the mean log ratio in standard deviations of rounds (``stats.items.LogMean.effect``). ``through_reference``
+    says that the two were not timed in the same rounds. Where there is no value, or none of what comes with it, ``reason``
+    says why.
     """
 
     value: float | None
@@ -34,35 +39,58 @@ class TimeRatio(NamedTuple):
     p: float | None
     effect: float | None
     rounds: int
+    items: int
     through_reference: bool
     reason: str
 
 
-def time_ratio(
-    a: Mapping[str, float],
-    b: Mapping[str, float],
-    reference_of_a: Mapping[str, float],
-    reference_of_b: Mapping[str, float],
-    level: float,
-) -> TimeRatio:
-    """Return time of a / time of b from round -> time of each, and of the references that they were timed beside.
+class SharedLogs(NamedTuple):
+    """log(above / below) [rounds, items], NaN where one of them did not time an item in a round, and what its axes name."""
+
+    values: Array
+    rounds: tuple[str, ...]
+    items: tuple[int, ...]
+
+    def of_items(self, items: Sequence[int]) -> Array:
+        """Return the values [rounds, items] with a column for each of some items."""
+        table = np.full((len(self.rounds), len(items)), np.nan)
+        for column, item in enumerate(items):
+            if item in self.items:
+                table[:, column] = self.values[:, self.items.index(item)]
+        return table
+
+
+def time_ratio(a: Rounds, b: Rounds, reference_of_a: Rounds, reference_of_b: Rounds, level: float) -> TimeRatio:
+    """Return time of a / time of b from the rounds of each, and of the references that they were timed beside.
 
     Rounds that a and b share are used alone where there are three of them: the round's own speed cancels. Else the ratio
-    is that of the two speed-ups, each over its own rounds (Welch), where each has three.
+    is that of the two speed-ups, each over its rounds (Welch), where each has three.
     """
-    shared = np.array(list(log_ratios(a, b).values()))
-    if len(shared) >= LEAST_ROUNDS:
-        return _t_ratio(shared, level)
-    with_reference = [
-        np.array(list(log_ratios(own, reference).values()))
-        for own, reference in ((a, reference_of_a), (b, reference_of_b))
-    ]
-    if min(map(len, with_reference)) >= LEAST_ROUNDS:
-        return _welch_ratio(with_reference[0], with_reference[1], level)
-    if len(shared) == 0:
-        return TimeRatio(None, None, None, None, 0, False, "no round holds both")
-    few = f"{len(shared)} shared round{'s' if len(shared) > 1 else ''}, {LEAST_ROUNDS} give an interval"
-    return TimeRatio(math.exp(shared.mean()), None, None, None, len(shared), False, few)
+    shared = shared_logs(a, b)
+    count = len(shared.rounds)
+    if count >= LEAST_ROUNDS:
+        return _ratio(log_mean(shared.values), level, False)
+    beside = [shared_logs(a, reference_of_a), shared_logs(b, reference_of_b)]
+    if min(len(logs.rounds) for logs in beside) >= LEAST_ROUNDS:
+        items = sorted({item for logs in beside for item in logs.items})
+        return _ratio(log_difference(*(log_mean(logs.of_items(items)) for logs in beside)), level, True)
+    if count == 0:
+        return TimeRatio(None, None, None, None, 0, 0, False, "no round holds both")
+    few = f"{count} shared round{'s' if count > 1 else ''}, {LEAST_ROUNDS} give an interval"
+    return _ratio(log_mean(shared.values), level, False)._replace(reason=few)
+
+
+def shared_logs(above: Rounds, below: Rounds) -> SharedLogs:
+    """Return the log ratios of the rounds in which both timed an item alike."""
+    names = [name for name in above if name in below]
+    logs = log_ratios(joined(above, names), joined(below, names), names)
+    items = sorted({item for name in names for side in (above, below) for item in side[name].medians(name)})
+    known = np.isfinite(logs)
+    return SharedLogs(
+        logs[known.any(axis=1)],
+        tuple(name for name, some in zip(names, known.any(axis=1)) if some),
+        tuple(items),
+    )
 
 
 def rounds_needed(effect: float, level: float) -> int | None:
@@ -85,34 +113,11 @@ def rounds_needed(effect: float, level: float) -> int | None:
     return low
 
 
-def _t_ratio(logs: Array, level: float) -> TimeRatio:
-    mean, count = float(logs.mean()), len(logs)
-    if not _varies(logs):
-        return TimeRatio(math.exp(mean), None, None, None, count, False, UNVARIED)
-    spread = float(logs.std(ddof=1))
-    interval, p = _interval_and_p(mean, spread / math.sqrt(count), count - 1, level)
-    return TimeRatio(math.exp(mean), interval, p, mean / spread, count, False, "")
-
-
-def _welch_ratio(a: Array, b: Array, level: float) -> TimeRatio:
-    """Return the ratio from two independent sets of log ratios, with the degrees of freedom of Welch and Satterthwaite."""
-    mean, rounds = float(a.mean() - b.mean()), min(len(a), len(b))
-    if not (_varies(a) or _varies(b)):
-        return TimeRatio(math.exp(mean), None, None, None, rounds, True, UNVARIED)
-    errors = [float(logs.var(ddof=1)) / len(logs) for logs in (a, b)]
-    freedom = sum(errors) ** 2 / sum(e * e / (len(logs) - 1) for e, logs in zip(errors, (a, b)))
-    error = math.sqrt(sum(errors))
-    interval, p = _interval_and_p(mean, error, freedom, level)
-    return TimeRatio(math.exp(mean), interval, p, mean / (error * math.sqrt(rounds)), rounds, True, "")
-
-
-def _varies(logs: Array) -> bool:
-    """Return whether log ratios differ by more than rounding; a clock too coarse to show how rounds vary gives equal ones."""
-    return bool(np.ptp(logs) > 4 * np.finfo(float).eps * np.abs(logs).max())
-
-
-def _interval_and_p(mean: float, error: float, freedom: float, level: float) -> tuple[Interval, float]:
-    from scipy.stats import t
-
-    half = float(t.ppf((1 + level) / 2, freedom)) * error
-    return Interval(math.exp(mean - half), math.exp(mean + half)), float(2 * t.sf(abs(mean) / error, freedom))
+def _ratio(found: LogMean, level: float, through_reference: bool) -> TimeRatio:
+    value, interval = math.exp(found.value), found.interval(level)
+    if interval is None:
+        return TimeRatio(value, None, None, None, found.rounds, found.items, through_reference, UNVARIED)
+    low, high = (math.exp(end) for end in interval)
+    return TimeRatio(
+        value, Interval(low, high), found.p, found.effect, found.rounds, found.items, through_reference, ""
+    )

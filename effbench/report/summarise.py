@@ -9,16 +9,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, NamedTuple, TypedDict
 
+from effbench.raw import RawCell
 from effbench.record import CellRecord, Number, Reason
 from effbench.report.ranks import is_ranked, ranks_of
 from effbench.store import StoreView
 
 
 class NumberRow(TypedDict):
-    """One number of one cell, flat, as CSV and JSON carry it."""
+    """One number of one cell, flat, as CSV and JSON carry it; ``slice`` is ``""`` where it is of all samples.
+
+    ``ci_method`` is how its interval was made, ``computed`` where a method computed it and nothing was measured.
+    """
 
     cell: str
     task: str
@@ -35,9 +38,12 @@ class NumberRow(TypedDict):
     execution: str
     reason: str | None
     rank: int | None
+    ci_method: str
+    slice: str
+    units: str
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """Where a cell ran; absolute times of two places are not comparable."""
 
     machine: str
@@ -45,18 +51,11 @@ class Place(NamedTuple):
     dtype: str
 
 
-class Source(NamedTuple):
-    """Where a cell's raw material stands, and the batch sizes it was timed at, the primary one first."""
-
-    folder: Path
-    batch_sizes: tuple[int, ...]
-
-
 @dataclass(frozen=True)
 class Workload:
     """The cells of one workload in suite order, the machines they ran on and the level of their intervals.
 
-    ``sources`` are those of the cells, in the same order; only what is drawn from raw material reads them.
+    ``raw`` are the cells with their raw parts, in the same order; only what records do not say is read from them.
     """
 
     title: str
@@ -64,10 +63,10 @@ class Workload:
     cells: tuple[CellRecord, ...]
     machines: Mapping[str, Mapping[str, Any]]
     levels: tuple[float, ...]
-    sources: tuple[Source, ...]
+    raw: tuple[RawCell, ...]
 
     @property
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[Location, ...]:
         """Return the distinct places of the cells, in order of appearance."""
         return tuple(dict.fromkeys(place_of(cell) for cell in self.cells))
 
@@ -93,7 +92,7 @@ class Workload:
     def _lost(self, cell: CellRecord) -> list[Number]:
         if cell.status != "failed":
             return []
-        primary = {number.name: number for other in self.cells for number in other.numbers if number.primary}
+        primary = {n.name: n for other in self.cells for n in other.numbers if n.primary and not n.slice}
         present = {number.name for number in cell.numbers}
         reason = failure_of(cell).reason
         missing = [number for name, number in primary.items() if name not in present]
@@ -143,15 +142,15 @@ def summarise_stores(views: Sequence[StoreView]) -> Summary:
                 cells=tuple(cell for _, cell in members),
                 machines=machines,
                 levels=tuple(dict.fromkeys(level for view, _ in members if (level := level_of(view)) is not None)),
-                sources=tuple(source_of(view, cell) for view, cell in members),
+                raw=tuple(raw_cell(view, cell) for view, cell in members),
             )
         )
     return Summary(" + ".join(dict.fromkeys(view.suite for view in views)), tuple(workloads))
 
 
-def place_of(cell: CellRecord) -> Place:
+def place_of(cell: CellRecord) -> Location:
     """Return where a cell ran: machine fingerprint, device and dtype as resolved."""
-    return Place(cell.provenance.machine, cell.provenance.device, cell.identity.dtype)
+    return Location(cell.provenance.machine, cell.provenance.device, cell.identity.dtype)
 
 
 def where_of(workload: Workload, cell: CellRecord) -> str:
@@ -159,9 +158,9 @@ def where_of(workload: Workload, cell: CellRecord) -> str:
 
     It is ``""`` where all cells ran in one place and each method stands there once.
     """
-    own = place_of(cell)
-    parts = [part[:8] for i, part in enumerate(own) if len({place[i] for place in workload.places}) > 1]
-    twins = [other for other in workload.cells if other.method_id == cell.method_id and place_of(other) == own]
+    here = place_of(cell)
+    parts = [part[:8] for i, part in enumerate(here) if len({place[i] for place in workload.places}) > 1]
+    twins = [other for other in workload.cells if other.method_id == cell.method_id and place_of(other) == here]
     if len(twins) > 1:
         parts += [cell.suite] if len({twin.suite for twin in twins}) > 1 else []
         parts.append(cell.finished_utc[:16].replace("T", " "))
@@ -186,12 +185,12 @@ def failure_of(cell: CellRecord) -> Failure:
     return Failure("error", "", "")
 
 
-def source_of(view: StoreView, cell: CellRecord) -> Source:
-    """Return where the raw material of a cell of a store stands; no batch size where the suite asks for no latency."""
+def raw_cell(view: StoreView, cell: CellRecord) -> RawCell:
+    """Return a cell of a store with its raw parts; without a batch size where the suite asks for no latency."""
     measure = view.lock.get("measure")
     latency = measure.get("latency") if isinstance(measure, Mapping) else None
     sizes = latency.get("batch_sizes") if isinstance(latency, Mapping) else None
-    return Source(view.path / "cells" / cell.id, tuple(sizes or ()))
+    return RawCell(cell, view.path / "cells" / cell.id, tuple(sizes or ()))
 
 
 def level_of(view: StoreView) -> float | None:
@@ -218,6 +217,9 @@ def _flat(cell: CellRecord, number: Number, rank: int | None) -> NumberRow:
         execution=cell.execution,
         reason=number.reason,
         rank=rank,
+        ci_method=number.ci_method,
+        slice=number.slice,
+        units=number.units,
     )
 
 

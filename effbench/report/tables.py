@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from effbench.numbers.quality import ONE_TRAINING
 from effbench.record import CellRecord, Number
 from effbench.report.caption import caption_of
 from effbench.report.claims import Ledger, ledger_of
@@ -18,22 +19,32 @@ from effbench.report.rounding import rounded
 from effbench.report.summarise import Workload, failure_of, number_of, where_of
 from effbench.report.trust import badge_of, check_notes
 
+COMPUTED = "computed"
+"""How a fact's ``Number.ci_method`` says that nothing was measured, and the flag that it gets for its footnote."""
+
 FLAG_TEXT = {
+    COMPUTED: "computed by the method about itself, not measured",
     "crosscheck_differs": "the hierarchical bootstrap over rounds and calls does not agree with the t interval",
+    ONE_TRAINING: "trained once: this holds for this one training",
     "noisy_machine": "the machine was not quiet (noise grade C) while this was timed",
     "peak_includes_load": "the peak could not be reset after loading, so it includes loading",
     "probe_differs": "this job's system gave another output on the probe than the one whose quality was scored",
     "short_warmup": "calls of over a second got two warm-up calls only",
     UNRESOLVED: "too close to the reference for the subset to tell which is better (in grey; see its certificate)",
     "unsettled": "timings had not settled when the warm-up budget was spent",
+    "varies_by_sample": "it differs from sample to sample",
 }
+"""What the flags of numbers mean; a flag that a task's remark set is a sentence already and stands as it is."""
+
 NOT_RECORDED = "–"
+"""What stands where a cell has no such number at all."""
+
 LETTERS, RAISED = "abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ"
 """Footnote letters, and how plain text raises them (Unicode has no raised q)."""
 
 
 @dataclass(frozen=True)
-class Entry:
+class TableEntry:
     """One number as text: a value with its interval, or the reason why there is none; ``marks`` are footnote letters.
 
     ``rank`` stands behind the interval where methods are ranked by the number; ``is_grey`` is a difference to the reference
@@ -75,12 +86,12 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One cell: its method, where it ran (``""`` where all ran in one place) and an entry per column."""
 
     cell: CellRecord
     where: str
-    entries: tuple[Entry, ...]
+    entries: tuple[TableEntry, ...]
 
     @property
     def method(self) -> str:
@@ -120,7 +131,7 @@ class Table:
 
     title: str
     columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     caption: tuple[str, ...]
     footnotes: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
@@ -147,7 +158,7 @@ def table_of(workload: Workload, picked: Sequence[str] = ()) -> Table:
     numbers = [[_shown(workload, cell, column.name) for cell in workload.cells] for column in columns]
     ranks = [ranks_of(same) for same in numbers]
     rows = tuple(
-        Row(
+        TableRow(
             cell,
             where_of(workload, cell),
             tuple(_entry(cell, same[at], letters, placed[at]) for same, placed in zip(numbers, ranks)),
@@ -162,9 +173,16 @@ def table_of(workload: Workload, picked: Sequence[str] = ()) -> Table:
         rows=rows,
         caption=caption_of(workload, columns, brief=is_headline(picked)),
         footnotes=tuple((letter, FLAG_TEXT.get(flag, flag.replace("_", " "))) for flag, letter in letters.items()),
-        notes=(*([f"n/a for every method: {absent}"] if absent else []), *failed, *check_notes(workload.cells)),
+        notes=(
+            *([f"n/a for every method: {absent}"] if absent else []),
+            *_trained_once(workload, letters),
+            *failed,
+            *check_notes(workload.cells),
+        ),
         ledger=ledger_of(workload),
-        more=len(recorded(workload)) - len(chosen),
+        more=len(
+            {column.name for column in recorded(workload) if column.is_plain} - {column.name for column in chosen}
+        ),
         is_headline=is_headline(picked),
     )
 
@@ -174,24 +192,32 @@ def superscript(marks: str) -> str:
     return marks.translate(str.maketrans(LETTERS, RAISED))
 
 
-def _entry(cell: CellRecord, number: Number | None, letters: dict[str, str], rank: int | None) -> Entry:
+def _entry(cell: CellRecord, number: Number | None, letters: dict[str, str], rank: int | None) -> TableEntry:
     if number is None:
-        return Entry(reason=failure_of(cell).reason if cell.status == "failed" else "", is_said=True)
+        return TableEntry(reason=failure_of(cell).reason if cell.status == "failed" else "", is_said=True)
     marks = "".join(letters[flag] for flag in dict.fromkeys(number.flags))
     if number.value is None:
         reason = number.reason or "error"
         is_said = reason == (failure_of(cell).reason if cell.status == "failed" else cell.execution)
-        return Entry(reason=reason, marks=marks, is_said=is_said)
+        return TableEntry(reason=reason, marks=marks, is_said=is_said)
     value, interval = rounded(number.value, number.ci_low, number.ci_high)
-    return Entry(value, interval, marks=marks, rank=rank, is_grey=UNRESOLVED in number.flags)
+    return TableEntry(value, interval, marks=marks, rank=rank, is_grey=UNRESOLVED in number.flags)
 
 
 def _shown(workload: Workload, cell: CellRecord, name: str) -> Number | None:
-    """Return a cell's number, flagged where the subset cannot tell it from the reference's."""
+    """Return a cell's number, flagged where the subset cannot tell it from the reference's and where nobody measured it."""
     number = number_of(cell, name)
-    if number is None or not is_unresolved(workload, cell, name):
-        return number
-    return replace(number, flags=(*number.flags, UNRESOLVED))
+    if number is None:
+        return None
+    unresolved = (UNRESOLVED,) if is_unresolved(workload, cell, name) else ()
+    computed = (COMPUTED,) if number.ci_method == COMPUTED else ()
+    return replace(number, flags=(*number.flags, *unresolved, *computed)) if unresolved or computed else number
+
+
+def _trained_once(workload: Workload, letters: dict[str, str]) -> list[str]:
+    """Return the note that some methods were trained once, where no number shown has a footnote that says so."""
+    methods = [cell.method_id for cell in workload.cells if len(cell.trainings) == 1]
+    return [f"{', '.join(methods)} {FLAG_TEXT[ONE_TRAINING]}"] if methods and ONE_TRAINING not in letters else []
 
 
 def _letters(workload: Workload, columns: Sequence[Column]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from effbench.report.claims import LEDGER_TEXT, LEDGER_TITLE, ledger_columns
 from effbench.report.columns import Column
-from effbench.report.tables import Entry, Row, Table, superscript
+from effbench.report.tables import Table, TableEntry, TableRow, superscript
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -200,7 +200,7 @@ def _heading(column: Column) -> Text:
     return Text(column.label).append(f"\n{_unit(column)}", "dim")
 
 
-def _entry_text(entry: Entry, found: Layout) -> Text:
+def _entry_text(entry: TableEntry, found: Layout) -> Text:
     """Return value, interval (or reason) and rank in one line, or stacked: value and rank, and below the interval."""
     from rich.text import Text
 
@@ -213,7 +213,7 @@ def _entry_text(entry: Entry, found: Layout) -> Text:
     return Text("\n").join([Text(" ").join([value, *place]), *tail])
 
 
-def _badge(row: Row, stacked: bool) -> Text:
+def _badge(row: TableRow, stacked: bool) -> Text:
     word = row.execution.replace(" (", "\n(", 1) if stacked else row.execution
     return _styled(word, EXECUTION_STYLE.get(row.execution, "red"))
 

@@ -10,13 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
-from effbench.draws import read_draws
 from effbench.globs import meant
+from effbench.raw import RawCell, ratio_interval
 from effbench.record import CellRecord, Number
-from effbench.stats.bootstrap import interval_of
-from effbench.store import CellFolder, StoreView
+from effbench.store import StoreView
 from effbench.suite import Gate
 
 
@@ -29,7 +26,8 @@ class Spread(NamedTuple):
 
     def text(self) -> str:
         """Return the value, with its interval where it has one."""
-        return f"{self.value:.4g}" + (f" [{self.low:.4g}, {self.high:.4g}]" if self.low < self.high else "")
+        value, low, high = (f"{number:.4g}" for number in self)
+        return value + (f" [{low}, {high}]" if low != high else "")
 
 
 def failed_gates(view: StoreView, gates: Sequence[Gate]) -> list[str]:
@@ -64,7 +62,8 @@ def _misses(gate: Gate, record: CellRecord, view: StoreView, level: float) -> li
         return [*found, f"{name}: the reference has no value to compare with"]
     ratio = _ratio(number, theirs, gate.tolerance)
     if gate.tolerance == "interval" and number.axis == "quality":
-        ratio = _drawn_ratio(ratio.value, view, record, reference, gate.metric, level) or ratio
+        ours, beside = (RawCell(cell, view.path / "cells" / cell.id) for cell in (record, reference))
+        ratio = _paired_ratio(ratio.value, ours, beside, gate.metric, level) or ratio
     return found + _beyond(name, "over the reference's is", ratio, gate.min_ratio, gate.max_ratio)
 
 
@@ -94,16 +93,12 @@ def _ratio(number: Number, theirs: Number, tolerance: str) -> Spread:
     return Spread(value, min(ends), max(ends))
 
 
-def _drawn_ratio(
-    value: float, view: StoreView, record: CellRecord, reference: CellRecord, metric: str, level: float
-) -> Spread | None:
-    """Return the ratio with its paired bootstrap interval, or None where the two were not drawn alike."""
-    ours, theirs = (read_draws(CellFolder(view.path / "cells" / cell.id)) for cell in (record, reference))
-    if ours is None or theirs is None or not ours.joint_with(theirs):
-        return None
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = np.asarray(ours.values[metric]) / np.asarray(theirs.values[metric])
-    found = interval_of(ratios, level, record.n_samples)
+def _paired_ratio(value: float, ours: RawCell, theirs: RawCell, metric: str, level: float) -> Spread | None:
+    """Return the ratio with the interval over what both were resampled on, or None where they were not resampled alike."""
+    on_ours, on_theirs = _number(ours.record, metric), _number(theirs.record, metric)
+    assert on_ours is not None
+    assert on_theirs is not None
+    found = ratio_interval(ours, theirs, on_ours, on_theirs, level)
     return None if found is None else Spread(value, min(found.low, value), max(found.high, value))
 
 

@@ -9,12 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from effbench.atomic import name_matches_content
 from effbench.inside import files_inside, is_inside
 from effbench.parts import SCORE, KeptOutputs, metadata_values, part_files, read_part, read_parts, write_part
-from effbench.runner.plan import Cell, TaskPlan
+from effbench.runner.cells import Cell, TaskPlan
 from effbench.store import SAMPLE_KEY, CellFolder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Row = tuple[int, str]
 """(seed, sample id)."""
@@ -23,6 +27,11 @@ Row = tuple[int, str]
 def rows_of(task: TaskPlan, seeds: Iterable[int], upto: int | None = None) -> set[Row]:
     """Return the rows of the first ``upto`` samples of a task, all by default."""
     return {(seed, sample.id) for seed in seeds for sample in task.samples[:upto]}
+
+
+def committed_rows(table: pa.Table | None) -> set[Row]:
+    """Return the (seed, sample id) that a cell has committed."""
+    return set() if table is None else set(zip(table["seed"].to_pylist(), table["sample_id"].to_pylist()))
 
 
 def has_outputs(folder: CellFolder, rows: Collection[Row]) -> bool:

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from effbench.api import Sample, System, Task
-from effbench.runner.building import load_and_apply, probe_of
+from effbench.api import Sample, System, Task, without_target
+from effbench.runner.building import load_and_apply, probes_of
 from effbench.runner.jobs import Done, JobSpec
 
 MOST_PAIRS, LEAST_PAIRS, WARM_CALLS = 8, 3, 2
@@ -23,7 +23,7 @@ KEPT_KERNELS = 60
 
 
 def inspect(spec: JobSpec, connection: Connection) -> Done:
-    """Count one call at batch size 1, list the kernels that it ran, and time fresh samples against repeated ones."""
+    """Count a call of every item at batch size 1, list the kernels that ran, and time fresh samples against repeated ones."""
     system, _, artifact = load_and_apply(spec)
     data: dict[str, Any] = {"artifact_sha256": artifact, "repeats": _repeats_data(spec, system)}
     if "torch" in spec.task.preload:
@@ -35,8 +35,8 @@ def _compute_data(spec: JobSpec, system: System) -> dict[str, Any]:
     from effbench.measure.compute import measure_compute
     from effbench.measure.kernels_run import kernels_run, matches
 
-    probe = probe_of(spec, system, 1)
-    kernels = kernels_run(probe)
+    probes = probes_of(spec, system, 1)
+    kernels = kernels_run(probes[0])
     missing = matches([glob for method in spec.chain for glob in method.kernels], kernels)
     data: dict[str, Any] = {
         "kernels": [[kernel.name, kernel.calls] for kernel in kernels[:KEPT_KERNELS]],
@@ -44,11 +44,14 @@ def _compute_data(spec: JobSpec, system: System) -> dict[str, Any]:
     }
     if not spec.count_flops:
         return data
-    compute = measure_compute(probe)
+    counted = [measure_compute(probe) for probe in probes]
+    dtypes = dict.fromkeys(dtype for compute in counted for dtype in compute.flops_by_dtype)
+    items = len(counted)
     return data | {
-        "flops_by_dtype": compute.flops_by_dtype,
-        "bytes_moved": compute.bytes_moved,
-        "least_bytes": compute.least_bytes,
+        "flops_by_dtype": {name: sum(c.flops_by_dtype.get(name, 0) for c in counted) / items for name in dtypes},
+        "flops_by_item": [sum(compute.flops_by_dtype.values()) for compute in counted],
+        "bytes_moved": sum(compute.bytes_moved for compute in counted) / items,
+        "least_bytes": sum(compute.least_bytes for compute in counted) / items,
     }
 
 
@@ -65,7 +68,7 @@ def time_repeats(task: Task, system: System, seed: int, budget_s: float = REPEAT
     One more sample goes first, a few times, so that what happens once per process is not taken for a cache. All samples
     are seen once before the first is repeated, so that the processor's own caches help no repetition.
     """
-    warm, *fresh = task.samples("calibration")[: MOST_PAIRS + 1]
+    warm, *fresh = [without_target(sample) for sample in task.samples("calibration")[: MOST_PAIRS + 1]]
     for _ in range(WARM_CALLS):
         task.run(system, [warm], seed)
     first: list[float] = []

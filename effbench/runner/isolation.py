@@ -24,8 +24,10 @@ import psutil
 
 from effbench.errors import one_line
 from effbench.guard import INTERRUPTS, PluginFailure, diverted, strangers
+from effbench.measure.machine import fingerprint
 from effbench.record import Reason
 from effbench.runner.jobs import Failed, JobSpec, Message
+from effbench.runner.launching import WorkerError
 from effbench.runner.worker import worker_main
 
 START_METHODS = {"fork": "forkserver", "spawn": "spawn"}
@@ -37,14 +39,6 @@ GRACE_S = 5.0
 """How long an end that is known may take to be reported."""
 STARTS = 3
 """Tries to start a worker: a server that was killed meanwhile is started again, at last without the task's modules."""
-
-
-class WorkerError(Exception):
-    """The worker is gone, or was ended, without finishing its job."""
-
-    def __init__(self, failure: Failed) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
 
 
 LONGEST_SOCKET = 104
@@ -62,10 +56,11 @@ def socket_folder() -> str | None:
     return None
 
 
-class Launcher:
+class LocalLauncher:
     """Starts workers; ``preload`` names the modules that the fork server imports once."""
 
     def __init__(self, start: Literal["fork", "spawn"], preload: Sequence[str], threads: int) -> None:
+        self.machine = fingerprint()
         # Numeric libraries read these as they are loaded. One BLAS thread in the server means none to lose by forking.
         self._limits = {
             "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": str(threads),
@@ -95,7 +90,7 @@ class Launcher:
         for process in multiprocessing.active_children():
             process.kill()
 
-    def start(self, spec: JobSpec) -> Worker:
+    def start(self, spec: JobSpec) -> LocalWorker:
         """Start a worker on a job; raise ``WorkerError`` where that cannot be done.
 
         What ended the server may have been a person or the machine, so it is started again. A module named for preloading
@@ -105,7 +100,7 @@ class Launcher:
             try:
                 self.ready()
                 with _environment(self._limits):  # a spawned worker has this process's environment
-                    return Worker(self._context, spec)
+                    return LocalWorker(self._context, spec)
             except (OSError, EOFError) as error:
                 if not left:
                     raise WorkerError(Failed("error", f"no worker could be started: {one_line(error)}")) from error
@@ -142,7 +137,7 @@ def _environment(changes: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-class Worker:
+class LocalWorker:
     """A running job, seen from the parent."""
 
     def __init__(self, context: Any, spec: JobSpec) -> None:

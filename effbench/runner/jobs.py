@@ -58,6 +58,9 @@ class JobSpec:
     """(seed, sample id) of the rows that a summary is of."""
     weights: Mapping[str, float] | None = None
     resamples: int = 0
+    batch_size: int = 1
+    validation_seed: int = 0
+    """Whose noise the validation split is run under, where one artifact serves all seeds."""
     listed: str = ""
     """Hash of the ids that the planning process was given for the whole evaluation split; "": not to be compared."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import time
@@ -56,13 +57,17 @@ def prepare(spec: JobSpec, connection: Connection) -> Done:
 
 
 def _reporter(connection: Connection, name: str) -> Callable[[float, float, str], None]:
-    """Return what tells the parent that a preparation moves, at most twice a second."""
-    last = [0.0]
+    """Return what tells the parent that a preparation moves: where more is done than before, at most twice a second.
+
+    One that says the same again and again does not move, and is ended like one that says nothing.
+    """
+    told_at, told = 0.0, -math.inf
 
     def progress(done: float, total: float, text: str = "") -> None:
+        nonlocal told_at, told
         now = time.monotonic()
-        if now - last[0] >= SAYS_EVERY_S or done >= total:
-            last[0] = now
+        if done > told and (now - told_at >= SAYS_EVERY_S or done >= total):
+            told_at, told = now, done
             connection.send(Progress("moves", {"done": float(done), "total": float(total), "text": f"{name}: {text}"}))
 
     return progress

@@ -13,9 +13,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import effbench
-from effbench.measure.roofline import Calibration
+from effbench.readings import Calibration
 from effbench.record import Provenance, Reason
-from effbench.runner.plan import Cell
+from effbench.runner.cells import Cell
 
 PACKAGES = ("torch", "diffusers", "transformers", "torchmetrics", "numpy", "scipy", "numba", "pyarrow", "pydantic")
 
@@ -59,7 +59,7 @@ class Surroundings:
     no_calibration: Reason = "not_requested"
 
 
-def provenance(cell: Cell, device: str, around: Surroundings) -> Provenance:
+def provenance(cell: Cell, device: str, surroundings: Surroundings) -> Provenance:
     """Return the provenance of a cell that is finished now."""
     commit, dirty = git_state()
     return Provenance(
@@ -70,10 +70,10 @@ def provenance(cell: Cell, device: str, around: Surroundings) -> Provenance:
         origins=dict(cell.origins),
         packages=package_versions(),
         python=platform.python_version(),
-        machine=around.machine,
+        machine=surroundings.machine,
         device=device,
-        threads=around.threads,
-        cpus=around.cpus,
+        threads=surroundings.threads,
+        cpus=surroundings.cpus,
         command=_command(),
     )
 

@@ -23,7 +23,7 @@ from effbench.api import WORK_VARIABLE, PluginError, Unsupported
 from effbench.errors import StoreError, one_line
 from effbench.guard import INTERRUPTS
 from effbench.measure.layout import settled_memory
-from effbench.runner import inspection, passes
+from effbench.runner import inspection, passes, quality, summary
 from effbench.runner.jobs import Failed, JobKind, JobSpec
 
 
@@ -41,8 +41,8 @@ def worker_main(connection: Connection, cell_path: Path, kind: JobKind, pickled:
         spec: JobSpec = pickle.loads(pickled)
         _limit_memory(spec.max_memory_bytes)
         _set_threads(spec)
-        if spec.kind == "quality":
-            os.environ[WORK_VARIABLE] = str(spec.cell_path / "work")
+        if spec.kind in ("prepare", "quality"):
+            os.environ[WORK_VARIABLE] = str(spec.cell_path / "work" / spec.name)
         held = settled_memory() if spec.kind == "latency" else ()
         connection.send(JOBS[spec.kind](spec, connection))
     except StoreError as error:
@@ -50,7 +50,7 @@ def worker_main(connection: Connection, cell_path: Path, kind: JobKind, pickled:
     except Exception as error:  # noqa: BLE001 - a stranger's method may raise anything; it is recorded as what it is
         connection.send(classify(error))
     except SystemExit as error:
-        connection.send(Failed("error", f"the method called exit({error.code!r})"))
+        connection.send(Failed("error", f"the plugin called exit({error.code!r})"))
     except BaseException as error:  # noqa: BLE001 - likewise: SIGINT is ignored here, so nobody has interrupted it
         connection.send(classify(error))
     finally:
@@ -131,7 +131,8 @@ def _set_threads(spec: JobSpec) -> None:
 
 JOBS = {
     "prepare": passes.prepare,
-    "quality": passes.quality,
+    "quality": quality.quality,
+    "summary": summary.summary,
     "inspect": inspection.inspect,
     "memory": passes.memory,
     "energy": passes.energy,

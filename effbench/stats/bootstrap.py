@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from effbench.stats.crossed import training_of_mean, widened
 from effbench.stats.inputs import Array as Array
 from effbench.stats.inputs import check_level, check_resamples, finite
 
@@ -183,23 +184,34 @@ def bootstrap_mean(
     values: Sequence[float] | Array,
     *,
     clusters: Sequence[str] | None = None,
+    trainings: Sequence[Any] | None = None,
     level: float = 0.95,
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Interval | None:
     """Return the interval of the mean of ``values`` [n], whole clusters drawn with replacement.
 
+    ``trainings`` [n] name the training that each value comes from; from two on, their error is added on each side
+    (``stats.crossed``), and the interval is about the mean over trainings. With one it holds for that one alone.
+
     Each end is the further of two: the expanded percentile (``interval_of``), which covers too little where values are
     skewed, and BCa (Efron 1987, JASA 82, 171-185) from the same tails with the skewness of the clusters' influence over
     6 sqrt(clusters) as acceleration, which covers too little where tails are heavy, the skewness then being noise. None
-    below ``least_clusters(level)`` and where the clusters do not differ. ``effbench.selfcheck.coverage`` lists what is
-    covered at which size. Raises ``ValueError`` for values that are not finite.
+    below ``least_clusters(level)`` and where neither clusters nor trainings differ. ``effbench.selfcheck.coverage`` lists
+    what is covered at which size. Raises ``ValueError`` for values that are not finite.
     """
     check_resamples(resamples)
-    parts = cluster_totals(finite(values, "the values"), clusters)
+    given = finite(values, "the values")
+    parts, training = cluster_totals(given, clusters), training_of_mean(given, clusters, trainings)
     k = len(parts.totals)
-    if k < least_clusters(level) or not has_spread(parts):
+    if k < least_clusters(level) or not (has_spread(parts) or training.varies):
         return None
+    ends = _mean_ends(parts, level, resamples, seed) if has_spread(parts) else Interval(parts.mean, parts.mean)
+    return Interval(*widened(parts.mean, ends, level, k, training))
+
+
+def _mean_ends(parts: ClusterTotals, level: float, resamples: int, seed: int) -> Interval:
+    k = len(parts.totals)
     draws, normal, influence = _mean_draws(parts, resamples, seed), NormalDist(), parts.influence
     same = 8 * np.finfo(float).eps * np.abs(draws).max()
     below = np.mean(draws < parts.mean - same) + np.mean(np.abs(draws - parts.mean) <= same) / 2
@@ -231,8 +243,12 @@ def wilson_interval(successes: float, n: int, level: float) -> Interval:
     if n < 1 or not 0 <= successes <= n:
         raise ValueError(f"a share needs 0 <= successes <= n with n of at least 1, got {successes} of {n}")
     z = NormalDist().inv_cdf((1 + level) / 2)
-    share = successes / n
+    low, high = wilson_ends(successes / n, n, z)
+    return Interval(0.0 if successes == 0 else low, 1.0 if successes == n else high)
+
+
+def wilson_ends(share: float, n: float, z: float) -> tuple[float, float]:
+    """Return where a true share could lie for ``share`` of n to be z standard errors away (Wilson 1927, JASA 22, 209-212)."""
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    low = 0.0 if successes == 0 else float(centre - half)
-    return Interval(low, 1.0 if successes == n else float(centre + half))
+    return float(centre - half), float(centre + half)

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 
 from effbench.stats.bootstrap import Interval, bootstrap_mean, cluster_totals, has_spread, least_clusters
+from effbench.stats.crossed import NO_TRAINING, Error, Training, error_of, facing_zero, training_of_mean
 from effbench.stats.inputs import Array, finite
 from effbench.stats.permutation import sign_flip_p
 
 POWER = 0.8
 """Chance that ``n_needed`` samples find a difference which is as large as the one observed."""
 
+MOST_SAMPLES = 10_000_000
+"""Beyond this nobody draws more samples: what it takes is then not said."""
+
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """Mean of a - b with its interval, sign-flip p and effect d_z; ``n`` counts independent samples (clusters).
+    """Mean of a - b with its interval, p and effect d_z; ``n`` counts independent samples (clusters).
 
-    ``n_needed`` is in the same samples. Where something could not be told, it is None and ``reason`` says why:
-    ``too_few_samples`` also for differences that are all the same, which say nothing about their error.
+    ``n_needed`` is in the same samples, under as many trainings. Where something could not be told, it is None and
+    ``reason`` says why: ``too_few_samples`` also for differences that are all the same, which say nothing about their error.
+    ``training`` is what several trainings add to the error; its ``trainings`` is 0 where the difference holds for one only.
     """
 
     value: float | None
@@ -32,6 +38,18 @@ class PairedDifference:
     n: int
     n_needed: int | None
     reason: str | None
+    training: Training = NO_TRAINING
+
+    def needed(self, level: float) -> int | None:
+        """Return how many samples find this difference at ``level``: ``samples_needed``, or with what trainings add.
+
+        The error between trainings stays however many samples there are; None where it alone hides the difference.
+        """
+        if self.value is None or self.effect is None:
+            return None
+        if not self.training.varies:
+            return samples_needed(self.effect, level)
+        return _samples_beside_trainings(self.value, self.effect, self.n, self.training, level)
 
 
 def paired_difference(
@@ -39,6 +57,7 @@ def paired_difference(
     b: Sequence[float] | Array,
     *,
     clusters: Sequence[str] | None = None,
+    trainings: Sequence[Any] | None = None,
     level: float = 0.95,
     resamples: int = 10_000,
     seed: int = 0,
@@ -48,7 +67,13 @@ def paired_difference(
     Interval: ``bootstrap_mean`` of the differences. p: ``sign_flip_p`` of the clusters' total differences. Effect: d_z =
     mean / standard deviation of the differences (of the clusters' deviations where there are clusters). Below
     ``least_clusters(level)`` samples there is a p, but nothing that needs a spread.
-    Raises ``ValueError`` where a pair is missing (unequal lengths) or a score is not finite.
+
+    ``trainings`` [n] name the training that a row comes from, of whichever side is trained (of both: the two under one seed).
+    From two on, signs of samples are no longer free to flip, since one training moves all samples at once: p is then the t
+    test of the interval's side that faces 0, at most 1 - level where the interval excludes 0, and None where there is no
+    interval. Effect and ``n`` still speak of samples.
+    Raises ``ValueError`` where a pair is missing (unequal lengths, a training without one of the samples) or a score is not
+    finite.
     """
     ours, theirs = finite(a, "the scores of a"), finite(b, "the scores of b")
     if len(ours) != len(theirs):
@@ -58,13 +83,20 @@ def paired_difference(
     n, least = len(parts.totals), least_clusters(level)
     if n == 0:
         return PairedDifference(None, None, None, None, 0, None, "too_few_samples")
-    p = sign_flip_p(parts.totals, resamples=resamples, seed=seed)
-    value = parts.mean
-    if n < least or not has_spread(parts):
-        return PairedDifference(value, None, p, None, n, None, "too_few_samples")
-    interval = bootstrap_mean(difference, clusters=clusters, level=level, resamples=resamples, seed=seed)
-    effect = value / float(np.sqrt((parts.influence**2).sum() / (n - 1)))
-    return PairedDifference(value, interval, p, effect, n, samples_needed(effect, level), None)
+    training = training_of_mean(difference, clusters, trainings)
+    p = None if training.varies else sign_flip_p(parts.totals, resamples=resamples, seed=seed)
+    value, spreads = parts.mean, has_spread(parts)
+    if n < least or not (spreads or training.varies):
+        return PairedDifference(value, None, p, None, n, None, "too_few_samples", training)
+    interval = bootstrap_mean(
+        difference, clusters=clusters, trainings=trainings, level=level, resamples=resamples, seed=seed
+    )
+    if training.varies:
+        alone = bootstrap_mean(difference, clusters=clusters, level=level, resamples=resamples, seed=seed)
+        p = facing_zero(value, alone or Interval(value, value), level, n, training).p(value)
+    effect = value / float(np.sqrt((parts.influence**2).sum() / (n - 1))) if spreads else None
+    found = PairedDifference(value, interval, p, effect, n, None, None, training)
+    return replace(found, n_needed=found.needed(level))
 
 
 def samples_needed(effect: float, level: float, power: float = POWER) -> int | None:
@@ -79,3 +111,28 @@ def samples_needed(effect: float, level: float, power: float = POWER) -> int | N
         return None
     z, reach = NormalDist().inv_cdf((1 + level) / 2), NormalDist().inv_cdf(power)
     return max(least, ceil(((z + reach) / effect) ** 2 + z * z / 2))
+
+
+def _samples_beside_trainings(value: float, effect: float, n: int, training: Training, level: float) -> int | None:
+    """Return the least number of samples at which value / error reaches t of the level and of the power, or None."""
+    from scipy.stats import t
+
+    squared, stays = (value / effect) ** 2 / n, max(training.between - training.rest, 0.0)
+
+    def error(samples: int) -> Error:
+        scale = n / samples
+        kept = stays + (training.between - stays) * scale, training.trainings - 1
+        return error_of(kept, (squared * scale, samples - 1), training.rest * scale)
+
+    def suffices(samples: int) -> bool:
+        found = error(samples)
+        reach = t.ppf((1 + level) / 2, found.freedom) + t.ppf(POWER, found.freedom)
+        return bool(abs(value) >= reach * np.sqrt(found.variance))
+
+    low, high = least_clusters(level), MOST_SAMPLES
+    if value == 0 or not suffices(high):
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if suffices(middle) else (middle + 1, high)
+    return low

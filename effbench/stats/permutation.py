@@ -6,22 +6,30 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from effbench.stats.bootstrap import cluster_totals
 from effbench.stats.inputs import Array, check_resamples, finite
 
 _CHUNK = 1 << 20
 """Drawn signs held at once."""
 
 
-def sign_flip_p(differences: Sequence[float] | Array, *, resamples: int = 10_000, seed: int = 0) -> float | None:
+def sign_flip_p(
+    differences: Sequence[float] | Array,
+    *,
+    clusters: Sequence[str] | None = None,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> float | None:
     """Return the two-sided p-value of a mean of ``differences`` [n] by flipping their signs; None where there are none.
 
     Exact over all 2^n sign patterns where these are at most ``resamples``; otherwise Monte Carlo with the observed
     pattern counted in, p = (1 + hits) / (1 + resamples) (Phipson & Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9, 39), so
-    that it is never 0. The smallest p that n differences can give is 2^(1 - n). Differences must be independent: pass
-    one total per cluster. Raises ``ValueError`` for differences that are not finite.
+    that it is never 0. The smallest p that n differences can give is 2^(1 - n). ``clusters`` [n] name the rows that depend
+    on each other (one sample under several seeds, one group): their signs are flipped together, and n counts clusters.
+    Raises ``ValueError`` for differences that are not finite.
     """
     check_resamples(resamples)
-    d = finite(differences, "the differences")
+    d = cluster_totals(finite(differences, "the differences"), clusters).totals
     if len(d) == 0:
         return None
     observed = abs(d.sum()) - 1e-12 * np.abs(d).sum()  # sums that are equal but for rounding count as ties

@@ -7,6 +7,10 @@ looks and for whatever reason one stops: P(some n has the mean outside its inter
   candidate mean m; where one of them would have multiplied the stake by 1 / (1 - level), m is out. Valid at every n.
 - other scores: the asymptotic sequence of arXiv 2103.06476 (theorem 2.2), mean +- s sqrt(2 (n r^2 + 1) / (n^2 r^2)
   log(sqrt(n r^2 + 1) / a)), valid from a first look that is not too early (``EARLIEST``), as a t test is from some n on.
+
+The values must be independent: of samples that come in groups, each group is one value, the mean over its samples (and
+seeds). The interval is then of the mean over groups, in which every group counts alike. Where groups are of one size that is
+also the mean over samples; where they are not, it is another number, and an interval of the one says nothing of the other.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from effbench.stats.bootstrap import Interval
+from effbench.stats.bootstrap import Interval, cluster_totals
 from effbench.stats.inputs import Array, check_level, finite
 
 EARLIEST = 25
@@ -27,21 +31,38 @@ _MOST = 0.5
 
 
 def confidence_sequence(
-    values: Sequence[float] | Array, level: float, *, bounds: Interval | None, tightest_at: int
+    values: Sequence[float] | Array,
+    level: float,
+    *,
+    bounds: Interval | None,
+    tightest_at: int,
+    clusters: Sequence[str] | None = None,
 ) -> Interval | None:
     """Return the interval of the mean at n = len(values), of independent values in the order in which they came.
+
+    ``clusters`` [n] name rows that depend on each other: n counts clusters then, in the order in which each came first, and
+    the mean is that of the clusters' means (the module's docstring says when that is the mean of the values).
 
     ``bounds`` hold every value, or are None where none are known; the asymptotic sequence is then tightest at n =
     ``tightest_at``. None where nothing can be said yet: no value, or (without bounds) fewer than ``EARLIEST`` or all alike.
     Raises ``ValueError`` for a level outside (0, 1), a value that is not finite or not within the bounds.
     """
     check_level(level)
-    given = finite(values, "the values")
+    given = _cluster_means(finite(values, "the values"), clusters)
     if bounds is not None:
         return _betting(given, 1 - level, bounds) if len(given) else None
     if len(given) < EARLIEST or np.ptp(given) == 0:
         return None
     return _asymptotic(given, 1 - level, tightest_at)
+
+
+def _cluster_means(values: Array, clusters: Sequence[str] | None) -> Array:
+    """Return the means of the clusters in the order in which they came, so that what was seen before stays as it was."""
+    if clusters is None:
+        return values
+    parts = cluster_totals(values, clusters)
+    _, first = np.unique(np.asarray(clusters), return_index=True)
+    return np.asarray((parts.totals / parts.sizes)[np.argsort(first)])
 
 
 def _asymptotic(values: Array, alpha: float, tightest_at: int) -> Interval:

@@ -22,7 +22,8 @@ from bench_timing import ours, torch_peer
 from bench_timing.callables import SPIN_S, Job
 from bench_timing.processes import Processes
 from effbench.measure.machine import facts
-from effbench.measure.noise import NoiseMeter, cpu_seconds, grade
+from effbench.measure.noise import NoiseMeter, cpu_seconds
+from effbench.readings import grade
 
 OURS, TORCH, OPTIMUM, LAUNCHER = "effbench", "torch", "optimum", "optimum-launcher"
 PEERS = (TORCH, OPTIMUM)

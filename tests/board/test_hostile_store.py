@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 from effbench.cli.board import board
 from effbench.errors import StoreError
 from effbench.parts import write_outputs
-from effbench.report.gallery import MOST_SIDE, Gallery, frames_of
+from effbench.report.gallery import MOST_SIDE, Gallery
 from effbench.report.summarise import summarise
 from effbench.store import CellFolder, Store, read_store
 from effbench_leaderboard.comparison import code, escape, plain_label
@@ -24,6 +24,7 @@ from effbench_leaderboard.samples import picture
 
 APP = Path(__file__).parent.parent.parent / "leaderboard" / "app.py"
 HOSTILE = "![p](http://evil.example/p.png) <img src=x> :red[a] `b` www.evil.example $x$"
+PIXELS = np.full((4, 4, 3), 255, np.uint8)
 OPEN = re.compile(r"(?<!\\)(!\[|\]\(|:\w+\[|\$|www\.|<img)")
 
 
@@ -90,9 +91,7 @@ def test_names_of_strangers_draw_no_picture_link_or_colour(
     cells = [make.cell(HOSTILE, numbers, task=HOSTILE, certificate=(HOSTILE,), suite=HOSTILE, device=HOSTILE),
              make.failed("b", message=HOSTILE, task=HOSTILE)]  # fmt: skip
     path = write_store("hostile", cells)
-    write_outputs(
-        Store(path).cell(cells[0].id).outputs, "s0-k", ["a"], 0, [{"image": np.ones((3, 4, 4), np.float32)}], [HOSTILE]
-    )
+    write_outputs(Store(path).cell(cells[0].id).previews, "s0-k", ["a"], 0, [{HOSTILE: PIXELS, "b": PIXELS}], [HOSTILE])
     page = open_board(path)
     texts = [element.value for kind in ("title", "caption", "info", "warning", "error") for element in page.get(kind)]
     texts += [element.label for element in page.expander]
@@ -109,20 +108,19 @@ def test_texts_are_escaped_for_what_shows_them() -> None:
     )
 
 
-def test_a_damaged_file_of_outputs_costs_its_own_method(
+def test_a_damaged_file_of_pictures_costs_its_own_method(
     open_board: Callable[..., AppTest], write_store: Callable[..., Path], make: ModuleType
 ) -> None:
     cells = make.typical_cells()[:3]
     path = write_store("pictures", cells)
-    files = [
-        write_outputs(Store(path).cell(c.id).outputs, "k", ["a"], 0, [{"image": np.ones((3, 4, 4), np.float32)}])
-        for c in cells
-    ]
+    files = [write_outputs(Store(path).cell(c.id).previews, "k", ["a"], 0, [{"image": PIXELS}]) for c in cells]
     files[1].write_bytes(files[1].read_bytes()[:50])  # the header is cut
     files[2].write_bytes(files[2].read_bytes()[:-1] + b"X")  # a pixel is changed
     gallery = Gallery(summarise(read_store(path)).workloads[0])
     (sample,) = gallery.show(gallery.keys, gallery.methods)
-    assert list(sample.pictures) == ["reference"] and "not what its name says" in sample.missing["int8-simulated"]
+    seen, refused = sample.previews["reference"], sample.previews["int8-simulated"]
+    assert (seen.pictures["image"] == 255).all() and not seen.missing
+    assert not refused.pictures and "not what its name says" in refused.missing[0]
     assert files[1].name in gallery.damaged["fewer-steps"]
     page = open_board(path)
     assert any(files[1].name in w.value.replace("\\", "") for w in page.warning)
@@ -131,25 +129,32 @@ def test_a_damaged_file_of_outputs_costs_its_own_method(
 
 @pytest.mark.parametrize(
     ("shape", "said"),
-    [((3, 1, MOST_SIDE + 1), "too large"), ((3,), "no picture"), ((2, 4, 4), "no picture"), ((3, 0, 4), "no picture"),
-     ((9000, 1, 128, 64), "too large")],
+    [((1, MOST_SIDE + 1, 3), "too large"), ((3,), "no picture"), ((4, 4, 2), "no picture"), ((0, 4, 3), "no picture"),
+     ((9000, 128, 64, 3), "too large")],
 )  # fmt: skip
 def test_an_array_that_is_no_picture_or_too_large_is_named_and_not_read(
     tmp_path: Path, make: ModuleType, shape: tuple[int, ...], said: str
 ) -> None:
     view = make.raw_store(tmp_path, make.Raw(make.cell("ref")))
     folder = CellFolder(tmp_path / "cells" / view.cells[0].id)
-    write_outputs(folder.outputs, "k", ["a"], 0, [{"image": np.zeros(shape, np.uint8)}])
+    write_outputs(folder.previews, "k", ["a"], 0, [{"image": np.zeros(shape, np.uint8), "small": PIXELS}])
     gallery = Gallery(summarise(view).workloads[0])
     (sample,) = gallery.show(gallery.keys, gallery.methods)
-    assert said in sample.missing["ref"] and not sample.pictures
+    found = sample.previews["ref"]
+    assert said in found.missing[0] and found.missing[0].startswith("image: ") and list(found.pictures) == ["small"]
 
 
-def test_a_strip_is_enlarged_within_bounds_and_what_is_no_number_is_black(tmp_path: Path) -> None:
+def test_pixels_that_are_no_bytes_are_not_drawn(tmp_path: Path, make: ModuleType) -> None:
+    pictures = {"a": {"depth": np.full((4, 4, 3), np.nan, np.float32)}}
+    view = make.raw_store(tmp_path, make.Raw(make.cell("ref"), previews=pictures))
+    gallery = Gallery(summarise(view).workloads[0])
+    (sample,) = gallery.show(gallery.keys, gallery.methods)
+    assert sample.previews["ref"] == ({}, ("depth: float32 is no picture",))
+
+
+def test_a_strip_is_enlarged_within_bounds() -> None:
     import io
 
     size = Image.open(io.BytesIO(picture(np.zeros((1, 2, 4000, 3), np.uint8)))).size
     assert size == (4000, 2)
     assert Image.open(io.BytesIO(picture(np.zeros((1, 4, 4, 3), np.uint8)))).size == (128, 128)
-    frames = frames_of({"image": np.full((3, 2, 2), np.nan, np.float32)})
-    assert frames is not None and (frames == 0).all()

@@ -12,26 +12,27 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from effbench.parts import write_outputs
-from effbench.report.gallery import Gallery, frames_of
+from effbench.report.gallery import NOT_KEPT, Gallery
 from effbench.report.summarise import summarise_stores
 from effbench.store import Store, read_store
 from effbench_leaderboard.samples import picture
 
+OLD = Path(__file__).parent.parent / "assets" / "store-v1"
 APP = Path(__file__).parent.parent.parent / "leaderboard" / "app.py"
 
 
 @pytest.fixture
 def store(write_store: Callable[..., Path], make: ModuleType) -> Path:
-    """Return a store whose first two methods keep images, and the second one only of the first sample."""
+    """Return a store whose first two methods have pictures, and the second one only of the first sample."""
     cells = make.typical_cells()
     path = write_store("pictures", cells)
     for number, cell in enumerate(cells[:2]):
         ids = ["a", "b"] if number == 0 else ["a"]
-        outputs = [
-            {"image": np.full((3, 4, 4), 0.2 * (i + 1), np.float32), "latent": np.zeros(2)} for i in range(len(ids))
-        ]
+        pictures = [{"image": np.full((4, 4, 3), 51 * (i + 1), np.uint8)} for i in range(len(ids))]
         captions = [f"a *{name}* dog" for name in ids]
-        write_outputs(Store(path).cell(cell.id).outputs, "s0-k", ids, 0, outputs, captions)
+        write_outputs(Store(path).cell(cell.id).previews, "s0-k", ids, 0, pictures, captions)
+        # What a method made is no picture, whatever its arrays are called: the task says what is seen of it.
+        write_outputs(Store(path).cell(cell.id).outputs, "s0-k", ["c"], 0, [{"image": np.ones((3, 4, 4), np.float32)}])
     return path
 
 
@@ -40,9 +41,10 @@ def test_samples_come_with_their_captions_and_what_each_method_made_of_them(stor
     gallery = Gallery(workload)
     assert gallery.keys == [("a", 0), ("b", 0)] and len(gallery.methods) == 2
     first, second = gallery.show(gallery.keys, gallery.methods)
-    assert first.caption == "a *a* dog" and set(first.pictures) == set(gallery.methods)
-    assert set(second.pictures) == {gallery.methods[0]}
-    assert (second.pictures[gallery.methods[0]] == 102).all()
+    assert first.caption == "a *a* dog" and set(first.previews) == set(gallery.methods)
+    assert (first.previews[gallery.methods[1]].pictures["image"] == 51).all()
+    assert (second.previews[gallery.methods[0]].pictures["image"] == 102).all()
+    assert second.previews[gallery.methods[1]] == ({}, (NOT_KEPT,))
 
 
 def test_a_method_that_several_stores_hold_is_shown_from_each(
@@ -50,17 +52,25 @@ def test_a_method_that_several_stores_hold_is_shown_from_each(
 ) -> None:
     other = write_store("again", make.typical_cells())
     cell = make.typical_cells()[0]
-    write_outputs(Store(other).cell(cell.id).outputs, "s0-k", ["a"], 0, [{"image": np.ones((3, 4, 4), np.float32)}])
+    write_outputs(Store(other).cell(cell.id).previews, "s0-k", ["a"], 0, [{"image": np.ones((4, 4, 3), np.uint8)}])
     (workload,) = summarise_stores([read_store(store), read_store(other)]).workloads
     names = Gallery(workload).methods
     assert any(name.endswith("(pictures)") for name in names) and any(name.endswith("(again)") for name in names)
 
 
-def test_frames_are_images_videos_and_grey_pictures() -> None:
-    assert frames_of({"image": np.ones((1, 2, 2), np.float32)}).shape == (1, 2, 2, 3)  # type: ignore[union-attr]
-    video = frames_of({"video": np.zeros((5, 3, 2, 4), np.float32)})
-    assert video is not None and video.shape == (5, 2, 4, 3) and video.dtype == np.uint8
-    assert frames_of({"boxes": np.zeros(3)}) is None
+def test_one_sample_has_several_pictures_images_and_videos(tmp_path: Path, make: ModuleType) -> None:
+    seen = {"points": np.zeros((6, 8, 3), np.uint8), "turning": np.full((5, 2, 4, 3), 9, np.uint8)}
+    view = make.raw_store(tmp_path, make.Raw(make.cell("ref"), previews={"a": seen, "b": {}}))
+    gallery = Gallery(summarise_stores([view]).workloads[0])
+    first, second = gallery.show(gallery.keys, gallery.methods)
+    shapes = {name: frames.shape for name, frames in first.previews["ref"].pictures.items()}
+    assert shapes == {"points": (1, 6, 8, 3), "turning": (5, 2, 4, 3)}
+    assert second.previews["ref"] == ({}, (NOT_KEPT,))
+
+
+def test_a_store_of_before_schema_3_has_no_pictures_and_is_still_read() -> None:
+    (workload,) = summarise_stores([read_store(OLD)]).workloads
+    assert Gallery(workload).keys == []
 
 
 def test_small_pictures_are_enlarged_pixel_by_pixel_and_videos_move() -> None:
@@ -81,10 +91,10 @@ def test_the_page_shows_them_and_says_where_there_are_none(
     board = AppTest.from_file(str(APP), default_timeout=30).run()
     assert not board.exception
     assert any("dog** :gray[a, seed 0]" in m.value for m in board.markdown)
-    assert any("not kept" in caption.value for caption in board.caption)
+    assert any(NOT_KEPT in caption.value for caption in board.caption)
     board.multiselect("gallery_methods").set_value([]).run()
     assert any("nothing that can be looked at" in info.value for info in board.info)
     empty = write_store("empty", make.typical_cells())
     monkeypatch.setenv("EFFBENCH_BOARD_STORES", str(empty))
     board = AppTest.from_file(str(APP), default_timeout=30).run()
-    assert any("keeps no pictures" in info.value for info in board.info)
+    assert any("No picture was kept" in info.value for info in board.info)

@@ -9,7 +9,7 @@ from effbench.cli.app import app
 from effbench.errors import BadInput
 from effbench.measure import roofline
 from effbench.measure.machine import fingerprint, physical_cores
-from effbench.measure.roofline import Calibration
+from effbench.readings import Calibration
 
 
 @pytest.fixture(autouse=True)

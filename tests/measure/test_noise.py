@@ -10,8 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from effbench.measure import noise
-from effbench.measure.noise import NoiseMeter, NoiseReading, clock_spread, cpu_seconds, grade, processor_time, worst
+from effbench.measure.noise import NoiseMeter, clock_spread, cpu_seconds, processor_time
 from effbench.measure.nvml import Gpu
+from effbench.readings import NoiseReading, grade, worst
 
 QUIET = NoiseReading(0.0, 0.0, 0.0, 0.0, False)
 TICK = os.sysconf("SC_CLK_TCK")

@@ -11,10 +11,11 @@ import pytest
 import yaml
 
 from effbench.api import Scores
-from effbench.draws import Draws, cluster_hash, write_draws
-from effbench.parts import score_columns, write_part
+from effbench.parts import GROUP, SLICE, score_columns, write_outputs, write_part
 from effbench.record import Attempt, CellRecord, Identity, Link, Number, Provenance
+from effbench.replicates import Replicates, cluster_hash, write_replicates
 from effbench.report.summarise import Summary, summarise
+from effbench.stats.resampled import Resampled
 from effbench.store import CellFolder, StoreView, read_store
 
 MACHINE = {"cpu_model": "AMD EPYC 7B13", "cores": 2, "memory_gb": 8.3, "os": "Linux x86_64", "gpu": []}
@@ -152,22 +153,27 @@ def typical_cells() -> tuple[CellRecord, ...]:
 
 
 class Raw(NamedTuple):
-    """A cell with its raw material: scores and draws by metric, round -> calls in ms, and the ids of its samples.
+    """A cell with its raw material: scores and resamples by metric, round -> calls in ms, and the ids of its samples.
 
-    ``arrays`` (name -> one array per row) go with scores.
+    ``arrays`` (name -> one array per row) go with scores, and so do ``groups`` (sample -> group) and ``slices`` (attribute ->
+    sample -> value). ``items`` are round -> item of each call. ``previews`` are sample -> name -> pixels.
     """
 
     cell: CellRecord
     scores: Mapping[str, Sequence[float]] = {}
-    draws: Mapping[str, Sequence[float]] = {}
+    draws: Mapping[str, Sequence[float] | Resampled] = {}
     rounds: Mapping[str, Sequence[float]] = {}
     batch_size: int = 1
     samples: Sequence[str] | None = None
     arrays: Mapping[str, Sequence[Any]] = {}
+    groups: Mapping[str, str] = {}
+    slices: Mapping[str, Mapping[str, str]] = {}
+    items: Mapping[str, Sequence[int]] = {}
+    previews: Mapping[str, Mapping[str, Any]] = {}
 
 
 def raw_store(path: Path, *members: Raw, batch_sizes: Sequence[int] = (1,), ci: float = 0.95) -> StoreView:
-    """Write a store with samples, draws and timings, and read it; the first reference is everybody's."""
+    """Write a store with samples, resamples, timings and previews, and read it; the first reference is everybody's."""
     reference = next((m.cell.id for m in members if m.cell.role == "reference"), None)
     for member in members:
         record = member.cell.model_copy(update={"reference_cell": reference})
@@ -175,9 +181,17 @@ def raw_store(path: Path, *members: Raw, batch_sizes: Sequence[int] = (1,), ci: 
         ids = _sample_ids(member)
         _write_samples(folder, member, ids, record.seeds)
         if member.draws:
-            values = {name: np.asarray(rows, np.float64) for name, rows in member.draws.items()}
-            write_draws(folder, Draws(values, cluster_hash(ids, record.seeds)))
+            found = {
+                name: rows
+                if isinstance(rows, Resampled)
+                else Resampled(0.0, np.asarray(rows, np.float64), np.zeros(0), np.zeros((0, 0)))
+                for name, rows in member.draws.items()
+            }
+            groups = [member.groups.get(sample, sample) for sample in ids]
+            write_replicates(folder, Replicates.of(found, cluster_hash(ids, record.seeds, groups)))
         _write_timings(folder, member)
+        if member.previews:
+            write_outputs(folder.previews, "s0-k", list(member.previews), 0, list(member.previews.values()))
         folder.write_record(record)
     plan = [{"id": m.cell.id, "task": m.cell.task_id, "method": m.cell.method_id} for m in members]
     (path / "plan.json").write_text(json.dumps(plan))
@@ -201,6 +215,10 @@ def _write_samples(folder: CellFolder, member: Raw, ids: Sequence[str], seeds: S
         scalars = {name: np.asarray(v, np.float64) for name, v in member.scores.items()}
         columns = score_columns(Scores(scalars, {k: [np.asarray(a) for a in v] for k, v in member.arrays.items()}))
         columns |= {"seed": [seed for seed, _ in rows], "sample_id": [sample for _, sample in rows]}
+        if member.groups:
+            columns[GROUP] = [member.groups.get(sample, sample) for _, sample in rows]
+        for attribute, values in member.slices.items():
+            columns[SLICE + attribute] = [values.get(sample, "") for _, sample in rows]
         write_part(folder.samples, "merged", columns, {})
 
 
@@ -218,6 +236,8 @@ def _write_timings(folder: CellFolder, member: Raw) -> None:
             "flags": [""] * count,
             "machine": [member.cell.provenance.machine] * count,
         }
+        if member.items:
+            columns["item"] = list(member.items[name])
         write_part(folder.timings, f"{name}-b{member.batch_size}", columns, {})
 
 

@@ -10,11 +10,9 @@ import numpy as np
 import pytest
 
 from effbench.errors import BadInput
-from effbench.report.compare import Comparison, Row, compare
+from effbench.report.compare import Comparison, ComparisonRow, compare
 from effbench.report.comparison_text import SCHEMA, comparison_json, render_comparison
-from effbench.report.contrast import _p_of_draws
 from effbench.report.verdict import verdict
-from effbench.stats.bootstrap import interval_of
 from effbench.stats.paired import paired_difference, samples_needed
 
 SCORES = np.random.default_rng(3).normal(0.5, 0.2, 60)
@@ -47,7 +45,7 @@ def member(
     return make.Raw(cell, {"clip_score": scores}, draws, rounds or {})
 
 
-def rows_of(comparison: Comparison) -> dict[str, Row]:
+def rows_of(comparison: Comparison) -> dict[str, ComparisonRow]:
     return {row.number: row for row in comparison.rows}
 
 
@@ -294,24 +292,3 @@ def test_the_table_shows_numbers_whole_and_ends_with_the_verdict(planted: Any) -
     assert " ".join(text.split()).endswith(verdict(comparison))
     assert "\x1b[" not in text
     assert "\x1b[" in render_comparison(comparison, colour=True)
-
-
-@pytest.mark.parametrize("n", [6, 20])
-def test_p_of_resamples_says_the_same_as_their_interval(n: int) -> None:
-    for shift in (0.5, 1.0, 2.0, 2.5, 3.0):
-        draws = np.random.default_rng(2).normal(shift, 1.0, 4001)
-        p = _p_of_draws(draws, n)
-        for level in (0.8, 0.9, 0.96) if n == 6 else (0.8, 0.9, 0.95, 0.99):
-            interval = interval_of(draws, level, n)
-            assert interval is not None
-            if abs(p - (1 - level)) > 0.003:  # the counted-in resample moves p by a hair
-                assert (p < 1 - level) == (interval.low > 0)
-
-
-def test_p_of_resamples_is_false_at_its_level() -> None:
-    generator, n, p = np.random.default_rng(11), 20, []
-    weights = generator.multinomial(n, np.full(n, 1 / n), 400) / n  # [resamples, n]
-    for _ in range(2000):
-        p.append(_p_of_draws(weights @ generator.normal(size=n), n))
-    assert np.mean(np.array(p) < 0.05) == pytest.approx(0.05, abs=0.015)
-    assert np.mean(np.array(p) < 0.5) == pytest.approx(0.5, abs=0.05)

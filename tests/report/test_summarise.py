@@ -26,6 +26,9 @@ KEYS = [
     "execution",
     "reason",
     "rank",
+    "ci_method",
+    "slice",
+    "units",
 ]
 
 

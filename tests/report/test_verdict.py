@@ -4,16 +4,16 @@ from typing import Any
 
 import pytest
 
-from effbench.report.compare import Comparison, Row
+from effbench.report.compare import Comparison, ComparisonRow
 from effbench.report.verdict import verdict
 
 SAME, BETTER, WORSE = (0.0, -0.03, 0.03, 0.9), (0.1, 0.05, 0.15, 0.001), (-0.1, -0.15, -0.05, 0.001)
 LIKE, FASTER, SLOWER = (1.02, 0.9, 1.15, 0.6), (0.5, 0.4, 0.6, 0.001), (1.12, 1.02, 1.25, 0.01)
 
 
-def quality(value: float | None, low: Any = None, high: Any = None, p: Any = None, **rest: Any) -> Row:
+def quality(value: float | None, low: Any = None, high: Any = None, p: Any = None, **rest: Any) -> ComparisonRow:
     given = {"number": "clip_score", "primary": True, "higher_is_better": True, "n_needed": 320, "n": 40} | rest
-    return Row(
+    return ComparisonRow(
         axis="quality",
         unit="",
         kind="difference",
@@ -26,19 +26,21 @@ def quality(value: float | None, low: Any = None, high: Any = None, p: Any = Non
     )
 
 
-def speed(value: float | None, low: Any = None, high: Any = None, p: Any = None, **rest: Any) -> Row:
+def speed(value: float | None, low: Any = None, high: Any = None, p: Any = None, **rest: Any) -> ComparisonRow:
     given = {"number": "latency_p50_ms", "primary": True, "n_needed": 12, "n": 3} | rest
-    return Row(
+    return ComparisonRow(
         axis="latency", unit="ms", higher_is_better=False, kind="ratio", value=value, ci_low=low, ci_high=high, p_holm=p,
         units="rounds", **given,
     )  # fmt: skip
 
 
-def memory(value: float, number: str = "parameter_mb") -> Row:
-    return Row(number, "memory", "MB", False, number != "parameter_mb", "ratio", value=value, how="bare ratio")
+def memory(value: float, number: str = "parameter_mb") -> ComparisonRow:
+    return ComparisonRow(
+        number, "memory", "MB", False, number != "parameter_mb", "ratio", value=value, how="bare ratio"
+    )
 
 
-def said(make: Any, *rows: Row) -> str:
+def said(make: Any, *rows: ComparisonRow) -> str:
     a, b = make.cell("a", order=1), make.cell("b")
     return verdict(Comparison("quick", "t2i", a, b, 0.95, rows))
 

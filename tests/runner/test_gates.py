@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from effbench.draws import Draws, write_draws
 from effbench.record import Number
+from effbench.replicates import Replicates, write_replicates
 from effbench.runner.gates import failed_gates
 from effbench.store import CellFolder, StoreView
 from effbench.suite import Gate
@@ -60,17 +60,15 @@ def test_a_null_misses_and_says_why(view):
     assert missed(view, min=0) == ["task/method: score: it is null (oom)"]
 
 
-def test_paired_draws_sharpen_a_ratio(view):
+def test_paired_resamples_sharpen_a_ratio(view):
     """Both vary a lot but together, so their ratio hardly does; unpaired, the same gate would pass."""
     shared = np.random.default_rng(0).uniform(0.8, 1.0, 1000)
     for cell, factor in zip(view.cells, (1.0, 0.89)):
-        write_draws(CellFolder(view.path / "cells" / cell.id), Draws({"score": shared * factor}, "same"))
-    assert missed(view, min_ratio=0.95) == [
-        "task/method: score over the reference's is 0.8889 [0.8889, 0.89], below 0.95"
-    ]
+        write_replicates(CellFolder(view.path / "cells" / cell.id), Replicates({"score": shared * factor}, "same"))
+    assert missed(view, min_ratio=0.95) == ["task/method: score over the reference's is 0.8889, below 0.95"]
 
 
-def test_draws_of_other_samples_are_not_paired(view):
+def test_resamples_of_other_samples_are_not_paired(view):
     for cell, name in zip(view.cells, ("these", "those")):
-        write_draws(CellFolder(view.path / "cells" / cell.id), Draws({"score": np.full(1000, 0.5)}, name))
+        write_replicates(CellFolder(view.path / "cells" / cell.id), Replicates({"score": np.full(1000, 0.5)}, name))
     assert not missed(view, min_ratio=0.95)

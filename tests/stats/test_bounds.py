@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import effbench.tasks
-from effbench.api import Metric, Scores, Task
-from effbench.runner.quality_numbers import quality_numbers
+from effbench.api import Metric
 from effbench.stats.bootstrap import centred, intervals_of
 from effbench.tasks.diffusion.distances import (
     RealSet,
@@ -61,41 +60,6 @@ def test_shipped_metrics_declare_what_they_can_be():
     for (_, name), metric in METRICS.items():
         assert metric.unit != "share" or metric.range == (0, 1), name
     assert ranges["kernel_distance"] == (-math.inf, math.inf)  # an estimate without bias of a squared distance
-
-
-class Weighted(Task):
-    """The weighted mean of a score, as every metric per sample is."""
-
-    name = "weighted"
-    system_type = object
-    load = samples = run = score = None
-
-    def summarise(self, scores, weights):
-        return {name: float(np.average(values, weights=weights)) for name, values in scores.scalars.items()}
-
-
-Weighted.__abstractmethods__ = frozenset()
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.sampled_from(sorted(METRICS)), st.integers(6, 30), st.integers(0, 2**32 - 1), st.booleans())
-def test_every_interval_of_every_shipped_metric_lies_in_its_range_and_holds_the_value(key, n, seed, at_the_edge):
-    metric, rng = METRICS[key], np.random.default_rng(seed)
-    least, most = metric.range
-    low = least if np.isfinite(least) else -10.0
-    high = most if np.isfinite(most) else low + 10.0
-    values = low + (high - low) * (rng.random(n) ** 8 if at_the_edge else rng.random(n))
-    values = np.round(values) if metric.unit == "share" else values
-    draws = rng.choice(values, (100, n)).mean(axis=1)
-    if metric.per == "set":  # every resample of a set lies further away than the set
-        draws = np.clip(draws + 0.3 * (high - low), least, most)
-    ids = [str(i) for i in range(n)]
-    task, scores = Weighted(), Scores({metric.name: values})
-    summary = task.summarise(scores, np.ones(n))
-    numbers = quality_numbers(task, [metric], summary, scores, ids, {metric.name: draws}, None, 0.95)
-    assert least <= numbers[0].ci_low <= numbers[0].ci_high <= most
-    if metric.per == "set":
-        assert numbers[0].ci_low <= numbers[0].value <= numbers[0].ci_high
 
 
 @settings(max_examples=40, deadline=None)

@@ -60,6 +60,8 @@ def full_store(path: Path, mark: str = "") -> Path:
         folder = CellFolder(path / "cells" / cell.id)
         pictures = [{"image": np.full((3, 8, 8), 0.2 * i, np.float32), "latent": np.zeros(2)} for i in range(3)]
         write_outputs(folder.outputs, "s0-k", ["s000", "s001", "s002"], 0, pictures, [f"a dog{mark}"] * 3)
+        previews = [{f"seen{mark}": np.full((8, 8, 3), 50 * i, np.uint8)} for i in range(3)]
+        write_outputs(folder.previews, "s0-k", ["s000", "s001", "s002"], 0, previews, [f"a dog{mark}"] * 3)
         folder.write_artifact([Artifact({"scale": np.ones(3)}, {"bits": 8})])
         for name in ("prepare", "quality", "memory", "latency"):
             folder.write_job(name, job(name))

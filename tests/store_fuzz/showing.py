@@ -74,8 +74,9 @@ def draw_all(path: Path) -> None:
     for workload in summary.workloads:
         gallery = Gallery(workload)
         for sample in gallery.show(gallery.keys[:2], gallery.methods):
-            for frames in sample.pictures.values():
-                samples.picture(frames)
+            for preview in sample.previews.values():
+                for frames in preview.pictures.values():
+                    samples.picture(frames)
 
 
 def _of_view(view: StoreView, summary: Summary) -> Iterator[tuple[str, Callable[[], str]]]:
@@ -104,7 +105,10 @@ def _compared(comparison: Comparison) -> str:
 def _gallery(workload: Any) -> str:
     gallery = Gallery(workload)
     shown = gallery.show(gallery.keys[:3], gallery.methods)
-    said = [sample.caption + "".join(sample.missing.values()) for sample in shown]
+    said = [
+        "".join([sample.caption, *(text for preview in sample.previews.values() for text in preview.missing)])
+        for sample in shown
+    ]
     return "".join([*said, *gallery.damaged.values()])
 
 

@@ -5,40 +5,43 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from effbench.measure.roofline import Calibration, shortest_time_s
+from effbench.catalogue import CATALOGUE, MEMORY
+from effbench.readings import Calibration, shortest_time_s
 from effbench.record import Number, Reason
 
 MB, GIGA = 1e6, 1e9
+BYTES = {
+    "peak_rss_growth_mb": "peak_rss_growth",
+    "peak_rss_mb": "peak_rss",
+    "peak_rss_sampled_mb": "peak_rss_sampled",
+    "parameter_mb": "parameter_bytes",
+    "peak_allocated_mb": "device_allocated",
+    "peak_reserved_mb": "device_reserved",
+    "peak_process_mb": "device_process",
+}
+"""Number -> what the memory job calls the bytes behind it."""
 
 
 def memory_numbers(use: Mapping[str, Any] | None, missing: Reason | None, device: str) -> list[Number]:
     """Return peak and parameter memory in MB (1e6 bytes); the primary one is the device's where there is a device."""
     on_device = device != "cpu"
-    fields = [
-        ("peak_rss_growth_mb", "peak_rss_growth", not on_device),
-        ("peak_rss_mb", "peak_rss", False),
-        ("peak_rss_sampled_mb", "peak_rss_sampled", False),
-        ("parameter_mb", "parameter_bytes", False),
-    ]
-    if on_device:
-        fields += [
-            ("peak_allocated_mb", "device_allocated", True),
-            ("peak_reserved_mb", "device_reserved", False),
-            ("peak_process_mb", "device_process", False),
-        ]
     numbers = []
     absent: Reason = missing or ("unsupported" if use else "error")
-    for name, key, primary in fields:
+    for entry in MEMORY:
+        name, key = entry.name, BYTES[entry.name]
+        if key.startswith("device_") and not on_device:
+            continue
+        primary = name == ("peak_allocated_mb" if on_device else "peak_rss_growth_mb")
         size = use.get(key) if use else None
         flags = ("peak_includes_load",) if use and not use["hwm_reset"] and name.startswith("peak_rss") else ()
         numbers.append(
             Number(
                 name=name,
                 axis="memory",
-                unit="MB",
+                unit=entry.unit,
                 value=None if size is None else size / MB,
                 n=0 if size is None else 1,
-                higher_is_better=False,
+                higher_is_better=entry.higher_is_better,
                 primary=primary,
                 reason=None if size is not None else absent,
                 flags=flags,
@@ -64,6 +67,7 @@ def compute_numbers(
     flops = bytes_moved = intensity = share = None
     absent: Reason = missing or ("unsupported" if seen is not None else "error")
     why_share: Reason = absent
+    varies = seen is not None and len(set(seen.get("flops_by_item", ()))) > 1
     if seen is not None and "flops_by_dtype" in seen:
         total = sum(seen["flops_by_dtype"].values())
         flops, bytes_moved = total / GIGA, seen["bytes_moved"] / GIGA
@@ -73,11 +77,12 @@ def compute_numbers(
             shortest = shortest_time_s(seen["flops_by_dtype"], seen["least_bytes"], calibration)
         share = shortest / latency_s if shortest is not None and latency_s else None
         why_share = no_latency if latency_s is None else no_calibration if calibration is None else "unsupported"
+    flags = ("varies_by_sample",) if varies else ()
     return [
-        single_number("gflop_per_sample", "compute", "GFLOP", flops, absent),
-        single_number("gbyte_per_sample", "compute", "GB", bytes_moved, absent, primary=False),
-        single_number("flop_per_byte", "compute", "FLOP/B", intensity, absent, primary=False, higher=True),
-        single_number("roofline_share", "compute", "share", share, why_share, primary=False, higher=True),
+        single_number("gflop_per_sample", flops, absent, primary=True, flags=flags),
+        single_number("gbyte_per_sample", bytes_moved, absent, flags=flags),
+        single_number("flop_per_byte", intensity, absent, flags=flags),
+        single_number("roofline_share", share, why_share),
     ]
 
 
@@ -85,26 +90,30 @@ def energy_number(used: Mapping[str, Any] | None, missing: Reason | None) -> Num
     """Return joules per call at the first batch size, divided by its samples; null without a readable counter."""
     joules = None if used is None else used["joules_per_call"]
     value = None if used is None or joules is None else joules / used["batch_size"]
-    return single_number("energy_j_per_sample", "energy", "J", value, missing or "no_device")
+    return single_number("energy_j_per_sample", value, missing or "no_device", primary=True)
 
 
 def single_number(
-    name: str,
-    axis: Any,
-    unit: str,
-    value: float | None,
-    missing: Reason | None,
-    primary: bool = True,
-    higher: bool = False,
+    name: str, value: float | None, missing: Reason | None, *, primary: bool = False, flags: tuple[str, ...] = ()
 ) -> Number:
-    """Return a number that was measured once, without an interval; lower is better unless ``higher``."""
+    """Return a number of the catalogue that was measured once, without an interval."""
+    entry = CATALOGUE[name]
     return Number(
         name=name,
-        axis=axis,
-        unit=unit,
+        axis=entry.axis,
+        unit=entry.unit,
         value=value,
         n=0 if value is None else 1,
-        higher_is_better=higher,
+        higher_is_better=entry.higher_is_better,
         primary=primary,
         reason=missing if value is None else None,
+        flags=flags if value is not None else (),
     )
+
+
+def fact_numbers(facts: Mapping[str, tuple[float, str, bool]] | None) -> list[Number]:
+    """Return what the methods of a chain computed about the system that they made: computed, never measured."""
+    return [
+        Number(name=name, axis="facts", unit=unit, value=value, n=1, ci_method="computed", higher_is_better=higher)
+        for name, (value, unit, higher) in (facts or {}).items()
+    ]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from effbench.report.columns import primary_of
-from effbench.report.pareto import chance_text, picture_of
-from effbench.report.resampled import joint_draws, members_of, quality_draws, speed_draws, stability_of
+from effbench.report.joint import joint_replicates, quality_replicates, speed_replicates, stability_of
+from effbench.report.pareto import picture_of, probability_text
 from effbench.report.summarise import Workload, summarise
 from effbench.stats.ratio import geometric_mean_ratio
 
@@ -33,7 +33,7 @@ def timed(make: Any, name: str, order: int, rounds: Mapping[str, Sequence[float]
 
 def test_speed_draws_follow_the_t_interval_of_the_speedup(make: Any, tmp_path: Path) -> None:
     workload = workload_of(make, tmp_path, timed(make, "ref", 0, REFERENCE), timed(make, "fast", 1, FASTER))
-    joint = speed_draws(members_of(workload, workload.cells), "latency_p50_ms", resamples=200_000)
+    joint = speed_replicates(workload.raw, "latency_p50_ms", resamples=200_000)
     assert joint.values is not None
     ratio = geometric_mean_ratio([v[0] for v in REFERENCE.values()], [v[0] for v in FASTER.values()], 0.95)
     assert (joint.values[0] == 0).all()
@@ -48,7 +48,7 @@ def test_methods_that_share_rounds_share_their_luck_and_others_do_not(make: Any,
     reference = {**REFERENCE, **{f"r1{name[2:]}": calls for name, calls in REFERENCE.items()}}
     members = [timed(make, "ref", 0, reference), timed(make, "a", 1, FASTER), timed(make, "b", 2, twin)]
     workload = workload_of(make, tmp_path, *members, timed(make, "c", 3, later))
-    values = speed_draws(members_of(workload, workload.cells), "latency_p50_ms").values
+    values = speed_replicates(workload.raw, "latency_p50_ms").values
     assert values is not None
     assert values[1] - values[2] == pytest.approx(np.log(2))
     assert abs(np.corrcoef(values[1], values[3])[0, 1]) < 0.1
@@ -57,12 +57,12 @@ def test_methods_that_share_rounds_share_their_luck_and_others_do_not(make: Any,
 def test_speed_needs_three_rounds_beside_the_reference(make: Any, tmp_path: Path) -> None:
     two = {name: FASTER[name] for name in ("r001", "r002")}
     workload = workload_of(make, tmp_path, timed(make, "ref", 0, REFERENCE), timed(make, "fast", 1, two))
-    joint = speed_draws(members_of(workload, workload.cells), "speedup")
+    joint = speed_replicates(workload.raw, "speedup")
     assert (joint.values, joint.missing) == (None, "fast shares fewer than 3 rounds with the reference")
 
 
 def drawn(make: Any, name: str, order: int, draws: Sequence[float], gflop: float, **rest: Any) -> Any:
-    number = quality(make, float(np.mean(draws)), rest.pop("how", "bootstrap_percentile"), n=rest.pop("n", 64))
+    number = quality(make, float(np.nanmean(draws)), rest.pop("how", "bootstrap_percentile"), n=rest.pop("n", 64))
     numbers = [number, make.number("gflop_per_sample", gflop)]
     return make.Raw(make.cell(name, numbers, order), draws={"clip_score": draws}, **rest)
 
@@ -70,7 +70,7 @@ def drawn(make: Any, name: str, order: int, draws: Sequence[float], gflop: float
 def test_draws_are_joint_only_on_the_same_samples_and_resamples(make: Any, tmp_path: Path) -> None:
     same = [drawn(make, name, i, [0.1, 0.2, 0.3], 1.0) for i, name in enumerate("ab")]
     workload = workload_of(make, tmp_path / "same", *same)
-    joint = quality_draws(members_of(workload, workload.cells), "clip_score")
+    joint = quality_replicates(workload.raw, "clip_score")
     assert joint.values is not None
     assert joint.values.tolist() == [[0.1, 0.2, 0.3]] * 2
     for where, other in (
@@ -78,29 +78,29 @@ def test_draws_are_joint_only_on_the_same_samples_and_resamples(make: Any, tmp_p
         ("rows", drawn(make, "b", 1, [0.1, 0.2], 1.0)),
     ):
         workload = workload_of(make, tmp_path / where, same[0], other)
-        joint = quality_draws(members_of(workload, workload.cells), "clip_score")
+        joint = quality_replicates(workload.raw, "clip_score")
         assert (joint.values, joint.missing) == (None, "b ran on other samples than a")
     workload = workload_of(make, tmp_path / "none", same[0], make.Raw(make.cell("b", order=1)))
-    assert quality_draws(members_of(workload, workload.cells), "clip_score").missing == "b kept no resamples"
+    assert quality_replicates(workload.raw, "clip_score").missing == "b kept no resamples"
 
 
 def test_resamples_without_a_value_are_left_out_of_all_rows_or_make_it_missing(make: Any, tmp_path: Path) -> None:
     rows = [float(i) for i in range(200)]
     holed = [float("nan"), *rows[1:]]
     workload = workload_of(make, tmp_path / "few", drawn(make, "a", 0, rows, 1.0), drawn(make, "b", 1, holed, 1.0))
-    joint = quality_draws(members_of(workload, workload.cells), "clip_score")
+    joint = quality_replicates(workload.raw, "clip_score")
     assert joint.values is not None
     assert joint.values.shape == (2, 199)
     holed = [float("nan")] * 3 + rows[3:]
     workload = workload_of(make, tmp_path / "many", drawn(make, "a", 0, rows, 1.0), drawn(make, "b", 1, holed, 1.0))
-    assert "not defined" in quality_draws(members_of(workload, workload.cells), "clip_score").missing
+    assert "not defined" in quality_replicates(workload.raw, "clip_score").missing
 
 
 def test_draws_of_a_set_are_moved_onto_its_value(make: Any, tmp_path: Path) -> None:
     number = quality(make, 1.0, "bootstrap_centred")
     raw = make.Raw(make.cell("a", [number]), draws={"clip_score": [2.0, 4.0]})
     workload = workload_of(make, tmp_path, raw)
-    values = quality_draws(members_of(workload, workload.cells), "clip_score").values
+    values = quality_replicates(workload.raw, "clip_score").values
     assert values is not None
     assert values.tolist() == [[0.0, 2.0]]
 
@@ -110,7 +110,7 @@ def test_chance_of_being_on_the_front_is_the_share_of_resamples(make: Any, tmp_p
     a, b = [0.5] * 10, [0.6] * 3 + [0.4] * 7
     workload = workload_of(make, tmp_path, drawn(make, "a", 0, a, 1.0), drawn(make, "b", 1, b, 2.0))
     picture = picture_of(workload, ("compute", "quality"))
-    assert [point.chance for point in picture.points] == [1.0, pytest.approx(0.3)]
+    assert [point.probability for point in picture.points] == [1.0, pytest.approx(0.3)]
     assert [point.label for point in picture.points] == ["a · >0.99", "b · 0.30"]
     assert picture.note.startswith("Behind a name: the probability")
 
@@ -119,7 +119,7 @@ def test_speed_decides_the_chance_where_quality_is_equal(make: Any, tmp_path: Pa
     same = {"clip_score": [0.5] * 1000}
     members = [timed(make, "ref", 0, REFERENCE, draws=same), timed(make, "fast", 1, FASTER, draws=same)]
     picture = picture_of(workload_of(make, tmp_path, *members), ("latency", "quality"))
-    chances = {point.name: point.chance for point in picture.points}
+    chances = {point.name: point.probability for point in picture.points}
     assert chances["fast"] > 0.99
     assert chances["ref"] < 0.01
 
@@ -139,7 +139,7 @@ def test_what_was_measured_once_gives_no_chance_and_says_so(
         return make.Raw(make.cell(name, numbers, order), draws={"clip_score": [0.1, 0.2]})
 
     picture = picture_of(workload_of(make, tmp_path, member("a", 0), member("b", 1)), axes)
-    assert [point.chance for point in picture.points] == [None, None]
+    assert [point.probability for point in picture.points] == [None, None]
     assert why in picture.note
 
 
@@ -155,12 +155,12 @@ def test_a_share_of_one_in_every_resample_is_not_taken_for_certain(make: Any, tm
         return drawn(make, name, order, [1.0] * 2000, float(order + 1), how="wilson", n=40)
 
     workload = workload_of(make, tmp_path, *(all_right(name, order) for order, name in enumerate("ab")))
-    chances = [point.chance for point in picture_of(workload, ("compute", "quality")).points]
+    chances = [point.probability for point in picture_of(workload, ("compute", "quality")).points]
     assert chances[0] == 1.0  # cheaper, whatever the quality
     assert chances[1] == pytest.approx(0.5, abs=0.05)  # no sample says which of the two is better
     column = primary_of(workload, "quality")
     assert column is not None
-    joint = joint_draws(members_of(workload, workload.cells), column)
+    joint = joint_replicates(workload.raw, column)
     assert joint.values is not None
     assert joint.values.min() >= 40 / 41  # one more sample of unknown outcome, not more
 
@@ -177,4 +177,4 @@ def test_rank_stability_is_the_share_of_resamples(make: Any, tmp_path: Path) -> 
     ("chance", "text"), [(0.0, "<0.01"), (0.004, "<0.01"), (0.005, "0.01"), (0.5, "0.50"), (1.0, ">0.99")]
 )
 def test_a_resampled_chance_is_never_shown_as_certain(chance: float, text: str) -> None:
-    assert chance_text(chance) == text
+    assert probability_text(chance) == text

@@ -2,7 +2,8 @@
 
 Four checks, each on evidence that the method does not write itself:
 
-- ``same_object``: the probe's output hashes alike in the quality, memory and latency processes;
+- ``same_object``: the probe's output hashes alike in the quality, memory and latency processes (of a task that calls itself
+  deterministic; of others it is no evidence);
 - ``kernels``: every kernel that a real method names was seen by the profiler;
 - ``resident_bytes``: weights that a method says it saved are really gone from the process;
 - ``repeats``: a call on a sample seen just before is not much faster than on a fresh one.
@@ -14,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from effbench.record import Check, Number
+from effbench.storeschema import JobResult
 
 LEAST_SAVING = 1_000_000
 """Bytes: a smaller saving disappears in what an allocator keeps, so it cannot be told apart from none."""
@@ -28,18 +30,22 @@ LEAST_CALL_S = 1e-3
 """A shorter call is dominated by what the processor and the interpreter cache, so repeats of it say nothing."""
 
 BLOCKED_AXES = {
+    "same_object": ("latency", "memory"),
     "kernels": ("latency", "memory", "energy"),
     "resident_bytes": ("memory",),
     "repeats": ("latency", "energy"),
 }
 """Check -> the axes whose numbers it takes away where it fails."""
 
-Jobs = Mapping[str, Mapping[str, Any] | None]
+Jobs = Mapping[str, JobResult | None]
 
 
-def checks_of(jobs: Jobs, reference_jobs: Jobs | None, kernels: Sequence[str]) -> tuple[Check, ...]:
-    """Return the checks that apply to a real cell, from the data of its jobs and of the reference's."""
-    found = [_same_object(jobs), _kernels(jobs, kernels), _resident_bytes(jobs, reference_jobs), _repeats(jobs)]
+def checks_of(
+    jobs: Jobs, reference_memory: JobResult | None, kernels: Sequence[str], *, deterministic: bool = True
+) -> tuple[Check, ...]:
+    """Return the checks that apply to a real cell, from the data of its jobs and of the reference's memory job."""
+    same = _same_object(jobs, deterministic)
+    found = [same, _kernels(jobs, kernels), _resident_bytes(jobs, reference_memory), _repeats(jobs)]
     return tuple(check for check in found if check is not None)
 
 
@@ -51,8 +57,11 @@ def withdrawn(numbers: Sequence[Number], checks: Sequence[Check]) -> list[Number
 
 def data_of(jobs: Jobs, name: str) -> Mapping[str, Any]:
     """Return what a job that succeeded left, or nothing."""
-    job = jobs.get(name)
-    return job["data"] if job and job["status"] == "done" else {}
+    return _data(jobs.get(name))
+
+
+def _data(job: JobResult | None) -> Mapping[str, Any]:
+    return job.data.known() if job is not None and job.status == "done" else {}
 
 
 def same_probe(jobs: Jobs, name: str) -> bool | None:
@@ -61,17 +70,16 @@ def same_probe(jobs: Jobs, name: str) -> bool | None:
     return ours == quality if ours and quality else None
 
 
-def _same_object(jobs: Jobs) -> Check | None:
+def _same_object(jobs: Jobs, deterministic: bool) -> Check | None:
     agree = {name: same for name in ("memory", "latency") if (same := same_probe(jobs, name)) is not None}
     if not agree:
         return None
     differ = [name for name, same in agree.items() if not same]
     if differ:
-        return Check(
-            name="same_object",
-            status="fail",
-            message=f"the {' and '.join(differ)} pass gave another probe output than the quality pass",
-        )
+        text = f"the {' and '.join(differ)} pass gave another probe output than the quality pass"
+        if not deterministic:
+            return Check(name="same_object", status="unknown", message=f"{text}; the task is not deterministic")
+        return Check(name="same_object", status="fail", message=text)
     return Check(
         name="same_object", status="pass", message=f"quality and {' and '.join(agree)} gave the same probe output"
     )
@@ -89,13 +97,13 @@ def _kernels(jobs: Jobs, declared: Sequence[str]) -> Check | None:
     return Check(name="kernels", status="pass", message=f"ran {', '.join(declared)}")
 
 
-def _resident_bytes(jobs: Jobs, reference_jobs: Jobs | None) -> Check | None:
+def _resident_bytes(jobs: Jobs, reference_memory: JobResult | None) -> Check | None:
     """Compare the saving of weights that is claimed with what left the process.
 
     Two witnesses: the memory that is resident at rest, and the bytes of all tensors that are alive. A copy kept anywhere
     shows in at least the first, whatever the modules say of themselves; allocators blur it, so the better one counts.
     """
-    ours, theirs = data_of(jobs, "memory"), data_of(reference_jobs or {}, "memory")
+    ours, theirs = data_of(jobs, "memory"), _data(reference_memory)
     if not ours.get("parameter_bytes") or not theirs.get("parameter_bytes"):
         return None
     claimed = theirs["parameter_bytes"] - ours["parameter_bytes"]

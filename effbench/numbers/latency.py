@@ -4,35 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from effbench.catalogue import CATALOGUE, LATENCY
+from effbench.numbers.parts import Timed
 from effbench.record import Number, Reason
 from effbench.stats.bootstrap import Interval
 from effbench.stats.hierarchical import hierarchical_ratio_interval
+from effbench.stats.items import item_ratio
 from effbench.stats.order import LEAST_SAMPLES, clustered_quantile_interval, percentile, quantile_interval
-from effbench.stats.ratio import LEAST_ROUNDS, geometric_mean_ratio
-from effbench.timings import Timings
+from effbench.stats.ratio import LEAST_ROUNDS
+from effbench.timings import Timings, log_ratios
 
 CROSSCHECK_ROUNDS, CROSSCHECK_RESAMPLES = 20, 2000
 MOST_APART = 1.5
 """Of 20 rounds the two widths differ by a tenth or so; half as much again means that a few rounds make the interval."""
 
 
-@dataclass(frozen=True)
-class LatencyInput:
-    """Timings of a cell and of the reference in the rounds they share, for one batch size."""
-
-    batch_size: int
-    ours: Timings
-    reference: Timings | None
-    extra_flags: tuple[str, ...] = field(default=())
-
-
 def latency_numbers(
-    inputs: Sequence[LatencyInput], batch_sizes: Sequence[int], missing: Reason | None, level: float, is_reference: bool
+    inputs: Sequence[Timed], batch_sizes: Sequence[int], missing: Reason | None, level: float, is_reference: bool
 ) -> list[Number]:
     """Return the latency numbers of every batch size; names beyond the first carry ``@b<size>``."""
     by_size = {i.batch_size: i for i in inputs}
@@ -47,43 +39,30 @@ def latency_numbers(
     return numbers
 
 
-LATENCY_NAMES = (
-    ("latency_p50_ms", "ms", False),
-    ("latency_p90_ms", "ms", False),
-    ("latency_p95_ms", "ms", False),
-    ("latency_p99_ms", "ms", False),
-    ("speedup", "x", True),
-    ("throughput_per_s", "1/s", True),
-    ("first_call_ms", "ms", False),
-    ("load_s", "s", False),
-)
-
-
 def _no_latency(suffix: str, primary: bool, reason: Reason) -> list[Number]:
     return [
         Number(
-            name=name + suffix,
+            name=entry.name + suffix,
             axis="latency",
-            unit=unit,
+            unit=entry.unit,
             value=None,
-            higher_is_better=higher,
-            primary=primary and name == "latency_p50_ms",
+            higher_is_better=entry.higher_is_better,
+            primary=primary and entry.name == "latency_p50_ms",
             reason=reason,
         )
-        for name, unit, higher in LATENCY_NAMES
+        for entry in LATENCY
     ]
 
 
-def _latency(found: LatencyInput, suffix: str, primary: bool, level: float, is_reference: bool) -> list[Number]:
+def _latency(found: Timed, suffix: str, primary: bool, level: float, is_reference: bool) -> list[Number]:
     flags = found.ours.flags + found.extra_flags
     walls = [ns / 1e6 for rows in found.ours.steady.values() for ns in rows]
     n = len(walls)
 
     def number(name: str, **more: Any) -> Number:
-        unit, higher = next((u, h) for known, u, h in LATENCY_NAMES if known == name)
-        return Number(
-            name=name + suffix, axis="latency", unit=unit, higher_is_better=higher, **{"n": n, "flags": flags, **more}
-        )
+        entry = CATALOGUE[name]
+        own = {"axis": entry.axis, "unit": entry.unit, "higher_is_better": entry.higher_is_better}
+        return Number(name=name + suffix, **own, **{"n": n, "flags": flags, **more})
 
     numbers, median = [], percentile(walls, 50)
     for percent in LEAST_SAMPLES:
@@ -127,22 +106,23 @@ def _quantile_bounds(ours: Timings, percent: int, level: float) -> tuple[Interva
     return plain, "order_statistic" if plain else ""
 
 
-def _speedup(found: LatencyInput, number: Callable[..., Number], level: float, is_reference: bool) -> Number:
+def _speedup(found: Timed, number: Callable[..., Number], level: float, is_reference: bool) -> Number:
     if is_reference:
         return number("speedup", value=1.0, n=len(found.ours.steady), ci_method="definition")
     rounds = sorted(set(found.ours.steady) & set(found.reference.steady)) if found.reference else []
     if not found.reference or not rounds:
         return number("speedup", value=None, n=0, reason="no_reference")
-    theirs = [float(np.median(found.reference.steady[r])) for r in rounds]
-    ours = [float(np.median(found.ours.steady[r])) for r in rounds]
-    ratio = geometric_mean_ratio(theirs, ours, level)
+    logs = log_ratios(found.reference, found.ours, rounds)
+    ratio = item_ratio(logs, level)
     low, high = ratio.interval or (None, None)
-    how = "t_log_ratio_of_rounds" if ratio.interval else ""
+    how = (
+        ("t_log_ratio_of_rounds" if logs.shape[1] == 1 else "t_log_ratio_of_rounds_and_items") if ratio.interval else ""
+    )
     flags = found.ours.flags + found.extra_flags + _crosscheck(found, rounds, level, ratio.interval)
     return number("speedup", value=ratio.value, n=ratio.rounds, ci_low=low, ci_high=high, ci_method=how, flags=flags)
 
 
-def _crosscheck(found: LatencyInput, rounds: Sequence[str], level: float, printed: Interval | None) -> tuple[str, ...]:
+def _crosscheck(found: Timed, rounds: Sequence[str], level: float, printed: Interval | None) -> tuple[str, ...]:
     """Return the flag that the hierarchical bootstrap says something else than the printed interval.
 
     It does where only one of the two excludes a ratio of 1, or where one is over ``MOST_APART`` times as wide as the other.

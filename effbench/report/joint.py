@@ -1,0 +1,219 @@
+"""Joint replicates of a workload's methods: column b is one world in which all of them ran on the same samples and rounds.
+
+Quality comes from the bootstrap replicates that cells keep (``effbench.replicates``), with what trainings add. Speed comes
+from the log ratios to the reference, by round and item: a replicate is their mean plus a random combination of their
+deviations, scaled so that each method's replicates follow exactly the t distribution of its printed interval (resampling
+three rounds with replacement would be far too narrow), and methods that share rounds and items share the randomness. What is
+counted rather than sampled (FLOPs, parameters) is taken as it is; what was measured once (peak memory, preparation, energy)
+has no replicates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from effbench.catalogue import SPEEDUP, entry_of, is_exact, varies_as
+from effbench.errors import StoreError
+from effbench.raw import CENTRED_ROOT, RawCell, how_of
+from effbench.record import Number
+from effbench.report.columns import Column
+from effbench.report.speed import Rounds, shared_logs
+from effbench.report.summarise import Workload, number_of
+from effbench.stats.inputs import Array
+from effbench.stats.items import log_mean
+from effbench.stats.pareto import probability_non_dominated
+from effbench.stats.rank import rank_stability
+from effbench.stats.ratio import LEAST_ROUNDS
+from effbench.stats.resampled import Resampled, joint_draws, placed
+
+RESAMPLES = 2000
+"""Replicates of speed where no quality says how many there are: the default of a suite's bootstrap."""
+
+LEAST_FINITE = 0.99
+"""Share of resamples on which a metric must be defined; the statistics take as many for an interval (``interval_of``)."""
+
+MOST_METHODS = 200
+"""Above this many methods nothing is resampled: reading their raw material would take longer than anyone waits."""
+
+
+class JointReplicates(NamedTuple):
+    """Replicates [methods, resamples], or None and why they are missing."""
+
+    values: Array | None
+    missing: str = ""
+
+
+class Probabilities(NamedTuple):
+    """A probability per method, or None and why there is none."""
+
+    values: tuple[float | None, ...]
+    missing: str = ""
+
+
+def probabilities_on_front(cells: Sequence[RawCell], x: Column, y: Column) -> Probabilities:
+    """Return for each method the probability that no other one is at least as good on both axes and better on one."""
+    nothing = (None,) * len(cells)
+    if len(cells) < 2:
+        return Probabilities(nothing)
+    if len(cells) > MOST_METHODS:
+        return Probabilities(nothing, f"more than {MOST_METHODS} methods")
+    if is_exact(x.name) and is_exact(y.name):
+        return Probabilities(nothing, "both numbers were counted, not sampled")
+    found = [joint_replicates(cells, column) for column in (x, y)]
+    for joint in found:
+        if joint.missing:
+            return Probabilities(nothing, joint.missing)
+    across, upright = _as_long_as_each_other(*(joint.values for joint in found if joint.values is not None))
+    shares = probability_non_dominated(across, upright, _is_higher_better(x), _is_higher_better(y))
+    return Probabilities(tuple(float(share) for share in shares))
+
+
+def stability_of(workload: Workload, column: Column) -> Probabilities:
+    """Return for each cell the share of resamples in which it keeps its rank by a quality metric."""
+    nothing: tuple[float | None, ...] = (None,) * len(workload.cells)
+    if len(workload.cells) > MOST_METHODS:
+        return Probabilities(nothing, f"more than {MOST_METHODS} methods")
+    having = [raw for raw in workload.raw if _value(raw, column) is not None]
+    if len(having) < 2:
+        return Probabilities(nothing, "fewer than two methods have the number")
+    joint = joint_replicates(having, column)
+    if joint.values is None:
+        return Probabilities(nothing, joint.missing)
+    shares = {
+        id(raw): float(share) for raw, share in zip(having, rank_stability(joint.values, column.higher_is_better))
+    }
+    return Probabilities(tuple(shares.get(id(raw)) for raw in workload.raw))
+
+
+def joint_replicates(cells: Sequence[RawCell], column: Column) -> JointReplicates:
+    """Return the replicates of a number that all cells have; of a latency those of the speed-up, where more is better."""
+    if column.axis == "quality":
+        return quality_replicates(cells, column.name)
+    if _is_by_rounds(column):
+        return speed_replicates(cells, column.name)
+    if is_exact(column.name):
+        values = np.array([_value(raw, column) for raw in cells], np.float64)
+        return JointReplicates(values[:, None])
+    why = "is a quantile of its calls, which say nothing of pairs" if varies_as(column.name) else "was measured once"
+    return JointReplicates(None, f"{column.label} {why}")
+
+
+def quality_replicates(cells: Sequence[RawCell], name: str) -> JointReplicates:
+    """Return the replicates of a quality metric, of the same resamples of the same groups in every row."""
+    found: list[Array] = []
+    for turn, raw in enumerate(cells):
+        number = number_of(raw.record, name)
+        try:
+            ours, first = raw.replicates, cells[0].replicates
+            metric = raw.resampled(number) if number is not None else None
+            clusters = raw.clusters_of(number) if number is not None else 0
+        except StoreError as error:
+            return JointReplicates(None, str(error))
+        if number is None or ours is None or first is None or metric is None:
+            return JointReplicates(None, f"{raw.record.method_id} kept no resamples")
+        if not ours.joint_with(first):
+            return JointReplicates(
+                None, f"{raw.record.method_id} ran on other samples than {cells[0].record.method_id}"
+            )
+        found.append(_varied(raw, metric, number, clusters, turn))
+    rows = np.array(found, np.float64)
+    finite = np.isfinite(rows).all(axis=0)
+    if not finite.size or finite.mean() < LEAST_FINITE:
+        return JointReplicates(None, "the metric is not defined on some resamples")
+    return JointReplicates(rows[:, finite])
+
+
+def _varied(raw: RawCell, metric: Resampled, number: Number, clusters: int, turn: int) -> Array:
+    """Return the replicates of one method as the number's interval has them.
+
+    Those of a set are centred on its value; trainings, of which each method has others, add what they add. The bootstrap of
+    a share that is 0 or 1 in every sample never varies, which Wilson's interval corrects; here one more sample of unknown
+    outcome (Beta(1/2, 1/2), Jeffreys' prior) does, for each method by itself.
+    """
+    generator = np.random.default_rng([turn])
+    if how_of(number) == "wilson":
+        return np.asarray((number.n * metric.draws + generator.beta(0.5, 0.5, len(metric.draws))) / (number.n + 1))
+    if raw.is_of_set(number):
+        metric = placed(metric, how_of(number) == CENTRED_ROOT)
+    return joint_draws(metric, generator, clusters=clusters)
+
+
+def speed_replicates(cells: Sequence[RawCell], name: str, resamples: int = RESAMPLES) -> JointReplicates:
+    """Return replicates of the log speed-up over the reference at the batch size of a latency number."""
+    shared = _Randomness(resamples)
+    beside: dict[tuple[Hashable, str], Rounds] = {}
+    rows = []
+    for raw in cells:
+        if raw.record.role == "reference":
+            rows.append(np.zeros(resamples))
+            continue
+        key = raw.reference_folder and raw.reference_folder.path, raw.record.provenance.machine
+        try:
+            if key not in beside:
+                beside[key] = raw.rounds_of_reference(name)
+            ours, theirs = raw.rounds(name), beside[key]
+        except StoreError as error:
+            return JointReplicates(None, str(error))
+        beside_ours = shared_logs(theirs, ours)
+        if len(beside_ours.rounds) < LEAST_ROUNDS:
+            return JointReplicates(
+                None, f"{raw.record.method_id} shares fewer than {LEAST_ROUNDS} rounds with the reference"
+            )
+        found = log_mean(beside_ours.values)
+        rounds = [(*key, "round", name) for name in beside_ours.rounds]
+        items = [(*key, "item", item) for item in beside_ours.items]
+        of_rounds, of_items = found.shares()
+        spread = of_rounds @ shared.normal(rounds) + of_items @ shared.normal(items)
+        rows.append(found.value + spread * shared.scale(rounds, found.error.freedom if found.error else None))
+    return JointReplicates(np.array(rows))
+
+
+class _Randomness:
+    """Random numbers that methods share by the name of what they share: a round, an item, a set of rounds."""
+
+    def __init__(self, resamples: int) -> None:
+        self._generator, self._resamples = np.random.default_rng(0), resamples
+        self._normal: dict[Hashable, Array] = {}
+        self._uniform: dict[Hashable, Array] = {}
+
+    def normal(self, names: Sequence[Hashable]) -> Array:
+        """Return a standard normal per name and resample [names, resamples]."""
+        for name in names:
+            if name not in self._normal:
+                self._normal[name] = self._generator.standard_normal(self._resamples)
+        return np.array([self._normal[name] for name in names]).reshape(len(names), self._resamples)
+
+    def scale(self, names: Sequence[Hashable], freedom: float | None) -> Array:
+        """Return what makes a normal one of Student's t [resamples]; of the same rounds by the same quantiles."""
+        from scipy.stats import chi2
+
+        key = tuple(names)
+        if freedom is None:
+            return np.ones(self._resamples)
+        if key not in self._uniform:
+            self._uniform[key] = self._generator.uniform(size=self._resamples)
+        return np.asarray(np.sqrt(freedom / chi2.ppf(self._uniform[key], freedom)))
+
+
+def _as_long_as_each_other(across: Array, upright: Array) -> tuple[Array, Array]:
+    """Return both with as many resamples as the shorter one that varies; a constant is repeated."""
+    length = min(row.shape[1] for row in (across, upright) if row.shape[1] > 1)
+    a, b = (row[:, :length] if row.shape[1] > 1 else np.repeat(row, length, axis=1) for row in (across, upright))
+    return a, b
+
+
+def _is_by_rounds(column: Column) -> bool:
+    entry = entry_of(column.name)
+    return entry is not None and entry.drawn_as == SPEEDUP
+
+
+def _is_higher_better(column: Column) -> bool:
+    return _is_by_rounds(column) or column.higher_is_better
+
+
+def _value(raw: RawCell, column: Column) -> float | None:
+    number = number_of(raw.record, column.name)
+    return None if number is None else number.value
