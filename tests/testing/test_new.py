@@ -11,8 +11,8 @@ import pytest
 
 from effbench import registry
 from effbench.cli.new import new, starter_fields, starter_files
-from effbench.errors import BadInput
 from effbench.diffusion import DiffusionSystem
+from effbench.errors import BadInput
 
 
 def python(*arguments, path, cwd):
