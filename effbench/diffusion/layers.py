@@ -26,7 +26,7 @@ FLOAT_LAYERS: dict[str, tuple[str, ...]] = {
 
 They make conditions once a step (time, caption and patch embedding, adaLN modulation) or are the output layer: little work,
 and what is most sensitive. ViDiT-Q's code keeps these of DiT, PixArt and Open-Sora (``x_embedder``, ``t_block``,
-``t_embedder``, ``y_embedder``, ``adaLN_modulation``, ``final_layer``); Latte, CogVideoX and Wan follow the same rule. In DiT and
+``t_embedder``, ``y_embedder``, ``adaLN_modulation``, ``final_layer``); Latte, CogVideoX and Wan follow this rule. In DiT and
 CogVideoX each block holds its own modulation. Of a U-Net they are the embeddings, and the two ends, which MixDQ's release
 finds the most sensitive (``conv_in`` 39 dB for its input, ``conv_out`` 50 dB for its weight, at 8 bits) and protects. The
 middle block of SDXL has none of them."""
