@@ -7,18 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from effbench.api import (
-    Artifact,
-    Context,
-    Method,
-    Output,
-    PluginError,
-    Sample,
-    System,
-    Task,
-    Unsupported,
-    without_target,
-)
+from effbench.api import Artifact, Context, Method, Output, PluginError, Sample, System, Task, Unsupported, without_target
 from effbench.artifacts import Prepared, read_artifact
 from effbench.contract.chains import setting_problems, tied_settings
 from effbench.contract.outputs import changed_problems, loaded_problems, output_problems, probe_problems
@@ -28,9 +17,7 @@ from effbench.store import CellFolder
 Progressing = Callable[[float, float, str], None]
 
 
-def context_of(
-    spec: JobSpec, training: int | None = None, progress: Progressing = lambda done, total, text="": None
-) -> Context:
+def context_of(spec: JobSpec, training: int | None = None, progress: Progressing = lambda done, total, text="": None) -> Context:
     """Return what the task and the methods are told about this process, and about the training that it is for."""
     return Context(
         spec.device,

@@ -100,10 +100,10 @@ def test_what_is_asked_for_runs_or_is_refused_with_the_engines_that_would(impl, 
     on_gpu = set(engines_of(policy, "cuda"))
     valid = {None: on_cpu | on_gpu, "cpu": on_cpu, "mps": set()}.get(device, on_gpu)
     with listening(lambda name, *_: ran.append(name)):
-        if impl == "cuda" and impl in valid or impl == "auto" and valid == {"cuda"}:
+        if (impl == "cuda" and impl in valid) or (impl == "auto" and valid == {"cuda"}):
             with pytest.raises(ValueError, match="engine 'cuda' needs a GPU"):
                 call()
-        elif impl in valid or impl == "auto" and valid:
+        elif impl in valid or (impl == "auto" and valid):
             engine = call().engine
             assert engine in on_cpu and impl in (engine, "auto")
             assert set(ran) == {f"local_energy/{engine}"}
