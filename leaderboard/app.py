@@ -34,6 +34,8 @@ from effbench_leaderboard.samples import show_samples
 
 P = ParamSpec("P")
 STORES_VARIABLE = "EFFBENCH_BOARD_STORES"
+"""Names stores to a page that Streamlit was told to serve without arguments (a container, a test)."""
+
 ALL_SAMPLES = "all samples"
 """What stands before the slices; no slice is called so, since each has an equals sign."""
 

@@ -21,7 +21,11 @@ from effbench.report.trust import noise_text
 
 SYMBOLS = {"real verified": "●", "real unverified": "◐", "simulated": "○"}
 FAILED_SYMBOL = "✕"
+"""Badge -> its symbol, the fuller the more is shown; told apart without colour."""
+
 GREY = "color: #9aa0a6"
+"""Of a difference that the subset cannot resolve: readable on white and on black."""
+
 _ADDRESS = re.compile(r"\b(www)\.", re.IGNORECASE)
 """What Markdown makes a link of although no protocol stands before it."""
 
@@ -61,9 +65,14 @@ def _greyed(frame: pd.DataFrame, table: Table, rows: Sequence[TableRow]) -> Any:
         return frame
     looks = pd.DataFrame("", index=frame.index, columns=frame.columns)
     for at, name in grey:
-        looks.iloc[at, [place for place, column in enumerate(frame.columns) if column.partition(" ")[0] == name]] = GREY
+        looks.loc[looks.index[at], [title for title in _titles(name) if title in frame.columns]] = GREY
     formats = {column.name: partial(_printed, _number_format(table, column)) for column in table.columns}
     return frame.style.apply(lambda _: looks, axis=None).format(formats)
+
+
+def _titles(name: str) -> tuple[str, ...]:
+    """Return the titles that columns of a number have: value, what stands beside it, rank, and share of ranks kept."""
+    return name, f"{name} ±", f"{name} #", f"{name} kept"
 
 
 def _printed(form: str, value: float) -> str:

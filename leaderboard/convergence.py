@@ -14,8 +14,7 @@ from effbench.report.panel import INK, axis_title
 from effbench.report.summarise import Workload
 from effbench.stats.curves import WINDOW
 from effbench_leaderboard.comparison import code, escape, plain_label, stores_key
-
-HEIGHT = 560
+from effbench_leaderboard.plot import HEIGHT
 
 
 def show_convergence(workload: Workload) -> None:

@@ -9,6 +9,7 @@ from effbench.report.claims import LEDGER_TEXT, ledger_columns, ledger_of
 from effbench.report.summarise import Workload
 
 SYMBOLS = {"reproduced": "✔", "not reproduced": "✕", "not comparable": "≠", "not measured": "–"}
+"""Status of a claim -> its symbol, told apart without colour."""
 
 
 def show_ledger(workload: Workload) -> None:

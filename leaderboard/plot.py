@@ -19,7 +19,10 @@ from effbench_leaderboard.comparison import code, escape, plain_label, stores_ke
 
 HEIGHT = 560
 """Pixels: about two thirds of a laptop's screen, so that the choice of axes stays in sight."""
+
 ON_FRONT = "probability of being on the front"
+"""Stands in the text over a point; a note under the plot says of what."""
+
 CORNERS = ("top right", "bottom right", "top left", "bottom left")
 """Where names stand, in turns from left to right, so that neighbours do not collide."""
 

@@ -14,11 +14,14 @@ from effbench.stats.inputs import Array
 from effbench_leaderboard.comparison import escape, stores_key
 
 PER_PAGE = 8
+"""Samples: what a page shows without a long wait where four methods keep a picture of 512 x 512 of each."""
+
 LEAST_SIDE = 128
 """Pixels; small pictures are enlarged without smoothing, so that every pixel of the model is seen."""
 MOST_ENLARGED = 1024
 """Pixels of the longer side that enlarging may make; a strip of 2 x 40,000 would else take gigabytes."""
 FRAME_MS = 125
+"""8 frames a second, as videos are written for VBench (``tasks.t2v.vbench.FRAMES_PER_SECOND``)."""
 
 
 def show_samples(workload: Workload) -> None:

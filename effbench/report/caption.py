@@ -11,7 +11,7 @@ from effbench.report.columns import Column, has_several_places
 from effbench.report.ranks import RANK_TEXT, ranks_of
 from effbench.report.rounding import rounded
 from effbench.report.summarise import Workload, name_of, number_of
-from effbench.report.trust import noise_lines
+from effbench.report.trust import noise_lines, verified_lines
 
 METHOD_TEXT = {
     "bootstrap_percentile": "percentile bootstrap over {units}",
@@ -26,6 +26,7 @@ METHOD_TEXT = {
 """How intervals are made, in words; what holds by definition or was computed has none."""
 
 NO_INTERVAL = ("", "definition", "computed")
+"""How numbers came about whose interval needs no words, since they have none."""
 
 
 def caption_of(workload: Workload, columns: Sequence[Column], brief: bool = False) -> tuple[str, ...]:
@@ -46,6 +47,7 @@ def caption_of(workload: Workload, columns: Sequence[Column], brief: bool = Fals
     lines += certificate_lines(workload.cells[0].certificate, columns, brief)
     lines += stopping_lines(workload)
     lines += noise_lines(workload.cells)
+    lines += verified_lines(workload.cells)
     if has_several_places(workload):
         lines.append("Measured in several places: absolute times are not comparable and left out, ratios are shown.")
     is_ranked = any(
@@ -128,8 +130,11 @@ def interval_text(workload: Workload, columns: Sequence[Column]) -> str:
 def _method_text(cell: CellRecord, number: Number) -> str:
     """Return how an interval was made, in words: over which units, and over trainings where there were several."""
     how = how_of(number)
-    units = units_of(cell) if how == number.ci_method else f"{units_of(cell)} and trainings"
-    return METHOD_TEXT.get(how, how.replace("_", " ")).replace("{units}", units)
+    text = METHOD_TEXT.get(how, how.replace("_", " "))
+    if how == number.ci_method:
+        return text.replace("{units}", units_of(cell))
+    both = text.replace("{units}", f"{units_of(cell)} and trainings")
+    return both if both != text else f"{text}, with what trainings add"
 
 
 def units_of(cell: CellRecord) -> str:

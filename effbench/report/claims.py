@@ -26,6 +26,8 @@ ROUNDING = 1e-9
 """Share of a claim by which its own last digits, as floats, may miss the bound that they are equal to."""
 
 HEADINGS = ("task", "method", "claim", "setting", "source", "claimed", "measured here", "status")
+"""Of the columns of a ledger, whatever shows it."""
+
 LEDGER_TITLE = "Claims"
 LEDGER_TEXT = (
     "Reproduced: the claim lies in the interval measured here or on its worse side (without an interval: within 1 %)."

@@ -13,6 +13,7 @@ from effbench.report.summarise import Workload
 
 AXES = tuple(axis for axis in get_args(AxisName) if axis != "facts")
 """What is measured, in the order of a table."""
+
 FACTS = "facts"
 """The axis of what methods compute about themselves; its numbers are never among the measured ones."""
 
@@ -21,6 +22,8 @@ ALL_WORD, HEADLINE_WORD, SLICES_WORD = "all", "headline", "slices"
 default too), and every number of a slice."""
 
 ACRONYMS = "RSS FID KID CLIP LPIPS SSIM PSNR MSE mAP NDS mIoU BER EER"
+"""Of names of metrics in the fields that tasks come from, as their papers write them."""
+
 SPELLING = {word.lower(): word for word in ACRONYMS.split()}
 """How words of names are written in headings where not as they stand."""
 

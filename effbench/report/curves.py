@@ -25,9 +25,11 @@ MOST_POINTS = 400
 """Points of a drawn curve, evenly on a logarithmic axis of steps: a panel is about 800 pixels wide."""
 MOST_BEFORE = 30
 """How many times earlier than the first step the time axis may begin: one and a half decades, a third of most runs."""
+
 BELOW = "at or below 0, which a logarithmic axis does not hold"
 ABSENT = "keeps no curve of this sample"
 UNUSABLE = "its curve is no finite values at times in order"
+"""Why a method has no line in a picture."""
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,13 @@ ANGLES = tuple(pi / 4 * eighth for eighth in (1, 7, 3, 5, 0, 2, 6, 4))
 """Directions in order of preference: the corners first, right before left, since text reads to the right."""
 
 STEPS = (1.0, 1.8, 3.0, 4.6, 6.6, 9.0)
+"""Distances to try, in gaps: each some two thirds further, up to about two lines of text away."""
+
 LEADER_FROM = 3.0
+"""Gaps from which on a label is no longer seen to belong to its point without a line."""
+
 LEADER_COST = 0.02
+"""Share of a label's area that needing a line counts as: it decides between spots that are free, never against a free one."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ PROBABILITY_TEXT = (
     "Behind a name: the probability that no other method is at least as good on both axes and better on one, "
     "over resampled samples and rounds."
 )
+"""What the numbers behind names are (``stats.pareto.probability_non_dominated``)."""
 
 
 @dataclass(frozen=True)

@@ -178,3 +178,25 @@ def test_rank_stability_is_the_share_of_resamples(make: Any, tmp_path: Path) -> 
 )
 def test_a_resampled_chance_is_never_shown_as_certain(chance: float, text: str) -> None:
     assert probability_text(chance) == text
+
+
+def test_items_are_shared_by_methods_and_widen_what_each_is(make: Any, tmp_path: Path) -> None:
+    """Both methods are as much faster on one item as on the other; alone either is uncertain, together they are not."""
+    rounds = [f"r{r:03d}" for r in range(1, 7)]
+    items = {name: [0, 1, 2, 3] for name in rounds}
+    factors = [1.0, 2.0, 4.0, 8.0]
+
+    def member(name: str, order: int, scale: float) -> Any:
+        jitter = np.random.default_rng(order).normal(1, 0.001, (6, 4))
+        times = [100 / (scale * (factor if order else 1)) for factor in factors]
+        calls = {name: [time * j for time, j in zip(times, jitter[r])] for r, name in enumerate(rounds)}
+        return timed(make, name, order, calls, items=items)
+
+    workload = workload_of(make, tmp_path, member("ref", 0, 1.0), member("a", 1, 1.0), member("b", 2, 1.1))
+    joint = speed_replicates(workload.raw, "latency_p50_ms", resamples=20_000)
+    assert joint.values is not None
+    logs = np.log(factors)
+    assert joint.values[1].mean() == pytest.approx(logs.mean(), abs=0.02)
+    low, high = np.quantile(joint.values[1], [0.025, 0.975])
+    assert (high - low) / 2 == pytest.approx(3.182 * logs.std(ddof=1) / 2, rel=0.05)  # t of 3 degrees, of 4 items
+    assert (joint.values[2] > joint.values[1]).mean() > 0.99
