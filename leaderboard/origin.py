@@ -7,7 +7,7 @@ import streamlit as st
 
 from effbench.record import CellRecord
 from effbench.report.caption import machine_text, samples_text
-from effbench.report.summarise import Workload, name_of
+from effbench.report.summarise import WorkloadCells, name_of
 from effbench.report.trust import badge_of, check_text, noise_text
 from effbench_leaderboard.comparison import FAILED_SYMBOL, SYMBOLS, escape
 
@@ -15,7 +15,7 @@ CHECK_SYMBOLS = {"pass": "✔", "fail": "✕", "unknown": "?"}
 """Status of an honesty check -> its symbol, told apart without colour."""
 
 
-def show_origins(workload: Workload) -> None:
+def show_origins(workload: WorkloadCells) -> None:
     """Draw one expander per cell."""
     for cell in workload.cells:
         symbol = SYMBOLS.get(badge_of(cell), FAILED_SYMBOL)
@@ -23,7 +23,7 @@ def show_origins(workload: Workload) -> None:
             _show(workload, cell)
 
 
-def _show(workload: Workload, cell: CellRecord) -> None:
+def _show(workload: WorkloadCells, cell: CellRecord) -> None:
     origin = cell.provenance
     dirty = {True: " with uncommitted changes", False: "", None: ""}[origin.git_dirty]
     facts = {

@@ -9,7 +9,7 @@ import streamlit as st
 from PIL import Image
 
 from effbench.report.gallery import Gallery, Preview
-from effbench.report.summarise import Workload
+from effbench.report.summarise import WorkloadCells
 from effbench.stats.inputs import Array
 from effbench_leaderboard.comparison import escape, stores_key
 
@@ -24,7 +24,7 @@ FRAME_MS = 125
 """8 frames a second, as videos are written for VBench (``tasks.t2v.vbench.FRAMES_PER_SECOND``)."""
 
 
-def show_samples(workload: Workload) -> None:
+def show_samples(workload: WorkloadCells) -> None:
     """Draw one page of samples, a column per method."""
     gallery = _gallery(stores_key(workload), workload)
     for method, sentence in gallery.damaged.items():
@@ -71,5 +71,5 @@ def picture(frames: Array) -> bytes:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _gallery(key: tuple[tuple[str, str], ...], _workload: Workload) -> Gallery:
+def _gallery(key: tuple[tuple[str, str], ...], _workload: WorkloadCells) -> Gallery:
     return Gallery(_workload)

@@ -10,7 +10,7 @@ from effbench.record import CellRecord, Number
 from effbench.report.columns import Column, has_several_places
 from effbench.report.ranks import RANK_TEXT, ranks_of
 from effbench.report.rounding import rounded
-from effbench.report.summarise import Workload, name_of, number_of
+from effbench.report.summarise import WorkloadCells, name_of, number_of
 from effbench.report.trust import noise_lines, verified_lines
 
 METHOD_TEXT = {
@@ -29,7 +29,7 @@ NO_INTERVAL = ("", "definition", "computed")
 """How numbers came about whose interval needs no words, since they have none."""
 
 
-def caption_of(workload: Workload, columns: Sequence[Column], brief: bool = False) -> tuple[str, ...]:
+def caption_of(workload: WorkloadCells, columns: Sequence[Column], brief: bool = False) -> tuple[str, ...]:
     """Return the caption of a table with these columns, one sentence per line.
 
     ``brief`` is what a reader needs first: certificates in one line, and intervals and ranks without how they are made.
@@ -80,7 +80,7 @@ def certificate_lines(certificate: Sequence[str], columns: Sequence[Column], bri
     return [f"Certificate of the subset, for {'; '.join(texts)}."]
 
 
-def stopping_lines(workload: Workload) -> list[str]:
+def stopping_lines(workload: WorkloadCells) -> list[str]:
     """Return what was decided of each method, where a suite stops when that is resolved; ``[]`` elsewhere."""
     texts = []
     for cell in workload.cells:
@@ -112,7 +112,7 @@ def machine_text(fingerprint: str, machine: Mapping[str, Any]) -> str:
     return f"{', '.join(parts) or 'unknown'} [{fingerprint}]"
 
 
-def interval_text(workload: Workload, columns: Sequence[Column]) -> str:
+def interval_text(workload: WorkloadCells, columns: Sequence[Column]) -> str:
     """Return what the bracketed intervals are: their level, and how they were made on each axis."""
     methods: dict[str, list[str]] = {}
     for column in columns:
@@ -152,7 +152,7 @@ def trainings_text(count: int) -> str:
     return f"{count} training{'s' if count > 1 else ''}"
 
 
-def _trainings_text(workload: Workload) -> str:
+def _trainings_text(workload: WorkloadCells) -> str:
     """Return how often methods were trained, each with a seed of its own; ``""`` where none is trained at random."""
     counts: dict[int, list[str]] = {}
     for cell in workload.cells:
@@ -171,7 +171,7 @@ def level_text(levels: Sequence[float]) -> str:
     return " or ".join(f"{100 * level:g} %" for level in levels) or "confidence"
 
 
-def _shared(workload: Workload, word: str, fact: Callable[[CellRecord], str]) -> str:
+def _shared(workload: WorkloadCells, word: str, fact: Callable[[CellRecord], str]) -> str:
     """Return ``word fact`` where all finished cells agree, else each fact with the methods it holds for."""
     cells = [cell for cell in workload.cells if cell.status == "complete"] or workload.cells
     holders: dict[str, list[str]] = {}

@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from effbench.catalogue import SPEEDUP, entry_of, is_exact, varies_as
+from effbench.catalogue import SPEEDUP, companion_of, entry_of, is_exact
 from effbench.errors import StoreError
 from effbench.raw import CENTRED_ROOT, RawCell, how_of
 from effbench.record import Number
 from effbench.report.columns import Column
 from effbench.report.speed import Rounds, shared_logs
-from effbench.report.summarise import Workload, number_of
+from effbench.report.summarise import WorkloadCells, number_of
 from effbench.stats.inputs import Array
 from effbench.stats.items import log_mean
 from effbench.stats.pareto import probability_non_dominated
@@ -71,7 +71,7 @@ def probabilities_on_front(cells: Sequence[RawCell], x: Column, y: Column) -> Pr
     return Probabilities(tuple(float(share) for share in shares))
 
 
-def stability_of(workload: Workload, column: Column) -> Probabilities:
+def stability_of(workload: WorkloadCells, column: Column) -> Probabilities:
     """Return for each cell the share of resamples in which it keeps its rank by a quality metric."""
     nothing: tuple[float | None, ...] = (None,) * len(workload.cells)
     if len(workload.cells) > MOST_METHODS:
@@ -97,7 +97,7 @@ def joint_replicates(cells: Sequence[RawCell], column: Column) -> JointReplicate
     if is_exact(column.name):
         values = np.array([_value(raw, column) for raw in cells], np.float64)
         return JointReplicates(values[:, None])
-    why = "is a quantile of its calls, which say nothing of pairs" if varies_as(column.name) else "was measured once"
+    why = "is a quantile of its calls, which say nothing of pairs" if companion_of(column.name) else "was measured once"
     return JointReplicates(None, f"{column.label} {why}")
 
 
@@ -208,7 +208,7 @@ def _as_long_as_each_other(across: Array, upright: Array) -> tuple[Array, Array]
 
 def _is_by_rounds(column: Column) -> bool:
     entry = entry_of(column.name)
-    return entry is not None and entry.drawn_as == SPEEDUP
+    return entry is not None and entry.companion == SPEEDUP
 
 
 def _is_higher_better(column: Column) -> bool:

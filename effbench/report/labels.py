@@ -63,8 +63,8 @@ def overlap(a: Box, b: Box) -> float:
 
 def _spot(anchors: Sequence[tuple[float, float]], index: int, box: Box, step: float) -> Spot:
     """Return the spot of a box, with a leader where the box is far away or stands nearer to another point."""
-    own, *others = (_distance(box, anchors[i]) for i in (index, *(i for i in range(len(anchors)) if i != index)))
-    return Spot(box, step >= LEADER_FROM or any(other < own for other in others))
+    distances = [_distance(box, anchor) for anchor in anchors]
+    return Spot(box, step >= LEADER_FROM or min(distances) < distances[index])
 
 
 def _cost(spot: Spot, taken: Sequence[Box], frame: Box) -> float:

@@ -18,7 +18,7 @@ from effbench.report.summarise import failure_of
 
 EXACT_TOLERANCE, ONCE_TOLERANCE = 0.01, 0.25
 """How far from 1 a ratio must lie to count: of parameters, which are counted, 1 % (less is a changed header), and of a peak,
-which is measured once and moves by some tenths with the allocator's luck from process to process."""
+which is measured once and moves by some tenths with the allocator, from process to process."""
 
 
 @dataclass(frozen=True)

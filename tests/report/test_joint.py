@@ -10,14 +10,14 @@ import pytest
 from effbench.report.columns import primary_of
 from effbench.report.joint import joint_replicates, quality_replicates, speed_replicates, stability_of
 from effbench.report.pareto import picture_of, probability_text
-from effbench.report.summarise import Workload, summarise
+from effbench.report.summarise import WorkloadCells, summarise
 from effbench.stats.ratio import geometric_mean_ratio
 
 REFERENCE = {"r001": [10.0], "r002": [11.0], "r003": [10.5], "r004": [10.2]}
 FASTER = {"r001": [5.2], "r002": [5.4], "r003": [5.1], "r004": [5.3]}
 
 
-def workload_of(make: Any, path: Path, *members: Any) -> Workload:
+def workload_of(make: Any, path: Path, *members: Any) -> WorkloadCells:
     (workload,) = summarise(make.raw_store(path, *members)).workloads
     return workload
 
