@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 SCHEMA = "effbench/cell/3"
-"""Version of the record. 3 added groups, trainings, slices, facts and who verified it; 2 added ``checks``, ``noise``, ``draws`` among the files, and threads and cores of a provenance."""
+"""Version of the record. 2 added ``checks``, ``noise``, replicates among the files, and threads and cores of a provenance; 3
+groups, trainings, slices, facts, who verified it, and a setting beside it."""
 
 IDENTITY_SCHEMA = "effbench/cell/1"
 """Version of what a cell's id hashes; a new field of the record does not make another cell of it."""
@@ -67,7 +68,7 @@ class Number:
     slice: str = ""
     """``attribute=value`` where it is of those samples alone, ``""`` where it is of all."""
     units: str = ""
-    """What ``n`` counts, where it is not plain samples or calls: ``groups``, ``trainings``."""
+    """What ``n`` counts, where it is not plain samples or calls: ``groups`` of samples that depend on each other."""
 
     def without_value(self, reason: Reason) -> Number:
         """Return the number with its value withheld for ``reason``."""

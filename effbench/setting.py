@@ -79,7 +79,7 @@ class Asked(Record):
 
 
 class Place(Record):
-    """Where a cell is measured; ``calibration`` are the machine's measured peaks, or ``no_calibration`` why there are none."""
+    """Where a cell is measured; ``calibration`` are the machine's peaks, or ``no_calibration`` why there are none."""
 
     device: str
     machine: str

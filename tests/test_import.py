@@ -9,7 +9,14 @@ import pytest
 
 HEAVY = ("torch", "pandas", "streamlit", "diffusers", "transformers")
 METHODS = ["reference", "bf16", "fewer_steps", "guidance_off", "int8_dynamic", "int8_simulated"]
-MODULES = ["effbench", "effbench.api", "effbench.registry", "effbench.suite", "effbench.runner.plan"]
+MODULES = [
+    "effbench",
+    "effbench.api",
+    "effbench.registry",
+    "effbench.suite",
+    "effbench.runner.plan",
+    "effbench.diffusion",
+]
 MODULES += ["effbench.tasks.t2i.task", *(f"effbench_baselines.{name}.method" for name in METHODS)]
 
 

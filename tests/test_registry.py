@@ -55,7 +55,7 @@ def test_a_name_claimed_twice_names_both_origins(install):
 @pytest.mark.parametrize(
     ("source", "hint"),
     [
-        (METHOD.format(name="one", version=7), "api_version 7, this EffBench has 1"),
+        (METHOD.format(name="one", version=7), "api_version 7, this EffBench has 2"),
         (METHOD.format(name="two", version=1), "calls itself 'two'"),
         ("M = 3", "not a subclass of Method"),
         ("import no_such_thing", "ModuleNotFoundError"),

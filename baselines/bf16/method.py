@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from effbench.api import Artifact, Method
-from effbench.tasks.diffusion.system import DiffusionSystem
+from effbench.diffusion import DiffusionSystem
 
 
 class BFloat16(Method):

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from effbench.api import Artifact, Method, StrictParams, Unsupported
-from effbench.tasks.diffusion.system import DiffusionSystem
+from effbench.diffusion import DiffusionSystem
 
 
 class FewerSteps(Method):
@@ -16,6 +16,7 @@ class FewerSteps(Method):
 
     name = "fewer-steps"
     accepts = (DiffusionSystem,)
+    changes = ("steps",)
 
     class Params(StrictParams):
         """Parameters of the method."""

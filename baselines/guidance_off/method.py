@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from effbench.api import Artifact, Method, Unsupported
-from effbench.tasks.diffusion.system import DiffusionSystem
+from effbench.diffusion import DiffusionSystem
 
 
 class GuidanceOff(Method):
@@ -13,6 +13,7 @@ class GuidanceOff(Method):
 
     name = "guidance-off"
     accepts = (DiffusionSystem,)
+    changes = ("guidance_order", "guidance_scale")
 
     def apply(self, system: DiffusionSystem, artifact: Artifact) -> DiffusionSystem:
         """Return the system at guidance 1; raise ``Unsupported`` where it has no guidance to switch off."""

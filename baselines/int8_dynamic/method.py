@@ -9,9 +9,10 @@ they are a small share of the work and the most sensitive to it.
 from __future__ import annotations
 
 from effbench.api import Artifact, Method, Unsupported
-from effbench.tasks.diffusion.system import DiffusionSystem
+from effbench.diffusion import DiffusionSystem
 
 KEPT_IN_FLOAT = ("adaln_single", "caption_projection", "proj_out", "pos_embed", "time_embedding", "add_embedding")
+"""First parts of qualified names in diffusers' denoisers: what the text above says stays in float."""
 
 
 def kept_in_float(name: str) -> bool:
@@ -24,7 +25,7 @@ class Int8Dynamic(Method):
 
     name = "int8-dynamic"
     accepts = (DiffusionSystem,)
-    kernels = ("quantized::linear_with_input_q_dq_qweight_dq_output_fp32",)
+    kernels = ("quantized::linear_with_input_q_dq_qweight_dq_output_fp32", "int8_linear/fbgemm")
 
     def apply(self, system: DiffusionSystem, artifact: Artifact) -> DiffusionSystem:
         """Return the system with its denoiser changed in place; raise ``Unsupported`` off the CPU or in half precision."""

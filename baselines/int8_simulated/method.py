@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from effbench.api import Artifact, Execution, Method, StrictParams
-from effbench.tasks.diffusion.system import DiffusionSystem
+from effbench.diffusion import DiffusionSystem
 from effbench_baselines.int8_dynamic.method import kept_in_float
 
 if TYPE_CHECKING:

@@ -8,15 +8,13 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
+from effbench.arrays import Array
 from effbench.kernels.local_energy.integrals import Integrals
 from effbench.tasks.vmc_energy.ansatz import ALPHA_OF, BETA_OF, TOKENS, Autoregressive, hartree_fock_tokens
 from effbench.tasks.vmc_energy.layers import MaskedLinear
-
-Array = np.ndarray[Any, Any]
 
 
 class Made(Autoregressive):

@@ -6,16 +6,15 @@ likely; two hops in a row are as well. Chains are independent and have random nu
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit, prange
 
+from effbench.arrays import Array
 from effbench.kernels.local_energy.determinants import pack
 from effbench.tasks.vmc_energy.binomial import mix
 from effbench_baselines.nqs_rbm.rbm import Rbm
-
-Array = np.ndarray[Any, Any]
 
 
 class Chains(NamedTuple):

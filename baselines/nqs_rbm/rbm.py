@@ -6,14 +6,11 @@ for molecules in second quantisation. Not normalised: psi is known up to a facto
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.kernels.local_energy.determinants import unpack
 from effbench.kernels.local_energy.integrals import Integrals
-
-Array = np.ndarray[Any, Any]
 
 
 class Rbm:

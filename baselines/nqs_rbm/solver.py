@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from effbench.api import PluginError
+from effbench.arrays import Array
 from effbench.kernels.local_energy import local_energies
 from effbench.kernels.local_energy.integrals import Integrals
 from effbench.kernels.local_energy.policies import Policy
@@ -24,7 +25,6 @@ from effbench.tasks.vmc_energy.training import PARTS
 from effbench_baselines.nqs_rbm.metropolis import start, walk
 from effbench_baselines.nqs_rbm.rbm import Rbm
 
-Array = np.ndarray[Any, Any]
 LONGER = 20
 """How many times the records of a step the evaluation takes."""
 

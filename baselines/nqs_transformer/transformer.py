@@ -8,16 +8,14 @@ transformers: x + attention(norm(x)), then x + mlp(norm(x)).
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
+from effbench.arrays import Array
 from effbench.kernels.local_energy.integrals import Integrals
 from effbench.tasks.vmc_energy.ansatz import ALPHA_OF, BETA_OF, TOKENS, Autoregressive, hartree_fock_tokens
 
-Array = np.ndarray[Any, Any]
 WIDEN = 4
 """Units of a block's perceptron per unit of its stream."""
 

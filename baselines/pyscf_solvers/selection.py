@@ -6,18 +6,16 @@ mHartree too high, converged and without a warning, and why is not known.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from effbench.api import Unsupported
+from effbench.arrays import Array
 from effbench.kernels.local_energy.determinants import from_integers
 from effbench.kernels.local_energy.integrals import Integrals
 from effbench.tasks.vmc_energy.aufbau import energy_of
 from effbench.tasks.vmc_energy.evaluation import between, lowest_state
 from effbench.tasks.vmc_energy.exact import AGREE_HA, near, settled
 
-Array = np.ndarray[Any, Any]
 MOST_DETERMINANTS = 200_000
 """The matrix between them is held in memory."""
 SETTLED_HA = 1e-6

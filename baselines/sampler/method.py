@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from effbench.api import Artifact, Method, StrictParams, Unsupported
-from effbench.tasks.diffusion.system import DiffusionSystem
+from effbench.diffusion import DiffusionSystem
 
 SOLVERS: dict[str, tuple[str, dict[str, Any]]] = {
     "dpm-solver++1": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++", "solver_order": 1}),
@@ -26,6 +26,7 @@ class Sampler(Method):
 
     name = "sampler"
     accepts = (DiffusionSystem,)
+    changes = ("scheduler",)
 
     class Params(StrictParams):
         """Parameters of the method."""
@@ -40,8 +41,8 @@ class Sampler(Method):
         import diffusers
 
         kind, settings = SOLVERS[self.params.solver]
-        own = system.pipeline.scheduler
-        if kind not in {other.__name__ for other in own.compatibles}:
-            raise Unsupported(f"sampler: {type(own).__name__} cannot be replaced by {kind}")
-        system.pipeline.scheduler = getattr(diffusers, kind).from_config(own.config, **settings)
+        before = system.pipeline.scheduler
+        if kind not in {other.__name__ for other in before.compatibles}:
+            raise Unsupported(f"sampler: {type(before).__name__} cannot be replaced by {kind}")
+        system.pipeline.scheduler = getattr(diffusers, kind).from_config(before.config, **settings)
         return system

@@ -78,7 +78,7 @@ class Task(ABC):
 
     @abstractmethod
     def run(self, system: Any, batch: Sequence[Sample], seed: int) -> Sequence[Output]:
-        """Return one output per sample; its noise depends on (sample id, seed) only, never on its batch. No target is seen."""
+        """Return one output per sample, blind to targets; noise depends on (sample id, seed) only, never on the batch."""
 
     def probes(self, system: Any, batch_size: int) -> Sequence[Callable[[], Any]]:
         """Return what latency, memory and FLOPs call in turn, one call per item. Default: ``run`` on calibration samples.
@@ -122,7 +122,7 @@ class Task(ABC):
         return {}
 
     def keep(self, output: Output) -> Output:
-        """Return what of an output is worth its bytes in a store, and all that ``score`` reads of a reference. Default: all."""
+        """Return what of an output is worth its bytes: all that ``score`` reads of a reference. Default: the whole."""
         return output
 
     def preview(self, sample: Sample, output: Output) -> Sequence[Picture]:

@@ -6,6 +6,7 @@ import json
 import keyword
 import re
 from collections.abc import Mapping
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from effbench.api import Task
 
 KINDS = ("method", "task")
+"""What a package can be started for."""
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+"""The form of a plugin's name that the contract asks for; a package and a class are named after it."""
 
 
 def new(
@@ -81,12 +84,22 @@ def _task_fields(task: type[Task]) -> dict[str, str]:
     """Return the fields that say which system a method accepts and on which task it is tested."""
     system = task.system_type
     return {
-        "system_module": system.__module__,
+        "system_module": _public_module(system),
         "system_class": system.__qualname__,
-        "task_module": task.__module__,
+        "task_module": _public_module(task),
         "task_class": task.__qualname__,
         "task_params": f"{task.__qualname__}.Params({_arguments(task.small)})" if task.small else "",
     }
+
+
+def _public_module(plugin: type) -> str:
+    """Return what to import a class from: the outermost package that gives it, else the module that defines it."""
+    parts = plugin.__module__.split(".")
+    for length in range(1, len(parts)):
+        module = ".".join(parts[:length])
+        if getattr(import_module(module), plugin.__qualname__, None) is plugin:
+            return module
+    return plugin.__module__
 
 
 def _arguments(params: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ def remark_problems(metrics: Sequence[Metric], said: object) -> Iterator[str]:
     if not isinstance(said, dict):
         yield f"remarks returned {type(said).__name__}; return a dict of metric name -> list of sentences"
         return
-    names = {metric.name for metric in metrics}
+    names = {metric.key for metric in metrics}
     for name, sentences in said.items():
         if name not in names:
             yield f"remarks speaks of {name!r}, which is not among the metrics; declare it"

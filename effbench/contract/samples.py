@@ -25,7 +25,7 @@ def sample_list_problems(samples: object, call: str) -> Iterator[str]:
             return
         slices: Any = sample.slices
         if not isinstance(sample.group, str) or not isinstance(slices, Mapping):
-            yield f"{call}: sample {sample.id!r} has group {sample.group!r} and slices {slices!r}; expected text and a mapping"
+            yield f"{call}: sample {sample.id!r} has group {sample.group!r}, slices {slices!r}; expected text and a mapping"
             return
         for text in (sample.id, sample.group, *slices.keys(), *slices.values()):
             if not isinstance(text, str):

@@ -1,4 +1,4 @@
-"""What ``Task.score`` and ``Task.summarise`` must return: a number, or a declared reason why there is none."""
+"""What ``Task.score`` and ``Task.summariser`` must return: a number, or a declared reason why there is none."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def score_problems(
     if not isinstance(scores.scalars, Mapping) or not isinstance(scores.arrays, Mapping):
         yield f"{call} returned Scores whose scalars or arrays are no mapping from names"
         return
-    per_sample = [metric for metric in metrics if metric.per == "sample"]
+    per_sample = {metric.name: metric for metric in reversed(metrics) if metric.per == "sample"}.values()
     for metric in per_sample:
         if metric.name not in scores.scalars:
             yield f"{call} lacks the per-sample metric {metric.name!r}; give NaN where it is undefined"
@@ -71,11 +71,14 @@ def mean_problems(
     """
     for metric in metrics:
         found = scores.scalars.get(metric.name)
-        if metric.per != "sample" or metric.name not in summary or found is None or np.isnan(found).any():
+        if metric.per != "sample" or metric.key not in summary or found is None or np.isnan(found).any():
             continue
-        value, mean = summary[metric.name], float(np.average(found, weights=weights))
+        within = scores.within(metric)
+        if not weights[within].sum() > 0:
+            continue
+        value, mean = summary[metric.key], float(np.average(found[within], weights=weights[within]))
         if not math.isclose(value, mean, rel_tol=RTOL, abs_tol=RTOL):
-            yield f"{metric.name!r} is {value:g}, the weighted mean of its scores {mean:g}; declare it per='set'"
+            yield f"{metric.key!r} is {value:g}, the weighted mean of its scores {mean:g}; declare it per='set'"
 
 
 def summary_problems(
@@ -83,26 +86,26 @@ def summary_problems(
 ) -> Iterator[str]:
     """Yield violations unless a summary maps declared metrics to finite floats, with every computable one among them."""
     if not isinstance(summary, Mapping):
-        yield f"summarise returned {type(summary).__name__}; return a dict from metric name to float"
+        yield f"the summary is {type(summary).__name__}; return a dict from metric key to float"
         return
-    declared = {metric.name: metric for metric in metrics}
+    declared = {metric.key: metric for metric in metrics}
     for name, value in summary.items():
         if name not in declared:
-            yield f"summarise gives {name!r}, which is not among the metrics; declare it"
+            yield f"the summary gives {name!r}, which is not among the metrics; declare it"
         elif not isinstance(value, float | int) or isinstance(value, bool):
-            yield f"summarise gives {name!r} as {type(value).__name__}; convert it to float"
+            yield f"the summary gives {name!r} as {type(value).__name__}; convert it to float"
         elif math.isnan(value):
-            yield f"summarise gives {name!r} as NaN; leave out what cannot be computed"
+            yield f"the summary gives {name!r} as NaN; leave out what cannot be computed"
         elif math.isinf(value):
-            yield f"summarise gives {name!r} as infinity; leave out what cannot be computed"
+            yield f"the summary gives {name!r} as infinity; leave out what cannot be computed"
         elif not declared[name].range[0] - RTOL <= value <= declared[name].range[1] + RTOL:
             least, most = declared[name].range
-            yield f"summarise gives {name!r} as {value:g}, outside of its bounds {least:g} to {most:g}"
+            yield f"the summary gives {name!r} as {value:g}, outside of its bounds {least:g} to {most:g}"
     for metric in metrics:
-        excused = random_weights or metric.undefined or (metric.needs_reference and not with_reference)
-        if metric.name not in summary and not excused and (metric.per == "sample" or metric.primary):
+        excused = random_weights or metric.undefined or metric.slice or (metric.needs_reference and not with_reference)
+        if metric.key not in summary and not excused and (metric.per == "sample" or metric.primary):
             what = "per-sample metric" if metric.per == "sample" else "primary metric"
             yield (
-                f"summarise leaves out the {what} {metric.name!r}; compute it, say why it may be `undefined`, "
+                f"the summary leaves out the {what} {metric.key!r}; compute it, say why it may be `undefined`, "
                 "or give it more samples"
             )

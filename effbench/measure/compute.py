@@ -1,7 +1,8 @@
 """What one call computes and moves, counted as it runs: operations by data type, bytes, and the least bytes it must read.
 
 Operations come from the formulas of ``torch.utils.flop_counter``, of ``formulas.py`` and of ``kernels/<op>/cost.py``. An
-operator that none of them knows is an error: a count that silently leaves something out would flatter the method.
+operator that none of them knows is an error: a count that silently leaves something out would flatter the method. What goes
+past torch is counted where it records itself (``effbench.kernels.record_kernel``), and only there.
 """
 
 from __future__ import annotations
@@ -11,17 +12,20 @@ import pkgutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 from effbench import kernels
-from effbench.kernels.cost import Cost, registered
-from effbench.measure.formulas import UnknownOp, formula_of, shapes, sounds_like_a_product
+from effbench.kernels.cost import SEEN_BY_TORCH, Cost, registered
+from effbench.kernels.recording import listening
+from effbench.measure.formulas import UnknownOp, formula_of, sounds_like_a_product
 from effbench.measure.traffic import LOOKUPS, Moved, distinct_bytes, storage, tensors, traffic
 
 TORCHS_OWN = ("aten", "prim", "prims", "rngprims")
 """Namespaces whose operators torch can see into; an operator of any other needs its cost."""
 ADDEND_FIRST = ("addmm", "addmv", "baddbmm", "_addmm_activation")
+"""Operators whose first tensor is added to a product: the type of the second one says what multiplies."""
 
 
 @dataclass(frozen=True)
@@ -49,20 +53,20 @@ class Compute:
 
 
 def measure_compute(call: Callable[[], Any]) -> Compute:
-    """Return what ``call`` computes and moves; all zero for a system that does not use torch.
+    """Return what ``call`` computes and moves; for a system that does not use torch, what its recorded kernels do.
 
-    Raises ``UnknownOp`` where an operator has no formula.
+    Raises ``UnknownOp`` where an operator or a recorded kernel has no formula.
     """
     if "torch" not in sys.modules:
-        call()  # it may import torch itself, and is counted in a second call then
+        tally = _Tally({})
+        with listening(tally.add_recorded):
+            result = call()
         if "torch" not in sys.modules:
-            return Compute({}, 0, 0)
-    tally = _Tally(_costs())
-    with _counting(tally):
+            return tally.compute(result)
+    tally = _Tally(_costs())  # the call has imported torch itself, and is counted in a second one
+    with listening(tally.add_recorded), _counting(tally):
         result = call()
-    if tally.unknown:
-        raise tally.unknown  # the method may have caught it on its way
-    return Compute(dict(tally.flops), tally.bytes_moved, tally.ops, sum(tally.outside.values()) + _result_bytes(result))
+    return tally.compute(result)
 
 
 def _costs() -> dict[str, Cost]:
@@ -70,8 +74,21 @@ def _costs() -> dict[str, Cost]:
     costs = registered()
     for package in pkgutil.iter_modules(kernels.__path__):
         if package.ispkg:
-            costs |= importlib.import_module(f"{kernels.__name__}.{package.name}.cost").COSTS
+            costs |= _costs_of(package.name)
     return costs
+
+
+def _costs_of(folder: str) -> dict[str, Cost]:
+    """Return operator -> cost of one kernel folder."""
+    costs: dict[str, Cost] = importlib.import_module(f"{kernels.__name__}.{folder}.cost").COSTS
+    return costs
+
+
+def _cost_of_recorded(name: str) -> Cost | None:
+    """Return the cost of a recorded kernel, a plugin's or that of one of our folders (whose import may need torch)."""
+    folder = name.partition("/")[0]
+    ours = any(package.name == folder and package.ispkg for package in pkgutil.iter_modules(kernels.__path__))
+    return registered().get(name) or (_costs_of(folder).get(name) if ours else None)
 
 
 def _result_bytes(result: Any) -> int:
@@ -100,6 +117,13 @@ class _Tally:
         self.unknown = self.unknown or error
         return error
 
+    def compute(self, result: Any) -> Compute:
+        """Return what was counted in a call that gave ``result``; raises the first error, which the method may have caught."""
+        if self.unknown:
+            raise self.unknown
+        least = sum(self.outside.values()) + _result_bytes(result)
+        return Compute(dict(self.flops), self.bytes_moved, self.ops, least)
+
     def add(self, operator: Any, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> None:
         """Count one operator of torch's own; raises ``UnknownOp`` where its formula does not hold."""
         moved = traffic(operator, args, kwargs, out)
@@ -117,16 +141,32 @@ class _Tally:
 
     def add_cost(self, cost: Cost, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> None:
         """Count one operator by its own formulas; bytes that its visible tensors do not explain are a packed weight."""
-        given, named, out_shape = shapes(args), shapes(kwargs), shapes(out)
-        size = cost.bytes_moved(*given, **named, out_shape=out_shape)
-        self.flops[cost.dtype] += cost.flops(*given, **named, out_shape=out_shape)
-        self.bytes_moved += size
-        self.ops += 1
+        size = self._add_formulas(cost, args, kwargs, out)
         read, made = [*tensors(list(args)), *tensors(list(kwargs.values()))], list(tensors(out))
         self._remember([Moved(t, distinct_bytes(t)) for t in read], made)
         packed = [hash(value) for value in args if type(value).__name__ == "ScriptObject"]
         if len(packed) == 1:
             self.outside["packed", packed[0]] = max(0, size - sum(map(distinct_bytes, (*read, *made))))
+
+    def add_recorded(self, name: str, args: Sequence[Any], out: Any) -> None:
+        """Count one kernel that recorded itself; raises ``UnknownOp`` where it has no cost.
+
+        What it must at least read is not counted: whether its arrays stood before the call is not known.
+        """
+        with _uncounted():
+            cost = _cost_of_recorded(name)
+            if cost is None:
+                raise self.refuse(UnknownOp(name))
+            if cost is not SEEN_BY_TORCH:
+                self._add_formulas(cost, args, {}, out)
+
+    def _add_formulas(self, cost: Cost, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> int:
+        """Add what the formulas say; return the bytes."""
+        size = cost.bytes_moved(*args, **kwargs, out=out)
+        self.flops[cost.type_of(*args, **kwargs, out=out)] += cost.flops(*args, **kwargs, out=out)
+        self.bytes_moved += size
+        self.ops += 1
+        return size
 
     def _remember(self, read: Sequence[Moved], made: Sequence[Any]) -> None:
         for tensor, size in read:
@@ -141,6 +181,15 @@ def _multiplier(operator: Any, args: Sequence[Any]) -> str:
     operands = list(tensors(list(args)))
     has_addend = operator._overloadpacket.__name__.removesuffix("_") in ADDEND_FIRST
     return str(operands[1 if has_addend else 0].dtype).removeprefix("torch.")
+
+
+def _uncounted() -> Any:
+    """Return a context in which nothing is counted: formulas of a recorded kernel may run operators themselves."""
+    if "torch" not in sys.modules:
+        return nullcontext()
+    from torch.utils._python_dispatch import _disable_current_modes
+
+    return _disable_current_modes()
 
 
 def _counting(tally: _Tally) -> Any:

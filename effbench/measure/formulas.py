@@ -1,7 +1,8 @@
 """Operations of torch's own products that ``torch.utils.flop_counter`` leaves at a silent 0, and which stay unknown.
 
 What counts as an operation: matrix products, convolutions, attention and recurrent layers, 1 MAC = 2 FLOPs. Element-wise
-work shows in the bytes moved. A formula is called with shapes in place of tensors, and ``out_shape=``.
+work shows in the bytes moved. A formula is called with the operator's arguments as they are, and ``out=`` its result, as the
+formulas of a ``Cost`` are.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from effbench.api import PluginError
 
-Shape = Sequence[int]
+if TYPE_CHECKING:
+    from torch import Tensor
+
 Formula = Callable[..., int]
 
 PRODUCTS = re.compile(
@@ -60,59 +63,75 @@ def sounds_like_a_product(operator: str) -> bool:
     return name not in NO_PRODUCTS and PRODUCTS.search(name) is not None
 
 
-def rows_times_weight(x: Shape, *_: Any, out_shape: Shape, **__: Any) -> int:
+def rows_times_weight(x: Tensor, *_: Any, out: Tensor, **__: Any) -> int:
     """Return the operations of x [..., I] -> [..., O], however the weight is packed."""
-    return 2 * math.prod(x) * out_shape[-1]
+    return 2 * x.numel() * out.shape[-1]
 
 
-def plus_product(_: Shape, x: Shape, *__: Any, out_shape: Shape, **___: Any) -> int:
+def plus_product(_: Tensor, x: Tensor, *__: Any, out: Tensor, **___: Any) -> int:
     """Return the operations of y + x [M, K] times a matrix [K, N] -> [M, N]."""
-    return 2 * math.prod(x) * out_shape[-1]
+    return 2 * x.numel() * out.shape[-1]
 
 
-def matrix_times_vector(matrix: Shape, *_: Any, **__: Any) -> int:
+def matrix_times_vector(matrix: Tensor, *_: Any, **__: Any) -> int:
     """Return the operations of [M, N] times [N]; of a dot product, [N] times [N]."""
-    return 2 * math.prod(matrix)
+    return 2 * matrix.numel()
 
 
-def plus_matrix_times_vector(_: Shape, matrix: Shape, *__: Any, **___: Any) -> int:
+def plus_matrix_times_vector(_: Tensor, matrix: Tensor, *__: Any, **___: Any) -> int:
     """Return the operations of y [M] + [M, N] times [N]."""
-    return 2 * math.prod(matrix)
+    return 2 * matrix.numel()
 
 
-def attention(query: Shape, key: Shape, value: Shape, *_: Any, **__: Any) -> int:
+def grouped_product(a: Tensor, b: Tensor, ends: Tensor | None = None, *_: Any, **__: Any) -> int:
+    """Return the operations of products in groups, an expert each, whose rows or columns end at ``ends`` [G].
+
+    Where a [M, K] has the groups in its rows, b is [G, K, N]; where b [K, N] has them in its columns, a is [G, M, K]; where
+    a [M, K] and b [K, N] both have them along K, there are G products; a [G, M, K] times b [G, K, N] needs no ends. What lies
+    behind the last end is not multiplied.
+    """
+    if ends is None:
+        return 2 * a.numel() * b.shape[-1]
+    grouped = int(ends[-1])
+    if a.dim() == 2 and b.dim() == 2:
+        return 2 * a.shape[0] * grouped * b.shape[1]
+    rows, columns = (grouped, b.shape[-1]) if a.dim() == 2 else (a.shape[-2], grouped)
+    return 2 * rows * a.shape[-1] * columns
+
+
+def attention(query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> int:
     """Return the operations of query [B, H, N, D], key [B, H, M, D], value [B, H, M, E]: Q K^T, then P V."""
-    batch, heads, queries, width = query
-    return 2 * batch * heads * queries * key[-2] * (width + value[-1])
+    batch, heads, queries, width = query.shape
+    return 2 * batch * heads * queries * key.shape[-2] * (width + value.shape[-1])
 
 
-def attention_backward(grad: Shape, query: Shape, key: Shape, value: Shape, *_: Any, **__: Any) -> int:
+def attention_backward(grad: Tensor, query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> int:
     """Return the operations of its backward pass: Q K^T again, then one product for each of dV, dP, dQ and dK."""
-    batch, heads, queries, width = query
-    return 2 * batch * heads * queries * key[-2] * (3 * width + 2 * value[-1])
+    batch, heads, queries, width = query.shape
+    return 2 * batch * heads * queries * key.shape[-2] * (3 * width + 2 * value.shape[-1])
 
 
-def multi_head_attention(query: Shape, key: Shape, _value: Shape, width: int, *_: Any, **__: Any) -> int:
+def multi_head_attention(query: Tensor, key: Tensor, _value: Tensor, width: int, *_: Any, **__: Any) -> int:
     """Return the operations of query [B, N, D], key [B, M, D]: four projections D x D, then attention."""
-    batch, queries, keys = query[0], query[1], key[1]
+    batch, queries, keys = query.shape[0], query.shape[1], key.shape[1]
     return 2 * batch * (2 * queries + 2 * keys) * width**2 + 4 * batch * queries * keys * width
 
 
-def transformer_layer(x: Shape, width: int, *rest: Any, **__: Any) -> int:
+def transformer_layer(x: Tensor, width: int, *rest: Any, **__: Any) -> int:
     """Return the operations of x [B, N, D] through self-attention and two feed-forward weights [F, D], [D, F]."""
     up, _, down = rest[12:15]
-    feed_forward: int = 2 * math.prod(x[:-1]) * (math.prod(up) + math.prod(down))
+    feed_forward: int = 2 * math.prod(x.shape[:-1]) * (up.numel() + down.numel())
     return multi_head_attention(x, x, x, width) + feed_forward
 
 
-def recurrent_layer(x: Shape, input_weight: Shape, hidden_weight: Shape, *_: Any, **__: Any) -> int:
+def recurrent_layer(x: Tensor, input_weight: Tensor, hidden_weight: Tensor, *_: Any, **__: Any) -> int:
     """Return the operations of x [T, B, I] with weights [G H, I] and [G H, H], G gates."""
-    return 2 * math.prod(x[:-1]) * (math.prod(input_weight) + math.prod(hidden_weight))
+    return 2 * math.prod(x.shape[:-1]) * (input_weight.numel() + hidden_weight.numel())
 
 
-def recurrent_stack(x: Shape, weights: Sequence[Shape], *_: Any, **__: Any) -> int:
+def recurrent_stack(x: Tensor, weights: Sequence[Tensor], *_: Any, **__: Any) -> int:
     """Return the operations of x [T, B, I] through every weight matrix of cuDNN's flat list; vectors are biases."""
-    return 2 * math.prod(x[:-1]) * sum(math.prod(weight) for weight in weights if len(weight) == 2)
+    return 2 * math.prod(x.shape[:-1]) * sum(weight.numel() for weight in weights if weight.dim() == 2)
 
 
 FORMULAS: dict[str, Formula] = {
@@ -122,6 +141,7 @@ FORMULAS: dict[str, Formula] = {
     "aten::_weight_int4pack_mm": rows_times_weight,
     "aten::_weight_int4pack_mm_for_cpu": rows_times_weight,
     "aten::_addmm_activation": plus_product,
+    "aten::_grouped_mm": grouped_product,
     "aten::mv": matrix_times_vector,
     "aten::dot": matrix_times_vector,
     "aten::vdot": matrix_times_vector,
@@ -147,15 +167,7 @@ def formula_of(operator: Any) -> Callable[[Any, Any, Any], int] | None:
     namespace, _, name = operator._schema.name.rpartition("::")
     for twin in (name, name.removesuffix("_")):
         if ours := FORMULAS.get(f"{namespace}::{twin}"):
-            return lambda args, kwargs, out: int(ours(*shapes(args), **shapes(kwargs), out_shape=shapes(out)))
+            return lambda args, kwargs, out: int(ours(*args, **kwargs, out=out))
         if torchs := flop_registry.get(getattr(getattr(torch.ops, namespace), twin, None)):
             return lambda args, kwargs, out: int(torchs(*args, **kwargs, out_val=out))
     return None
-
-
-def shapes(value: Any) -> Any:
-    """Return ``value`` with each tensor in it replaced by its shape."""
-    from torch import Tensor
-    from torch.utils._pytree import tree_map
-
-    return tree_map(lambda leaf: tuple(leaf.shape) if isinstance(leaf, Tensor) else leaf, value)

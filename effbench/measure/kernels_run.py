@@ -8,26 +8,31 @@ from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
+from effbench.kernels.recording import listening
+
 USER_SCOPE = 7
 """Scope of what a method wrote into the profile itself (``record_function``); a name it gives is no evidence."""
 
 
 class KernelCount(NamedTuple):
-    """Name of an operator ("aten::mm") or of a kernel on the device, and how often it ran in one call."""
+    """Name of an operator ("aten::mm"), of a kernel on the device or of one that records itself ("local_energy/slater"), and
+    how often it ran in one call.
+    """
 
     name: str
     calls: int
 
 
 def kernels_run(call: Callable[[], Any]) -> tuple[KernelCount, ...]:
-    """Return what one ``call`` runs by ``torch.profiler``, most frequent first; nothing for a system without torch.
+    """Return what one ``call`` runs, most frequent first: by ``torch.profiler``, and by ``effbench.kernels.record_kernel``.
 
-    Kernels of a GPU are listed where the system has started one. Code that goes past torch (numba, ctypes) does not show.
+    Kernels of a GPU are listed where the system has started one. Code that goes past torch (numba, ctypes) shows where it
+    records itself; without torch, that is all there is.
     """
     if "torch" not in sys.modules:
-        call()  # it may import torch itself, and is watched in a second call then
+        found = _recorded(call)  # it may import torch itself, and is watched in a second call then
         if "torch" not in sys.modules:
-            return ()
+            return _ranked(found)
     import torch
     from torch.profiler import ProfilerActivity, profile
 
@@ -35,11 +40,22 @@ def kernels_run(call: Callable[[], Any]) -> tuple[KernelCount, ...]:
     if torch.cuda.is_initialized():
         activities.append(ProfilerActivity.CUDA)
     with profile(activities=activities, acc_events=True) as watched:
-        call()
+        found = _recorded(call)
         if torch.cuda.is_initialized():
             torch.cuda.synchronize()
     events = [e for e in watched.events() or () if not e.is_user_annotation and e.scope != USER_SCOPE]
-    found = Counter(event.name for event in events)
+    return _ranked(found + Counter(event.name for event in events))
+
+
+def _recorded(call: Callable[[], Any]) -> Counter[str]:
+    """Return how often each kernel recorded itself in a call."""
+    found: Counter[str] = Counter()
+    with listening(lambda name, _, __: found.update([name])):
+        call()
+    return found
+
+
+def _ranked(found: Counter[str]) -> tuple[KernelCount, ...]:
     return tuple(KernelCount(name, n) for name, n in sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import torch
 
 NOT_WRITTEN = frozenset({"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"})
+"""Operators that only set memory apart: their result is written by whoever fills it."""
 ONLY_WRITTEN = frozenset(
     {"bernoulli_", "copy_", "exponential_", "fill_", "normal_", "random_", "uniform_", "zero_", "_foreach_zero_"}
 )

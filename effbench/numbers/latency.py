@@ -13,8 +13,9 @@ from effbench.numbers.parts import Timed
 from effbench.record import Number, Reason
 from effbench.stats.bootstrap import Interval
 from effbench.stats.hierarchical import hierarchical_ratio_interval
+from effbench.stats.items import item_ratio
 from effbench.stats.order import LEAST_SAMPLES, clustered_quantile_interval, percentile, quantile_interval
-from effbench.stats.ratio import LEAST_ROUNDS, item_ratio
+from effbench.stats.ratio import LEAST_ROUNDS
 from effbench.timings import Timings, log_ratios
 
 CROSSCHECK_ROUNDS, CROSSCHECK_RESAMPLES = 20, 2000

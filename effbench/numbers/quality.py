@@ -16,8 +16,10 @@ from effbench.numbers.parts import Rows
 from effbench.record import Number, Reason
 from effbench.replicates import Replicates
 from effbench.setting import Setting
-from effbench.stats.bootstrap import Interval, wilson_interval
+from effbench.stats.bootstrap import Interval
+from effbench.stats.inputs import Array
 from effbench.stats.resampled import resampled_interval
+from effbench.stats.shares import share_interval
 from effbench.storeschema import Summarised
 
 ONE_TRAINING = "one_training"
@@ -62,17 +64,38 @@ def _with_interval(metric: Metric, value: float, setting: Setting, rows: Rows, r
     groups = {group for group, inside in zip(rows.groups, within) if inside}
     scores = rows.scores.scalars.get(metric.name) if metric.per == "sample" else None
     own = None if scores is None else scores[within]
-    is_plain = len(groups) == count and setting.weights is None and trainings < 2
-    if metric.unit == "share" and own is not None and len(own) and np.isin(own, (0, 1)).all() and is_plain:
-        interval = wilson_interval(float(own.sum()), len(own), setting.asked.ci)
-        return replace(_number(metric, value, count, interval, "wilson"), flags=flags)
+    is_grouped = len(groups) < len({name for name, inside in zip(rows.ids, within) if inside})
+    n, units = (len(groups), "groups") if is_grouped else (count, "")
+    if metric.unit == "share" and own is not None and len(own) and np.isin(own, (0, 1)).all() and not setting.weights:
+        interval, how = _share(own, rows, within, setting)
+        if interval is not None:
+            return replace(_number(metric, value, n, interval, how), flags=flags, units=units)
     found = replicates.of_metric(metric.key, value) if replicates is not None else None
     interval = None
     if found is not None:
         is_set = metric.per == "set"
         interval = resampled_interval(found, setting.asked.ci, clusters=len(groups), is_set=is_set, bounds=metric.range)
-    number = _number(metric, value, count, interval, _how(metric, trainings) if interval else "")
-    return replace(number, flags=flags, units="groups" if len(groups) < count else "")
+        if metric.unit == "share" and value in (0.0, 1.0) and interval == (value, value):
+            interval = _unseen(value, len(groups), setting.asked.ci)
+    number = _number(metric, value, n, interval, _how(metric, trainings) if interval else "")
+    return replace(number, flags=flags, units=units)
+
+
+def _share(own: Array, rows: Rows, within: Array, setting: Setting) -> tuple[Interval | None, str]:
+    """Return Wilson's interval of a plain share and how it was made: at the number of independent answers in it."""
+    groups = [group for group, inside in zip(rows.groups, within) if inside]
+    seeds = [seed for seed, inside in zip(rows.seeds, within) if inside]
+    trainings = seeds if len(setting.declared.trainings) > 1 else None
+    interval = share_interval(own, setting.asked.ci, clusters=groups, trainings=trainings)
+    if trainings is not None:
+        return interval, "wilson_effective_and_trainings"
+    return interval, "wilson" if len(set(groups)) == len(own) else "wilson_effective"
+
+
+def _unseen(value: float, groups: int, level: float) -> Interval:
+    """Return the exact interval of a share of 0 or 1 in every one of some groups, of which no resample can say more."""
+    reach = 1 - ((1 - level) / 2) ** (1 / groups)
+    return Interval(0.0, reach) if value == 0 else Interval(1 - reach, 1.0)
 
 
 def _how(metric: Metric, trainings: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -11,17 +11,14 @@ from effbench.api import (
     Artifact,
     Context,
     Method,
-    Output,
     PluginError,
-    Sample,
     System,
-    Task,
     Unsupported,
-    without_target,
 )
 from effbench.artifacts import Prepared, read_artifact
 from effbench.contract.chains import setting_problems, tied_settings
-from effbench.contract.outputs import changed_problems, loaded_problems, output_problems, probe_problems
+from effbench.contract.outputs import changed_problems, loaded_problems, probe_problems
+from effbench.contract.running import run_blind
 from effbench.runner.jobs import JobSpec
 from effbench.store import CellFolder
 
@@ -41,14 +38,6 @@ def context_of(
         run=partial(run_blind, spec.task),
         progress=progress,
     )
-
-
-def run_blind(task: Task, system: System, samples: Sequence[Sample], seed: int) -> Sequence[Output]:
-    """Return the outputs of a system on samples whose targets it cannot see; raise ``PluginError`` where they are none."""
-    blind = [without_target(sample) for sample in samples]
-    outputs = task.run(system, blind, seed)
-    keep_promise(output_problems(outputs, blind, "run"))
-    return outputs
 
 
 def keep_promise(problems: Iterable[str]) -> None:

@@ -50,7 +50,7 @@ def worker_main(connection: Connection, cell_path: Path, kind: JobKind, pickled:
     except Exception as error:  # noqa: BLE001 - a stranger's method may raise anything; it is recorded as what it is
         connection.send(classify(error))
     except SystemExit as error:
-        connection.send(Failed("error", f"the method called exit({error.code!r})"))
+        connection.send(Failed("error", f"the plugin called exit({error.code!r})"))
     except BaseException as error:  # noqa: BLE001 - likewise: SIGINT is ignored here, so nobody has interrupted it
         connection.send(classify(error))
     finally:

@@ -36,7 +36,7 @@ def main() -> None:
         for part in request["qualname"].split("."):
             plugin = getattr(plugin, part)
         task = plugin(plugin.Params.model_validate_json(request["params"]))
-        ids = {split: [sample.id for sample in task.samples(split)] for split in ("calibration", "evaluation")}
+        ids = {split: [sample.id for sample in task.samples(split)] for split in request["splits"]}
     heavy = [name for name in HEAVY if name in sys.modules and name not in before]
     print("\n" + json.dumps({"heavy": heavy, "ids": ids}))
 

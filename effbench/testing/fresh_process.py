@@ -34,7 +34,7 @@ def samples_elsewhere(task: Task, ids: Mapping[str, Sequence[str]]) -> Iterator[
     """Yield violations where ``samples`` loads heavy packages, or gives other ids in another process than ``ids``."""
     if "<locals>" in type(task).__qualname__:
         return  # a class inside a function cannot be reached from another process
-    seen = observe(type(task), "samples", task.params)
+    seen = observe(type(task), "samples", task.params, tuple(ids))
     if seen["heavy"]:
         yield f"samples imports {', '.join(seen['heavy'])}; it must be free of them: read plain data files instead"
     for split, known in ids.items():
@@ -45,13 +45,19 @@ def samples_elsewhere(task: Task, ids: Mapping[str, Sequence[str]]) -> Iterator[
             )
 
 
-def observe(plugin: type, stage: Literal["import", "samples"], params: StrictParams | None = None) -> dict[str, Any]:
-    """Return what the child process saw: ``heavy`` modules and, for ``samples``, ``ids`` of both splits."""
+def observe(
+    plugin: type,
+    stage: Literal["import", "samples"],
+    params: StrictParams | None = None,
+    splits: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Return what the child process saw: ``heavy`` modules and, for ``samples``, ``ids`` of the splits."""
     request = {
         "module": plugin.__module__,
         "file": inspect.getfile(plugin),
         "qualname": plugin.__qualname__ if stage == "samples" else None,
         "params": params.model_dump_json() if params is not None else None,
+        "splits": list(splits),
     }
     return _ask(json.dumps(request, sort_keys=True))
 

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
-from effbench.api import Artifact, Context, Method, Output, Sample, StrictParams, System, Task
+from effbench.api import (
+    WORK_VARIABLE,
+    Artifact,
+    Context,
+    Method,
+    Output,
+    Sample,
+    StrictParams,
+    System,
+    Task,
+    without_target,
+)
+from effbench.artifacts import Prepared, is_torch, read_artifact, write_artifact
 from effbench.contract import declarations
+from effbench.contract.facts import fact_problems
 from effbench.contract.outputs import artifact_problems, changed_problems, output_problems
+from effbench.contract.running import run_blind
+from effbench.errors import nearest
+from effbench.inside import root_of
 from effbench.testing.findings import Findings, Report, Steps, Unavailable
 from effbench.testing.fresh_process import importing_is_light
 from effbench.testing.outputs import first_difference, mates_matter, rounding
@@ -66,8 +85,18 @@ class MethodTrial:
     def raw_artifact(self) -> Any:
         """Return what ``prepare`` leaves, unchecked."""
         self.require_accepted()
-        make = lambda: self.method.prepare(self.task.load(self.context), self.context)  # noqa: E731 - named by the call
-        return self.steps.obtain("prepare(system, ctx)", make, "it must work on every system type it accepts")
+        return self.steps.obtain("prepare(system, ctx)", self.prepare, "it must work on every system type it accepts")
+
+    def prepare(self) -> Any:
+        """Return what ``prepare`` leaves, of a newly loaded system."""
+        with tempfile.TemporaryDirectory() as folder:
+            before = os.environ.get(WORK_VARIABLE)
+            os.environ[WORK_VARIABLE] = folder
+            try:
+                return self.method.prepare(self.task.load(self.context), self.context)
+            finally:
+                os.environ.pop(WORK_VARIABLE)
+                os.environ.update({WORK_VARIABLE: before} if before is not None else {})
 
     @property
     def artifact(self) -> Artifact:
@@ -89,7 +118,7 @@ class MethodTrial:
         """Return what the task makes of a batch with the changed system."""
         for problem in the_task_still_knows_the_system(self):
             raise Unavailable(problem)
-        return self.task.run(self.system, batch, seed=0)
+        return self.task.run(self.system, [without_target(sample) for sample in batch], seed=0)
 
     @property
     def raw_outputs(self) -> Any:
@@ -132,7 +161,9 @@ def check_method(
     """
     if n_samples < 2:
         raise ValueError(f"n_samples is {n_samples}; at least 2 are needed to tell samples apart")
-    context = replace(context or Context(), calibration=lambda: task.samples("calibration"))
+    context = replace(
+        context or Context(), calibration=lambda: task.samples("calibration"), run=partial(run_blind, task)
+    )
     findings = Findings(f"method {getattr(method_class, 'name', method_class.__name__)!r}")
     findings.run((*declarations.SHARED, *declarations.OF_METHODS), method_class)
     if fresh_process:
@@ -140,7 +171,7 @@ def check_method(
     trial = MethodTrial(method_class, params, task, context, n_samples, rtol)
     findings.run(CHECKS, trial)
     if not findings.violations:
-        plain = task.run(task.load(context), trial.batch, seed=0)
+        plain = run_blind(task, task.load(context), trial.batch, 0)
         same = not first_difference(trial.outputs, plain, trial.batch, rtol=0.0)
         findings.notes += ["the outputs are those of the unchanged system, bit by bit"] if same else []
     return findings.conclude()
@@ -175,10 +206,36 @@ def prepare_gives_a_storable_artifact(trial: MethodTrial) -> Iterator[str]:
 
 def artifacts_come_back_from_files(trial: MethodTrial) -> Iterator[str]:
     """Yield a violation per tensor that safetensors does not give back as it was."""
-    for name, tensor in trial.artifact.tensors.items():
-        original = trial.raw_artifact.tensors[name]
-        if tensor.dtype != original.dtype or not np.array_equal(tensor, original, equal_nan=tensor.dtype.kind == "f"):
+    stored = trial.artifact
+    for name, original in trial.raw_artifact.tensors.items():
+        if not _same_tensor(stored.tensors.get(name), original):
             yield f"artifact tensor {name!r} ({original.dtype}) comes back changed from safetensors; convert its dtype"
+
+
+def preparing_again_gives_the_same(trial: MethodTrial) -> Iterator[str]:
+    """Yield a violation where a second preparation under the same seed leaves another artifact."""
+    first, again = trial.artifact, _stored(trial.prepare())
+    same = first.config == again.config and first.tensors.keys() == again.tensors.keys()
+    if not same or not all(_same_tensor(again.tensors[name], tensor) for name, tensor in first.tensors.items()):
+        yield (
+            "prepare leaves another artifact the second time under the same seed; draw what is random from ctx.seed, and "
+            "say random_preparation = True where another seed prepares another artifact"
+        )
+
+
+def facts_are_numbers(trial: MethodTrial) -> Iterator[str]:
+    """Yield violations unless what the method computes about its system is finite numbers by name."""
+    make = partial(trial.method.facts, trial.system)
+    found = trial.steps.obtain("facts(system)", make, "it must take the system that apply returned")
+    yield from fact_problems(found, (), trial.task)
+
+
+def the_plan_holds_for_settings_that_exist(trial: MethodTrial) -> Iterator[str]:
+    """Yield a violation where the plan is tied to a setting that the task's system does not say."""
+    known = trial.steps.obtain("load(ctx)", lambda: trial.task.load(trial.context), "the task must load").settings()
+    for name in trial.method.tied_to:
+        if name not in known:
+            yield f"tied_to names {name!r}, which the system's settings() do not say{nearest(name, known)}"
 
 
 def the_task_still_knows_the_system(trial: MethodTrial) -> Iterator[str]:
@@ -213,21 +270,32 @@ def samples_do_not_see_their_batch(trial: MethodTrial) -> Iterator[str]:
         )
 
 
-def the_probe_runs_on_the_changed_system(trial: MethodTrial) -> Sequence[str]:
+def the_probes_run_on_the_changed_system(trial: MethodTrial) -> Sequence[str]:
     """Return nothing; raise ``Unavailable`` where what latency times does not run twice."""
-    make = partial(trial.task.probe, trial.system, 1)
-    probe = trial.steps.obtain("the task's probe", make, "keep what the task needs of the system")
+    make = partial(trial.task.probes, trial.system, 1)
+    probes = trial.steps.obtain("the task's probes", make, "keep what the task needs of the system")
     for turn in ("first", "second"):
-        trial.steps.obtain(f"the {turn} call of the task's probe", probe, "latency times it many times in a row")
+        trial.steps.obtain(f"the {turn} call of the task's probe", probes[0], "latency times it many times in a row")
     return ()
 
 
-def _stored(artifact: Artifact) -> Artifact:
-    """Return the artifact after a round trip through safetensors; its config is known to survive JSON."""
-    from safetensors.numpy import load, save
+def _same_tensor(a: Any, b: Any) -> bool:
+    if a is None or str(a.dtype) != str(b.dtype) or tuple(a.shape) != tuple(b.shape):
+        return False
+    if is_torch(b):
+        import torch
 
-    tensors: Mapping[str, Any] = load(save({name: np.asarray(t, order="C") for name, t in artifact.tensors.items()}))
-    return Artifact(tensors, artifact.config)
+        codes = [torch.as_tensor(t).contiguous().reshape(-1).view(torch.uint8) for t in (a, b.detach().cpu())]
+        return bool(torch.equal(*codes))
+    return bool(np.array_equal(a, b, equal_nan=b.dtype.kind == "f"))
+
+
+def _stored(artifact: Artifact) -> Artifact:
+    """Return the artifact after a round trip through its files; its config is known to survive JSON."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "artifact"
+        write_artifact(path, [Prepared(artifact)])
+        return read_artifact(path, root_of(Path(folder)))[0][0].artifact
 
 
 CHECKS = (
@@ -236,9 +304,12 @@ CHECKS = (
     execution_is_real_or_simulated,
     prepare_gives_a_storable_artifact,
     artifacts_come_back_from_files,
+    preparing_again_gives_the_same,
+    the_plan_holds_for_settings_that_exist,
     the_task_still_knows_the_system,
     the_changed_system_gives_one_output_per_sample,
+    facts_are_numbers,
     apply_is_deterministic,
     samples_do_not_see_their_batch,
-    the_probe_runs_on_the_changed_system,
+    the_probes_run_on_the_changed_system,
 )

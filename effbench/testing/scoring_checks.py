@@ -1,14 +1,16 @@
-"""Checks of ``Task.score`` and ``Task.summarise``: what turns outputs into the numbers of the table."""
+"""Checks of ``Task.score`` and ``Task.summariser``: what turns outputs into the numbers of the table."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from effbench.api import Metric, Output, Sample, Scores, Task
+from effbench.api import Metric, Output, Sample, Scores, Task, select
+from effbench.contract.outputs import output_problems, picture_problems
 from effbench.contract.remarks import remark_problems
 from effbench.contract.scores import RTOL, mean_problems, score_problems, summary_problems
 from effbench.testing.findings import Steps, Unavailable
@@ -18,9 +20,13 @@ class ScoreTrial:
     """The scores of a batch's outputs, without a reference and with the outputs themselves as the reference."""
 
     def __init__(
-        self, task: Callable[[], Task], batch: Callable[[], list[Sample]], outputs: Callable[[], list[Output]]
+        self,
+        task: Callable[[], Task],
+        batch: Callable[[], list[Sample]],
+        outputs: Callable[[], list[Output]],
+        thresholds: Callable[[], Mapping[str, float]],
     ) -> None:
-        self._task, self._batch, self._outputs = task, batch, outputs
+        self._task, self._batch, self._outputs, self._thresholds = task, batch, outputs, thresholds
         self.steps = Steps()
 
     @property
@@ -29,13 +35,28 @@ class ScoreTrial:
         return self._task()
 
     @property
+    def samples(self) -> list[Sample]:
+        """Return the samples of the batch."""
+        return self._batch()
+
+    @property
     def outputs(self) -> list[Output]:
         """Return the outputs that are scored."""
         return self._outputs()
 
     def score(self, members: slice, reference: Sequence[Output] | None = None) -> Scores:
-        """Return the scores of some outputs of the batch."""
-        return self.task.score(self.outputs[members], self._batch()[members], reference)
+        """Return the scores of some outputs of the batch, with what the runner adds: slices and thresholds."""
+        samples = self._batch()[members]
+        scores = self.task.score(self.outputs[members], samples, reference)
+        if not isinstance(scores, Scores):
+            return scores
+        attributes = dict.fromkeys(name for sample in samples for name in sample.slices)
+        return Scores(
+            scores.scalars,
+            scores.arrays,
+            {name: np.full(len(samples), float(value)) for name, value in self._thresholds().items()},
+            {name: [sample.slices.get(name, "") for sample in samples] for name in attributes},
+        )
 
     @property
     def raw_alone(self) -> Scores:
@@ -65,7 +86,7 @@ class ScoreTrial:
 
     def summarise(self, scores: Scores, weights: np.ndarray[Any, Any]) -> dict[str, float]:
         """Return the task's summary."""
-        return self.task.summarise(scores, weights)
+        return self.task.summariser(scores)(weights)
 
     @property
     def weights(self) -> np.ndarray[Any, Any]:
@@ -76,7 +97,7 @@ class ScoreTrial:
     def summary(self) -> dict[str, float]:
         """Return the summary of the paired scores under those weights."""
         make: Callable[[], dict[str, float]] = lambda: self.summarise(self.paired, self.weights)  # noqa: E731
-        return self.steps.obtain("summarise(scores, weights)", make, "it must take any positive weights")
+        return self.steps.obtain("summariser(scores)(weights)", make, "it must take any positive weights")
 
 
 def scores_have_the_right_form(trial: ScoreTrial) -> Iterator[str]:
@@ -99,7 +120,28 @@ def samples_are_scored_alone(trial: ScoreTrial) -> Iterator[str]:
     first = trial.score(slice(0, 1), trial.outputs[:1])
     for name, values in trial.paired.scalars.items():
         if not np.allclose(first.scalars.get(name, np.nan), values[:1], rtol=1e-5, atol=1e-8, equal_nan=True):
-            yield f"score {name!r} of a sample depends on the others in the call; compare samples in summarise instead"
+            yield f"score {name!r} of a sample depends on the others in the call; compare samples in summariser instead"
+
+
+def what_is_kept_is_what_score_reads(trial: ScoreTrial) -> Iterator[str]:
+    """Yield a violation where scores against what ``keep`` leaves of a reference differ from those against the whole."""
+    kept = trial.steps.obtain(
+        "keep(output)", lambda: [trial.task.keep(output) for output in trial.outputs], "it must take any output"
+    )
+    yield from output_problems(kept, trial.samples, "keep")
+    make: Callable[[], Scores] = lambda: trial.score(slice(None), kept)  # noqa: E731 - typed for mypy
+    scores = trial.steps.obtain("score(outputs, batch, reference=kept)", make, "keep all that score reads")
+    for name, values in trial.paired.scalars.items():
+        if not np.array_equal(scores.scalars.get(name, np.nan), values, equal_nan=True):
+            yield f"score {name!r} is another against what keep leaves of a reference; keep all that score reads"
+
+
+def previews_are_pictures(trial: ScoreTrial) -> Iterator[str]:
+    """Yield violations unless ``preview`` gives pictures."""
+    for sample, output in zip(trial.samples, trial.outputs):
+        make = partial(trial.task.preview, sample, output)
+        yield from picture_problems(trial.steps.obtain("preview(sample, output)", make, "return () for none"), sample)
+        return
 
 
 def summaries_are_numbers_by_metric(trial: ScoreTrial) -> Iterator[str]:
@@ -126,7 +168,7 @@ def only_relative_weights_count(trial: ScoreTrial) -> Iterator[str]:
 def order_does_not_count(trial: ScoreTrial) -> Iterator[str]:
     """Yield violations where the order of the samples changes a summary."""
     order = np.arange(len(trial.weights))[::-1]
-    reversed_scores = _select(trial.paired, order)
+    reversed_scores = select(trial.paired, order)
     yield from _changes(trial, trial.summarise(reversed_scores, trial.weights[order]), "the samples are reversed")
 
 
@@ -135,7 +177,7 @@ def weight_zero_leaves_a_sample_out(trial: ScoreTrial) -> Iterator[str]:
     weights = trial.weights
     weights[0] = 0.0
     rest = np.arange(1, len(weights))
-    without = trial.summarise(_select(trial.paired, rest), weights[1:])
+    without = trial.summarise(select(trial.paired, rest), weights[1:])
     yield from _changes(
         trial, trial.summarise(trial.paired, weights), "a sample of weight 0 is removed altogether", without
     )
@@ -147,17 +189,11 @@ def a_resample_of_one_sample_is_survived(trial: ScoreTrial) -> Iterator[str]:
     weights[0] = len(weights)
     for name, value in trial.summarise(trial.paired, weights).items():
         if math.isnan(value):
-            yield f"summarise gives {name!r} as NaN where one sample has all the weight; leave it out there"
+            yield f"the summary gives {name!r} as NaN where one sample has all the weight; leave it out there"
 
 
 def _per_sample(task: Task) -> list[Metric]:
     return [metric for metric in task.metrics if metric.per == "sample"]
-
-
-def _select(scores: Scores, members: np.ndarray[Any, Any]) -> Scores:
-    """Return the scores of some samples."""
-    scalars = {name: values[members] for name, values in scores.scalars.items()}
-    return Scores(scalars, {name: [arrays[i] for i in members] for name, arrays in scores.arrays.items()})
 
 
 def _close(a: float, b: float) -> bool:
@@ -172,13 +208,15 @@ def _changes(
     for name in sorted(other.keys() | expected.keys()):
         a, b = other.get(name, math.nan), expected.get(name, math.nan)
         if not _close(a, b):
-            yield f"summarise gives another {name!r} when {when} ({a:g}, not {b:g}); weights are relative frequencies"
+            yield f"the summary gives another {name!r} when {when} ({a:g}, not {b:g}); weights are relative frequencies"
 
 
 CHECKS = (
     scores_have_the_right_form,
     the_reference_matters_only_where_declared,
     samples_are_scored_alone,
+    what_is_kept_is_what_score_reads,
+    previews_are_pictures,
     summaries_are_numbers_by_metric,
     remarks_are_sentences_by_metric,
     sample_metrics_are_weighted_means,

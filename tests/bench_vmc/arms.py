@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from bench_vmc.samples import Sampled
+from effbench.arrays import Array
 from effbench.kernels.local_energy import ENGINES, local_energies
 
-Array = np.ndarray[Any, Any]
 PYSCF = "PySCF contract_2e"
 MOST_SIGMA = 1e6
 """Determinants of a sector that PySCF's sigma vector is asked for."""

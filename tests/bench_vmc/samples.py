@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.kernels.local_energy.connected import connected
 from effbench.kernels.local_energy.determinants import interleaving_signs, sector, unpack
 from effbench.kernels.local_energy.integrals import Integrals
 from effbench.tasks.vmc_energy.frozen import frozen_integrals
 
-Array = np.ndarray[Any, Any]
 LISTED = 100_000
 """Sectors up to this size are listed and drawn from; larger ones are walked from Hartree-Fock."""
 

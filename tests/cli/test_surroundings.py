@@ -9,12 +9,14 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from effbench.cli.caches import usable_caches
 from effbench.errors import StoreError
 from effbench.measure import roofline
+from effbench.readings import Calibration
 from effbench.runner import isolation, peaks
 from effbench.runner.jobs import Done
 
@@ -110,7 +112,7 @@ def test_a_long_temporary_folder_does_not_keep_workers_from_starting(folder):
 
 def test_where_no_folder_is_short_enough_workers_are_spawned(monkeypatch, capsys):
     monkeypatch.setattr(isolation, "LONGEST_SOCKET", 10)
-    launcher = isolation.Launcher("fork", (), 1)
+    launcher = isolation.LocalLauncher("fork", (), 1)
     assert launcher._context.get_start_method() == "spawn" and "are spawned" in capsys.readouterr().err
     launcher.ready()
     monkeypatch.undo()
@@ -131,14 +133,14 @@ def test_a_run_that_is_told_to_end_says_so_and_exits_with_130(folder, how):
 
 def test_peaks_that_cannot_be_kept_are_a_notice(monkeypatch, capsys):
     """Case read-only-home: the run goes on, with the peaks that were measured."""
-    measured = roofline.Calibration(1, "2", {"float32": 1.0}, 1.0)
+    measured = Calibration(1, "2", {"float32": 1.0}, 1.0)
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc")
     monkeypatch.setattr(roofline, "load", lambda *_: None)
     monkeypatch.setattr(peaks, "_measure", lambda *_: Done({**vars(measured)}))
     monkeypatch.setattr(peaks, "FOREIGN_B", 2.0)
-    executor = type("Executor", (), {"machine": "m", "threads": 1})()
+    jobs = SimpleNamespace(launcher=SimpleNamespace(machine="m"), resources=SimpleNamespace(threads=1))
     task = type("Plan", (), {"device": "cpu", "task": type("Task", (), {"preload": ("torch",)})()})()
-    assert peaks.peaks_for(executor, [task]) == measured
+    assert peaks.peaks_for(jobs, [task]) == measured
     assert "not kept for later runs" in capsys.readouterr().err
     with pytest.raises(StoreError):
         roofline.save(measured, "m")

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from effbench.kernels import cost
+from effbench.kernels import cost, record_kernel
 from effbench.kernels.int8_linear import Int8Linear, SimulatedInt8Linear
 from effbench.measure.compute import Compute, measure_compute
 from effbench.measure.formulas import UnknownOp, sounds_like_a_product
@@ -166,11 +166,86 @@ def test_an_operator_without_a_cost_is_an_error_and_with_one_it_counts():
 
     with pytest.raises(UnknownOp, match=r"effbench_test::twice has no formula.*cost\.py"):
         measure_compute(lambda: twice(torch.ones(3)))
-    known = cost.Cost(lambda x, out_shape: x[0], lambda x, out_shape: 8 * x[0], "float32")
+    known = cost.Cost(lambda x, out: len(x), lambda x, out: x.nbytes + out.nbytes, "float32")
     cost.register("effbench_test::twice", known)
     assert measure_compute(lambda: twice(torch.ones(3))) == Compute({"float32": 3}, 24 + 12, 2, 12)
     with pytest.raises(ValueError, match="has a cost already"):
         cost.register("effbench_test::twice", known._replace(dtype="int8"))
+
+
+def test_a_cost_looks_at_values_lengths_and_types_and_its_own_operators_do_not_count():
+    @torch.library.custom_op("effbench_test::ragged", mutates_args=())
+    def ragged(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        return x.clone()
+
+    def rows(x, lengths, out):
+        return int(lengths.sum())  # what a shape cannot tell
+
+    known = cost.Cost(rows, lambda x, lengths, out: x.nbytes, lambda x, *_, out: str(x.dtype).removeprefix("torch."))
+    cost.register("effbench_test::ragged", known)
+    x, lengths = torch.ones(2, 8, dtype=torch.float64), torch.tensor([3, 5])
+    seen = measure_compute(lambda: ragged(x, lengths))
+    assert (seen.flops_by_dtype, seen.bytes_moved, seen.ops) == ({"float64": 8}, x.nbytes, 1)
+    assert measure_compute(lambda: ragged(x, lengths // 2)).flops == 3
+
+
+def test_products_in_groups_count_the_rows_that_the_ends_name():
+    a, b, square = torch.randn(16, 8), torch.randn(2, 8, 24), torch.randn(2, 16, 8)
+    a, b, square = (t.to(torch.bfloat16) for t in (a, b, square))
+    for ends, rows in (([8, 16], 16), ([2, 6], 6)):
+        ends = torch.tensor(ends, dtype=torch.int32)
+        assert measure_compute(lambda: torch._grouped_mm(a, b, ends)).flops_by_dtype == {"bfloat16": 2 * rows * 8 * 24}
+        columns = measure_compute(lambda: torch._grouped_mm(square, a.T.contiguous(), ends))
+        assert columns.flops == 2 * 16 * 8 * rows
+        inner = measure_compute(lambda: torch._grouped_mm(a.T, a, ends))
+        assert inner.flops == 2 * 8 * rows * 8
+    assert measure_compute(lambda: torch._grouped_mm(square, b)).flops == 2 * 2 * 16 * 8 * 24
+
+
+def test_a_recorded_kernel_counts_by_its_cost_in_a_system_with_and_without_torch():
+    code = """
+import sys
+import numpy as np
+from effbench.kernels import cost, record_kernel
+from effbench.measure.compute import measure_compute
+from effbench.measure.kernels_run import kernels_run
+
+def products(a, b, out):
+    if "torch" in sys.modules:
+        import torch
+        torch.ones(4, 4) @ torch.ones(4, 4)  # is not the system's work
+    return 2 * int((a != 0).sum())
+
+cost.register("toy/sparse_dot", cost.Cost(products, lambda a, b, out: a.nbytes + b.nbytes + out.nbytes, "float64"))
+a, b = np.array([0.0, 2.0, 3.0]), np.ones(3)
+def call():
+    out = np.array(a @ b)
+    record_kernel("toy/sparse_dot", a, b, out=out)
+    return out
+for more in (call, lambda: [call(), torch.ones(2, 2) @ torch.ones(2, 2)]):
+    seen = measure_compute(more)
+    print(seen.flops_by_dtype, seen.ops > 0, [k for k in kernels_run(more) if k.name in ("toy/sparse_dot", "aten::mm")])
+    print(seen.bytes_moved >= 56, "torch" in sys.modules)
+    import torch
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert said == [
+        "{'float64': 4} True [KernelCount(name='toy/sparse_dot', calls=1)]",
+        "True False",
+        "{'float64': 4, 'float32': 16} True [KernelCount(name='aten::mm', calls=1), KernelCount(name='toy/sparse_dot', calls=1)]",
+        "True True",
+    ]
+
+
+def test_a_recorded_kernel_without_a_cost_is_an_error_even_where_it_is_swallowed():
+    def call():
+        try:
+            record_kernel("toy/unknown", 1)
+        except UnknownOp:
+            return
+
+    with pytest.raises(UnknownOp, match=r"toy/unknown has no formula.*effbench\.kernels\.cost\.register"):
+        measure_compute(call)
 
 
 def test_an_error_that_the_method_swallows_is_still_raised():

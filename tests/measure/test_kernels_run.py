@@ -1,9 +1,15 @@
 """The list of kernels holds what ran, and nothing that a method only says it ran."""
 
+import sys
+import threading
+
+import numpy as np
+import pytest
 import torch
 from torch import nn
 from torch.profiler import record_function
 
+from effbench.kernels import record_kernel, recording
 from effbench.kernels.int8_linear import Int8Linear, SimulatedInt8Linear
 from effbench.measure.kernels_run import KernelCount, kernels_run, matches
 
@@ -17,8 +23,12 @@ def test_the_int8_path_shows_its_kernel_and_the_simulated_one_does_not():
         real = kernels_run(lambda: [fast(x), fast(x)])
         simulated = kernels_run(lambda: imitated(x))
     assert KernelCount(INT8, 2) in real
-    assert matches(["quantized::linear*", "aten::ab?"], real) == []
-    assert matches(["quantized::linear*", "aten::addmm"], simulated) == ["quantized::linear*"]
+    assert KernelCount("int8_linear/fbgemm", 2) in real
+    assert matches(["quantized::linear*", "int8_linear/fbgemm", "aten::ab?"], real) == []
+    assert matches(["quantized::linear*", "int8_linear/*", "aten::addmm"], simulated) == [
+        "quantized::linear*",
+        "int8_linear/*",
+    ]
 
 
 def test_most_frequent_first():
@@ -34,6 +44,33 @@ def test_a_name_that_the_method_wrote_itself_is_no_evidence():
 
     found = kernels_run(call)
     assert matches([INT8, "aten::mm"], found) == [INT8]
+
+
+@pytest.mark.parametrize("name", [INT8, "aten::mm", "gemm", "a/b/c", "/mm", "void gemm<float>/1", "x/*"])
+def test_nothing_that_a_profiler_sees_can_be_recorded_instead(name):
+    with pytest.raises(ValueError, match="want OPERATION/KERNEL"):
+        kernels_run(lambda: record_kernel(name))
+
+
+def test_recording_costs_nothing_and_keeps_nothing_while_nobody_listens():
+    array = np.ones(3)
+    held = sys.getrefcount(array)
+    record_kernel("toy/kernel", array, out=array)
+    assert sys.getrefcount(array) == held and recording._listeners == []
+    with pytest.raises(ZeroDivisionError):
+        kernels_run(lambda: 1 / 0)
+    assert recording._listeners == []
+    found = kernels_run(lambda: [record_kernel("toy/kernel", array) for _ in range(3)])
+    assert KernelCount("toy/kernel", 3) in found and sys.getrefcount(array) == held
+
+
+def test_a_kernel_on_another_thread_is_heard():
+    def call():
+        thread = threading.Thread(target=record_kernel, args=("toy/kernel",))
+        thread.start()
+        thread.join()
+
+    assert matches(["toy/kernel"], kernels_run(call)) == []
 
 
 def test_nothing_ran():

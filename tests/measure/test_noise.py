@@ -11,8 +11,8 @@ import pytest
 
 from effbench.measure import noise
 from effbench.measure.noise import NoiseMeter, clock_spread, cpu_seconds, processor_time
-from effbench.readings import NoiseReading, grade, worst
 from effbench.measure.nvml import Gpu
+from effbench.readings import NoiseReading, grade, worst
 
 QUIET = NoiseReading(0.0, 0.0, 0.0, 0.0, False)
 TICK = os.sysconf("SC_CLK_TCK")

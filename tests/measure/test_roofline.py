@@ -9,9 +9,8 @@ import torch
 
 from effbench.measure import roofline
 from effbench.measure.noise import NoiseMeter
-from effbench.readings import FOREIGN_B
 from effbench.measure.roofline import cache_bytes, calibrate, higher, load, save
-from effbench.readings import Calibration, shortest_time_s
+from effbench.readings import FOREIGN_B, Calibration, shortest_time_s
 
 PEAKS = Calibration(2, version("torch"), {"float32": 100.0, "int8": 400.0}, 20.0, 1.0, {"float32": 0.01})
 

@@ -27,11 +27,15 @@ class Pair(WorkloadTask):
         other = np.full(len(batch), np.nan) if reference is None else np.array([r["state"].sum() for r in reference])
         return Scores({"planted_cost": cost, "distance": abs(state - other)}, {"state": [np.array([s]) for s in state]})
 
-    def summarise(self, scores, weights):
-        found = {k: float(np.average(v, weights=weights)) for k, v in scores.scalars.items() if not np.isnan(v).any()}
+    def summariser(self, scores):
+        means = super().summariser(scores)
         state = np.concatenate(scores.arrays["state"])
-        mean = np.average(state, weights=weights)
-        return found | {"spread": float(np.average((state - mean) ** 2, weights=weights))}
+
+        def summarise(weights):
+            mean = np.average(state, weights=weights)
+            return means(weights) | {"spread": float(np.average((state - mean) ** 2, weights=weights))}
+
+        return summarise
 """
 METHODS = ("reference", "planted-latency, with: {share: 0.5}", "planted-latency, with: {share: 1.0}", "planted-twin")
 

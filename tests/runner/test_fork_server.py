@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from effbench.runner import isolation
-from effbench.runner.isolation import Worker, WorkerError
+from effbench.runner.isolation import LocalWorker
+from effbench.runner.launching import WorkerError
 from effbench.store import read_store
 
 ONCE = """
@@ -81,8 +82,8 @@ def test_a_server_that_has_just_been_killed_is_not_taken_for_alive(monkeypatch):
             raise ConnectionRefusedError
         return "worker"
 
-    monkeypatch.setattr(isolation, "Worker", start)
-    launcher = isolation.Launcher("fork", ["json"], 1)
+    monkeypatch.setattr(isolation, "LocalWorker", start)
+    launcher = isolation.LocalLauncher("fork", ["json"], 1)
     monkeypatch.setattr(launcher, "ready", lambda: None)
     assert launcher.start(None) == "worker" and tries == [False, True] and launcher._preload == ["json"]
     server.wait()
@@ -90,7 +91,7 @@ def test_a_server_that_has_just_been_killed_is_not_taken_for_alive(monkeypatch):
 
 def of_nobody(process):
     """Return a worker whose process has no server that could report its end, and whose pipes nobody closes."""
-    worker = Worker.__new__(Worker)
+    worker = LocalWorker.__new__(LocalWorker)
     ours, worker.theirs = isolation.multiprocessing.Pipe()
     never, worker.open_end = os.pipe()
     worker._ours, worker._kills_before = ours, 0

@@ -43,9 +43,6 @@ class LayerTask(Task):
     def score(self, outputs, batch, reference):
         return Scores({})
 
-    def summarise(self, scores, weights):
-        return {}
-
 
 class Claimed(Method):
     """Says that it multiplies integers."""
@@ -66,7 +63,9 @@ class Pretending(Claimed):
 
 
 def seen(method, tmp_path):
-    spec = JobSpec("inspect", LayerTask(), (method(),), "cpu", "float32", 1, (), tmp_path, "0", count_flops=True)
+    spec = JobSpec(
+        "inspect", "inspect", LayerTask(), (method(),), "cpu", "float32", 1, (), tmp_path, "0", count_flops=True
+    )
     return inspect(spec, None).data
 
 

@@ -30,7 +30,7 @@ class Fakes:
 def fakes(monkeypatch, tmp_path):
     found = Fakes()
 
-    def measure(executor, task):
+    def measure(jobs, task):
         found.measured += 1
         return found.message
 
@@ -40,19 +40,19 @@ def fakes(monkeypatch, tmp_path):
     return found
 
 
-EXECUTOR: Any = SimpleNamespace(machine="feed", threads=2)
+JOBS: Any = SimpleNamespace(launcher=SimpleNamespace(machine="feed"), resources=SimpleNamespace(threads=2))
 
 
 def test_measured_once_then_known(fakes):
-    first = peaks.peaks_for(EXECUTOR, [PLAIN_TASK, TORCH_TASK])
+    first = peaks.peaks_for(JOBS, [PLAIN_TASK, TORCH_TASK])
     assert first.gemm_gflops == MEASURED.gemm_gflops
-    assert peaks.peaks_for(EXECUTOR, [TORCH_TASK]).gemm_gflops == MEASURED.gemm_gflops
+    assert peaks.peaks_for(JOBS, [TORCH_TASK]).gemm_gflops == MEASURED.gemm_gflops
     assert fakes.measured == 1
 
 
 def test_nothing_to_do_or_no_torch_measures_nothing(fakes):
-    assert peaks.peaks_for(EXECUTOR, []) == "unsupported"
-    assert peaks.peaks_for(EXECUTOR, [PLAIN_TASK]) == "unsupported"
+    assert peaks.peaks_for(JOBS, []) == "unsupported"
+    assert peaks.peaks_for(JOBS, [PLAIN_TASK]) == "unsupported"
     assert fakes.measured == 0
 
 
@@ -62,6 +62,6 @@ def test_nothing_to_do_or_no_torch_measures_nothing(fakes):
 def test_a_busy_machine_or_a_failure_keeps_nothing_and_says_why(fakes, change, reason, capsys):
     for name, value in change.items():
         setattr(fakes, name, value)
-    assert peaks.peaks_for(EXECUTOR, [TORCH_TASK]) == reason
+    assert peaks.peaks_for(JOBS, [TORCH_TASK]) == reason
     assert roofline.load("feed", 2, "cpu") is None
     assert "peaks" in capsys.readouterr().err

@@ -11,10 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import effbench.tasks
-from effbench.api import Metric, Scores, Task
-from effbench.runner.quality_numbers import quality_numbers
+from effbench.api import Metric
 from effbench.stats.bootstrap import centred, intervals_of
-from effbench.tasks.diffusion.distances import FewFrechet, RealSet, frechet_distance, kernel_distance
+from effbench.tasks.diffusion.distances import (
+    RealSet,
+    frechet_distance,
+    frechet_distance_by_products,
+    kernel_distance,
+)
 
 NONNEGATIVE = (
     "frechet_distance",
@@ -58,41 +62,6 @@ def test_shipped_metrics_declare_what_they_can_be():
     assert ranges["kernel_distance"] == (-math.inf, math.inf)  # an estimate without bias of a squared distance
 
 
-class Weighted(Task):
-    """The weighted mean of a score, as every metric per sample is."""
-
-    name = "weighted"
-    system_type = object
-    load = samples = run = score = None
-
-    def summarise(self, scores, weights):
-        return {name: float(np.average(values, weights=weights)) for name, values in scores.scalars.items()}
-
-
-Weighted.__abstractmethods__ = frozenset()
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.sampled_from(sorted(METRICS)), st.integers(6, 30), st.integers(0, 2**32 - 1), st.booleans())
-def test_every_interval_of_every_shipped_metric_lies_in_its_range_and_holds_the_value(key, n, seed, at_the_edge):
-    metric, rng = METRICS[key], np.random.default_rng(seed)
-    least, most = metric.range
-    low = least if np.isfinite(least) else -10.0
-    high = most if np.isfinite(most) else low + 10.0
-    values = low + (high - low) * (rng.random(n) ** 8 if at_the_edge else rng.random(n))
-    values = np.round(values) if metric.unit == "share" else values
-    draws = rng.choice(values, (100, n)).mean(axis=1)
-    if metric.per == "set":  # every resample of a set lies further away than the set
-        draws = np.clip(draws + 0.3 * (high - low), least, most)
-    ids = [str(i) for i in range(n)]
-    task, scores = Weighted(), Scores({metric.name: values})
-    summary = task.summarise(scores, np.ones(n))
-    numbers = quality_numbers(task, [metric], summary, scores, ids, {metric.name: draws}, None, 0.95)
-    assert least <= numbers[0].ci_low <= numbers[0].ci_high <= most
-    if metric.per == "set":
-        assert numbers[0].ci_low <= numbers[0].value <= numbers[0].ci_high
-
-
 @settings(max_examples=40, deadline=None)
 @given(st.floats(0, 1e6), st.integers(0, 2**32 - 1), st.floats(0, 10))
 def test_centring_a_distance_never_leaves_zero_and_keeps_its_order(value, seed, spread):
@@ -119,15 +88,17 @@ def frechet_intervals(n, dimensions, shift, simulations):
     covariance = np.cov(real.features, rowvar=False)
 
     def drawn():
-        return FewFrechet(rng.standard_normal((n, dimensions)) @ mixing.T + shift, real.mean, covariance)
+        return frechet_distance_by_products(
+            rng.standard_normal((n, dimensions)) @ mixing.T + shift, real.mean, covariance
+        )
 
-    truth = np.mean([drawn().distance(np.ones(n)) for _ in range(300)])
+    truth = np.mean([drawn()(np.ones(n)) for _ in range(300)])
     chance, held = np.full(n, 1 / n), 0
     for _ in range(simulations):
         few = drawn()
-        draws = np.array([few.distance(weights) for weights in rng.multinomial(n, chance, 100).astype(float)])
+        draws = np.array([few(weights) for weights in rng.multinomial(n, chance, 100).astype(float)])
         bounds = {"d": (0.0, math.inf)}
-        low, high = intervals_of({"d": draws}, 0.95, {"d": few.distance(np.ones(n))}, clusters=n, bounds=bounds)["d"]
+        low, high = intervals_of({"d": draws}, 0.95, {"d": few(np.ones(n))}, clusters=n, bounds=bounds)["d"]
         held += 0 <= low <= truth <= high
     return held / simulations
 
@@ -147,8 +118,8 @@ def test_the_interval_of_a_frechet_distance_covers_its_level_at_more_sizes(n, di
 def test_a_distance_to_itself_is_zero_and_too_few_samples_stay_nan():
     features = np.random.default_rng(1).standard_normal((50, 4))
     real = RealSet(features)
-    assert 0 <= frechet_distance(features, np.ones(50), real) < 1e-9
+    assert 0 <= frechet_distance(features, real)(np.ones(50)) < 1e-9
     alone = np.eye(50)[0]
-    assert math.isnan(frechet_distance(features, alone, real))
-    assert math.isnan(FewFrechet(features, real.mean, np.cov(features, rowvar=False)).distance(alone))
-    assert kernel_distance(features, np.ones(50), real) < 0  # without bias, and therefore below zero here
+    assert math.isnan(frechet_distance(features, real)(alone))
+    assert math.isnan(frechet_distance_by_products(features, real.mean, np.cov(features, rowvar=False))(alone))
+    assert kernel_distance(features, real)(np.ones(50)) < 0  # without bias, and therefore below zero here

@@ -46,7 +46,7 @@ def test_a_guided_call_runs_two_halves_and_gives_one_output(name, shape):
 def test_there_is_no_quality():
     small = task()
     scores = small.score([{"output": np.zeros(1)}], small.samples("evaluation"), None)
-    assert Denoiser.random_weights and small.summarise(scores, np.ones(1)) == {}
+    assert Denoiser.random_weights and small.summariser(scores)(np.ones(1)) == {}
 
 
 def test_what_is_not_published_is_refused():

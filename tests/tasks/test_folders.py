@@ -8,10 +8,10 @@ import pytest
 from effbench import zoo
 from effbench.api import PluginError
 from effbench.tasks.diffusion.folders import check_folder
-from effbench.tasks.diffusion.images import DRAWERS
+from effbench.tasks.diffusion.images import ADAPTERS
 from effbench.tasks.t2i.task import TextToImage
 
-PARTS = DRAWERS["PixArtSigmaPipeline"].parts
+PARTS = ADAPTERS["PixArtSigmaPipeline"].parts
 
 
 @pytest.fixture
@@ -19,9 +19,9 @@ def model(tmp_path):
     return shutil.copytree(zoo.find("zoo:digits-pixart").weights, tmp_path / "model")
 
 
-def refused(model, variant=None, apart=()):
+def refused(model, variant=None, elsewhere=()):
     with pytest.raises(PluginError) as said:
-        check_folder(model, variant, PARTS, apart)
+        check_folder(model, variant, PARTS, elsewhere)
     assert "\n" not in str(said.value)
     return str(said.value)
 
@@ -109,5 +109,5 @@ def test_another_vocabulary_than_the_tokenizers_own_will_do(model):
 
 def test_a_denoiser_that_comes_from_elsewhere_need_not_be_there(model):
     shutil.rmtree(model / "transformer")
-    check_folder(model, None, PARTS, apart=("transformer", "unet"))
+    check_folder(model, None, PARTS, elsewhere=("transformer", "unet"))
     assert "has no folder 'transformer'" in refused(model)

@@ -23,9 +23,9 @@ def test_the_digit_judge_reads_real_looking_strokes():
     assert isinstance(judge, DigitJudge) and judge.real().features.shape == (1000, 64)
     one = np.zeros((1, 1, 32, 32), np.float32)
     one[..., 6:26, 15:18] = 1.0
-    samples = [Sample("a", {"digit": 1}), Sample("b", {"digit": 8})]
-    verdict = judge.judge(np.repeat(one, 2, axis=0), samples)
-    assert verdict.scalars["prompt_accuracy"].tolist() == [1.0, 0.0]
+    samples = [Sample("a", target={"digit": 1}), Sample("b", target={"digit": 8})]
+    judged = judge.judge(np.repeat(one, 2, axis=0), samples)
+    assert judged.scalars["prompt_accuracy"].tolist() == [1.0, 0.0]
     assert judge.judge(one, [Sample("c", {"prompt": "x"})]).scalars == {}
 
 
@@ -33,20 +33,21 @@ def test_the_emoji_judge_ranks_its_candidates():
     judge = find_judge("zoo:emoji-judge")
     assert isinstance(judge, EmojiJudge) and judge.real().features.shape == (1000, 192)
     samples = load_prompts("emoji", "evaluation")[:4]
-    verdict = judge.judge(images(4), samples)
-    assert set(verdict.scalars) == {"alignment", "prompt_accuracy"}
-    assert (np.abs(verdict.scalars["alignment"]) <= 1).all()
-    assert set(verdict.scalars["prompt_accuracy"]) <= {0.0, 1.0}
+    judged = judge.judge(images(4), samples)
+    assert set(judged.scalars) == {"alignment", "prompt_accuracy"}
+    assert (np.abs(judged.scalars["alignment"]) <= 1).all()
+    assert set(judged.scalars["prompt_accuracy"]) <= {0.0, 1.0}
     # The right sentence first means a higher alignment than each candidate's.
     for row, sample in enumerate(samples):
-        others = [Sample("o", {"prompt": prompt}) for prompt in sample.data["candidates"]]
+        others = [Sample("o", {"prompt": prompt}) for prompt in sample.target["candidates"]]
         alignments = [judge.judge(images(4)[[row]], [o]).scalars["alignment"][0] for o in others]
-        assert (alignments[0] > max(alignments[1:])) == bool(verdict.scalars["prompt_accuracy"][row])
+        assert (alignments[0] > max(alignments[1:])) == bool(judged.scalars["prompt_accuracy"][row])
 
 
 def test_without_candidates_only_the_alignment_is_given():
-    verdict = find_judge("zoo:emoji-judge").judge(images(1), [Sample("x", {"prompt": "a red apple"})])
-    assert set(verdict.scalars) == {"alignment"}
+    judged = find_judge("zoo:emoji-judge").judge(images(1), [Sample("x", {"prompt": "a red apple"})])
+    assert set(judged.scalars) == {"alignment"}
+    assert find_judge("zoo:emoji-judge").judge(images(1), [Sample("x", {"label": 3})]).scalars == {}
 
 
 @pytest.mark.parametrize(
@@ -80,13 +81,13 @@ def test_the_video_judge_gives_every_score_of_the_task():
     folder = find_video_judge("zoo:moving-emoji-judge")
     samples = load_prompts("moving-emoji", "evaluation")[:3]
     videos = np.random.default_rng(0).uniform(0, 1, (3, 8, 3, 32, 32)).astype(np.float32)
-    verdict = judge_videos(folder, videos, samples)
-    assert set(verdict.scalars) == {
+    judged = judge_videos(folder, videos, samples)
+    assert set(judged.scalars) == {
         "prompt_accuracy", "object_accuracy", "direction_accuracy", "frame_alignment", "temporal_consistency",
     }  # fmt: skip
-    s = verdict.scalars
+    s = judged.scalars
     assert (s["prompt_accuracy"] == s["object_accuracy"] * s["direction_accuracy"]).all()
-    assert verdict.features.shape == (3, real_set(folder).features.shape[1])
+    assert judged.features.shape == (3, real_set(folder).features.shape[1])
     still = np.repeat(videos[:, :1], 8, axis=1)
     assert judge_videos(folder, still, samples).scalars["temporal_consistency"] == pytest.approx(1.0, abs=1e-5)
     assert set(judge_videos(folder, videos, [Sample("x", {"prompt": "y"})] * 3).scalars) == {"temporal_consistency"}
@@ -97,13 +98,14 @@ def test_a_judge_of_images_is_none_of_videos_and_the_reverse():
         find_video_judge("zoo:emoji-judge")
     with pytest.raises(PluginError, match="no judge of images"):
         find_judge("zoo:moving-emoji-judge")
-    with pytest.raises(PluginError, match="draws none"):
+    with pytest.raises(PluginError, match="makes none"):
         TextToImage(TextToImage.Params(system="zoo:emoji-judge")).check()
     assert {"zoo:emoji-judge", "zoo:moving-emoji-judge"} <= set(zoo.names())
 
 
 def test_the_judges_of_a_task_decide_its_columns():
-    names = [m.name for m in TextToImage(TextToImage.Params(system="elsewhere", judge="zoo:emoji-judge")).metrics]
+    params = TextToImage.Params(system="elsewhere", judge="zoo:emoji-judge", prompts="emoji")
+    names = [m.name for m in TextToImage(params).metrics]
     assert names[:2] == ["prompt_accuracy", "alignment"]
     assert "feature_distance" in names
     assert [m.name for m in TextToVideo.metrics if m.primary] == ["prompt_accuracy"]

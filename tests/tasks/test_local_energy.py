@@ -1,11 +1,16 @@
 """The task ``local-energy`` and its engines keep the contract; samples are what they say; bad names are refused."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
-from effbench.api import PluginError
+from effbench.api import Artifact, Context, PluginError, Unsupported
+from effbench.kernels.local_energy.engines import engines_of
+from effbench.kernels.local_energy.policies import Policy
+from effbench.measure.kernels_run import kernels_run, matches
 from effbench.tasks.local_energy.clouds import cloud, integrals_of
-from effbench.tasks.local_energy.system import EngineSystem
+from effbench.tasks.local_energy.system import EngineName, EngineSystem
 from effbench.tasks.local_energy.task import LocalEnergy
 from effbench.testing import check_method, check_task
 from effbench_baselines.local_energy_engine.method import LocalEnergyEngine
@@ -66,3 +71,61 @@ def test_a_molecule_that_cannot_be_had_is_refused(molecule, message):
 def test_more_determinants_than_there_are_is_refused():
     with pytest.raises(PluginError, match="5 determinants asked for, and the sector has 4"):
         cloud(integrals_of("h2"), 5, 0)
+
+
+def test_the_names_of_engines_are_the_kernels():
+    known = {engine for device in ("cpu", "cuda") for engine in engines_of(Policy(), device)}
+    assert set(get_args(EngineName)) == known | {"auto"}
+    assert set(get_args(LocalEnergyEngine.Params.model_fields["engine"].annotation)) == known
+
+
+@pytest.mark.parametrize("engine", ["all-pairs", "slater", "pauli"])
+def test_the_engine_that_was_asked_for_is_seen_to_run_and_another_one_is_not(engine):
+    task, method = LocalEnergy(SMALL), LocalEnergyEngine(LocalEnergyEngine.Params(engine=engine))
+    assert method.kernels == (f"local_energy/{engine}",) and LocalEnergyEngine.kernels == ("local_energy/*",)
+    loaded = task.load(Context())
+    for probe in task.probes(method.apply(loaded, Artifact()), 2):
+        ran = kernels_run(probe)
+        assert matches(method.kernels, ran) == [] and [k.calls for k in ran if "/" in k.name] == [2]
+    others = {f"local_energy/{name}" for name in ("all-pairs", "slater", "pauli") if name != engine}
+    assert set(matches(others, ran)) == others
+    chosen = kernels_run(task.probes(loaded, 1)[0])
+    assert matches(["local_energy/*"], chosen) == []  # what auto chose stands among what ran
+
+
+@pytest.mark.parametrize(
+    ("engine", "device", "message"),
+    [
+        (
+            "cuda",
+            "cpu",
+            "engine 'cuda' does not compute policy sampled-only on device cpu; want all-pairs, slater, pauli",
+        ),
+        ("slater", "cuda", "engine 'slater' does not compute policy sampled-only on device cuda; want cuda or auto"),
+        ("auto", "cuda", "engine 'cuda' needs a GPU of NVIDIA"),
+        ("auto", "mps", "no engine on device 'mps'; want cpu or cuda"),
+    ],
+)
+def test_an_engine_of_another_device_is_unsupported(engine, device, message):
+    task = LocalEnergy(SMALL)
+    with pytest.raises(Unsupported, match=message):
+        task.run(EngineSystem(engine, device), task.samples("evaluation"), 0)
+
+
+def test_probes_run_on_different_determinants_and_give_what_run_gives():
+    task = LocalEnergy(SMALL)
+    probes = task.probes(EngineSystem(), 1)
+    (evaluated,), (calibrated,) = (probe() for probe in probes)
+    assert np.array_equal(evaluated["energies"], task.run(EngineSystem(), task.samples("evaluation"), 0)[0]["energies"])
+    assert not np.array_equal(evaluated["energies"], calibrated["energies"])
+
+
+def test_the_default_summary_and_what_is_kept_are_what_scores_need():
+    task = LocalEnergy(SMALL)
+    batch = task.samples("evaluation")
+    (output,) = task.run(EngineSystem("pauli"), batch, 0)
+    (known,) = task.run(EngineSystem("slater"), batch, 0)
+    alone = task.summariser(task.score([output], batch, None))(np.ones(1))
+    assert set(alone) == {"connected_determinants"}  # without a reference there is no difference
+    both = task.summariser(task.score([output], batch, [task.keep(known)]))(np.ones(1))
+    assert both["largest_difference"] < 1e-11 and both["connected_determinants"] == alone["connected_determinants"]

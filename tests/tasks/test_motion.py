@@ -82,5 +82,5 @@ def test_a_mean_is_over_the_samples_where_a_score_is_defined():
 
     task = TextToVideo(TextToVideo.Params(system="elsewhere"))
     scores = Scores({"flicker": np.array([1.0, np.nan, 3.0]), "psnr_db": np.full(3, np.nan)})
-    assert task.summarise(scores, np.array([1.0, 5.0, 3.0])) == {"flicker": 2.5}
-    assert task.summarise(scores, np.array([0.0, 1.0, 0.0])) == {}
+    assert task.summariser(scores)(np.array([1.0, 5.0, 3.0])) == {"flicker": 2.5}
+    assert task.summariser(scores)(np.array([0.0, 1.0, 0.0])) == {}

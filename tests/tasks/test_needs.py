@@ -10,7 +10,7 @@ import torch
 
 from effbench.api import PluginError
 from effbench.tasks.diffusion import needs, sources
-from effbench.tasks.diffusion.images import DRAWERS
+from effbench.tasks.diffusion.images import ADAPTERS
 from effbench.tasks.diffusion.sources import Source, commit_of, find, find_denoiser, load_pipeline
 
 COMMIT = "c" * 40
@@ -94,13 +94,13 @@ def test_what_fits_or_cannot_be_asked_is_not_refused(monkeypatch, folder):
 
 def test_a_branch_becomes_the_commit_that_it_names(monkeypatch):
     asked = hub(monkeypatch, {})
-    source = find("owner/name", "main", None, DRAWERS)
+    source = find("owner/name", "main", None, ADAPTERS)
     assert source.revision == COMMIT and source.identity() == f"hub:{COMMIT}"
     assert asked == [("owner/name", "main")]
-    assert find("owner/name", "d" * 40, None, DRAWERS).revision == "d" * 40 and len(asked) == 1
+    assert find("owner/name", "d" * 40, None, ADAPTERS).revision == "d" * 40 and len(asked) == 1
     hub(monkeypatch, {}, error=OSError("Revision not found\nsecond line"))
     with pytest.raises(PluginError, match="no commit for the revision 'nowhere': Revision not found second line"):
-        find("owner/name", "nowhere", None, DRAWERS)
+        find("owner/name", "nowhere", None, ADAPTERS)
 
 
 def test_a_denoiser_that_is_kept_apart_replaces_the_systems_own(folder, tmp_path):
@@ -109,9 +109,9 @@ def test_a_denoiser_that_is_kept_apart_replaces_the_systems_own(folder, tmp_path
     from safetensors.torch import load_file, save_file
 
     save_file({n: t + 1 for n, t in load_file(weights).items()}, weights, metadata={"format": "pt"})
-    base = find(str(folder), None, None, DRAWERS)
+    base = find(str(folder), None, None, ADAPTERS)
     apart = Source(base.location, True, None, None, find_denoiser(str(tmp_path), None, None))
-    one, other = (load_pipeline(s, "cpu", "float32", DRAWERS) for s in (base, apart))
+    one, other = (load_pipeline(s, "cpu", "float32", ADAPTERS) for s in (base, apart))
     assert torch.equal(other.transformer.proj_out.weight, one.transformer.proj_out.weight + 1)
     assert torch.equal(one.text_encoder.shared.weight, other.text_encoder.shared.weight)
     assert apart.identity() != base.identity() and apart.identity().startswith(base.identity())
@@ -125,5 +125,5 @@ def test_an_unreadable_index_of_shards_is_named(folder, tmp_path):
     index = tmp_path / "model" / "transformer" / "diffusion_pytorch_model.safetensors.index.json"
     index.write_text(json.dumps({"no": "map"}))
     with pytest.raises(PluginError, match="not a readable index of shards"):
-        find(str(tmp_path / "model"), None, None, DRAWERS)
+        find(str(tmp_path / "model"), None, None, ADAPTERS)
     assert sources.denoiser_folder(folder).name == "transformer"

@@ -7,7 +7,7 @@ import torch
 from diffusers import DPMSolverMultistepScheduler, FlowMatchEulerDiscreteScheduler, PNDMScheduler
 
 from effbench.api import Unsupported
-from effbench.tasks.diffusion.system import DiffusionSystem
+from effbench.diffusion import DiffusionSystem
 from effbench_baselines.sampler.method import SOLVERS, Sampler
 
 SPREAD, STEPS = 0.5, 12

@@ -75,9 +75,9 @@ def test_fid_is_the_distance_of_the_features(tmp_path, monkeypatch):
     np.testing.assert_allclose(features, (IMAGES * 255).round().mean((2, 3)) / 255, atol=1e-6)
     pictures = [np.asarray(Image.open(f), np.float64).mean((0, 1)) / 255 for f in sorted((tmp_path / "real").iterdir())]
     for weights in (np.ones(4), np.array([2.0, 0.0, 1.0, 1.0])):
-        expected = frechet_distance(features, weights, RealSet(np.array(pictures)))
-        assert scorer.summarise(list(features), weights) == pytest.approx(expected, rel=1e-6)
-    assert np.isnan(scorer.summarise(list(features), np.eye(4)[0]))
+        expected = frechet_distance(features, RealSet(np.array(pictures)))(weights)
+        assert scorer.summariser(list(features))(weights) == pytest.approx(expected, rel=1e-6)
+    assert np.isnan(scorer.summariser(list(features))(np.eye(4)[0]))
 
 
 def test_the_real_pictures_go_through_the_network_once_and_the_parent_needs_no_network(tmp_path, monkeypatch):
@@ -85,12 +85,12 @@ def test_the_real_pictures_go_through_the_network_once_and_the_parent_needs_no_n
 
     scorer = fid_scorer(tmp_path / "real", monkeypatch)
     features = list(scorer.score(IMAGES, PROMPTS, None))
-    value = scorer.summarise(features, np.ones(4))
+    value = scorer.summariser(features)(np.ones(4))
     sent = pickle.loads(pickle.dumps(scorer))
     assert set(sent.__dict__) == {"weights", "real_images", "device"}
     monkeypatch.setattr(Fid, "network", staticmethod(lambda pixels: 1 / 0))
     sent.keep_statistics()
-    assert sent.summarise(features, np.ones(4)) == value
+    assert sent.summariser(features)(np.ones(4)) == value
 
 
 def test_lpips_needs_a_reference(monkeypatch):
@@ -180,7 +180,7 @@ def test_scores_of_a_set_and_of_images_meet_in_the_summary(tmp_path, monkeypatch
     )
     outputs = [{"image": image, "latent": image[0]} for image in IMAGES]
     scores = task.score(outputs, [Sample(str(i), {"prompt": p}) for i, p in enumerate(PROMPTS)], None)
-    found = task.summarise(scores, np.ones(4))
+    found = task.summariser(scores)(np.ones(4))
     assert isinstance(scores, Scores) and set(found) == {"clip_score", "fid"}
     assert found["clip_score"] == 1.5 and found["fid"] > 0
 

@@ -9,7 +9,7 @@ import torch
 
 from effbench import zoo
 from effbench.api import Context, PluginError
-from effbench.tasks.diffusion.images import DRAWERS
+from effbench.tasks.diffusion.images import ADAPTERS
 from effbench.tasks.diffusion.sources import Source, find, load_pipeline
 from effbench.tasks.t2i.task import TextToImage
 from effbench.tasks.t2v.task import TextToVideo
@@ -24,7 +24,7 @@ def saved(folder, name="PixArtSigmaPipeline", **how):
 
 
 def load(folder, dtype="float32", variant=None):
-    return load_pipeline(find(str(folder), None, variant, DRAWERS), "cpu", dtype, DRAWERS)
+    return load_pipeline(find(str(folder), None, variant, ADAPTERS), "cpu", dtype, ADAPTERS)
 
 
 def same_weights(one, other):
@@ -112,7 +112,7 @@ def test_an_unsupported_class_names_the_supported_ones(tmp_path):
     index = tmp_path / "model_index.json"
     index.write_text(json.dumps({**json.loads(index.read_text()), "_class_name": "FluxPipeline"}))
     with pytest.raises(PluginError, match=r"FluxPipeline is not supported; supported: .*DiTPipeline"):
-        find(str(tmp_path), None, None, DRAWERS)
+        find(str(tmp_path), None, None, ADAPTERS)
 
 
 def test_an_image_model_is_no_video_model(tmp_path):
@@ -130,7 +130,7 @@ def test_changed_weights_of_an_embedded_model_are_refused(tmp_path, monkeypatch)
     file = tmp_path / "digits_pixart" / "weights" / "pipeline" / "transformer" / "config.json"
     file.write_text(file.read_text() + " ")
     with pytest.raises(PluginError, match="sha256"):
-        find("zoo:digits-pixart", None, None, DRAWERS)
+        find("zoo:digits-pixart", None, None, ADAPTERS)
     zoo._check.cache_clear()
 
 
@@ -152,13 +152,13 @@ def hub_cache(root, monkeypatch):
 
 def test_a_hub_id_with_its_commit_loads_from_the_cache_and_a_wrong_one_is_refused(tmp_path, monkeypatch):
     commit = hub_cache(tmp_path, monkeypatch)
-    source = find("owner/tiny", commit, None, DRAWERS)
+    source = find("owner/tiny", commit, None, ADAPTERS)
     assert source == Source("owner/tiny", False, commit) and source.identity() == f"hub:{commit}"
-    assert type(load_pipeline(source, "cpu", "float32", DRAWERS)).__name__ == "PixArtSigmaPipeline"
+    assert type(load_pipeline(source, "cpu", "float32", ADAPTERS)).__name__ == "PixArtSigmaPipeline"
     with pytest.raises(PluginError, match="owner/tiny: cannot be loaded"):
-        load_pipeline(find("owner/tiny", "b" * 40, None, DRAWERS), "cpu", "float32", DRAWERS)
+        load_pipeline(find("owner/tiny", "b" * 40, None, ADAPTERS), "cpu", "float32", ADAPTERS)
     with pytest.raises(PluginError, match="needs its revision"):
-        find("owner/tiny", None, None, DRAWERS)
+        find("owner/tiny", None, None, ADAPTERS)
 
 
 def system_of(folder, task=TextToImage, **params):
@@ -194,7 +194,7 @@ def test_a_class_conditional_model_needs_labels_and_its_own_size(tmp_path):
     (tmp_path / "words.txt").write_text("a\nb\nc\n")
     with pytest.raises(PluginError, match="DiTPipeline needs a label"):
         system_of(tmp_path / "dit", prompts=str(tmp_path / "words.txt"))
-    with pytest.raises(PluginError, match="draws 16x16 pixels only"):
+    with pytest.raises(PluginError, match="makes 16x16 pixels only"):
         system_of(tmp_path / "dit", height=24)
     assert system_of(tmp_path / "dit").width == 16
 
@@ -202,17 +202,17 @@ def test_a_class_conditional_model_needs_labels_and_its_own_size(tmp_path):
 @pytest.mark.parametrize(
     ("name", "frames", "said"),
     [
-        ("LattePipeline", 5, "LattePipeline draws 3 frames only"),
+        ("LattePipeline", 5, "LattePipeline makes 3 frames only"),
         ("CogVideoXPipeline", 8, "must be 1 more than a multiple of 4; the nearest is 9"),
     ],
 )
 def test_frames_must_suit_the_model(name, frames, said):
     task = TextToVideo(TextToVideo.Params(frames=frames))
-    drawer = task.drawers[name]()
+    adapter = task.adapters[name]()
     with pytest.raises(PluginError, match=said):
-        task.frames_of(drawer, tiny_pipelines.make(name))
+        task.frames_of(adapter, tiny_pipelines.make(name))
     own = TextToVideo(TextToVideo.Params())
-    assert own.frames_of(drawer, tiny_pipelines.make(name)) in (3, 9)
+    assert own.frames_of(adapter, tiny_pipelines.make(name)) in (3, 9)
 
 
 def test_no_steps_are_no_parameters():
@@ -222,5 +222,5 @@ def test_no_steps_are_no_parameters():
 
 def test_a_judge_is_no_system(monkeypatch):
     monkeypatch.setattr(zoo, "find", lambda name: SimpleNamespace(weights=zoo.ROOT / "nowhere"))
-    with pytest.raises(PluginError, match="draws none"):
-        find("zoo:some-judge", None, None, DRAWERS)
+    with pytest.raises(PluginError, match="makes none"):
+        find("zoo:some-judge", None, None, ADAPTERS)

@@ -60,7 +60,7 @@ def test_its_columns_are_those_that_were_asked_for(fake):
     ]  # fmt: skip
     outputs = [{"video": video, "latent": video[0]} for video in VIDEOS]
     scores = task.score(outputs, [Sample(str(i), {"prompt": "x"}) for i in range(3)], None)
-    found = task.summarise(scores, np.ones(3))
+    found = task.summariser(scores)(np.ones(3))
     assert found["vbench_motion_smoothness"] == pytest.approx(0.5)
 
 

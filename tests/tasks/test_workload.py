@@ -46,7 +46,16 @@ def test_the_ballast_has_its_size():
 
 def test_the_probe_times_the_calls_alone(monkeypatch):
     task = WorkloadTask(SMALL)
-    probe = task.probe(task.load(Context()), 2)
+    (probe,) = task.probes(task.load(Context()), 2)
     monkeypatch.setattr(task, "_start", None)  # a call that still drew its start would fail
     first, second = probe()
     assert first["state"].shape == (8, 8) and not np.array_equal(first["state"], second["state"])
+
+
+def test_only_what_is_scored_is_kept():
+    task = WorkloadTask(SMALL)
+    samples = task.samples("evaluation")
+    outputs = task.run(task.load(Context()), samples, 0)
+    kept = [task.keep(output) for output in outputs]
+    assert [set(output) for output in kept] == [{"cost"}] * len(samples)
+    assert task.score(kept, samples, kept).scalars["planted_cost"].tolist() == [1.0] * len(samples)

@@ -44,9 +44,6 @@ class Filtering(Task):
     def score(self, outputs, batch, reference):
         return Scores({"power": np.array([np.mean(output["signal"] ** 2) for output in outputs])})
 
-    def summarise(self, scores, weights):
-        return {"power": float(np.average(scores.scalars["power"], weights=weights))}
-
 
 class Quiet(Method):
     """A gain that is measured on calibration samples."""
@@ -118,7 +115,7 @@ class BadName(Quiet):
 
 
 class NextApi(Quiet):
-    api_version = 2
+    api_version = 3
 
 
 class Unfinished(Quiet):
@@ -170,13 +167,13 @@ class ClaimText(Quiet):
 
 
 class ProbeBreaks(Filtering):
-    def probe(self, system, batch_size):
-        return raising
+    def probes(self, system, batch_size):
+        return [raising]
 
 
 BROKEN = [
     (BadName, "name is 'quiet_method'"),
-    (NextApi, "api_version is 2, this EffBench has 1"),
+    (NextApi, "api_version is 3, this EffBench has 2"),
     (Unfinished, "apply of the contract not written"),
     (LooseParams, "Params takes unknown keys"),
     (UnwritableParams, "Params cannot be written as JSON"),

@@ -11,8 +11,8 @@ import pytest
 
 from effbench import registry
 from effbench.cli.new import new, starter_fields, starter_files
+from effbench.diffusion import DiffusionSystem
 from effbench.errors import BadInput
-from effbench.tasks.diffusion.system import DiffusionSystem
 
 
 def python(*arguments, path, cwd):

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from effbench.kernels.cost import Cost
+from effbench.kernels.cost import SEEN_BY_TORCH, Cost
 
-FLOAT32_BYTES = 4
+if TYPE_CHECKING:
+    import torch
+
 BYTES_PER_CHANNEL = 4 + 4
 """A float32 scale and an int32 zero point beside the codes of each output channel."""
 
 
-def flops(x_shape: Sequence[int], *_: Any, out_shape: Sequence[int], **__: Any) -> int:
+def flops(x: torch.Tensor, *_: Any, out: torch.Tensor, **__: Any) -> int:
     """Return the operations of x [..., I] -> [..., O]: one multiply-accumulate, 2 operations, per product."""
-    return 2 * math.prod(x_shape) * out_shape[-1]
+    return 2 * x.numel() * out.shape[-1]
 
 
 def packed_bytes(in_features: int, out_features: int) -> int:
@@ -23,10 +23,13 @@ def packed_bytes(in_features: int, out_features: int) -> int:
     return in_features * out_features + out_features * BYTES_PER_CHANNEL
 
 
-def bytes_moved(x_shape: Sequence[int], *_: Any, out_shape: Sequence[int], **__: Any) -> int:
-    """Return the bytes of x [..., I] float32 and of the packed weight, read, and of y [..., O] float32, written."""
-    activations = FLOAT32_BYTES * (math.prod(x_shape) + math.prod(out_shape))
-    return activations + packed_bytes(x_shape[-1], out_shape[-1])
+def bytes_moved(x: torch.Tensor, *_: Any, out: torch.Tensor, **__: Any) -> int:
+    """Return the bytes of x [..., I] and of the packed weight, read, and of y [..., O], written."""
+    return x.nbytes + out.nbytes + packed_bytes(x.shape[-1], out.shape[-1])
 
 
-COSTS = {"quantized::linear_with_input_q_dq_qweight_dq_output_fp32": Cost(flops, bytes_moved, "int8")}
+COSTS = {
+    "quantized::linear_with_input_q_dq_qweight_dq_output_fp32": Cost(flops, bytes_moved, "int8"),
+    "int8_linear/fbgemm": SEEN_BY_TORCH,
+}
+"""The operator as torch names it, and the same product as ``cpu.product`` records it."""

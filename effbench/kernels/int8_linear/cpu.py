@@ -13,9 +13,11 @@ from typing import Any
 
 import torch
 
+from effbench.kernels import record_kernel
 from effbench.kernels.int8_linear.reference import ACTIVATION_LEVELS, quantise_weight, row_absmax
 
-ZERO_POINT = 64
+ZERO_POINT = ACTIVATION_LEVELS + 1
+"""What codes of u8 take for 0: the least that keeps -63 above 0, so that the largest code, 127, has seven bits."""
 
 
 def pack(weight: torch.Tensor) -> Any:
@@ -48,4 +50,5 @@ def product(x: torch.Tensor, packed: Any) -> torch.Tensor:
     y: torch.Tensor = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
         x, 1 / ACTIVATION_LEVELS, ZERO_POINT, packed
     )
+    record_kernel("int8_linear/fbgemm", x, packed, out=y)
     return y

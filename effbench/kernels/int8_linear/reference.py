@@ -14,6 +14,9 @@ from typing import NamedTuple
 import torch
 
 ACTIVATION_LEVELS = 63
+"""Positive codes of an activation: seven bits, with which two products never saturate AVX2's sums (``cpu.py``)."""
+WEIGHT_LEVELS = 127
+"""Positive codes of a weight: all of int8 that is symmetric."""
 
 
 class QuantisedWeight(NamedTuple):
@@ -26,8 +29,8 @@ class QuantisedWeight(NamedTuple):
 def quantise_weight(weight: torch.Tensor) -> QuantisedWeight:
     """Return the codes of a weight [O, I]; a zero channel gets scale 1, touching no other channel."""
     absmax = weight.detach().float().abs().amax(dim=1)  # [O]
-    scale = torch.where(absmax > 0, absmax / 127, torch.ones_like(absmax))
-    codes = (weight.detach().float() / scale[:, None]).round().clamp(-127, 127).to(torch.int8)
+    scale = torch.where(absmax > 0, absmax / WEIGHT_LEVELS, torch.ones_like(absmax))
+    codes = (weight.detach().float() / scale[:, None]).round().clamp(-WEIGHT_LEVELS, WEIGHT_LEVELS).to(torch.int8)
     return QuantisedWeight(codes, scale)
 
 

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
-Array = np.ndarray[Any, Any]
+from effbench.arrays import Array
+
+
+class Occupation(NamedTuple):
+    """How a string fills its orbitals: the ``occupied`` and the ``empty`` ones, rising, and how many are occupied ``before``
+    each, int64 [n] all; of the first two, as many entries are filled as there are.
+    """
+
+    occupied: Array
+    empty: Array
+    before: Array
 
 
 @intrinsic
@@ -49,8 +59,15 @@ def differing(ours: Array, theirs: Array, out: Array) -> int:  # pragma: no cove
 
 
 @njit(cache=True)
-def split(words: Array, full: Array, empty: Array, before: Array) -> None:  # pragma: no cover - compiled
-    """List the occupied and the empty orbitals of a string, and how many are occupied before each orbital [n]."""
+def unfilled(orbitals: int) -> Occupation:  # pragma: no cover - compiled
+    """Return memory for how a string of so many orbitals is filled."""
+    return Occupation(np.empty(orbitals, np.int64), np.empty(orbitals, np.int64), np.empty(orbitals, np.int64))
+
+
+@njit(cache=True)
+def fill(into: Occupation, words: Array) -> None:  # pragma: no cover - compiled
+    """Write how a string [W] fills its orbitals."""
+    full, empty, before = into
     n_full, n_empty = 0, 0
     for p in range(len(before)):
         before[p] = n_full

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from math import comb
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit, prange
 
-from effbench.kernels.local_energy.bits import flip, split
+from effbench.arrays import Array
+from effbench.kernels.local_energy.bits import fill, flip, unfilled
 from effbench.kernels.local_energy.elements import diagonal, sign_of_move, sign_of_two, single
-from effbench.kernels.local_energy.integrals import Integrals
-
-Array = np.ndarray[Any, Any]
+from effbench.kernels.local_energy.integrals import Hamiltonian, Integrals
 
 
 class Connected(NamedTuple):
     """``row`` int64 [C] of the determinants given, ``alpha`` and ``beta`` uint64 [C, W] joined to it, ``element`` [C]."""
 
     row: Array
+    alpha: Array
+    beta: Array
+    element: Array
+
+
+class Found(NamedTuple):
+    """Where the determinants joined to one are written: strings [M, W] of both spins, ``element`` [M]."""
+
     alpha: Array
     beta: Array
     element: Array
@@ -35,87 +42,86 @@ def most_connected(integrals: Integrals) -> int:
 def connected(integrals: Integrals, alpha: Array, beta: Array, least: float = 0.0) -> Connected:
     """Return the determinants with |element| > ``least`` Hartree of each row [U, W], in one fixed order; itself always."""
     rows, most, words = len(alpha), most_connected(integrals), alpha.shape[1]
-    ours, theirs = np.empty((rows, most, words), np.uint64), np.empty((rows, most, words), np.uint64)
-    element, count = np.empty((rows, most)), np.empty(rows, np.int64)
-    _list(integrals.core, integrals.one, integrals.two, integrals.alpha, integrals.beta, alpha, beta, least,
-          ours, theirs, element, count)  # fmt: skip
+    found = Found(
+        np.empty((rows, most, words), np.uint64), np.empty((rows, most, words), np.uint64), np.empty((rows, most))
+    )
+    count = _list(integrals.hamiltonian, alpha, beta, least, found)
     kept = np.arange(most) < count[:, None]
-    return Connected(np.repeat(np.arange(rows), count), ours[kept], theirs[kept], element[kept])
+    return Connected(np.repeat(np.arange(rows), count), *(part[kept] for part in found))
 
 
 @njit(cache=True, inline="always")
 def _note(
-    at: int, value: float, least: float, ours: Array, theirs: Array, to: tuple[Array, Array, Array]
+    at: int, value: float, least: float, alpha: Array, beta: Array, to: Found
 ) -> int:  # pragma: no cover - compiled
+    """Write a determinant and its element; return where the next one goes."""
     if abs(value) <= least:
         return at
-    out_ours, out_theirs, element = to
-    out_ours[at] = ours
-    out_theirs[at] = theirs
-    element[at] = value
+    to.alpha[at] = alpha
+    to.beta[at] = beta
+    to.element[at] = value
     return at + 1
 
 
 @njit(cache=True, parallel=True)
 def _list(
-    core: float, one: Array, two: Array, n_alpha: int, n_beta: int, alpha: Array, beta: Array, least: float,
-    out_alpha: Array, out_beta: Array, element: Array, count: Array,
-) -> None:  # pragma: no cover - compiled  # fmt: skip
+    given: Hamiltonian, alpha: Array, beta: Array, least: float, found: Found
+) -> Array:  # pragma: no cover - compiled
+    """Write what each row is joined to; return how many that are, int64 [U]."""
+    count = np.empty(len(alpha), np.int64)
     for x in prange(len(alpha)):
-        count[x] = _list_row(core, one, two, n_alpha, n_beta, alpha[x].copy(), beta[x].copy(), least,
-                             (out_alpha[x], out_beta[x], element[x]))  # fmt: skip
+        to = Found(found.alpha[x], found.beta[x], found.element[x])
+        count[x] = _list_row(given, alpha[x].copy(), beta[x].copy(), least, to)
+    return count
 
 
 @njit(cache=True)
-def _list_row(
-    core: float, one: Array, two: Array, n_alpha: int, n_beta: int, a: Array, b: Array, least: float,
-    to: tuple[Array, Array, Array],
-) -> int:  # pragma: no cover - compiled  # fmt: skip
-    """List what (``a``, ``b``) is joined to; both strings are changed on the way and left as they were."""
-    n = len(one)
-    full_a, empty_a, before_a = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
-    full_b, empty_b, before_b = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
-    split(a, full_a, empty_a, before_a)
-    split(b, full_b, empty_b, before_b)
-    ours, theirs = full_a[:n_alpha], full_b[:n_beta]
-    at = _note(0, diagonal(core, one, two, ours, theirs), -1.0, a, b, to)
-    for i in ours:
-        for p in empty_a[: n - n_alpha]:
-            sign = sign_of_move(before_a, i, p)
+def _list_row(given: Hamiltonian, a: Array, b: Array, least: float, to: Found) -> int:  # pragma: no cover - compiled
+    """Write what (``a``, ``b``) is joined to; both strings are changed on the way and left as they were."""
+    one, two, n = given.one, given.two, len(given.one)
+    up, down = unfilled(n), unfilled(n)
+    fill(up, a)
+    fill(down, b)
+    occ_a, occ_b = up.occupied[: given.alpha], down.occupied[: given.beta]
+    empty_a, empty_b = up.empty[: n - given.alpha], down.empty[: n - given.beta]
+    at = _note(0, diagonal(given.core, one, two, occ_a, occ_b), -1.0, a, b, to)
+    for i in occ_a:
+        for p in empty_a:
+            sign = sign_of_move(up.before, i, p)
             flip(a, i)
             flip(a, p)
-            at = _note(at, sign * single(one, two, i, p, ours, theirs), least, a, b, to)
-            for j in theirs:
-                for q in empty_b[: n - n_beta]:
+            at = _note(at, sign * single(one, two, i, p, occ_a, occ_b), least, a, b, to)
+            for j in occ_b:
+                for q in empty_b:
                     if abs(two[i, p, j, q]) > least:
                         flip(b, j)
                         flip(b, q)
-                        at = _note(at, sign * sign_of_move(before_b, j, q) * two[i, p, j, q], least, a, b, to)
+                        at = _note(at, sign * sign_of_move(down.before, j, q) * two[i, p, j, q], least, a, b, to)
                         flip(b, j)
                         flip(b, q)
             flip(a, i)
             flip(a, p)
-    for j in theirs:
-        for q in empty_b[: n - n_beta]:
+    for j in occ_b:
+        for q in empty_b:
             flip(b, j)
             flip(b, q)
-            value = sign_of_move(before_b, j, q) * single(one, two, j, q, theirs, ours)
+            value = sign_of_move(down.before, j, q) * single(one, two, j, q, occ_b, occ_a)
             at = _note(at, value, least, a, b, to)
             flip(b, j)
             flip(b, q)
-    at = _same_spin(two, ours, empty_a[: n - n_alpha], before_a, a, at, least, a, b, to)
-    return _same_spin(two, theirs, empty_b[: n - n_beta], before_b, b, at, least, a, b, to)
+    at = _same_spin(two, occ_a, empty_a, up.before, a, at, least, a, b, to)
+    return _same_spin(two, occ_b, empty_b, down.before, b, at, least, a, b, to)
 
 
 @njit(cache=True)
 def _same_spin(
-    two: Array, full: Array, empty: Array, before: Array, string: Array, at: int, least: float, a: Array, b: Array,
-    to: tuple[Array, Array, Array],
+    two: Array, occupied: Array, empty: Array, before: Array, string: Array, at: int, least: float, a: Array, b: Array,
+    to: Found,
 ) -> int:  # pragma: no cover - compiled  # fmt: skip
     """Note the doubles of one spin; ``string`` is that one of ``a`` and ``b`` which changes."""
-    for first in range(len(full)):
-        for second in range(first + 1, len(full)):
-            i, j = full[first], full[second]
+    for first in range(len(occupied)):
+        for second in range(first + 1, len(occupied)):
+            i, j = occupied[first], occupied[second]
             for third in range(len(empty)):
                 for fourth in range(third + 1, len(empty)):
                     p, q = empty[third], empty[fourth]

@@ -10,13 +10,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from math import comb
-from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from effbench.arrays import Array
+
 WORD = 64
+"""Orbitals of a word: bits of the widest integer that a processor counts and compares at once."""
 MOST_ENUMERATED = 50_000_000
+"""Strings above this are not listed: as Python integers they would take gigabytes before anything is packed."""
 
 
 def words_for(orbitals: int) -> int:
@@ -47,12 +49,12 @@ def strings_of(orbitals: int, electrons: int) -> Array:
     return from_integers(sorted(rows), orbitals)
 
 
-def from_integers(numbers: Sequence[int], orbitals: int) -> Array:
+def from_integers(strings: Sequence[int], orbitals: int) -> Array:
     """Return packed strings [U, W] from Python integers of any size."""
     mask = (1 << WORD) - 1
     return np.array(
-        [[(number >> (WORD * w)) & mask for w in range(words_for(orbitals))] for number in numbers], np.uint64
-    ).reshape(len(numbers), words_for(orbitals))
+        [[(string >> (WORD * w)) & mask for w in range(words_for(orbitals))] for string in strings], np.uint64
+    ).reshape(len(strings), words_for(orbitals))
 
 
 def sector(orbitals: int, alpha: int, beta: int) -> tuple[Array, Array]:

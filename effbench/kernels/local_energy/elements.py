@@ -5,12 +5,9 @@ Source: Szabo and Ostlund, Modern Quantum Chemistry, tables 2.3 and 2.4. The pla
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 from numba import njit
 
-Array = np.ndarray[Any, Any]
+from effbench.arrays import Array
 
 
 @njit(cache=True, inline="always")
@@ -35,10 +32,10 @@ def sign_of_two(before: Array, i: int, a: int, j: int, b: int) -> float:  # prag
 def diagonal(core: float, one: Array, two: Array, ours: Array, theirs: Array) -> float:  # pragma: no cover - compiled
     """Return <x|H|x> from the occupied orbitals of both spins."""
     energy = core
-    for strings, others in ((ours, theirs), (theirs, ours)):
-        for p in strings:
+    for same, others in ((ours, theirs), (theirs, ours)):
+        for p in same:
             energy += one[p, p]
-            for q in strings:
+            for q in same:
                 energy += 0.5 * (two[p, p, q, q] - two[p, q, q, p])
             for q in others:
                 energy += 0.5 * two[p, p, q, q]
@@ -47,7 +44,7 @@ def diagonal(core: float, one: Array, two: Array, ours: Array, theirs: Array) ->
 
 @njit(cache=True)
 def single(one: Array, two: Array, i: int, a: int, same: Array, others: Array) -> float:  # pragma: no cover - compiled
-    """Return the element of i -> a without its sign; ``same`` are i's spin's occupied orbitals, i's own term is zero."""
+    """Return the element of i -> a without its sign; ``same`` are i's spin's occupied orbitals, of which i adds zero."""
     value = one[i, a]
     for r in same:
         value += two[i, a, r, r] - two[i, r, r, a]

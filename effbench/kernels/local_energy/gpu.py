@@ -8,18 +8,17 @@ atomics, so that a result does not depend on the order they ran in. Without a GP
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import cuda, float64
 
+from effbench.arrays import Array
+from effbench.kernels import record_kernel
 from effbench.kernels.local_energy import elements, lookup
 from effbench.kernels.local_energy.determinants import unpack
 from effbench.kernels.local_energy.integrals import Integrals
 
-Array = np.ndarray[Any, Any]
 THREADS = 128
-"""Most threads of a block, a power of two: the tree of the sum asks for it."""
+"""Most threads of a block, a power of two: the tree of the sum asks for it. Not tuned: nobody has timed it on a card."""
 
 _sign_of_move = cuda.jit(device=True)(elements.sign_of_move.py_func)
 _sign_of_two = cuda.jit(device=True)(elements.sign_of_two.py_func)
@@ -34,21 +33,32 @@ def local_energies(
     beta: Array,
     psi: Array,
     table: lookup.Lookup | None = None,
+    rows: lookup.Rows | None = None,
     threads: int = THREADS,
 ) -> Array:
-    """Return E_loc complex128 [U], policy *sampled-only*, in Hartree; arguments as those of ``slater.local_energies``."""
+    """Return E_loc complex128 [U], policy *sampled-only*, in Hartree; arguments as those of ``slater.local_energies``.
+
+    Raises ``ValueError`` where numba finds no GPU.
+    """
+    if not cuda.is_available():
+        raise ValueError("engine 'cuda' needs a GPU of NVIDIA with its driver, and numba finds none")
     if table is None:
         table = lookup.build_lookup(alpha, beta, integrals.orbitals)
-    psi = np.asarray(psi, np.complex128)
-    sums = cuda.device_array((len(alpha), 2))
+    alpha, beta, psi = lookup.sampled_state(alpha, beta, psi)
+    begin, end = rows or (0, len(alpha))
+    if begin == end:
+        return np.empty(0, np.complex128)  # a grid without blocks cannot be launched
+    sums = cuda.device_array((end - begin, 2))
     spins = [_split(strings, integrals.orbitals) for strings in (alpha, beta)]
     arguments = [
         integrals.one, integrals.two, *spins[0], *spins[1], alpha, beta, psi.real.copy(), psi.imag.copy(),
-        table.numbers, table.hashes, table.filter, table.table,
+        table.zobrist, table.hashes, table.filter, table.table,
     ]  # fmt: skip
-    energies[len(alpha), threads](*(cuda.to_device(array) for array in arguments), sums)
-    found = sums.copy_to_host()
-    return np.asarray((found[:, 0] + 1j * found[:, 1]) / psi + integrals.core)
+    energies[end - begin, threads](*(cuda.to_device(array) for array in arguments), begin, sums)
+    real, imaginary = sums.copy_to_host().T
+    found = np.asarray((real + 1j * imaginary) / psi[begin:end] + integrals.core)
+    record_kernel("local_energy/cuda", integrals, alpha, beta, psi, rows, out=found)
+    return found
 
 
 def _split(strings: Array, orbitals: int) -> tuple[Array, Array, Array]:
@@ -102,14 +112,14 @@ def _pair(index: int, count: int) -> tuple[int, int]:  # pragma: no cover - comp
 @cuda.jit
 def energies(
     one: Array, two: Array, full_a: Array, empty_a: Array, before_a: Array, full_b: Array, empty_b: Array, before_b: Array,
-    alpha: Array, beta: Array, real: Array, imaginary: Array, numbers: Array, hashes: Array, present: Array, table: Array,
-    sums: Array,
+    alpha: Array, beta: Array, real: Array, imaginary: Array, zobrist: Array, hashes: Array, present: Array, table: Array,
+    begin: int, sums: Array,
 ) -> None:  # pragma: no cover - compiled  # fmt: skip
-    """Write the sum over the sample of H[x, y] psi[y] without the core energy, real and imaginary part, for x = the block."""
+    """Write the sum over the sample of H[x, y] psi[y] without the core energy, real and imaginary part, for x = ``begin`` + the block."""
     shared_real = cuda.shared.array(THREADS, float64)
     shared_imaginary = cuda.shared.array(THREADS, float64)
-    x, thread, width = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
-    own, total_real, total_imaginary = hashes[x], 0.0, 0.0
+    x, thread, width = begin + cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
+    hash_, total_real, total_imaginary = hashes[x], 0.0, 0.0
     n_a, v_a, n_b, v_b = full_a.shape[1], empty_a.shape[1], full_b.shape[1], empty_b.shape[1]
     if thread == 0:
         value = _diagonal(0.0, one, two, full_a[x], full_b[x])
@@ -117,7 +127,7 @@ def energies(
         total_imaginary += value * imaginary[x]
     for at in range(thread, n_a * v_a, width):
         i, a = full_a[x, at // v_a], empty_a[x, at % v_a]
-        key = own ^ numbers[0, i] ^ numbers[0, a]
+        key = hash_ ^ zobrist[0, i] ^ zobrist[0, a]
         if _may_hold(present, key):
             y = _row(table, alpha, beta, key, x, i, a, -1, -1, -1, -1, -1, -1)
             if y >= 0:
@@ -126,7 +136,7 @@ def energies(
                 total_imaginary += value * imaginary[y]
     for at in range(thread, n_b * v_b, width):
         k, c = full_b[x, at // v_b], empty_b[x, at % v_b]
-        key = own ^ numbers[1, k] ^ numbers[1, c]
+        key = hash_ ^ zobrist[1, k] ^ zobrist[1, c]
         if _may_hold(present, key):
             y = _row(table, alpha, beta, key, x, -1, -1, -1, -1, k, c, -1, -1)
             if y >= 0:
@@ -137,7 +147,7 @@ def energies(
         first, second = at // (n_b * v_b), at % (n_b * v_b)
         i, a = full_a[x, first // v_a], empty_a[x, first % v_a]
         k, c = full_b[x, second // v_b], empty_b[x, second % v_b]
-        key = own ^ numbers[0, i] ^ numbers[0, a] ^ numbers[1, k] ^ numbers[1, c]
+        key = hash_ ^ zobrist[0, i] ^ zobrist[0, a] ^ zobrist[1, k] ^ zobrist[1, c]
         if _may_hold(present, key):
             y = _row(table, alpha, beta, key, x, i, a, -1, -1, k, c, -1, -1)
             if y >= 0:
@@ -149,7 +159,7 @@ def energies(
         first, second = _pair(at // particles, n_a)
         third, fourth = _pair(at % particles, v_a)
         i, j, a, b = full_a[x, first], full_a[x, second], empty_a[x, third], empty_a[x, fourth]
-        key = own ^ numbers[0, i] ^ numbers[0, j] ^ numbers[0, a] ^ numbers[0, b]
+        key = hash_ ^ zobrist[0, i] ^ zobrist[0, j] ^ zobrist[0, a] ^ zobrist[0, b]
         if _may_hold(present, key):
             y = _row(table, alpha, beta, key, x, i, a, j, b, -1, -1, -1, -1)
             if y >= 0:
@@ -161,7 +171,7 @@ def energies(
         first, second = _pair(at // particles, n_b)
         third, fourth = _pair(at % particles, v_b)
         i, j, a, b = full_b[x, first], full_b[x, second], empty_b[x, third], empty_b[x, fourth]
-        key = own ^ numbers[1, i] ^ numbers[1, j] ^ numbers[1, a] ^ numbers[1, b]
+        key = hash_ ^ zobrist[1, i] ^ zobrist[1, j] ^ zobrist[1, a] ^ zobrist[1, b]
         if _may_hold(present, key):
             y = _row(table, alpha, beta, key, x, -1, -1, -1, -1, i, a, j, b)
             if y >= 0:
@@ -179,5 +189,5 @@ def energies(
         cuda.syncthreads()
         half //= 2
     if thread == 0:
-        sums[x, 0] = shared_real[0]
-        sums[x, 1] = shared_imaginary[0]
+        sums[x - begin, 0] = shared_real[0]
+        sums[x - begin, 1] = shared_imaginary[0]

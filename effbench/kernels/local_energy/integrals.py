@@ -5,13 +5,31 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from effbench.arrays import Array
+
 ZERO = 1e-14
 """Integrals below are zero for the pattern of symmetry."""
+
+
+class Hamiltonian(NamedTuple):
+    """What compiled code reads of ``Integrals``: the numbers, and how many electrons there are of each spin."""
+
+    core: float
+    one: Array
+    two: Array
+    alpha: int
+    beta: int
+
+
+class Pattern(NamedTuple):
+    """Where the numbers can differ from zero: ``Integrals.singles`` bool [n, n], ``Integrals.classes`` int32 [n, n]."""
+
+    singles: Array
+    classes: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +50,16 @@ class Integrals:
     def orbitals(self) -> int:
         """Return the number of spatial orbitals, half that of qubits."""
         return len(self.one)
+
+    @property
+    def hamiltonian(self) -> Hamiltonian:
+        """Return the numbers as compiled code takes them."""
+        return Hamiltonian(self.core, self.one, self.two, self.alpha, self.beta)
+
+    @property
+    def pattern(self) -> Pattern:
+        """Return where the numbers can differ from zero, as compiled code takes it."""
+        return Pattern(self.singles, self.classes)
 
     @cached_property
     def classes(self) -> Array:

@@ -1,30 +1,46 @@
 """The sample as a look-up table: a hash per determinant, a bit filter that says "surely absent", and the table itself.
 
-Hashes are those of Zobrist (1970): the exclusive or of one random number per occupied spin orbital. Moving an electron
-changes a hash by two of these numbers, whatever the number of words, so no determinant is built only to be looked up.
+Hashes are those of Zobrist (1970): the exclusive or of one random key per occupied spin orbital. Moving an electron changes a
+hash by two of these keys, whatever the number of words, so no determinant is built only to be looked up.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
+from effbench.arrays import Array
 from effbench.kernels.local_energy.bits import occupied
 
-Array = np.ndarray[Any, Any]
 Rows = tuple[int, int]
 """From, to: the rows of a sample that are asked for."""
 FILTER_BITS = 16
 """Bits of the filter per key, at least: one absent key in sixteen then passes it."""
 SEED = 20221
+"""Of the Zobrist keys: any would do, and one that is fixed makes a table the same in every process."""
+
+
+class SampledState(NamedTuple):
+    """psi on a sample: determinants ``alpha``, ``beta`` uint64 [U, W], all different, and ``psi`` complex128 [U] in any scale."""
+
+    alpha: Array
+    beta: Array
+    psi: Array
+
+
+def sampled_state(alpha: Array, beta: Array, psi: Array) -> SampledState:
+    """Return the state with its arrays in one layout, so that compiled code is made once."""
+    return SampledState(
+        np.ascontiguousarray(alpha), np.ascontiguousarray(beta), np.ascontiguousarray(psi, np.complex128)
+    )
 
 
 class Lookup(NamedTuple):
-    """``numbers`` uint64 [2, n], ``hashes`` [U], filters of determinants and of each spin's strings, ``table`` of rows."""
+    """``zobrist`` keys uint64 [2, n], ``hashes`` [U], filters of determinants and of each spin's strings, ``table`` of rows."""
 
-    numbers: Array
+    zobrist: Array
     hashes: Array
     filter: Array
     alpha_filter: Array
@@ -34,24 +50,24 @@ class Lookup(NamedTuple):
 
 def build_lookup(alpha: Array, beta: Array, orbitals: int) -> Lookup:
     """Return the table of the determinants [U, W]; raises ``ValueError`` where one stands twice."""
-    numbers = np.random.default_rng(SEED).integers(0, 2**64, (2, orbitals), np.uint64)
-    parts = [string_hashes(strings, numbers[spin]) for spin, strings in enumerate((alpha, beta))]
+    zobrist = np.random.default_rng(SEED).integers(0, 2**64, (2, orbitals), np.uint64)
+    parts = [string_hashes(strings, zobrist[spin]) for spin, strings in enumerate((alpha, beta))]
     hashes = parts[0] ^ parts[1]
     table = np.full(_power_of_two(2 * len(hashes)), -1, np.int32)
     twice = _fill(table, hashes, alpha, beta)
     if twice >= 0:
         raise ValueError(f"row {twice} of the sample is a determinant that stands there before; rows must be unique")
-    return Lookup(numbers, hashes, _filter(hashes), _filter(np.unique(parts[0])), _filter(np.unique(parts[1])), table)
+    return Lookup(zobrist, hashes, _filter(hashes), _filter(np.unique(parts[0])), _filter(np.unique(parts[1])), table)
 
 
 @njit(cache=True)
-def string_hashes(strings: Array, numbers: Array) -> Array:  # pragma: no cover - compiled
+def string_hashes(strings: Array, zobrist: Array) -> Array:  # pragma: no cover - compiled
     """Return the hashes uint64 [U] of strings [U, W] of one spin; also by how much a mask of flips changes a hash."""
     found = np.zeros(len(strings), np.uint64)
     for row in range(len(strings)):
-        for p in range(len(numbers)):
+        for p in range(len(zobrist)):
             if occupied(strings[row], p):
-                found[row] ^= numbers[p]
+                found[row] ^= zobrist[p]
     return found
 
 
@@ -113,7 +129,7 @@ def find(
 
 def hashes_of(lookup: Lookup, alpha: Array, beta: Array) -> Array:
     """Return the hashes uint64 [C] of determinants [C, W]."""
-    found: Array = string_hashes(alpha, lookup.numbers[0]) ^ string_hashes(beta, lookup.numbers[1])
+    found: Array = string_hashes(alpha, lookup.zobrist[0]) ^ string_hashes(beta, lookup.zobrist[1])
     return found
 
 

@@ -11,15 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
+from effbench.arrays import Array
+from effbench.kernels import record_kernel
 from effbench.kernels.local_energy.connected import Connected, connected, most_connected
 from effbench.kernels.local_energy.integrals import Integrals
 from effbench.kernels.local_energy.lookup import Lookup, Rows, build_lookup, hashes_of, places
 
-Array = np.ndarray[Any, Any]
 Amplitude = Callable[[Array, Array], Array]
 """log psi, complex [C], of determinants given as alpha and beta strings [C, W]."""
 BYTES_OF_A_RESULT = 64
@@ -61,22 +62,22 @@ def beyond_the_sample(
     amplitude: Amplitude,
     policy: Policy,
     budget_mb: float,
-    of: Rows | None = None,
+    rows: Rows | None = None,
 ) -> Array:
     """Return E_loc complex128 [U] in Hartree by a policy that asks the network.
 
     Rows are taken in tiles whose connections fit ``budget_mb`` MiB; a determinant is looked up in the sample first, and one
     that several rows of a tile are joined to is asked for once. ``amplitude`` decides for itself how it batches. Of all rows
-    only those from, to (``of``) are returned where that is given.
+    only those from, to (``rows``) are returned where they are given.
     """
     table = build_lookup(alpha, beta, integrals.orbitals)
     of_one_row = most_connected(integrals) * (2 * 8 * alpha.shape[1] + BYTES_OF_A_RESULT)
     tile = max(1, int(budget_mb * 2**20 // of_one_row))
-    first, last = of or (0, len(alpha))
+    first, last = rows or (0, len(alpha))
     found = np.empty(last - first, np.complex128)
     for begin in range(first, last, tile):
-        rows = slice(begin, min(begin + tile, last))
-        joined = connected(integrals, alpha[rows], beta[rows])
+        tiled = slice(begin, min(begin + tile, last))
+        joined = connected(integrals, alpha[tiled], beta[tiled])
         place = places(table, alpha, beta, joined.alpha, joined.beta)
         factor = np.ones(len(place))
         asked = place < 0
@@ -84,19 +85,20 @@ def beyond_the_sample(
             small = asked & (np.abs(joined.element) < policy.least_ha)
             factor[small] = 0.0
             if policy.draws:
-                _draw(joined, small, policy, table.hashes[rows], factor)
+                _draw(joined, small, policy, table.hashes[tiled], factor)
             asked &= factor > 0
         logs = np.zeros(len(place), np.complex128)
         logs[place >= 0] = log_psi[place[place >= 0]]
         if asked.any():
             logs[asked] = _ask(amplitude, table, joined.alpha[asked], joined.beta[asked])
         with np.errstate(over="ignore"):
-            ratio = np.where(factor > 0, np.exp(logs - log_psi[rows][joined.row]), 0.0)
+            ratio = np.where(factor > 0, np.exp(logs - log_psi[tiled][joined.row]), 0.0)
         terms = factor * joined.element * ratio
-        many = len(alpha[rows])
+        many = len(alpha[tiled])
         found[begin - first :][:many] = np.bincount(joined.row, terms.real, many) + 1j * np.bincount(
             joined.row, terms.imag, many
         )
+        record_kernel("local_energy/connected", joined, factor, out=found[begin - first :][:many])
     return found
 
 

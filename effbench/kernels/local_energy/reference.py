@@ -5,14 +5,11 @@ Source: Szabo and Ostlund, Modern Quantum Chemistry, tables 2.3 and 2.4 (matrix 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.kernels.local_energy.determinants import unpack
 from effbench.kernels.local_energy.integrals import Integrals
-
-Array = np.ndarray[Any, Any]
 
 
 def matrix_element(integrals: Integrals, bra: tuple[Array, Array], ket: tuple[Array, Array]) -> float:

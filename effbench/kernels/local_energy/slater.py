@@ -2,26 +2,65 @@
 
 Most of them move one electron of each spin: the outer product of the alpha singles with the beta singles. Three tests spare
 nearly all look-ups, each cheaper than the next: (1) the integral (ia|jb) is zero for reasons of symmetry, found from the
-integrals' own pattern, so only singles of one *class* are paired; (2) an alpha single whose string no sample has is dropped
+integrals' pattern, so only singles of one *class* are paired; (2) an alpha single whose string no sample has is dropped
 with its whole row; (3) a bit filter of the sample. What is left and has an element of zero is not looked up. Sums run in one
 fixed order per sample, so that neither the number of threads nor the partition changes a digit.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit, prange
 
-from effbench.kernels.local_energy.bits import flip, split
+from effbench.arrays import Array
+from effbench.kernels import record_kernel
+from effbench.kernels.local_energy.bits import Occupation, fill, flip, unfilled
 from effbench.kernels.local_energy.elements import diagonal, sign_of_move, sign_of_two, single
-from effbench.kernels.local_energy.integrals import ZERO, Integrals
-from effbench.kernels.local_energy.lookup import Lookup, Rows, build_lookup, find, may_hold
+from effbench.kernels.local_energy.integrals import ZERO, Hamiltonian, Integrals, Pattern
+from effbench.kernels.local_energy.lookup import (
+    Lookup,
+    Rows,
+    SampledState,
+    build_lookup,
+    find,
+    may_hold,
+    sampled_state,
+)
 
-Array = np.ndarray[Any, Any]
 BLOCK = 32
-"""Samples that one turn of a thread computes with one set of scratch arrays."""
+"""Samples that one turn of a thread computes with one set of scratch arrays; with so many, making these is no cost."""
+
+
+class Singles(NamedTuple):
+    """Moves of one electron of a string, [M] each: ``hole`` -> ``particle`` of class ``kind``, ``sign`` of the move, ``change``
+    of the determinant's hash, and the ``target`` string [M, W].
+    """
+
+    hole: Array
+    particle: Array
+    kind: Array
+    sign: Array
+    change: Array
+    target: Array
+
+
+class Row(NamedTuple):
+    """What is worked out about one determinant, in memory that the next one uses again.
+
+    ``up`` and ``down`` say how its strings are filled; ``begins`` [classes + 1] is where each class begins in ``order``, the
+    beta singles sorted by class, and ``changes`` are their changes of the hash in that order; ``goal`` [W] is a string.
+    """
+
+    up: Occupation
+    down: Occupation
+    alpha_singles: Singles
+    beta_singles: Singles
+    begins: Array
+    order: Array
+    changes: Array
+    goal: Array
 
 
 def local_energies(
@@ -33,28 +72,45 @@ def local_energies(
     Only the energies of ``rows`` (from, to) are returned where they are given.
     """
     table = lookup if lookup is not None else build_lookup(alpha, beta, integrals.orbitals)
-    return _local_energies(
-        integrals.core, integrals.one, integrals.two, integrals.singles, integrals.classes,
-        integrals.alpha, integrals.beta, alpha, beta, np.asarray(psi, np.complex128), *(rows or (0, len(alpha))),
-        table.numbers, table.filter, table.alpha_filter, table.beta_filter, table.table,
+    state = sampled_state(alpha, beta, psi)
+    found = _local_energies(integrals.hamiltonian, integrals.pattern, state, table, *(rows or (0, len(alpha))))
+    record_kernel("local_energy/slater", integrals, alpha, beta, psi, rows, out=found)
+    return found
+
+
+@njit(cache=True)
+def _no_singles(most: int, words: int) -> Singles:  # pragma: no cover - compiled
+    return Singles(
+        np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int32), np.empty(most),
+        np.empty(most, np.uint64), np.empty((most, words), np.uint64),
     )  # fmt: skip
 
 
 @njit(cache=True)
-def _singles(
-    words: Array, occupied: Array, empty: Array, before: Array, numbers: Array, classes: Array, present: Array,
-    own: np.uint64, count: int, out: tuple[Array, ...],
+def _empty_row(given: Hamiltonian, words: int, classes: int) -> Row:  # pragma: no cover - compiled
+    n = len(given.one)
+    most_a, most_b = max(1, given.alpha * (n - given.alpha)), max(1, given.beta * (n - given.beta))
+    return Row(
+        unfilled(n), unfilled(n), _no_singles(most_a, words), _no_singles(most_b, words),
+        np.empty(classes + 1, np.int64), np.empty(most_b, np.int64), np.empty(most_b, np.uint64), np.empty(words, np.uint64),
+    )  # fmt: skip
+
+
+@njit(cache=True)
+def _list_singles(
+    words: Array, filled: Occupation, electrons: int, zobrist: Array, classes: Array, present: Array, string_hash: np.uint64,
+    out: Singles,
 ) -> int:  # pragma: no cover - compiled  # fmt: skip
-    """List the singles of a string whose target may be in the sample; ``out``: hole, particle, class, sign, hash, words."""
-    hole, particle, kind, sign, change, target = out
-    found = 0
-    for i in occupied[:count]:
-        for a in empty[: len(before) - count]:
-            key = numbers[i] ^ numbers[a]
-            if not may_hold(present, own ^ key):
+    """List the singles of a string whose target is among the strings that are ``present``; return how many."""
+    found, before = 0, filled.before
+    hole, particle, kind, sign, changes, target = out
+    for i in filled.occupied[:electrons]:
+        for a in filled.empty[: len(before) - electrons]:
+            change = zobrist[i] ^ zobrist[a]
+            if not may_hold(present, string_hash ^ change):
                 continue
             hole[found], particle[found], kind[found] = i, a, classes[i, a]
-            sign[found], change[found] = sign_of_move(before, i, a), key
+            sign[found], changes[found] = sign_of_move(before, i, a), change
             for word in range(len(words)):
                 target[found, word] = words[word]
             flip(target[found], i)
@@ -64,26 +120,52 @@ def _singles(
 
 
 @njit(cache=True)
+def _sort_by_class(singles: Singles, many: int, row: Row) -> None:  # pragma: no cover - compiled
+    """Sort beta singles by class, so that an alpha single meets only those that an integral joins it to."""
+    begins, order, changes = row.begins, row.order, row.changes
+    kinds, change = singles.kind, singles.change
+    begins[:] = 0
+    for k in range(many):
+        begins[kinds[k] + 1] += 1
+    for kind in range(len(begins) - 1):
+        begins[kind + 1] += begins[kind]
+    for k in range(many - 1, -1, -1):
+        kind = kinds[k]
+        begins[kind + 1] -= 1
+        order[begins[kind + 1]] = k
+    # begins[c + 1] is now where class c begins.
+    for place in range(many):
+        changes[place] = change[order[place]]
+
+
+@njit(cache=True)
 def _doubles_of_one_spin(
-    two: Array, classes: Array, occupied: Array, empty: Array, before: Array, numbers: Array, own: np.uint64,
-    string: Array, other: Array, alpha_first: bool, alpha: Array, beta: Array, psi: Array, present: Array, filter_: Array,
-    own_string: np.uint64, table: Array, goal: Array,
+    given: Hamiltonian, classes: Array, state: SampledState, lookup: Lookup, x: int, filled: Occupation, is_alpha: bool,
+    hash_: np.uint64, string_hash: np.uint64, goal: Array,
 ) -> complex:  # pragma: no cover - compiled  # fmt: skip
     """Return the sum over two electrons of one spin, psi not yet divided."""
+    two, n = given.two, len(given.one)
+    electrons = given.alpha if is_alpha else given.beta
+    zobrist = lookup.zobrist[0] if is_alpha else lookup.zobrist[1]
+    present = lookup.alpha_filter if is_alpha else lookup.beta_filter
+    string = state.alpha[x] if is_alpha else state.beta[x]
+    other = state.beta[x] if is_alpha else state.alpha[x]
+    alpha, beta, psi, whole, table = state.alpha, state.beta, state.psi, lookup.filter, lookup.table
+    occupied, empty, before = filled
     total = 0j
-    for first in range(len(occupied)):
+    for first in range(electrons):
         i = occupied[first]
-        for second in range(first + 1, len(occupied)):
+        for second in range(first + 1, electrons):
             j = occupied[second]
-            holes = numbers[i] ^ numbers[j]
-            for third in range(len(empty)):
+            holes = zobrist[i] ^ zobrist[j]
+            for third in range(n - electrons):
                 a = empty[third]
-                for fourth in range(third + 1, len(empty)):
+                for fourth in range(third + 1, n - electrons):
                     b = empty[fourth]
                     if classes[i, a] != classes[j, b] and classes[i, b] != classes[j, a]:
                         continue
-                    change = holes ^ numbers[a] ^ numbers[b]
-                    if not may_hold(present, own_string ^ change) or not may_hold(filter_, own ^ change):
+                    change = holes ^ zobrist[a] ^ zobrist[b]
+                    if not may_hold(present, string_hash ^ change) or not may_hold(whole, hash_ ^ change):
                         continue
                     value = two[i, a, j, b] - two[i, b, j, a]
                     if abs(value) <= ZERO:
@@ -92,91 +174,80 @@ def _doubles_of_one_spin(
                         goal[word] = string[word]
                     for p in (i, j, a, b):
                         flip(goal, p)
-                    if alpha_first:
-                        row = find(table, alpha, beta, own ^ change, goal, other)
+                    if is_alpha:
+                        y = find(table, alpha, beta, hash_ ^ change, goal, other)
                     else:
-                        row = find(table, alpha, beta, own ^ change, other, goal)
-                    if row >= 0:
-                        total += sign_of_two(before, i, a, j, b) * value * psi[row]
+                        y = find(table, alpha, beta, hash_ ^ change, other, goal)
+                    if y >= 0:
+                        total += sign_of_two(before, i, a, j, b) * value * psi[y]
     return total
+
+
+@njit(cache=True)
+def _energy(
+    given: Hamiltonian, pattern: Pattern, state: SampledState, lookup: Lookup, x: int, row: Row
+) -> complex:  # pragma: no cover - compiled
+    """Return the local energy of the sample's determinant ``x``."""
+    one, two, up, down = given.one, given.two, row.up, row.down
+    singles, classes = pattern
+    alpha, beta, psi = state
+    whole, table = lookup.filter, lookup.table
+    fill(up, alpha[x])
+    fill(down, beta[x])
+    occ_a, occ_b = up.occupied[: given.alpha], down.occupied[: given.beta]
+    of_alpha, of_beta = lookup.zobrist[0], lookup.zobrist[1]
+    hash_a, hash_b = np.uint64(0), np.uint64(0)
+    for p in occ_a:
+        hash_a ^= of_alpha[p]
+    for p in occ_b:
+        hash_b ^= of_beta[p]
+    hash_ = hash_a ^ hash_b
+    total = diagonal(given.core, one, two, occ_a, occ_b) * psi[x]
+    many_a = _list_singles(alpha[x], up, given.alpha, of_alpha, classes, lookup.alpha_filter, hash_a, row.alpha_singles)
+    many_b = _list_singles(beta[x], down, given.beta, of_beta, classes, lookup.beta_filter, hash_b, row.beta_singles)
+    # Unpacked: reading a field counts references, which an inner loop must not do.
+    hole_a, particle_a, kind_a, sign_a, change_a, target_a = row.alpha_singles
+    hole_b, particle_b, _, sign_b, change_b, target_b = row.beta_singles
+    for k in range(many_a):
+        key = hash_ ^ change_a[k]
+        if singles[hole_a[k], particle_a[k]] and may_hold(whole, key):
+            y = find(table, alpha, beta, key, target_a[k], beta[x])
+            if y >= 0:
+                total += sign_a[k] * single(one, two, hole_a[k], particle_a[k], occ_a, occ_b) * psi[y]
+    for k in range(many_b):
+        key = hash_ ^ change_b[k]
+        if singles[hole_b[k], particle_b[k]] and may_hold(whole, key):
+            y = find(table, alpha, beta, key, alpha[x], target_b[k])
+            if y >= 0:
+                total += sign_b[k] * single(one, two, hole_b[k], particle_b[k], occ_b, occ_a) * psi[y]
+    _sort_by_class(row.beta_singles, many_b, row)
+    begins, order, changes = row.begins, row.order, row.changes
+    for k in range(many_a):
+        kind, key = kind_a[k], hash_ ^ change_a[k]
+        i, a = hole_a[k], particle_a[k]
+        end = begins[kind + 2] if kind + 2 < len(begins) else many_b
+        for place in range(begins[kind + 1], end):
+            if may_hold(whole, key ^ changes[place]):
+                m = order[place]
+                value = two[i, a, hole_b[m], particle_b[m]]
+                if abs(value) <= ZERO:
+                    continue
+                y = find(table, alpha, beta, key ^ changes[place], target_a[k], target_b[m])
+                if y >= 0:
+                    total += sign_a[k] * sign_b[m] * value * psi[y]
+    total += _doubles_of_one_spin(given, classes, state, lookup, x, up, True, hash_, hash_a, row.goal)
+    total += _doubles_of_one_spin(given, classes, state, lookup, x, down, False, hash_, hash_b, row.goal)
+    return total / psi[x]
 
 
 @njit(cache=True, parallel=True)
 def _local_energies(
-    core: float, one: Array, two: Array, joined: Array, classes: Array, n_alpha: int, n_beta: int, alpha: Array, beta: Array,
-    psi: Array, begin: int, end: int, numbers: Array, filter_: Array, alpha_filter: Array, beta_filter: Array, table: Array,
-) -> Array:  # pragma: no cover - compiled  # fmt: skip
-    n, words = len(one), alpha.shape[1]
-    kinds = classes.max() + 1
+    given: Hamiltonian, pattern: Pattern, state: SampledState, lookup: Lookup, begin: int, end: int
+) -> Array:  # pragma: no cover - compiled
+    words, classes = state.alpha.shape[1], pattern.classes.max() + 1
     found = np.empty(end - begin, np.complex128)
     for block in prange((end - begin + BLOCK - 1) // BLOCK):
-        occ_a, occ_b = np.empty(n, np.int64), np.empty(n, np.int64)
-        emp_a, emp_b = np.empty(n, np.int64), np.empty(n, np.int64)
-        before_a, before_b = np.empty(n, np.int64), np.empty(n, np.int64)
-        most_a, most_b = max(1, n_alpha * (n - n_alpha)), max(1, n_beta * (n - n_beta))
-        ours = (np.empty(most_a, np.int64), np.empty(most_a, np.int64), np.empty(most_a, np.int32),
-                np.empty(most_a), np.empty(most_a, np.uint64), np.empty((most_a, words), np.uint64))  # fmt: skip
-        theirs = (np.empty(most_b, np.int64), np.empty(most_b, np.int64), np.empty(most_b, np.int32),
-                  np.empty(most_b), np.empty(most_b, np.uint64), np.empty((most_b, words), np.uint64))  # fmt: skip
-        start, order = np.empty(kinds + 1, np.int64), np.empty(most_b, np.int64)
-        keys, goal = np.empty(most_b, np.uint64), np.empty(words, np.uint64)
+        row = _empty_row(given, words, classes)
         for x in range(begin + block * BLOCK, min(end, begin + (block + 1) * BLOCK)):
-            split(alpha[x], occ_a, emp_a, before_a)
-            split(beta[x], occ_b, emp_b, before_b)
-            own_a, own_b = np.uint64(0), np.uint64(0)
-            for p in occ_a[:n_alpha]:
-                own_a ^= numbers[0, p]
-            for p in occ_b[:n_beta]:
-                own_b ^= numbers[1, p]
-            own = own_a ^ own_b
-            total = diagonal(core, one, two, occ_a[:n_alpha], occ_b[:n_beta]) * psi[x]
-            many_a = _singles(alpha[x], occ_a, emp_a, before_a, numbers[0], classes, alpha_filter, own_a, n_alpha, ours)
-            many_b = _singles(beta[x], occ_b, emp_b, before_b, numbers[1], classes, beta_filter, own_b, n_beta, theirs)
-            for k in range(many_a):
-                if joined[ours[0][k], ours[1][k]] and may_hold(filter_, own ^ ours[4][k]):
-                    row = find(table, alpha, beta, own ^ ours[4][k], ours[5][k], beta[x])
-                    if row >= 0:
-                        value = single(one, two, ours[0][k], ours[1][k], occ_a[:n_alpha], occ_b[:n_beta])
-                        total += ours[3][k] * value * psi[row]
-            for k in range(many_b):
-                if joined[theirs[0][k], theirs[1][k]] and may_hold(filter_, own ^ theirs[4][k]):
-                    row = find(table, alpha, beta, own ^ theirs[4][k], alpha[x], theirs[5][k])
-                    if row >= 0:
-                        value = single(one, two, theirs[0][k], theirs[1][k], occ_b[:n_beta], occ_a[:n_alpha])
-                        total += theirs[3][k] * value * psi[row]
-            # Beta singles sorted by class, so that an alpha single meets only those that an integral joins it to.
-            start[:] = 0
-            for k in range(many_b):
-                start[theirs[2][k] + 1] += 1
-            for kind in range(kinds):
-                start[kind + 1] += start[kind]
-            for k in range(many_b - 1, -1, -1):
-                kind = theirs[2][k]
-                start[kind + 1] -= 1
-                order[start[kind + 1]] = k
-            # start[c + 1] is now where class c begins.
-            for place in range(many_b):
-                keys[place] = theirs[4][order[place]]
-            for k in range(many_a):
-                kind, key = ours[2][k], own ^ ours[4][k]
-                i, a = ours[0][k], ours[1][k]
-                last = start[kind + 2] if kind + 2 <= kinds else many_b
-                for place in range(start[kind + 1], last):
-                    if may_hold(filter_, key ^ keys[place]):
-                        m = order[place]
-                        value = two[i, a, theirs[0][m], theirs[1][m]]
-                        if abs(value) <= ZERO:
-                            continue
-                        row = find(table, alpha, beta, key ^ keys[place], ours[5][k], theirs[5][m])
-                        if row >= 0:
-                            total += ours[3][k] * theirs[3][m] * value * psi[row]
-            total += _doubles_of_one_spin(
-                two, classes, occ_a[:n_alpha], emp_a[: n - n_alpha], before_a, numbers[0], own, alpha[x], beta[x], True,
-                alpha, beta, psi, alpha_filter, filter_, own_a, table, goal,
-            )  # fmt: skip
-            total += _doubles_of_one_spin(
-                two, classes, occ_b[:n_beta], emp_b[: n - n_beta], before_b, numbers[1], own, beta[x], alpha[x], False,
-                alpha, beta, psi, beta_filter, filter_, own_b, table, goal,
-            )  # fmt: skip
-            found[x - begin] = total / psi[x]
+            found[x - begin] = _energy(given, pattern, state, lookup, x, row)
     return found

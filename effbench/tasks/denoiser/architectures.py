@@ -14,6 +14,7 @@ from effbench.api import PluginError
 
 Tensors = Mapping[str, Any]
 TEXT_TOKENS = {"pixart-sigma-xl2": 300, "sdxl-mid-block": 77}
+"""Tokens of a prompt: PixArt-Sigma's ``max_sequence_length``, and the positions of SDXL's text encoders."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,8 @@ ARCHITECTURES = {
     "pixart-sigma-xl2": Architecture(28, (256, 1024, 4096), 16, _pixart, _pixart_inputs, _call_pixart),
     "sdxl-mid-block": Architecture(10, (256, 1024), 32, _sdxl_mid, _sdxl_mid_inputs, _call_sdxl_mid),
 }
+"""Name -> architecture; depth, width, heads and tokens are those of the published configurations (PixArt-alpha/PixArt-Sigma,
+stabilityai/stable-diffusion-xl-base-1.0)."""
 
 
 def check(name: str, blocks: int | None, tokens: int) -> None:

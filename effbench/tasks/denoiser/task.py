@@ -14,8 +14,12 @@ import numpy as np
 from pydantic import Field
 
 from effbench.api import Context, Metric, Output, Sample, Scores, Split, StrictParams, Task, noise_seed
+from effbench.diffusion import DiffusionSystem, observed
+from effbench.diffusion.layers import float_layers_of
 from effbench.tasks.denoiser.architectures import ARCHITECTURES, TEXT_TOKENS, check, side_of
-from effbench.tasks.diffusion.system import DiffusionSystem
+
+GUIDANCE = 4.5
+"""Scale of the system: PixArt-Sigma's default; any above 1 runs both halves, and none is applied to their outputs."""
 
 
 class DenoiserAlone:
@@ -79,10 +83,22 @@ class Denoiser(Task):
         model = architecture.build(self.params.blocks or architecture.depth, self.params.tokens)
         model = model.eval().to(ctx.device, getattr(torch, ctx.dtype))
         side = architecture.pixels_per_token * side_of(self.params.tokens)
-        return DiffusionSystem(DenoiserAlone(model), 1, 4.5, side, side, TEXT_TOKENS[self.params.architecture])
+        depth = self.params.blocks or architecture.depth
+        return DiffusionSystem(
+            DenoiserAlone(model),
+            1,
+            GUIDANCE,
+            side,
+            side,
+            TEXT_TOKENS[self.params.architecture],
+            model=f"{self.params.architecture} with {depth} of {architecture.depth} blocks",
+            revision=self.revision(),
+            guided_as="unconditional-first",
+            float_layers=float_layers_of(model),
+        )
 
     def samples(self, split: Split, subset: str | None = None) -> Sequence[Sample]:
-        """Return samples that are nothing but their ids, from which latent and text are drawn."""
+        """Return samples that are nothing but their ids, from which latent and text are made."""
         return [Sample(f"{split}-{number}") for number in range(self.params.samples)]
 
     def run(self, system: DiffusionSystem, batch: Sequence[Sample], seed: int) -> Sequence[Output]:
@@ -99,7 +115,7 @@ class Denoiser(Task):
             for name, shape in shapes.items():
                 columns[name].append(torch.randn(shape, generator=generator))
         given = {n: torch.stack(rows).to(parameter.device, parameter.dtype) for n, rows in columns.items()}
-        with torch.no_grad():
+        with torch.no_grad(), observed(system):
             out = architecture.call(
                 system.denoiser, {n: x.repeat(copies, *[1] * (x.dim() - 1)) for n, x in given.items()}
             )
@@ -108,7 +124,3 @@ class Denoiser(Task):
     def score(self, outputs: Sequence[Output], batch: Sequence[Sample], reference: Sequence[Output] | None) -> Scores:
         """Return nothing that could be taken for quality."""
         return Scores({"output_error": np.full(len(outputs), np.nan)})
-
-    def summarise(self, scores: Scores, weights: np.ndarray[Any, Any]) -> dict[str, float]:
-        """Return nothing."""
-        return {}

@@ -1,7 +1,7 @@
 """Whether a folder in hub format holds what its ``model_index.json`` names, before anything is loaded; free of torch.
 
 The libraries do not refuse every folder that lacks something: without its files a tokenizer is made empty, and every prompt
-then draws the same picture.
+then gives the same picture.
 """
 
 from __future__ import annotations
@@ -30,14 +30,15 @@ ANY_VOCABULARY = (
     ("vocab.json", "merges.txt"),
     ("vocab.txt",),
 )
+"""The same for a class of tokenizer that is not listed: any one of these sets."""
 STEMS = {"diffusers": "diffusion_pytorch_model", "transformers": "model"}
 """How each library names the file of a component's weights."""
 
 
-def check_folder(folder: Path, variant: str | None, parts: Collection[str], apart: Collection[str] = ()) -> None:
+def check_folder(folder: Path, variant: str | None, parts: Collection[str], elsewhere: Collection[str] = ()) -> None:
     """Raise ``PluginError`` unless every component that the folder's index names is there with its files.
 
-    ``parts`` must be named and not null; those of ``apart`` come from elsewhere and need not be in the folder.
+    ``parts`` must be named and not null; those of ``elsewhere`` come from elsewhere and need not be in the folder.
     """
     facts = index_of(folder)
     named = {name: value for name, value in facts.items() if isinstance(value, list) and not name.startswith("_")}
@@ -45,11 +46,11 @@ def check_folder(folder: Path, variant: str | None, parts: Collection[str], apar
         if len(value) != 2 or not (value == [None, None] or all(isinstance(part, str) for part in value)):
             raise PluginError(f"{folder}: its model_index.json names {name!r} as {value!r}; expected library and class")
     for name in parts:
-        if name not in apart and named.get(name, [None, None]) == [None, None]:
+        if name not in elsewhere and named.get(name, [None, None]) == [None, None]:
             raise PluginError(f"{folder}: its model_index.json names no {name!r}, which {facts['_class_name']} needs")
     folders = {path.name for path in folder.iterdir() if path.is_dir()}
     for name, (library, kind) in named.items():
-        if name in apart or kind is None:
+        if name in elsewhere or kind is None:
             continue
         if name not in folders:
             near = next(

@@ -6,23 +6,24 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from effbench.tasks.diffusion.drawing import Drawer, Drawn, FinalLatents, distinct, drawn, replaced
-from effbench.tasks.diffusion.system import DiffusionSystem
+from effbench.diffusion import DiffusionSystem, GuidanceOrder
+from effbench.diffusion.observing import replaced
+from effbench.tasks.diffusion.adapters import FinalLatents, Generated, PipelineAdapter, distinct, generated
 
 if TYPE_CHECKING:
     import torch
 
 
-class PixArtDrawer(Drawer):
-    """``PixArtSigmaPipeline``; its classifier-free guidance runs the unconditional half first."""
+class PixArtAdapter(PipelineAdapter):
+    """``PixArtSigmaPipeline``."""
 
-    def draw(
+    def generate(
         self,
         system: DiffusionSystem,
         samples: Sequence[Mapping[str, Any]],
         noise: torch.Tensor,
         generators: list[torch.Generator] | None = None,
-    ) -> Drawn:
+    ) -> Generated:
         """Return images [B, C, H, W]."""
         pipeline, final = system.pipeline, FinalLatents()
         prompts, rows = distinct([sample["prompt"] for sample in samples])
@@ -55,37 +56,42 @@ class PixArtDrawer(Drawer):
             callback=final.on_step,
             output_type="pt",
         ).images
-        return drawn(pictures, final)
+        return generated(pictures, final)
 
 
-class SdxlDrawer(Drawer):
+class SdxlAdapter(PipelineAdapter):
     """``StableDiffusionXLPipeline``: two CLIP-type text encoders and a U-Net."""
 
     parts = ("tokenizer_2", "text_encoder_2", "unet", "vae", "scheduler")  # a refiner has no first encoder
-    longest_prompt = 77
+    prompt_token_limit = 77
+    """The positions of CLIP's text encoders."""
+
+    def guidance_order(self, pipeline: Any) -> GuidanceOrder:
+        """Return "off" for a U-Net that takes the scale as an input (a latent consistency model), which is never guided."""
+        return self.guidance_halves if pipeline.unet.config.time_cond_proj_dim is None else "off"
 
     def size(self, pipeline: Any) -> tuple[int, int]:
         """Return the (height, width) in pixels that the U-Net was trained for."""
-        side = int(pipeline.unet.config.sample_size) * self.scale(pipeline)
+        side = int(pipeline.unet.config.sample_size) * self.pixels_per_latent(pipeline)
         return side, side
 
-    def multiple(self, pipeline: Any) -> int:
+    def size_multiple(self, pipeline: Any) -> int:
         """Return what every halving of the U-Net divides, and at least the 8 that the pipeline asks for."""
         halvings = len(pipeline.unet.config.down_block_types) - 1
-        return max(8, self.scale(pipeline) << halvings)
+        return max(8, self.pixels_per_latent(pipeline) << halvings)
 
-    def readers(self, pipeline: Any) -> list[tuple[Any, Any]]:
+    def text_encoders(self, pipeline: Any) -> list[tuple[Any, Any]]:
         """Return both pairs; the first may be missing (a refiner)."""
         pairs = (pipeline.tokenizer, pipeline.text_encoder), (pipeline.tokenizer_2, pipeline.text_encoder_2)
         return [pair for pair in pairs if pair[0] is not None]
 
-    def draw(
+    def generate(
         self,
         system: DiffusionSystem,
         samples: Sequence[Mapping[str, Any]],
         noise: torch.Tensor,
         generators: list[torch.Generator] | None = None,
-    ) -> Drawn:
+    ) -> Generated:
         """Return images [B, C, H, W]."""
         pipeline, final = system.pipeline, FinalLatents()
         prompts, rows = distinct([sample["prompt"] for sample in samples])
@@ -109,34 +115,35 @@ class SdxlDrawer(Drawer):
             callback_on_step_end=final.on_step_end,
             output_type="pt",
         ).images
-        return drawn(pictures, final)
+        return generated(pictures, final)
 
 
-class DitDrawer(Drawer):
-    """``DiTPipeline``: class labels instead of prompts; its guidance runs the conditional half first.
+class DitAdapter(PipelineAdapter):
+    """``DiTPipeline``: class labels instead of prompts.
 
-    The pipeline takes no latents and returns none, so both ends are taken where it draws noise and where it decodes.
+    The pipeline takes no latents and returns none, so both ends are taken where it draws its noise and where it decodes.
     """
 
     parts = ("transformer", "vae", "scheduler")
+    guidance_halves = "conditional-first"
     takes_text = False
     takes_size = False
 
-    def scale(self, pipeline: Any) -> int:
+    def pixels_per_latent(self, pipeline: Any) -> int:
         """Return how many pixels a latent spans, which this pipeline does not know itself."""
         return int(2 ** (len(pipeline.vae.config.block_out_channels) - 1))
 
-    def readers(self, pipeline: Any) -> list[tuple[Any, Any]]:
+    def text_encoders(self, pipeline: Any) -> list[tuple[Any, Any]]:
         """Return none."""
         return []
 
-    def draw(
+    def generate(
         self,
         system: DiffusionSystem,
         samples: Sequence[Mapping[str, Any]],
         noise: torch.Tensor,
         generators: list[torch.Generator] | None = None,
-    ) -> Drawn:
+    ) -> Generated:
         """Return images [B, C, H, W] of the samples' ``label``."""
         from diffusers.pipelines.dit import pipeline_dit
 
@@ -157,11 +164,12 @@ class DitDrawer(Drawer):
                 num_inference_steps=system.steps,
                 output_type="pt",
             ).images
-        return drawn(pictures, final)
+        return generated(pictures, final)
 
 
-DRAWERS: dict[str, type[Drawer]] = {
-    "PixArtSigmaPipeline": PixArtDrawer,
-    "StableDiffusionXLPipeline": SdxlDrawer,
-    "DiTPipeline": DitDrawer,
+ADAPTERS: dict[str, type[PipelineAdapter]] = {
+    "PixArtSigmaPipeline": PixArtAdapter,
+    "StableDiffusionXLPipeline": SdxlAdapter,
+    "DiTPipeline": DitAdapter,
 }
+"""Class of a pipeline, as ``model_index.json`` names it -> how it is called."""

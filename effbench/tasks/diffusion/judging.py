@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from effbench.api import Sample
+from effbench.arrays import Array
 from effbench.tasks.diffusion.distances import RealSet
 
-Array = np.ndarray[Any, Any]
 
-
-class Verdict(NamedTuple):
+class Judgement(NamedTuple):
     """Scores per output [N], where defined, and ``features`` [N, D]."""
 
     scalars: dict[str, Array]
     features: Array
+
+
+def targets_of(samples: Sequence[Sample], key: str) -> list[Any]:
+    """Return a part of the samples' targets, such as the digit that each asks for; empty unless all have it."""
+    if any(sample.target is None or key not in sample.target for sample in samples):
+        return []
+    return [sample.target[key] for sample in samples]
 
 
 @cache

@@ -7,11 +7,14 @@ from pathlib import Path
 
 from effbench.api import PluginError
 from effbench.tasks.diffusion.folders import safetensors_header
-from effbench.tasks.diffusion.sources import DENOISERS, Source
+from effbench.tasks.diffusion.sources import DENOISERS, HUB_TIMEOUT_S, Source
 
 GB = 1e9
+"""A gigabyte, as disks are sold."""
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "I64": 8, "I32": 4, "I8": 1, "U8": 1}
+"""Bytes of a number by its name in a safetensors header (the format's own list)."""
 SMALL = (".json", ".txt", ".model")
+"""Endings of configurations and vocabularies, which a component needs besides its weights."""
 ACTIVATIONS = 1.15
 """Weights are what can be known; activations come on top, and a seventh is little for any of these models."""
 
@@ -124,7 +127,7 @@ def _hub_files(source: Source) -> dict[str, int] | None:
     from huggingface_hub import HfApi
 
     try:
-        info = HfApi().model_info(source.location, revision=source.revision, files_metadata=True, timeout=20)
+        info = HfApi().model_info(source.location, revision=source.revision, files_metadata=True, timeout=HUB_TIMEOUT_S)
     except Exception:  # noqa: BLE001 - the hub's client raises its own errors and its HTTP library's; the loader says which
         return None
     files = {f.rfilename: int(f.size or 0) for f in info.siblings or ()}

@@ -20,7 +20,8 @@ from effbench.tasks.diffusion.bars import keep_bars_to_ourselves
 from effbench.tasks.diffusion.folders import is_file, is_folder
 from effbench.tasks.diffusion.prompt_files import READERS, Row, require_once
 
-NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+DIGIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+"""How a prompt spells a digit."""
 LISTS = (
     "digits",
     "emoji",
@@ -31,7 +32,9 @@ LISTS = (
     "moving-emoji-pool",
     "classes",
 )
+"""What a list is called in a suite."""
 CLASSES = 1000
+"""ImageNet's, by which DiT was trained."""
 TEXT_FORMATS = ("csv", "json", "text")
 """What ``datasets`` calls its readers of text formats."""
 FACTS_OF_DATA_SETS = ("dataset_info.json", "dataset_infos.json")
@@ -80,10 +83,22 @@ def load_prompts(source: str | PromptSource, split: Split) -> tuple[Sample, ...]
     given = PromptSource(source=source) if isinstance(source, str) else source
     prompts = _read(given)
     if given.draw is not None:
-        return _drawn(prompts, given, split)
+        return _random_choice(prompts, given, split)
     if len(prompts) < 2:
         raise PluginError(f"prompts {given.source!r}: {len(prompts)} prompts found; at least 2 are needed")
     return _samples(row for i, row in enumerate(prompts) if (i % FIFTH == 0) == (split == "calibration"))
+
+
+def keys_of(source: str | PromptSource) -> frozenset[str]:
+    """Return what the samples of a list bring, as data or as target, without reading it: what a judge needs may lack."""
+    name = source if isinstance(source, str) else ""
+    if name == "digits":
+        return frozenset({"prompt", "label", "digit"})
+    if name == "classes":
+        return frozenset({"label"})
+    if name not in LISTS:
+        return frozenset({"prompt"})
+    return frozenset({"prompt", "concept", "direction"} if name.startswith("moving") else {"prompt", "candidates"})
 
 
 def _samples(rows: Iterable[tuple[str, str]]) -> tuple[Sample, ...]:
@@ -240,8 +255,8 @@ def _refuse_left_out(folder: Path, splits: Mapping[Any, Iterable[Any]], where: s
         )
 
 
-def _drawn(prompts: list[tuple[str, str]], given: PromptSource, split: Split) -> tuple[Sample, ...]:
-    """Return the drawn prompts in their own order; a fifth as many others are for calibration.
+def _random_choice(prompts: list[tuple[str, str]], given: PromptSource, split: Split) -> tuple[Sample, ...]:
+    """Return ``draw`` prompts, chosen at random, in the order of the file; a fifth as many others are for calibration.
 
     The same file and seed give the same prompts.
     """
@@ -264,34 +279,38 @@ def manifest(name: str) -> Any:
 @cache
 def _digit_prompts(split: Split) -> tuple[Sample, ...]:
     return tuple(
-        Sample(f"{entry['id']}-{digit}", {"prompt": _fill(entry["phrasing"], digit), "digit": digit, "label": digit})
+        Sample(
+            f"{entry['id']}-{digit}",
+            {"prompt": _fill(entry["phrasing"], digit), "label": digit},
+            target={"digit": digit},
+        )
         for entry in manifest("digits_prompts.yaml")[split]
         for digit in range(10)
     )
 
 
 def _fill(phrasing: str, digit: int) -> str:
-    return phrasing.format(word=NAMES[digit], numeral=digit)
+    return phrasing.format(word=DIGIT_WORDS[digit], numeral=digit)
 
 
 @cache
 def _emoji_prompts(name: str) -> tuple[Sample, ...]:
-    """Return a list with, for each prompt, the 20 sentences that a judge chooses from, the right one first."""
+    """Return a list; a target holds the 20 sentences that a judge chooses from, the right one first."""
     from effbench.zoo.emoji_scenes.prompts import candidates, prompts
 
     entries: Sequence[Any] = prompts(name)
     return tuple(
-        Sample(entry.id, {"prompt": entry.prompt, "candidates": [entries[i].prompt for i in rows]})
+        Sample(entry.id, {"prompt": entry.prompt}, target={"candidates": [entries[i].prompt for i in rows]})
         for entry, rows in zip(entries, candidates(name), strict=True)
     )
 
 
 @cache
 def _moving_prompts(name: str) -> tuple[Sample, ...]:
-    """Return a list with the emoji and the direction, by number, that a judge should see."""
+    """Return a list; a target holds the emoji and the direction, by number, that a judge should see."""
     from effbench.zoo.moving_emoji.prompts import entries
 
     return tuple(
-        Sample(key, {"prompt": prompt, "concept": motion.concept, "direction": motion.direction})
+        Sample(key, {"prompt": prompt}, target={"concept": motion.concept, "direction": motion.direction})
         for key, prompt, motion in entries(name)
     )

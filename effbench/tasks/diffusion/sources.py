@@ -16,11 +16,15 @@ from effbench.tasks.diffusion.bars import keep_bars_to_ourselves
 from effbench.tasks.diffusion.folders import check_component, check_folder, index_of, is_folder
 
 if TYPE_CHECKING:
-    from effbench.tasks.diffusion.drawing import Drawer
+    from effbench.tasks.diffusion.adapters import PipelineAdapter
 
-Drawers = Mapping[str, "type[Drawer]"]
+Adapters = Mapping[str, "type[PipelineAdapter]"]
 DENOISERS = ("transformer", "unet")
+"""What a pipeline calls its denoiser, which hub models may keep apart."""
 COMMIT = re.compile(r"[0-9a-f]{40}")
+"""A commit of Git, whose hash has 40 hex digits."""
+HUB_TIMEOUT_S = 20
+"""Seconds that the hub has to answer a question about a model: validation must not hang where there is no network."""
 
 
 @dataclass(frozen=True)
@@ -38,31 +42,31 @@ class Source:
 
     def identity(self) -> str:
         """Return what pins the weights: the zoo's or the folder's hash, or the hub's commit."""
-        own = zoo.folder_sha256(Path(self.location)) if self.is_local else f"hub:{self.revision}"
-        return own if self.denoiser is None else f"{own}+{self.denoiser.identity()}"
+        pipeline = zoo.folder_sha256(Path(self.location)) if self.is_local else f"hub:{self.revision}"
+        return pipeline if self.denoiser is None else f"{pipeline}+{self.denoiser.identity()}"
 
 
 def find(
-    system: str, revision: str | None, variant: str | None, drawers: Drawers, apart: Collection[str] = ()
+    system: str, revision: str | None, variant: str | None, adapters: Adapters, elsewhere: Collection[str] = ()
 ) -> Source:
     """Return the source of ``zoo:name``, of an existing folder, or of a hub id; raise ``PluginError`` in one sentence.
 
-    Components of ``apart`` come from elsewhere, so that a folder may lack them.
+    Components of ``elsewhere`` come from elsewhere, so that a folder may lack them.
     """
     if system.startswith("zoo:"):
         folder = zoo.find(system).weights
         if not folder.is_dir():
-            raise PluginError(f"system {system!r}: this embedded model judges pictures and draws none")
-        _check_folder(folder, None, drawers, apart)
+            raise PluginError(f"system {system!r}: this embedded model judges pictures and makes none")
+        _check_folder(folder, None, adapters, elsewhere)
         return Source(str(folder), True, None)
     if is_folder(system):
-        _check_folder(Path(system), variant, drawers, apart)
+        _check_folder(Path(system), variant, adapters, elsewhere)
         return Source(str(Path(system).resolve()), True, None, variant)
     return Source(system, False, commit_of(system, revision), variant)
 
 
 def find_denoiser(name: str, revision: str | None, variant: str | None) -> Source:
-    """Return the source of a denoiser that is kept apart: a folder or a hub id with a folder ``transformer`` or ``unet``."""
+    """Return the source of a denoiser kept elsewhere: a folder or a hub id with a folder ``transformer`` or ``unet``."""
     if not is_folder(name):
         return Source(name, False, commit_of(name, revision), variant)
     if not (part := denoiser_folder(Path(name))):
@@ -93,27 +97,27 @@ def commit_of(name: str, revision: str | None) -> str:
     from huggingface_hub import HfApi
 
     try:
-        return str(HfApi().model_info(name, revision=revision, timeout=20).sha)
+        return str(HfApi().model_info(name, revision=revision, timeout=HUB_TIMEOUT_S).sha)
     except Exception as error:  # noqa: BLE001 - no network, no such repository, no such revision: the hub says which
         raise PluginError(
             f"system {name!r}: the hub gave no commit for the revision {revision!r}: {' '.join(str(error).split())[:200]}"
         ) from None
 
 
-def _check_folder(folder: Path, variant: str | None, drawers: Drawers, apart: Collection[str] = ()) -> None:
+def _check_folder(folder: Path, variant: str | None, adapters: Adapters, elsewhere: Collection[str] = ()) -> None:
     """Raise ``PluginError`` where a folder in hub format is of another class or lacks a component or one of its files."""
     name = index_of(folder)["_class_name"]
-    check_class(str(folder), name, drawers)
-    check_folder(folder, variant, drawers[name].parts, apart)
+    check_class(str(folder), name, adapters)
+    check_folder(folder, variant, adapters[name].parts, elsewhere)
 
 
-def check_class(where: str, name: str, drawers: Drawers) -> None:
+def check_class(where: str, name: str, adapters: Adapters) -> None:
     """Raise ``PluginError`` where a pipeline class is not supported, naming those that are."""
-    if name not in drawers:
-        raise PluginError(f"{where}: pipeline class {name} is not supported; supported: {', '.join(drawers)}")
+    if name not in adapters:
+        raise PluginError(f"{where}: pipeline class {name} is not supported; supported: {', '.join(adapters)}")
 
 
-def load_pipeline(source: Source, device: str, dtype: str, drawers: Drawers) -> Any:
+def load_pipeline(source: Source, device: str, dtype: str, adapters: Adapters) -> Any:
     """Return the pipeline in evaluation mode on a device in a dtype, silent about its own progress."""
     import torch
     from diffusers import DiffusionPipeline
@@ -134,7 +138,7 @@ def load_pipeline(source: Source, device: str, dtype: str, drawers: Drawers) -> 
             parts |= _encoders(source, how)
         if not source.is_local:  # before gigabytes are fetched
             facts = DiffusionPipeline.load_config(source.location, **where)
-            check_class(source.location, str(facts["_class_name"]), drawers)
+            check_class(source.location, str(facts["_class_name"]), adapters)
         pipeline = DiffusionPipeline.from_pretrained(source.location, **parts, **how, **where)
     except (OSError, ValueError, SafetensorError) as error:
         raise PluginError(f"{source.location}: cannot be loaded: {' '.join(str(error).split())[:300]}") from error
@@ -157,7 +161,7 @@ def load_pipeline(source: Source, device: str, dtype: str, drawers: Drawers) -> 
 def _encoders(source: Source, how: Mapping[str, Any]) -> dict[str, Any]:
     """Return a folder's components of ``transformers``; raise ``PluginError`` where one lacks some of its weights.
 
-    The library draws those at random, in every process others, and says so in its log alone.
+    The library fills those at random, in every process others, and says so in its log alone.
     """
     import transformers
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from effbench.tasks.diffusion.drawing import Drawer, Drawn, FinalLatents, distinct, drawn
-from effbench.tasks.diffusion.system import DiffusionSystem
+from effbench.diffusion import DiffusionSystem
+from effbench.tasks.diffusion.adapters import FinalLatents, Generated, PipelineAdapter, distinct, generated
 
 if TYPE_CHECKING:
     import torch
 
 
-class LatteDrawer(Drawer):
+class LatteAdapter(PipelineAdapter):
     """``LattePipeline``: spatial and temporal attention in turn.
 
     The pipeline cuts the embedding of a lone prompt after its last token and pads those of several, so that a video would
@@ -21,7 +21,8 @@ class LatteDrawer(Drawer):
     """
 
     is_video = True
-    longest_prompt = 120
+    prompt_token_limit = 120
+    """What the pipeline pads its prompts to."""
 
     def frames(self, pipeline: Any) -> int:
         """Return the number of frames that the temporal positions were made for; the model takes no other."""
@@ -31,22 +32,22 @@ class LatteDrawer(Drawer):
         """Return 0: there is no other number of frames."""
         return 0
 
-    def multiple(self, pipeline: Any) -> int:
+    def size_multiple(self, pipeline: Any) -> int:
         """Return a patch's side in pixels, and at least the 8 that the pipeline asks for."""
-        return max(8, super().multiple(pipeline))
+        return max(8, super().size_multiple(pipeline))
 
     def noise_shape(self, system: DiffusionSystem) -> tuple[int, ...]:
         """Return [c, F, h, w]."""
         channels, height, width = super().noise_shape(system)
         return channels, system.frames, height, width
 
-    def draw(
+    def generate(
         self,
         system: DiffusionSystem,
         samples: Sequence[Mapping[str, Any]],
         noise: torch.Tensor,
         generators: list[torch.Generator] | None = None,
-    ) -> Drawn:
+    ) -> Generated:
         """Return videos [B, F, C, H, W]."""
         pipeline, final = system.pipeline, FinalLatents()
         prompts, rows = distinct([sample["prompt"] for sample in samples])
@@ -69,7 +70,7 @@ class LatteDrawer(Drawer):
             callback_on_step_end=final.on_step_end,
             output_type="pt",
         ).frames
-        return drawn(pictures, final)
+        return generated(pictures, final)
 
     def _embeddings(self, system: DiffusionSystem, prompts: list[str]) -> tuple[Any, Any]:
         """Return (embeddings [P, L, D], mask [P, L]) of prompts padded to the system's length."""
@@ -85,31 +86,31 @@ class LatteDrawer(Drawer):
         return embeddings, tokens.attention_mask.to(embeddings.dtype)
 
 
-class CogVideoXDrawer(Drawer):
+class CogVideoXAdapter(PipelineAdapter):
     """``CogVideoXPipeline``: joint attention over text and all frames, after an autoencoder that also shortens time."""
 
     is_video = True
 
-    def longest(self, pipeline: Any) -> int:
+    def max_prompt_tokens(self, pipeline: Any) -> int:
         """Return the number of text tokens that the positions were made for; the model takes no other."""
         return int(pipeline.transformer.config.max_text_seq_length)
 
-    def scale(self, pipeline: Any) -> int:
+    def pixels_per_latent(self, pipeline: Any) -> int:
         """Return how many pixels a latent spans."""
         return int(pipeline.vae_scale_factor_spatial)
 
     def size(self, pipeline: Any) -> tuple[int, int]:
         """Return the (height, width) in pixels that the model was trained for."""
-        config = pipeline.transformer.config
-        return int(config.sample_height) * self.scale(pipeline), int(config.sample_width) * self.scale(pipeline)
+        config, scale = pipeline.transformer.config, self.pixels_per_latent(pipeline)
+        return int(config.sample_height) * scale, int(config.sample_width) * scale
 
     def frames(self, pipeline: Any) -> int:
         """Return the number of frames that the model was trained for."""
         return int(pipeline.transformer.config.sample_frames)
 
-    def multiple(self, pipeline: Any) -> int:
+    def size_multiple(self, pipeline: Any) -> int:
         """Return a patch's side in pixels, and at least the 8 that the pipeline asks for."""
-        return max(8, super().multiple(pipeline))
+        return max(8, super().size_multiple(pipeline))
 
     def frame_step(self, pipeline: Any) -> int:
         """Return how many frames share a latent."""
@@ -120,31 +121,33 @@ class CogVideoXDrawer(Drawer):
         channels, height, width = super().noise_shape(system)
         return (system.frames - 1) // self.frame_step(system.pipeline) + 1, channels, height, width
 
-    def draw(
+    def generate(
         self,
         system: DiffusionSystem,
         samples: Sequence[Mapping[str, Any]],
         noise: torch.Tensor,
         generators: list[torch.Generator] | None = None,
-    ) -> Drawn:
+    ) -> Generated:
         """Return videos [B, F, C, H, W]."""
-        return _draw_from_embeddings(system, samples, noise.to(system.pipeline.device, system.dtype), generators)
+        return _generate_from_embeddings(system, samples, noise.to(system.pipeline.device, system.dtype), generators)
 
 
-class WanDrawer(Drawer):
+class WanAdapter(PipelineAdapter):
     """``WanPipeline`` (text to video): a video transformer with cross-attention to a T5-type encoder.
 
     As published, its autoencoder and the latents between steps stay in float32 whatever the transformer's precision.
     """
 
     is_video = True
-    longest_prompt = 512
+    prompt_token_limit = 512
+    """The default of the pipeline's call, ``max_sequence_length``."""
+    guidance_halves = "conditional-call-first"
 
-    def settle(self, pipeline: Any) -> None:
+    def set_precision(self, pipeline: Any) -> None:
         """Put the autoencoder into float32."""
         pipeline.vae.float()
 
-    def scale(self, pipeline: Any) -> int:
+    def pixels_per_latent(self, pipeline: Any) -> int:
         """Return how many pixels a latent spans."""
         return int(pipeline.vae_scale_factor_spatial)
 
@@ -156,9 +159,9 @@ class WanDrawer(Drawer):
         """Return the pipeline's own default."""
         return 81
 
-    def multiple(self, pipeline: Any) -> int:
+    def size_multiple(self, pipeline: Any) -> int:
         """Return a patch's side in pixels, and at least the 16 that the pipeline asks for."""
-        return max(16, self.scale(pipeline) * int(pipeline.transformer.config.patch_size[1]))
+        return max(16, self.pixels_per_latent(pipeline) * int(pipeline.transformer.config.patch_size[1]))
 
     def frame_step(self, pipeline: Any) -> int:
         """Return how many frames share a latent."""
@@ -169,23 +172,23 @@ class WanDrawer(Drawer):
         channels, height, width = super().noise_shape(system)
         return channels, (system.frames - 1) // self.frame_step(system.pipeline) + 1, height, width
 
-    def draw(
+    def generate(
         self,
         system: DiffusionSystem,
         samples: Sequence[Mapping[str, Any]],
         noise: torch.Tensor,
         generators: list[torch.Generator] | None = None,
-    ) -> Drawn:
+    ) -> Generated:
         """Return videos [B, F, C, H, W]."""
-        return _draw_from_embeddings(system, samples, noise.to(system.pipeline.device), generators)
+        return _generate_from_embeddings(system, samples, noise.to(system.pipeline.device), generators)
 
 
-def _draw_from_embeddings(
+def _generate_from_embeddings(
     system: DiffusionSystem,
     samples: Sequence[Mapping[str, Any]],
     noise: torch.Tensor,
     generators: list[torch.Generator] | None,
-) -> Drawn:
+) -> Generated:
     """Return the videos of a pipeline that takes one embedding per prompt and per negative prompt."""
     pipeline, final = system.pipeline, FinalLatents()
     prompts, rows = distinct([sample["prompt"] for sample in samples])
@@ -210,11 +213,12 @@ def _draw_from_embeddings(
         callback_on_step_end=final.on_step_end,
         output_type="pt",
     ).frames
-    return drawn(pictures, final)
+    return generated(pictures, final)
 
 
-DRAWERS: dict[str, type[Drawer]] = {
-    "LattePipeline": LatteDrawer,
-    "CogVideoXPipeline": CogVideoXDrawer,
-    "WanPipeline": WanDrawer,
+ADAPTERS: dict[str, type[PipelineAdapter]] = {
+    "LattePipeline": LatteAdapter,
+    "CogVideoXPipeline": CogVideoXAdapter,
+    "WanPipeline": WanAdapter,
 }
+"""Class of a pipeline, as ``model_index.json`` names it -> how it is called."""

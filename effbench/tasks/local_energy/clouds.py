@@ -1,20 +1,20 @@
-"""Determinants as a training would sample them: without repetition, around Hartree-Fock, one electron moved at a time."""
+"""Determinants as a training would sample them: without repetition, Hartree-Fock first, one electron moved at a time."""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from effbench.api import PluginError
+from effbench.arrays import Array
 from effbench.tasks.vmc_energy.frozen import find_frozen, frozen_integrals
 
 if TYPE_CHECKING:
     from effbench.kernels.local_energy.integrals import Integrals
 
-Array = np.ndarray[Any, Any]
 SYNTHETIC = re.compile(r"random-(\d+)-(\d+)-(\d+)")
 """random-ORBITALS-ALPHA-BETA: integrals of that size with no meaning."""
 MOST_ORBITALS = 80

@@ -8,21 +8,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from effbench.api import Context, Metric, Output, Sample, Scores, Split, StrictParams, Task, noise_seed
+from effbench.api import (
+    Context,
+    Metric,
+    Output,
+    Sample,
+    Scores,
+    Split,
+    StrictParams,
+    Task,
+    Unsupported,
+    noise_seed,
+)
+from effbench.arrays import Array
 from effbench.tasks.local_energy.clouds import check_molecule, cloud, integrals_of
 from effbench.tasks.local_energy.system import EngineSystem
 
 if TYPE_CHECKING:
     from effbench.kernels.local_energy.integrals import Integrals
 
-Array = np.ndarray[Any, Any]
-SEEDS = {"calibration": 1, "evaluation": 0}
+SEEDS: Mapping[Split, int] = {"calibration": 1, "validation": 2, "evaluation": 0}
+"""Of the determinants of a split: any would do, as long as they differ."""
 
 
 class LocalEnergy(Task):
@@ -61,28 +73,33 @@ class LocalEnergy(Task):
         return [Sample(f"{self.params.molecule}-{self.params.determinants}-{split}", {"seed": SEEDS[split]})]
 
     def load(self, ctx: Context) -> EngineSystem:
-        """Return the engine that the cost model chooses."""
-        return EngineSystem()
+        """Return the engine of the device that the cost model chooses."""
+        return EngineSystem(device=ctx.device)
 
     def run(self, system: EngineSystem, batch: Sequence[Sample], seed: int) -> Sequence[Output]:
-        """Return ``energies`` complex as real [U, 2] in Hartree."""
-        return [self._call(system, int(sample.data["seed"]), noise_seed(sample.id, seed))() for sample in batch]
+        """Return ``energies`` complex as real [U, 2] in Hartree; raise ``Unsupported`` where the device has no such engine."""
+        return [self._call(system, sample, seed)() for sample in batch]
 
-    def probe(self, system: EngineSystem, batch_size: int) -> Callable[[], Any]:
-        """Return the kernel alone: determinants, amplitudes and tables of strings are there before."""
-        call = self._call(system, SEEDS["evaluation"], 0)
-        call()
-        return lambda: [call() for _ in range(batch_size)]
+    def probes(self, system: EngineSystem, batch_size: int) -> Sequence[Callable[[], Any]]:
+        """Return the kernel alone, on the determinants of either split; amplitudes and tables of terms are there before."""
+        samples = [sample for split in ("evaluation", "calibration") for sample in self.samples(split)]
+        calls = [self._call(system, sample, 0) for sample in samples]
+        for call in calls:
+            call()
+        return [partial(_repeat, call, batch_size) for call in calls]
 
-    def _call(self, system: EngineSystem, seed: int, amplitudes: int) -> Callable[[], Output]:
+    def _call(self, system: EngineSystem, sample: Sample, seed: int) -> Callable[[], Output]:
         from effbench.kernels.local_energy import local_energies
 
-        integrals, alpha, beta = _sample(self.params.molecule, self.params.determinants, seed)
-        rng = np.random.default_rng(amplitudes)
+        integrals, alpha, beta = _determinants(self.params.molecule, self.params.determinants, int(sample.data["seed"]))
+        rng = np.random.default_rng(noise_seed(sample.id, seed))
         logs = rng.normal(size=len(alpha)) + 1j * rng.normal(size=len(alpha))
 
         def call() -> Output:
-            found = local_energies(integrals, alpha, beta, logs, impl=system.engine).energies
+            try:
+                found = local_energies(integrals, alpha, beta, logs, impl=system.engine, device=system.device).energies
+            except ValueError as error:  # of the engine or the device: the determinants are those of a split
+                raise Unsupported(str(error)) from error
             return {"energies": np.stack([found.real, found.imag], axis=1)}
 
         return call
@@ -94,24 +111,18 @@ class LocalEnergy(Task):
         connected = most_connected(integrals_of(self.params.molecule)) * self.params.determinants
         differences = np.full(len(outputs), np.nan)
         if reference is not None:
-            for row, (own, known) in enumerate(zip(outputs, reference, strict=True)):
+            for row, (output, known) in enumerate(zip(outputs, reference, strict=True)):
                 scale = max(1.0, float(np.abs(known["energies"]).max()))
-                differences[row] = float(np.abs(own["energies"] - known["energies"]).max()) / scale
+                differences[row] = float(np.abs(output["energies"] - known["energies"]).max()) / scale
         counts = np.full(len(outputs), float(connected))
         return Scores({"largest_difference": differences, "connected_determinants": counts})
 
-    def summarise(self, scores: Scores, weights: Array) -> dict[str, float]:
-        """Return weighted means."""
-        found = {}
-        for metric in self.metrics:
-            values = scores.scalars[metric.name]
-            known = (weights > 0) & ~np.isnan(values)
-            if known.any():
-                found[metric.name] = float(np.average(values[known], weights=weights[known]))
-        return found
+
+def _repeat(call: Callable[[], Output], times: int) -> list[Output]:
+    return [call() for _ in range(times)]
 
 
-@lru_cache(maxsize=2)
-def _sample(molecule: str, size: int, seed: int) -> tuple[Integrals, Array, Array]:
+@lru_cache(maxsize=len(SEEDS))
+def _determinants(molecule: str, size: int, seed: int) -> tuple[Integrals, Array, Array]:
     integrals = integrals_of(molecule)
     return integrals, *cloud(integrals, size, seed)

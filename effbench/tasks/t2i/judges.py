@@ -7,24 +7,25 @@ are never FID, KID or LPIPS, which are made with other networks.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from effbench import zoo
 from effbench.api import PluginError, Sample
+from effbench.arrays import Array
 from effbench.tasks.diffusion.distances import RealSet
-from effbench.tasks.diffusion.judging import Array, Verdict, real_set
+from effbench.tasks.diffusion.judging import Judgement, real_set, targets_of
 
 
 class Judge(ABC):
     """A metric network with its weights in ``folder``; images are [N, C, H, W] float32 in [0, 1]."""
 
-    scores: tuple[str, ...]
-    """Names of the metrics it gives per image."""
+    scores: ClassVar[Mapping[str, str]]
+    """Metric that it gives per image -> what a sample must bring for it (``keys_of``)."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -34,7 +35,7 @@ class Judge(ABC):
         return real_set(self.folder)
 
     @abstractmethod
-    def judge(self, images: Array, samples: Sequence[Sample]) -> Verdict:
+    def judge(self, images: Array, samples: Sequence[Sample]) -> Judgement:
         """Return what it says of images and their samples; a score that the samples do not allow is left out."""
 
     @abstractmethod
@@ -45,19 +46,18 @@ class Judge(ABC):
 class DigitJudge(Judge):
     """The classifier of the digits says whether it reads the digit that the prompt asks for."""
 
-    scores = ("prompt_accuracy",)
+    scores: ClassVar[Mapping[str, str]] = {"prompt_accuracy": "digit"}
 
-    def judge(self, images: Array, samples: Sequence[Sample]) -> Verdict:
-        """Return ``prompt_accuracy`` where the samples name their digit."""
+    def judge(self, images: Array, samples: Sequence[Sample]) -> Judgement:
+        """Return ``prompt_accuracy`` where targets name the digit."""
         import torch
 
         with torch.no_grad():
             logits, features = _digit_net(self.folder)(_signed(images))
         scalars = {}
-        if all("digit" in sample.data for sample in samples):
-            asked = np.array([sample.data["digit"] for sample in samples])
-            scalars["prompt_accuracy"] = (logits.argmax(1).numpy() == asked).astype(np.float64)
-        return Verdict(scalars, features.numpy())
+        if asked := targets_of(samples, "digit"):
+            scalars["prompt_accuracy"] = (logits.argmax(1).numpy() == np.array(asked)).astype(np.float64)
+        return Judgement(scalars, features.numpy())
 
     def maps(self, images: Array) -> list[Any]:
         """Return the outputs of the convolutional stages."""
@@ -67,23 +67,25 @@ class DigitJudge(Judge):
 class EmojiJudge(Judge):
     """The dual encoder of the emoji scenes says whether the image fits its sentence better than 19 others."""
 
-    scores = ("prompt_accuracy", "alignment")
+    scores: ClassVar[Mapping[str, str]] = {"prompt_accuracy": "candidates", "alignment": "prompt"}
 
-    def judge(self, images: Array, samples: Sequence[Sample]) -> Verdict:
-        """Return ``alignment``, and ``prompt_accuracy`` where the samples bring the sentences to choose from."""
+    def judge(self, images: Array, samples: Sequence[Sample]) -> Judgement:
+        """Return ``alignment`` with prompts, and ``prompt_accuracy`` where targets hold the sentences to choose from."""
         import torch
 
         from effbench.zoo.emoji_judge.scoring import first_among, load_judge
 
         net = load_judge(self.folder)
         vectors, features = net.images(torch.from_numpy(images))
-        own = net.sentences([sample.data["prompt"] for sample in samples])
-        scalars = {"alignment": (vectors * own).sum(1).astype(np.float64)}
-        if all("candidates" in sample.data for sample in samples):
-            table = sorted({sentence for sample in samples for sentence in sample.data["candidates"]})
-            rows = [[table.index(sentence) for sentence in sample.data["candidates"]] for sample in samples]
+        scalars = {}
+        if all("prompt" in sample.data for sample in samples):
+            asked = net.sentences([sample.data["prompt"] for sample in samples])
+            scalars["alignment"] = (vectors * asked).sum(1).astype(np.float64)
+        if candidates := targets_of(samples, "candidates"):
+            table = sorted({sentence for sentences in candidates for sentence in sentences})
+            rows = [[table.index(sentence) for sentence in sentences] for sentences in candidates]
             scalars["prompt_accuracy"] = first_among(vectors, net.sentences(table), rows).astype(np.float64)
-        return Verdict(scalars, features)
+        return Judgement(scalars, features)
 
     def maps(self, images: Array) -> list[Any]:
         """Return the outputs of the convolutional stages."""

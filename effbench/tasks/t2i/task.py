@@ -16,13 +16,14 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from effbench.api import Context, Metric, Output, PluginError, Sample, Scores, StrictParams
+from effbench.api import Context, Metric, Output, PluginError, Sample, Scores, StrictParams, Summariser
+from effbench.arrays import Array
+from effbench.diffusion import DiffusionSystem
 from effbench.tasks.diffusion.distances import RealSet
 from effbench.tasks.diffusion.fidelity import METRICS as FIDELITY
 from effbench.tasks.diffusion.fidelity import fidelity, layer_distance
-from effbench.tasks.diffusion.images import DRAWERS
-from effbench.tasks.diffusion.prompts import PromptSource
-from effbench.tasks.diffusion.system import DiffusionSystem
+from effbench.tasks.diffusion.images import ADAPTERS
+from effbench.tasks.diffusion.prompts import PromptSource, keys_of
 from effbench.tasks.diffusion.task import DiffusionParams, DiffusionTask
 from effbench.tasks.t2i.judges import Judge, find_judge
 from effbench.tasks.t2i.scorers import SCORERS, Scorer
@@ -70,12 +71,15 @@ FEATURE_DISTANCE = Metric(
     description="distance to the reference's image on the judge's feature maps (LPIPS's formula, not its network)",
 )
 
+FIDELITY_NAMES = frozenset(metric.name for metric in FIDELITY)
+"""What every pair of images has, whoever judges them."""
+
 
 class TextToImage(DiffusionTask):
     """Prompt -> image with a diffusers pipeline; quality against prompt, real images and the reference's images."""
 
     name = "t2i"
-    drawers = DRAWERS
+    adapters = ADAPTERS
     output = "image"
     small: ClassVar[Mapping[str, Any]] = {"steps": 2}
     preload = (
@@ -113,22 +117,29 @@ class TextToImage(DiffusionTask):
 
     def __init__(self, params: StrictParams | None = None) -> None:
         super().__init__(params)
-        chosen = [metric for metric in type(self).metrics if self._applies(metric.name)]
-        self.metrics = self.lead(chosen, list(self.params.scorers))
+        given = self._given()
+        chosen = [metric for metric in type(self).metrics if self._applies(metric.name, given)]
+        others = [name for name in (ALIGNMENT.name, *self.params.scorers) if name in {metric.name for metric in chosen}]
+        self.metrics = self.lead(chosen, others, has_primary=ACCURACY.name in given)
 
-    def _applies(self, name: str) -> bool:
-        """Return whether these parameters can give a metric at all; one that cannot is no column of the table."""
-        if name in SCORERS:
-            return name in self.params.scorers
-        if name in (metric.name for metric in FIDELITY):
-            return True
+    def _given(self) -> frozenset[str]:
+        """Return the scores of single images that the judge gives, from what the samples of the list bring."""
         try:
             judge = self._judge
         except PluginError:  # said where the parameters are checked
-            return True
-        if judge is None:
-            return name == ACCURACY.name and not self.params.scorers  # stays as a column that says why it is empty
-        return name not in (ACCURACY.name, ALIGNMENT.name) or name in judge.scores
+            return frozenset({ACCURACY.name, ALIGNMENT.name})
+        keys = keys_of(self.params.prompts)
+        return frozenset(name for name, needed in (judge.scores if judge else {}).items() if needed in keys)
+
+    def _applies(self, name: str, given: frozenset[str]) -> bool:
+        """Return whether these parameters can give a metric at all; one that cannot is no column of the table."""
+        if name in SCORERS:
+            return name in self.params.scorers
+        if name == ALIGNMENT.name:
+            return name in given
+        if name == ACCURACY.name:  # stays as a column that says why it is empty, unless another score can lead
+            return name in given or not (ALIGNMENT.name in given or self.params.scorers)
+        return name in FIDELITY_NAMES or self.is_judged()
 
     @cached_property
     def _scorers(self) -> dict[str, Scorer]:
@@ -171,9 +182,9 @@ class TextToImage(DiffusionTask):
         scalars = {metric.name: np.full(len(outputs), np.nan) for metric in FIDELITY}
         arrays = {}
         if self._judge is not None:
-            verdict = self._judge.judge(images, batch)
-            arrays["features"] = list(verdict.features)
-            scalars |= {"feature_distance": np.full(len(outputs), np.nan), **verdict.scalars}
+            judged = self._judge.judge(images, batch)
+            arrays["features"] = list(judged.features)
+            scalars |= {"feature_distance": np.full(len(outputs), np.nan), **judged.scalars}
         if reference is not None:
             scalars |= fidelity(images, outputs, reference, "image")
             if self._judge is not None:
@@ -190,11 +201,17 @@ class TextToImage(DiffusionTask):
                 scalars[name] = np.full(len(outputs), np.nan) if found is None else found
         return self.scores(scalars, arrays, len(outputs))
 
-    def summarise(self, scores: Scores, weights: np.ndarray[Any, Any]) -> dict[str, float]:
-        """Return the weighted means of the per-image scores and the distances of the set."""
-        values = super().summarise(scores, weights)
-        for name, scorer in self._scorers.items():
-            if name in scores.arrays:
-                value = scorer.summarise(scores.arrays[name], weights)
-                values |= {name: value} if np.isfinite(value) else {}
-        return values
+    def summariser(self, scores: Scores) -> Summariser:
+        """Return what gives the weighted means of the per-image scores and the distances of the set."""
+        others = super().summariser(scores)
+        of_sets = {
+            name: scorer.summariser(scores.arrays[name])
+            for name, scorer in self._scorers.items()
+            if name in scores.arrays
+        }
+
+        def summarise(weights: Array) -> dict[str, float]:
+            found = {name: metric(weights) for name, metric in of_sets.items()}
+            return others(weights) | {name: value for name, value in found.items() if np.isfinite(value)}
+
+        return summarise

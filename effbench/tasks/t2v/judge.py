@@ -9,9 +9,11 @@ import numpy as np
 
 from effbench import zoo
 from effbench.api import PluginError, Sample
-from effbench.tasks.diffusion.judging import Array, Verdict
+from effbench.arrays import Array
+from effbench.tasks.diffusion.judging import Judgement, targets_of
 
 FILE = "videos.safetensors"
+"""The file of a judge's folder by which it is one of videos."""
 
 
 def find_judge(name: str) -> Path:
@@ -23,7 +25,7 @@ def find_judge(name: str) -> Path:
     return folder
 
 
-def judge_videos(folder: Path, videos: Array, samples: Sequence[Sample]) -> Verdict:
+def judge_videos(folder: Path, videos: Array, samples: Sequence[Sample]) -> Judgement:
     """Return what the judge says of videos [N, F, C, H, W] in [0, 1] and of samples that name their emoji and direction.
 
     ``temporal_consistency`` is the mean cosine of the features of successive frames.
@@ -35,8 +37,8 @@ def judge_videos(folder: Path, videos: Array, samples: Sequence[Sample]) -> Verd
     seen = load_judge(folder).see(torch.from_numpy(videos))
     unit = seen.frames / np.maximum(np.linalg.norm(seen.frames, axis=-1, keepdims=True), 1e-9)
     scalars = {"temporal_consistency": (unit[:, 1:] * unit[:, :-1]).sum(-1).mean(1).astype(np.float64)}
-    if all("concept" in sample.data for sample in samples):
-        concepts, directions = (np.array([s.data[key] for s in samples]) for key in ("concept", "direction"))
+    if asked := targets_of(samples, "concept"):
+        concepts, directions = np.array(asked), np.array(targets_of(samples, "direction"))
         rows = np.arange(len(samples))
         named = seen.names.mean(1).argmax(1) == concepts
         moved = seen.directions.argmax(1) == directions
@@ -46,4 +48,4 @@ def judge_videos(folder: Path, videos: Array, samples: Sequence[Sample]) -> Verd
             "direction_accuracy": moved.astype(np.float64),
             "frame_alignment": seen.names[rows, :, concepts].mean(1).astype(np.float64),
         }
-    return Verdict(scalars, seen.features)
+    return Judgement(scalars, seen.features)

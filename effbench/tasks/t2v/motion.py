@@ -6,12 +6,15 @@ trained flow network. Numbers made with it are not comparable with those made wi
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from effbench.arrays import Array
+
 REACH, WINDOW = 3, 5
+"""Pixels that a pixel may move between frames, and the side of the square that is compared: a reach above what the shipped
+videos move (2 pixels a frame), and a window that holds more than one edge."""
 LARGEST_SIDE = 64
 """Pixels; larger frames are averaged down by a whole factor first: the reach then means something, and memory stays small."""
 STILLNESS = 1e-4
@@ -83,10 +86,10 @@ def flow(before: Array, after: Array) -> Array:
     for number, (dy, dx) in enumerate(shifts):
         moved = padded[..., REACH + dy : REACH + dy + height, REACH + dx : REACH + dx + width]
         squared = (moved - a).square().mean(1, keepdim=True)
-        around = torch.nn.functional.avg_pool2d(
+        window_mean = torch.nn.functional.avg_pool2d(
             squared, WINDOW, stride=1, padding=WINDOW // 2, count_include_pad=False
         )[:, 0]
-        cost = around + STILLNESS * (abs(dy) + abs(dx))
+        cost = window_mean + STILLNESS * (abs(dy) + abs(dx))
         is_less = cost < least
         least, best = torch.where(is_less, cost, least), torch.where(is_less, number, best)
     return np.moveaxis(np.array(shifts)[best.numpy()], -1, 1)

@@ -16,15 +16,15 @@ import numpy as np
 from pydantic import Field
 
 from effbench.api import Context, Metric, Output, PluginError, Sample, Scores, StrictParams
+from effbench.diffusion import DiffusionSystem
+from effbench.tasks.diffusion.adapters import PipelineAdapter
 from effbench.tasks.diffusion.distances import RealSet
-from effbench.tasks.diffusion.drawing import Drawer
 from effbench.tasks.diffusion.fidelity import METRICS as FIDELITY
 from effbench.tasks.diffusion.fidelity import fidelity
 from effbench.tasks.diffusion.judging import real_set
-from effbench.tasks.diffusion.prompts import PromptSource
-from effbench.tasks.diffusion.system import DiffusionSystem
+from effbench.tasks.diffusion.prompts import PromptSource, keys_of
 from effbench.tasks.diffusion.task import DiffusionParams, DiffusionTask
-from effbench.tasks.diffusion.videos import DRAWERS
+from effbench.tasks.diffusion.videos import ADAPTERS
 from effbench.tasks.t2v.judge import find_judge, judge_videos
 from effbench.tasks.t2v.motion import motion_of
 from effbench.tasks.t2v.vbench import METRICS as VBENCH
@@ -57,6 +57,10 @@ JUDGED = (
         description="cosine of the judge's features of successive frames, mean over the video",
     ),
 )
+ASKED_FOR = frozenset({"concept", "direction"})
+"""What a sample must bring for the judge to say whether a video shows what its prompt asks for."""
+OF_PROMPT = frozenset({"prompt_accuracy", "object_accuracy", "direction_accuracy", "frame_alignment"})
+"""The scores that need it."""
 MOVED = (
     Metric(
         "warping_error",
@@ -96,7 +100,7 @@ class TextToVideo(DiffusionTask):
     """Prompt -> video with a diffusers pipeline; quality against prompt, real videos and the reference's videos."""
 
     name = "t2v"
-    drawers = DRAWERS
+    adapters = ADAPTERS
     output = "video"
     small: ClassVar[Mapping[str, Any]] = {"steps": 2}
     preload = (
@@ -133,20 +137,16 @@ class TextToVideo(DiffusionTask):
     def __init__(self, params: StrictParams | None = None) -> None:
         super().__init__(params)
         self._device = "cpu"
-        chosen = [metric for metric in type(self).metrics if self._applies(metric.name)]
-        self.metrics = self.lead(chosen, [f"vbench_{name}" for name in self.params.vbench])
-
-    def _applies(self, name: str) -> bool:
-        """Return whether these parameters can give a metric at all; one that cannot is no column of the table."""
-        if name in (metric.name for metric in VBENCH):
-            return name.removeprefix("vbench_") in self.params.vbench
-        try:
-            is_judged = self._judge is not None
-        except PluginError:  # said where the parameters are checked
-            is_judged = True
-        if name == JUDGED[0].name:  # stays as a column that says why it is empty, unless another score can lead
-            return is_judged or not self.params.vbench
-        return is_judged or name not in (metric.name for metric in (*JUDGED, *DISTANCES))
+        learned = [f"vbench_{name}" for name in self.params.vbench]
+        is_judged, brings = self.is_judged(), keys_of(self.params.prompts) >= ASKED_FOR
+        given = {metric.name for metric in JUDGED if is_judged and (brings or metric.name not in OF_PROMPT)}
+        distances = {metric.name for metric in DISTANCES if is_judged}
+        always = {metric.name for metric in (*MOVED, *FIDELITY)}
+        names = {*given, *distances, *always, *learned}
+        if not learned:
+            names.add(JUDGED[0].name)  # stays as a column that says why it is empty, unless another score can lead
+        chosen = [metric for metric in type(self).metrics if metric.name in names]
+        self.metrics = self.lead(chosen, learned, has_primary=JUDGED[0].name in given)
 
     @cached_property
     def _judge(self) -> Path | None:
@@ -174,12 +174,12 @@ class TextToVideo(DiffusionTask):
         self._device = ctx.device
         return super().load(ctx)
 
-    def frames_of(self, drawer: Drawer, pipeline: Any) -> int:
-        """Return the number of frames to draw; raise ``PluginError`` where the model takes another."""
-        own, step = drawer.frames(pipeline), drawer.frame_step(pipeline)
-        asked = int(self.params.frames or own)
-        if step == 0 and asked != own:
-            raise PluginError(f"frames {asked}: {type(pipeline).__name__} draws {own} frames only")
+    def frames_of(self, adapter: PipelineAdapter, pipeline: Any) -> int:
+        """Return the number of frames of a video; raise ``PluginError`` where the model takes another."""
+        trained, step = adapter.frames(pipeline), adapter.frame_step(pipeline)
+        asked = int(self.params.frames or trained)
+        if step == 0 and asked != trained:
+            raise PluginError(f"frames {asked}: {type(pipeline).__name__} makes {trained} frames only")
         if step > 1 and (asked - 1) % step:
             near = 1 + step * round((asked - 1) / step)
             raise PluginError(f"frames {asked}: must be 1 more than a multiple of {step}; the nearest is {near}")
@@ -191,9 +191,9 @@ class TextToVideo(DiffusionTask):
         scalars = {metric.name: np.full(len(outputs), np.nan) for metric in FIDELITY}
         arrays = {}
         if self._judge is not None:
-            verdict = judge_videos(self._judge, videos, batch)
-            arrays["features"] = list(verdict.features)
-            scalars |= verdict.scalars
+            judged = judge_videos(self._judge, videos, batch)
+            arrays["features"] = list(judged.features)
+            scalars |= judged.scalars
         scalars |= motion_of(videos)._asdict()
         if self.params.vbench:
             prompts = [sample.data["prompt"] for sample in batch]

@@ -15,9 +15,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from effbench.api import Metric
+from effbench.arrays import Array
 from effbench.tasks.diffusion.packages import refuse_unless_it_imports
 
-Array = np.ndarray[Any, Any]
 Dimension = Literal[
     "subject_consistency",
     "background_consistency",
@@ -29,6 +29,7 @@ Dimension = Literal[
     "overall_consistency",
 ]
 FRAMES_PER_SECOND = 8
+"""Of the files that VBench reads: its dynamic degree samples a file down to 8 a second, so that it then sees every frame."""
 SCALES = {"imaging_quality": 100.0}
 """What VBench divides a dimension's mean by, after it has listed the videos' own values."""
 METRICS = tuple(

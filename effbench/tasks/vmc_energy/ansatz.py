@@ -9,16 +9,15 @@ more has probability zero. Source of the latter: Malyshev et al., arXiv 2310.041
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from effbench.arrays import Array
 from effbench.kernels.local_energy.determinants import pack, unpack
 from effbench.kernels.local_energy.integrals import Integrals
 
-Array = np.ndarray[Any, Any]
 TOKENS = 4
 ALPHA_OF = (0, 1, 0, 1)
 BETA_OF = (0, 0, 1, 1)

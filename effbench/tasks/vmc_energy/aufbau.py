@@ -10,13 +10,13 @@ from __future__ import annotations
 from functools import lru_cache
 from itertools import combinations
 from math import comb
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.kernels.local_energy.integrals import Integrals
 
-Array = np.ndarray[Any, Any]
 MOST_FILLINGS = 100_000
 """Up to so many restricted determinants are all looked at; C2H4O in STO-3G has 50,388."""
 STATIONARY_HA = 1e-4

@@ -8,12 +8,10 @@ mean below 10 invert the distribution; larger ones use transformed rejection (BT
 from __future__ import annotations
 
 from math import log, log1p, sqrt
-from typing import Any
 
 import numpy as np
 from numba import njit
 
-Array = np.ndarray[Any, Any]
 GOLDEN, FIRST, SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 SMALL_MEAN = 10.0
 

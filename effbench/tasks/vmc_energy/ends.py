@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-
+from effbench.arrays import Array
 from effbench.stats.curves import LEAST_STEPS, last_fall
 
-Array = np.ndarray[Any, Any]
 NOTABLE_FALL_HA = 5e-5
 """A fall over the last quarter of a training is said from here on: a thirtieth of chemical accuracy. Trainings that are
 converged for every purpose still creep by less."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.kernels.local_energy import local_energies
 from effbench.kernels.local_energy.connected import connected
 from effbench.kernels.local_energy.integrals import Integrals
@@ -15,7 +16,6 @@ from effbench.kernels.local_energy.policies import Policy
 from effbench.tasks.vmc_energy.ansatz import Autoregressive
 from effbench.tasks.vmc_energy.sampling import sample_within
 
-Array = np.ndarray[Any, Any]
 DENSE = 400
 """Sampled spaces up to this size are diagonalised densely."""
 TILE = 256

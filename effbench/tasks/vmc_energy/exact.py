@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.util import find_spec
 from math import comb, prod
-from typing import Any
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.kernels.local_energy.integrals import Integrals
 from effbench.tasks.vmc_energy.molecules import Energies
 from effbench.tasks.vmc_energy.selfconsistent import canonical, hartree_fock_orbitals
 
-Array = np.ndarray[Any, Any]
 Sigma = Callable[[Array], Array]
 MOST_DETERMINANTS = 2_000_000
 """Sectors up to this size are solved for a molecule's known energies (PySCF takes minutes for 1.7 million)."""

@@ -12,16 +12,15 @@ import re
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from effbench.api import PluginError
+from effbench.arrays import Array
 from effbench.kernels.local_energy.integrals import ZERO, Integrals
 from effbench.tasks.vmc_energy.namelist import START, Header, expanded
 from effbench.tasks.vmc_energy.room import lacks_room
 
-Array = np.ndarray[Any, Any]
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[EDQ][+-]?\d{1,4}|[+-]\d{3})?", re.IGNORECASE | re.ASCII)
 """Fortran's reals: D or Q for E, and no letter where the exponent has three digits."""
 INDEX = re.compile(r"\d{1,9}", re.ASCII)

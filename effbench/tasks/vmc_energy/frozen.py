@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import yaml
@@ -22,8 +22,6 @@ from effbench.tasks.vmc_energy.molecules import Frozen, Molecule, Solved
 
 if TYPE_CHECKING:
     from effbench.kernels.local_energy.integrals import Integrals
-
-Array = np.ndarray[Any, Any]
 
 
 @cache

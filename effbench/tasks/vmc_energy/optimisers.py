@@ -14,11 +14,10 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from effbench.arrays import Array
 from effbench.tasks.vmc_energy.ansatz import Autoregressive
 from effbench.tasks.vmc_energy.layers import gram_matrix, recorded
 from effbench.tasks.vmc_energy.workers import ALONE, Workers
-
-Array = np.ndarray[Any, Any]
 
 
 class Optimiser(Protocol):

@@ -7,16 +7,14 @@ Rissler, Noack and White, Chemical Physics 323, 519 (2006); Barcza et al., Physi
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.kernels.local_energy.connected import connected
 from effbench.kernels.local_energy.determinants import pack, unpack
 from effbench.kernels.local_energy.integrals import Integrals
 from effbench.tasks.vmc_energy.evaluation import ground_state
 
-Array = np.ndarray[Any, Any]
 CHAIN = 1e-6
 """Bond of neighbours by energy, which settles what mutual information leaves open (orbitals that nothing excites)."""
 

@@ -9,18 +9,18 @@ a prefix has the same children on any worker.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numba import njit
 
+from effbench.arrays import Array
 from effbench.tasks.vmc_energy.ansatz import TOKENS, Autoregressive
 from effbench.tasks.vmc_energy.binomial import binomial, mix
 from effbench.tasks.vmc_energy.settings import MOST_DRAWS
 from effbench.tasks.vmc_energy.workers import ALONE, Workers
 
-Array = np.ndarray[Any, Any]
 PREFIXES = 256
 """Prefixes per worker, at least, before the tree is split: the more, the more even the parts."""
 

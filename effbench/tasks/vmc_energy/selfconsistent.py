@@ -8,15 +8,14 @@ already, as a file of Hartree-Fock orbitals has them, stay.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from effbench.api import PluginError
+from effbench.arrays import Array
 from effbench.kernels.local_energy.integrals import Integrals
 from effbench.tasks.vmc_energy.aufbau import by_energy, energy_of, fock, gradient, is_canonical, reference_filling
 
-Array = np.ndarray[Any, Any]
 SETTLED_HA = 1e-6
 """Orbital gradient at which the field is self-consistent."""
 ROUNDS = 30

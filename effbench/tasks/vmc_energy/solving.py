@@ -11,8 +11,6 @@ from effbench.kernels.local_energy.integrals import Integrals
 from effbench.tasks.vmc_energy.exact import known_full_ci
 from effbench.tasks.vmc_energy.molecules import Energies, Molecule
 
-Array = np.ndarray[Any, Any]
-
 
 def hartree_fock(molecule: Molecule) -> Any:
     """Return PySCF's converged restricted (open-shell where spin > 0) mean field, its orbitals as ``settle`` leaves them.

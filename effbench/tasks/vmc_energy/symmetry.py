@@ -8,13 +8,11 @@ parity of the number of electrons is among them and is left out, since a sector 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.kernels.local_energy.integrals import Integrals
 
-Array = np.ndarray[Any, Any]
 ZERO_HA = 1e-8
 """Integrals below count as zero: self-consistent fields leave that much noise of a symmetry."""
 MOST = 8

@@ -9,20 +9,37 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
 from pydantic import AfterValidator, Field
 
-from effbench.api import Context, Metric, Output, Sample, Scores, Split, StrictParams, Task, noise_seed
+from effbench.api import (
+    Context,
+    Metric,
+    Output,
+    PluginError,
+    Sample,
+    Scores,
+    Split,
+    StrictParams,
+    Summariser,
+    Task,
+    noise_seed,
+    weighted_means,
+)
+from effbench.api.task import PROBED_ITEMS
+from effbench.arrays import Array
 from effbench.stats.curves import first_within
 from effbench.tasks.vmc_energy.ends import remarks_on
-from effbench.tasks.vmc_energy.molecules import Given
+from effbench.tasks.vmc_energy.molecules import Energies, Given
 from effbench.tasks.vmc_energy.problems import calibration_names, check_given, identity, load_problem, name_of
 from effbench.tasks.vmc_energy.system import CHEMICAL_ACCURACY_HA, HartreeFock, Problem, SolverSystem
 
-Array = np.ndarray[Any, Any]
 PARTS = {"sample": "sampling", "amplitude": "amplitudes", "local_energy": "local energies", "gradient": "gradients"}
+"""Part of a training step, as ``Solution.parts_s`` names it -> what a reader is told goes on in it."""
 DECIMALS = 6
 """Of energies in mHa and of percents; what is below is the last digits of integrals and of full CI."""
 OF_THE_ENERGY = ("energy_error_mha", "energy_ha", "correlation_percent")
@@ -114,7 +131,9 @@ class VmcEnergy(Task):
         return "+".join(identity(given) for given in self.params.molecules)
 
     def samples(self, split: Split, subset: str | None = None) -> Sequence[Sample]:
-        """Return a sample per molecule."""
+        """Return a sample per molecule; nothing is frozen on a validation split, which is empty."""
+        if split == "validation":
+            return []
         if split == "calibration":
             return [Sample(name) for name in calibration_names(self.params.molecules)]
         return [
@@ -131,12 +150,16 @@ class VmcEnergy(Task):
         given: Given = next((g for g in self.params.molecules if name_of(g) == sample.id), sample.id)
         return load_problem(given, sample.data.get("integrals", ""))
 
+    def _unsolved(self, sample: Sample) -> Problem:
+        """Return the problem as a solver may see it: whoever asks for the known energies is refused."""
+        return replace(self.problem(sample), known=_withheld)
+
     def run(self, system: SolverSystem, batch: Sequence[Sample], seed: int) -> Sequence[Output]:
         """Return per molecule what its solution holds; unknown parts are empty arrays."""
         return [self._solve(system, sample, seed) for sample in batch]
 
     def _solve(self, system: SolverSystem, sample: Sample, seed: int) -> Output:
-        found = system.solver.solve(self.problem(sample), noise_seed(sample.id, seed))
+        found = system.solver.solve(self._unsolved(sample), noise_seed(sample.id, seed))
         return {
             "energy_ha": np.array([found.energy_ha]),
             "standard_error_ha": _known(found.standard_error_ha),
@@ -151,12 +174,15 @@ class VmcEnergy(Task):
             **{f"{part}_s": np.array([found.parts_s[part]] if found.parts_s else []) for part in PARTS},
         }
 
-    def probe(self, system: SolverSystem, batch_size: int) -> Callable[[], Any]:
-        """Return a step on the first molecule: of an optimisation, or all of it for solvers that have no steps."""
-        first = self.samples("evaluation")[0]
-        step = system.solver.step(self.problem(first), noise_seed(first.id, 0))
-        # To six decimals: threads of a BLAS add in another order in another process, and probes are compared by bytes.
-        return lambda: [{"energy_ha": np.round([step()], 6)} for _ in range(batch_size)]
+    def probes(self, system: SolverSystem, batch_size: int) -> Sequence[Callable[[], Any]]:
+        """Return a step on each of the first molecules: of an optimisation, or all of it for solvers that have no steps."""
+        few = self.samples("evaluation")[:PROBED_ITEMS]
+        steps = [system.solver.step(self._unsolved(sample), noise_seed(sample.id, 0)) for sample in few]
+        return [partial(_stepped, step, batch_size) for step in steps]
+
+    def keep(self, output: Output) -> Output:
+        """Return the output without its curves, which the scores hold; no score reads a reference's."""
+        return {name: array for name, array in output.items() if not name.startswith("curve_")}
 
     def score(self, outputs: Sequence[Output], batch: Sequence[Sample], reference: Sequence[Output] | None) -> Scores:
         """Return the errors of each molecule; undefined (NaN) where full CI is not known or a solver has no such number."""
@@ -171,15 +197,19 @@ class VmcEnergy(Task):
         arrays["sector"] = [sector_of(problem.integrals) for problem in problems]
         return Scores(scalars, arrays)
 
-    def summarise(self, scores: Scores, weights: Array) -> dict[str, float]:
+    def summariser(self, scores: Scores) -> Summariser:
         """Return weighted means; a goal that one molecule did not reach has no mean time: it would leave out the slowest."""
-        found = {}
-        for metric in self.metrics:
-            values, counts = scores.scalars[metric.name], weights > 0
-            known = counts & ~np.isnan(values)
-            if known.any() and (metric.undefined != "not_reached" or known.sum() == counts.sum()):
-                found[metric.name] = float(np.average(values[known], weights=weights[known]))
-        return found
+        means = weighted_means(self.metrics, scores)
+        goals = [metric for metric in self.metrics if metric.undefined == "not_reached"]
+        missed = {metric.key: np.isnan(scores.scalars[metric.name]) for metric in goals}
+
+        def summarise(weights: Array) -> dict[str, float]:
+            drawn = weights > 0
+            return {
+                key: mean for key, mean in means(weights).items() if key not in missed or not missed[key][drawn].any()
+            }
+
+        return summarise
 
     def remarks(self, scores: Scores) -> dict[str, list[str]]:
         """Return what has to stand beside energies, with of how many of several molecules it holds.
@@ -200,6 +230,15 @@ class VmcEnergy(Task):
         for name in OF_FULL_CI if unknown else ():
             found[name] = [*found.get(name, []), *unknown]
         return found
+
+
+def _stepped(step: Callable[[], float], times: int) -> list[Output]:
+    # To six decimals: threads of a BLAS add in another order in another process, and probes are compared by bytes.
+    return [{"energy_ha": np.round([step()], DECIMALS)} for _ in range(times)]
+
+
+def _withheld() -> Energies:
+    raise PluginError("a solver asked for the known energies of its molecule, by which it is judged")
 
 
 def _counted(every: Sequence[Sequence[str]]) -> list[str]:

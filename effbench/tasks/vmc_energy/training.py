@@ -13,11 +13,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
 
+from effbench.arrays import Array
 from effbench.kernels.local_energy import local_energies
 from effbench.kernels.local_energy.integrals import Integrals
 from effbench.kernels.local_energy.policies import Policy
@@ -27,7 +27,6 @@ from effbench.tasks.vmc_energy.sampling import sample
 from effbench.tasks.vmc_energy.settings import Training
 from effbench.tasks.vmc_energy.workers import ALONE, Workers
 
-Array = np.ndarray[Any, Any]
 PARTS = ("sample", "amplitude", "local_energy", "gradient")
 LEAST_DRAWS = 1000
 RISE_HA = 1e-3

@@ -19,8 +19,7 @@ import torch
 from torch.multiprocessing.spawn import spawn
 
 from effbench.api import PluginError
-
-Array = np.ndarray[Any, Any]
+from effbench.arrays import Array
 
 
 class Workers:

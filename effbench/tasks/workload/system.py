@@ -5,13 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
 
 from effbench.api import System
-
-Matrix = np.ndarray[Any, Any]
+from effbench.arrays import Array
 
 
 @dataclass(frozen=True)
@@ -25,11 +21,11 @@ class Workload(System):
 
     units: int
     wait_ms: float
-    matrix: Matrix
+    matrix: Array
     cost: float = 1.0
-    ballast: Mapping[str, Matrix] = field(default_factory=dict)
+    ballast: Mapping[str, Array] = field(default_factory=dict)
 
-    def call(self, start: Matrix) -> Matrix:
+    def call(self, start: Array) -> Array:
         """Return ``start`` [n, n] after all units; the matrix is orthogonal, so that nothing grows or fades."""
         state = start
         for _ in range(self.units):

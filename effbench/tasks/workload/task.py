@@ -17,7 +17,8 @@ import numpy as np
 from pydantic import Field
 
 from effbench.api import Context, Metric, Output, Sample, Scores, Split, StrictParams, Task, noise_seed
-from effbench.tasks.workload.system import Matrix, Workload
+from effbench.arrays import Array
+from effbench.tasks.workload.system import Workload
 
 PR_SET_TIMERSLACK = 29
 """Linux wakes a sleeper up to 50 microseconds late to save power; a worker of this task asks for 1 nanosecond."""
@@ -43,7 +44,7 @@ class WorkloadTask(Task):
     class Params(StrictParams):
         """Parameters of the task."""
 
-        units: Annotated[int, Field(ge=1, description="Matrix products, or sleeps, per call.")] = 200
+        units: Annotated[int, Field(ge=1, description="Array products, or sleeps, per call.")] = 200
         size: Annotated[int, Field(ge=1, description="Rows of the square matrix.")] = 96
         wait_ms: Annotated[float, Field(ge=0, description="Sleep per unit, in place of a product.")] = 0.0
         samples: Annotated[int, Field(ge=1, le=1_000_000, description="Number of evaluation samples.")] = 8
@@ -65,13 +66,16 @@ class WorkloadTask(Task):
         cost = np.array([system.cost])
         return [{"state": system.call(self._start(sample, seed)), "cost": cost} for sample in batch]
 
-    def probe(self, system: Workload, batch_size: int) -> Callable[[], Any]:
-        """Return the calls alone: drawing their starts is no part of what is planted, and would dilute it."""
+    def probes(self, system: Workload, batch_size: int) -> Sequence[Callable[[], Any]]:
+        """Return the calls alone: making their starts is no part of what is planted, and would dilute it.
+
+        One item, since no start costs more than another: what a call costs is planted.
+        """
         starts = [self._start(sample, 0) for sample in self.samples("calibration")]
         chosen = [starts[i % len(starts)] for i in range(batch_size)]
-        return lambda: [{"state": system.call(start)} for start in chosen]
+        return [lambda: [{"state": system.call(start)} for start in chosen]]
 
-    def _start(self, sample: Sample, seed: int) -> Matrix:
+    def _start(self, sample: Sample, seed: int) -> Array:
         generator = np.random.default_rng(noise_seed(sample.id, seed))
         return generator.standard_normal((self.params.size, self.params.size)).astype(np.float32)
 
@@ -79,6 +83,6 @@ class WorkloadTask(Task):
         """Return the planted cost of each call."""
         return Scores({"planted_cost": np.array([float(output["cost"][0]) for output in outputs])})
 
-    def summarise(self, scores: Scores, weights: np.ndarray[Any, Any]) -> dict[str, float]:
-        """Return the weighted mean."""
-        return {"planted_cost": float(np.average(scores.scalars["planted_cost"], weights=weights))}
+    def keep(self, output: Output) -> Output:
+        """Return the cost alone: the state is what the calls were made for, and nobody reads it."""
+        return {"cost": output["cost"]}

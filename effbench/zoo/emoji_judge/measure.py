@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 
+from effbench.arrays import Array
 from effbench.zoo.emoji_judge.models import DualEncoder
 from effbench.zoo.emoji_scenes.compose import Composer, to_tensor
 from effbench.zoo.emoji_scenes.concepts import world
@@ -16,7 +16,6 @@ from effbench.zoo.emoji_scenes.splits import draw_ground, draw_scene
 from effbench.zoo.emoji_scenes.tokens import tokens
 from effbench.zoo.emoji_scenes.truth import nearly_true, true_pairs
 
-Array = np.ndarray[Any, Any]
 AMONG = 20
 
 

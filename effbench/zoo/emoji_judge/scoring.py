@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from effbench.arrays import Array
 from effbench.zoo.emoji_judge.models import DualEncoder
-
-Array = np.ndarray[Any, Any]
 
 
 class Judge:

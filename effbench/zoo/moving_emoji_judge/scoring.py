@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 import torch
 
+from effbench.arrays import Array
 from effbench.zoo.moving_emoji_judge.models import VideoJudge
 
-Array = np.ndarray[Any, Any]
 FILE = "videos.safetensors"
 
 

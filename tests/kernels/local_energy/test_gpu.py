@@ -13,6 +13,8 @@ sys.path.insert(0, {folder!r})
 import numpy as np
 from molecules import random_sample, symmetric
 from effbench.kernels.local_energy.determinants import pack
+from effbench.kernels import recording
+from effbench.kernels.local_energy import local_energies as dispatched
 from effbench.kernels.local_energy.gpu import local_energies
 from effbench.kernels.local_energy.integrals import random_integrals
 from effbench.kernels.local_energy.reference import local_energies as expected
@@ -25,7 +27,8 @@ for integrals, share in [
     alpha, beta, psi = random_sample(integrals, share, 1)
     found = local_energies(integrals, alpha, beta, psi, threads=8)
     worst = max(worst, np.abs(found - expected(integrals, alpha, beta, psi)).max())
-    assert np.array_equal(found[:2], local_energies(integrals, alpha, beta, psi, threads=8)[:2])
+    assert np.array_equal(found[1:3], local_energies(integrals, alpha, beta, psi, rows=(1, 3), threads=8))
+    assert len(local_energies(integrals, alpha, beta, psi, rows=(2, 2), threads=8)) == 0
 # Over the border of a word: two electrons of either spin among 66 orbitals, in a handful of determinants.
 integrals = random_integrals(66, 1, 1, 0, share=0.2)
 strings = [np.eye(66, dtype=int)[[0, 65, 64, 63, 0]], np.eye(66, dtype=int)[[65, 65, 1, 1, 64]]]
@@ -33,6 +36,13 @@ alpha, beta = (pack(rows) for rows in strings)
 psi = np.random.default_rng(1).normal(size=5) + 0.3j
 found = local_energies(integrals, alpha, beta, psi, threads=8)
 worst = max(worst, np.abs(found - expected(integrals, alpha, beta, psi)).max())
+names = []
+with recording.listening(lambda name, *_: names.append(name)):
+    for more in ({{"impl": "cuda"}}, {{"device": "cuda:0"}}, {{"device": "cuda", "rows": (1, 3)}}):
+        again = dispatched(integrals, alpha, beta, np.log(psi), **more)
+        assert again.engine == "cuda"
+        worst = max(worst, np.abs(again.energies - found[slice(*more.get("rows", (0, 5)))]).max())
+assert names == ["local_energy/cuda"] * 3, names
 print(worst)
 """
 
@@ -44,8 +54,8 @@ from numba.cuda import dispatcher
 from effbench.kernels.local_energy.gpu import energies
 real, number, word = types.float64, types.int64, types.uint64
 of = [(real, 2), (real, 4), *[(number, 2)] * 6, (word, 2), (word, 2), (real, 1), (real, 1), (word, 2), (word, 1), (word, 1),
-      (types.int32, 1), (real, 2)]
-arguments = tuple(types.Array(kind, axes, "C") for kind, axes in of)
+      (types.int32, 1)]
+arguments = (*(types.Array(kind, axes, "C") for kind, axes in of), number, types.Array(real, 2, "C"))
 capability = tuple(map(int, sys.argv[1]))
 # Device functions ask the card that is there what it can do; there is none, so the one that is meant answers.
 dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=capability)

@@ -1,4 +1,4 @@
-"""Item 10: sizes of the dossier's table 2.1: determinants of a sector, connected ones, Pauli strings and flip masks."""
+"""Item 10: sizes of the dossier's table 2.1: determinants of a sector, connected ones, Pauli terms and flip masks."""
 
 from math import comb
 
@@ -6,10 +6,10 @@ import pytest
 
 from effbench.kernels.local_energy.connected import most_connected
 from effbench.kernels.local_energy.determinants import sector, strings_of
-from effbench.kernels.local_energy.strings import pauli_strings
+from effbench.kernels.local_energy.pauli_terms import pauli_terms
 from effbench.tasks.vmc_energy.frozen import frozen_integrals
 
-TABLE = {  # strings, flip masks, connected, sector
+TABLE = {  # Pauli terms, flip masks, connected, sector
     "h2": (15, 2, 4, 4),
     "lih": (631, 84, 93, 225),
     "lih-unit-bond": (631, 84, 93, 225),
@@ -33,7 +33,7 @@ CUTOFF = 1e-8
 
 @pytest.mark.parametrize("name", TABLE)
 def test_a_molecule_has_the_sizes_of_the_table(name):
-    strings, flips, connections, determinants = TABLE[name]
+    terms, flips, connections, determinants = TABLE[name]
     integrals = frozen_integrals(name)
     n, electrons = integrals.orbitals, (integrals.alpha, integrals.beta)
     assert most_connected(integrals) == connections
@@ -41,6 +41,6 @@ def test_a_molecule_has_the_sizes_of_the_table(name):
     assert len(strings_of(n, electrons[0])) * len(strings_of(n, electrons[1])) == determinants
     if determinants < 1e5:
         assert [len(part) for part in sector(n, *electrons)] == [determinants] * 2
-    if strings is not None:
-        found = pauli_strings(integrals, CUTOFF)
-        assert (len(found), found.flips) == (strings, flips)
+    if terms is not None:
+        found = pauli_terms(integrals, CUTOFF)
+        assert (found.terms, found.flips) == (terms, flips)

@@ -11,7 +11,6 @@ from pydantic import Field
 from effbench.api import Context, Metric, Output, Sample, Scores, Split, StrictParams, Task
 from effbench_toyplugin.problems import problem_of, start_of
 from effbench_toyplugin.solver import Solver, resting
-from effbench_toyplugin.weighted import weighted_means
 
 GAP_FLOOR = 1e-12
 CALIBRATION_PROBLEMS = 8
@@ -59,13 +58,13 @@ class ToyMinimise(Task):
         starts = [start_of(sample, problem, seed) for sample, problem in zip(batch, problems, strict=True)]
         return [{"x": solution.x, "trace": solution.trace} for solution in system.solve(problems, starts)]
 
-    def probe(self, system: Solver, batch_size: int) -> Callable[[], Any]:
-        """Return one step on each of ``batch_size`` calibration problems."""
+    def probes(self, system: Solver, batch_size: int) -> Sequence[Callable[[], Any]]:
+        """Return one step on ``batch_size`` calibration problems, as one item: what a step costs does not depend on it."""
         pool = self.samples("calibration")
         batch = [pool[i % len(pool)] for i in range(batch_size)]
         problems = [problem_of(sample) for sample in batch]
         states = [resting(start_of(sample, problem, seed=0)) for sample, problem in zip(batch, problems, strict=True)]
-        return lambda: [system.step(problem, state) for problem, state in zip(problems, states, strict=True)]
+        return [lambda: [system.step(problem, state) for problem, state in zip(problems, states, strict=True)]]
 
     def score(self, outputs: Sequence[Output], batch: Sequence[Sample], reference: Sequence[Output] | None) -> Scores:
         """Return the three metrics of each problem."""
@@ -76,10 +75,6 @@ class ToyMinimise(Task):
         solved = np.where(np.isnan(ends), np.nan, ends <= self.params.tolerance)
         scalars = {"gap": np.log10(np.maximum(ends, GAP_FLOOR)), "solved": solved, "distance_to_reference": distances}
         return Scores(scalars)
-
-    def summarise(self, scores: Scores, weights: np.ndarray[Any, Any]) -> dict[str, float]:
-        """Return the weighted means."""
-        return weighted_means(scores.scalars, weights)
 
     def remarks(self, scores: Scores) -> dict[str, list[str]]:
         """Return that the solver was stopped before it was done, where it was."""

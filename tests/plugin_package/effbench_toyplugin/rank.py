@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from effbench.api import Context, Metric, Output, Sample, Scores, Split, StrictParams, Task, noise_seed
+from effbench.api import Context, Metric, Output, Sample, Scores, Split, StrictParams, Summariser, Task, noise_seed
 from effbench_toyplugin.predictor import Predictor
-from effbench_toyplugin.weighted import weighted_kendall_tau, weighted_means
+from effbench_toyplugin.weighted import weighted_kendall_tau
 
 COEFFICIENTS = (1.0, -0.5, 0.25)
 CALIBRATION_ITEMS = 8
@@ -52,12 +52,17 @@ class ToyRank(Task):
         errors = np.array([float(abs(p[0] - t[0])) for p, t in zip(predicted, truth, strict=True)])
         return Scores({"abs_error": errors}, {"predicted": predicted, "truth": truth})
 
-    def summarise(self, scores: Scores, weights: np.ndarray[Any, Any]) -> dict[str, float]:
+    def summariser(self, scores: Scores) -> Summariser:
         """Return the mean error and, where the items are not all tied, the rank correlation."""
-        summary = weighted_means(scores.scalars, weights)
+        means = super().summariser(scores)
         predicted, truth = (np.concatenate(scores.arrays[name]) for name in ("predicted", "truth"))
-        tau = weighted_kendall_tau(predicted, truth, weights)
-        return summary if math.isnan(tau) else {**summary, "kendall_tau": tau}
+        tau = weighted_kendall_tau(predicted, truth)
+
+        def summarise(weights: np.ndarray[Any, Any]) -> dict[str, float]:
+            value = tau(weights)
+            return means(weights) if math.isnan(value) else {**means(weights), "kendall_tau": value}
+
+        return summarise
 
 
 def _item(sample_id: str) -> Sample:

@@ -14,7 +14,7 @@ from effbench.tasks.vmc_energy.fcidump import write_fcidump
 from effbench.tasks.vmc_energy.frozen import frozen_integrals, solved
 from effbench.tasks.vmc_energy.molecules import Molecule
 from effbench.tasks.vmc_energy.problems import load_problem
-from effbench.tasks.vmc_energy.system import HartreeFock, SolverSystem
+from effbench.tasks.vmc_energy.system import HartreeFock, Solution, SolverSystem
 from effbench.tasks.vmc_energy.task import VmcEnergy
 from effbench.testing import check_method, check_task
 from effbench_baselines.nqs_made.method import NqsMade
@@ -32,7 +32,7 @@ def row(method, molecule, seed=0):
     system = system if method is None else method.apply(system, Artifact())
     batch = task.samples("evaluation")
     scores = task.score(task.run(system, batch, seed), batch, None)
-    return task.summarise(scores, np.ones(1))
+    return task.summariser(scores)(np.ones(1))
 
 
 @pytest.mark.timeout(300)
@@ -172,7 +172,7 @@ def test_an_error_that_is_missing_says_why_in_words(tmp_path, monkeypatch):
         of = " (1 of 2)" if len(names) > 1 else ""  # the mean is that of the other molecule alone
         sentence = f"no full CI to compare with: the sector has 225 determinants, and it is computed up to 100{of}"
         assert said == {key: [sentence] for key in ("energy_error_mha", "correlation_percent", "diagonal_error_mha")}
-        assert ("energy_error_mha" in task.summarise(scores, np.ones(len(names)))) == (len(names) > 1)
+        assert ("energy_error_mha" in task.summariser(scores)(np.ones(len(names)))) == (len(names) > 1)
     assert exact.why_unknown(np.array([3.1e9, 2e6])).endswith(
         "3.1e+09 determinants, and it is computed up to 2,000,000"
     )
@@ -266,3 +266,75 @@ def test_scores_hold_the_curve_of_the_error_with_its_goal(tmp_path, monkeypatch)
         expected = np.round(1e3 * (np.array([-7.0, -7.5]) - known), 6).tolist() if is_known else []
         assert arrays["curve_energy_error_mha"][0].tolist() == expected
         assert arrays["goal_energy_error_mha"][0].tolist() == ([1.6] if is_known else [])
+
+
+def scores_of(energies, curves, names=("h2", "lih")):
+    task = VmcEnergy(VmcEnergy.Params(molecules=names))
+    batch = task.samples("evaluation")
+    outputs = task.run(task.load(None), batch, 0)
+    outputs = [
+        {
+            **output,
+            "energy_ha": np.array([energy]),
+            "curve_ha": np.array(curve),
+            "curve_s": np.arange(1.0, len(curve) + 1),
+        }
+        for output, energy, curve in zip(outputs, energies, curves, strict=True)
+    ]
+    return task, task.score(outputs, batch, None)
+
+
+def test_a_mean_time_to_a_goal_needs_every_molecule_that_is_drawn_to_reach_it():
+    known = [solved()[name].energies for name in ("h2", "lih")]
+    exact = [energies.fci for energies in known]
+    task, scores = scores_of(exact, [[0.0, *[exact[0]] * 12], [0.0] * 13])
+    reached, missed = scores.scalars["time_to_accuracy_s"]
+    assert reached > 0 and np.isnan(missed)
+    summarise = task.summariser(scores)
+    assert "time_to_accuracy_s" not in summarise(np.array([1.0, 0.5]))
+    assert summarise(np.array([2.0, 0.0]))["time_to_accuracy_s"] == reached  # a resample without the other one
+    both = summarise(np.array([3.0, 1.0]))
+    assert both["energy_ha"] == pytest.approx((3 * exact[0] + exact[1]) / 4) and both["energy_error_mha"] == 0
+    assert "r_hat" not in both
+
+
+def test_probes_are_a_step_on_each_of_the_first_molecules():
+    names = ("h2", "lih", "h2o", "nh3", "n2")
+    task = VmcEnergy(VmcEnergy.Params(molecules=names))
+    probes = task.probes(task.load(None), 2)
+    found = [[float(output["energy_ha"][0]) for output in probe()] for probe in probes]
+    assert found == [[pytest.approx(solved()[name].energies.hf, abs=2e-6)] * 2 for name in names[:4]]
+
+
+def test_a_solver_cannot_read_the_energy_by_which_it_is_judged():
+    class Cheat(HartreeFock):
+        def solve(self, problem, seed):
+            return Solution(problem.energies.fci, (1.0,), (problem.energies.fci,))
+
+    task = VmcEnergy(VmcEnergy.Params(molecules=("h2",)))
+    for use in (
+        lambda: task.run(SolverSystem(Cheat()), task.samples("evaluation"), 0),
+        lambda: task.probes(SolverSystem(Cheat()), 1)[0](),
+    ):
+        with pytest.raises(PluginError, match="a solver asked for the known energies of its molecule"):
+            use()
+
+
+def test_what_is_kept_of_a_reference_is_small_and_no_score_needs_the_rest():
+    task = VmcEnergy(VmcEnergy.Params(molecules=("h2",)))
+    batch = task.samples("evaluation")
+    (output,) = task.run(task.load(None), batch, 0)
+    long = {**output, "curve_s": np.arange(1.0, 10_001), "curve_ha": np.linspace(-1.0, -1.1, 10_000)}
+    kept = task.keep(long)
+    assert kept["energy_ha"] == output["energy_ha"] and sum(array.nbytes for array in kept.values()) < 200
+    with_, without = (task.score([long], batch, reference).scalars for reference in ([kept], None))
+    assert all(np.array_equal(with_[name], without[name], equal_nan=True) for name in with_)
+
+
+def test_splits_share_no_molecule():
+    task = VmcEnergy(VmcEnergy.Params(molecules=("h2", "lih")))
+    found = {
+        split: {sample.unit for sample in task.samples(split)} for split in ("calibration", "validation", "evaluation")
+    }
+    assert found["evaluation"] == {"h2", "lih"} and not found["validation"]
+    assert found["calibration"] and not found["calibration"] & found["evaluation"]

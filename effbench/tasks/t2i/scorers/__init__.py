@@ -16,5 +16,6 @@ SCORERS: dict[str, type[Scorer]] = {
     "image_reward": ImageReward,
     "hps_v2": HpsV2,
 }
+"""Name of a metric -> what wraps its network."""
 
 __all__ = ["SCORERS", "Scorer"]

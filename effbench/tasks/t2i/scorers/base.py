@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from effbench.api import Metric, PluginError
+from effbench.arrays import Array
+from effbench.tasks.diffusion.distances import WeightedDistance
 from effbench.tasks.diffusion.packages import refuse_unless_it_imports
-
-Array = np.ndarray[Any, Any]
 
 
 class Scorer(ABC):
@@ -44,8 +44,8 @@ class Scorer(ABC):
         """Leave networks and what was made with them behind: the object goes to every worker."""
         return {name: value for name, value in self.__dict__.items() if name not in self.kept_out}
 
-    def summarise(self, features: Sequence[Array], weights: Array) -> float:
-        """Return the metric of a set from the features of its images, one array each; numpy only."""
+    def summariser(self, features: Sequence[Array]) -> WeightedDistance:
+        """Return what maps weights [N] to the metric of a set with these features, one array an image; numpy only."""
         raise NotImplementedError(f"{self.metric.name} is a metric of single images")
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from effbench.api import Metric
-from effbench.tasks.t2i.scorers.base import Array, Scorer
+from effbench.arrays import Array
+from effbench.tasks.t2i.scorers.base import Scorer
 
 
 class ClipScore(Scorer):

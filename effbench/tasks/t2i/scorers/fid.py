@@ -17,12 +17,16 @@ from typing import Any
 import numpy as np
 
 from effbench.api import Metric, PluginError
-from effbench.tasks.diffusion.distances import FewFrechet
-from effbench.tasks.t2i.scorers.base import Array, Scorer
+from effbench.arrays import Array
+from effbench.tasks.diffusion.distances import WeightedDistance, frechet_distance_by_products
+from effbench.tasks.t2i.scorers.base import Scorer
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+"""Endings of files that are taken for pictures: what data sets of images come in."""
 BATCH = 32
+"""Images that go through the network at once: enough to fill a device, and 299 x 299 pixels of them fit everywhere."""
 FEATURES = 2048
+"""Size of the pool layer that Heusel et al. take FID's features from."""
 
 
 class Fid(Scorer):
@@ -39,7 +43,7 @@ class Fid(Scorer):
     needs_prompts = False
     package = "torch_fidelity"
     needs_real_images = True
-    kept_out = ("network", "_files", "statistics", "_last")
+    kept_out = ("network", "_files", "statistics")
 
     def check(self) -> None:
         """Raise ``PluginError`` where the folder holds no pictures, too."""
@@ -111,13 +115,9 @@ class Fid(Scorer):
         self.keep_statistics()
         return self._features(images)
 
-    def summarise(self, features: Sequence[Array], weights: Array) -> float:
-        """Return the distance to the real pictures."""
-        last: tuple[Any, FewFrechet] | None = self.__dict__.get("_last")
-        if last is None or last[0] is not features:
-            last = (features, FewFrechet(np.asarray(features, np.float64), *self.statistics))
-            self.__dict__["_last"] = last
-        return last[1].distance(weights)
+    def summariser(self, features: Sequence[Array]) -> WeightedDistance:
+        """Return what gives the distance to the real pictures."""
+        return frechet_distance_by_products(np.asarray(features, np.float64), *self.statistics)
 
 
 def read_picture(file: Path) -> Array:

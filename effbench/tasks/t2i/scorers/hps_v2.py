@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from effbench.api import Metric
-from effbench.tasks.t2i.scorers.base import Array, Scorer, as_pictures
+from effbench.arrays import Array
+from effbench.tasks.t2i.scorers.base import Scorer, as_pictures
 
 
 class HpsV2(Scorer):

@@ -2,15 +2,19 @@
 
 import pytest
 
-from effbench.record import Check, Number
-from effbench.runner.honesty import checks_of, withdrawn
+from effbench.numbers.honesty import checks_of, withdrawn
+from effbench.record import Attempt, Check, Number
+from effbench.storeschema import JobData, JobResult
 
 MB = 1_000_000
-REFERENCE = {"memory": {"status": "done", "data": {"parameter_bytes": 8 * MB, "resident_at_rest": 20 * MB}}}
+DONE = Attempt(job="any", status="done", started_utc="2026-11-25T00:00:00+00:00", seconds=1.0)
 
 
 def job(**data):
-    return {"status": "done", "data": data}
+    return JobResult(status="done", code_version="0", attempt=DONE, data=JobData(**data))
+
+
+REFERENCE = job(parameter_bytes=8 * MB, resident_at_rest=20 * MB)
 
 
 def honest(**changed):
@@ -26,7 +30,7 @@ def honest(**changed):
         ),
     }
     for name, data in changed.items():
-        jobs[name] = job(**{**jobs[name]["data"], **data})
+        jobs[name] = job(**{**jobs[name].data.known(), **data})
     return jobs
 
 
@@ -86,3 +90,15 @@ def test_contradicted_numbers_are_withdrawn_and_the_others_stay():
     both = withdrawn(numbers, [Check(name="kernels", status="fail", message="")])
     assert [n.reason for n in both] == [None, "unverified", "unverified"]
     assert withdrawn(numbers, [Check(name="repeats", status="unknown", message="")]) == numbers
+
+
+def test_a_probe_that_differs_withdraws_latency_and_memory_unless_the_task_says_that_it_is_random():
+    jobs = honest(latency={"probe_sha256": "b"})
+    numbers = [
+        Number(name=name, axis=axis, unit="", value=1.0, higher_is_better=False)
+        for name, axis in (("gap", "quality"), ("latency_p50_ms", "latency"), ("parameter_mb", "memory"))
+    ]
+    assert [n.reason for n in withdrawn(numbers, checks_of(jobs, None, ()))] == [None, "unverified", "unverified"]
+    said = checks_of(jobs, None, (), deterministic=False)
+    assert [check.status for check in said if check.name == "same_object"] == ["unknown"]
+    assert withdrawn(numbers, said) == numbers

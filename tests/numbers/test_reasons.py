@@ -1,7 +1,7 @@
 """Why a number is missing: the reason that is true, also where the machine is to blame (case ``wrong-reason-for-null``)."""
 
+from effbench.numbers.resources import compute_numbers, memory_numbers
 from effbench.readings import Calibration
-from effbench.runner.resource_numbers import compute_numbers, memory_numbers
 
 SEEN = {"flops_by_dtype": {"float32": 10**9}, "bytes_moved": 10**8, "least_bytes": 10**8}
 PEAKS = Calibration(2, "0", {"float32": 100.0}, 20.0)

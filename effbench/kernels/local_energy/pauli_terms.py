@@ -1,38 +1,46 @@
-"""The Hamiltonian as Pauli strings grouped by what they flip, built from the integrals without any operator algebra.
+"""The Hamiltonian as Pauli terms grouped by what they flip, built from the integrals without any operator algebra.
 
-In Jordan-Wigner form a string is a coefficient, a mask of qubits that it flips (X or Y) and a mask of qubits whose sign it
-takes (Z or Y). All strings of one flip mask f act on the same pair of determinants, x and x ^ f, so
+In Jordan-Wigner form a term is a coefficient, a mask of qubits that it flips (X or Y) and a mask of qubits whose sign it
+takes (Z or Y). All terms of one flip mask f act on the same pair of determinants, x and x ^ f, so
 
-    <x|H|x ^ f> = sum over the strings t of f of c_t (-1)^popcount(x & z_t)
+    <x|H|x ^ f> = sum over the terms t of f of c_t (-1)^popcount(x & z_t)
 
-with real c_t: Hamiltonians of real orbitals have an even number of Y per string. Qubits are the spin orbitals, all alpha
-then all beta, a mask is two strings [W] as in ``determinants.py``. The number of strings without spatial symmetry is
-``most_strings``. Source: Seeley, Richard and Love, J. Chem. Phys. 137, 224109 (2012), section on Jordan-Wigner operators.
+with real c_t: Hamiltonians of real orbitals have an even number of Y per term. Qubits are the spin orbitals, all alpha
+then all beta, a mask is two words [W] as in ``determinants.py``. The number of terms without spatial symmetry is
+``most_terms``. Source: Seeley, Richard and Love, J. Chem. Phys. 137, 224109 (2012), section on Jordan-Wigner operators.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from math import comb
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
+from effbench.arrays import Array
 from effbench.kernels.local_energy.bits import flip
 from effbench.kernels.local_energy.determinants import words_for
 from effbench.kernels.local_energy.integrals import Integrals
 
-Array = np.ndarray[Any, Any]
-Room = tuple[Array, Array, Array, Array]
 CUTOFF = 1e-12
-"""Hartree; OpenFermion drops strings below 1e-8, which moves single rows of H2O by 7e-7 Ha."""
+"""Hartree; OpenFermion drops terms below 1e-8, which moves single rows of H2O by 7e-7 Ha."""
 
 
-@dataclass(frozen=True)
-class PauliStrings:
-    """Groups in compressed rows: strings ``start[g]:start[g + 1]`` flip ``flip_alpha[g]``, ``flip_beta[g]`` [G, W].
+class Room(NamedTuple):
+    """Where terms are written: ``start`` [G + 1], ``flips`` [2, G, W] and ``signs`` [2, K, W] of both spins, ``coefficient``
+    [K]; all empty where terms are only counted.
+    """
+
+    start: Array
+    flips: Array
+    signs: Array
+    coefficient: Array
+
+
+class PauliTerms(NamedTuple):
+    """Groups in compressed rows: terms ``start[g]:start[g + 1]`` flip ``flip_alpha[g]``, ``flip_beta[g]`` [G, W].
 
     ``sign_alpha``, ``sign_beta`` uint64 [K, W] are the masks z, ``coefficient`` [K] is in Hartree. The first group flips
     nothing.
@@ -45,46 +53,46 @@ class PauliStrings:
     sign_beta: Array
     coefficient: Array
 
-    def __len__(self) -> int:
-        """Return the number of strings K."""
+    @property
+    def terms(self) -> int:
+        """Return the number of terms K."""
         return len(self.coefficient)
 
     @property
     def flips(self) -> int:
-        """Return the number of flip masks."""
+        """Return the number of flip masks G."""
         return len(self.flip_alpha)
 
+    @property
+    def nbytes(self) -> int:
+        """Return the bytes of all arrays."""
+        return sum(array.nbytes for array in self)
 
-def most_strings(orbitals: int) -> int:
-    """Return the number of strings of n orbitals where no integral is zero, about 1.5 n^4."""
+
+def most_terms(orbitals: int) -> int:
+    """Return the number of terms of n orbitals where no integral is zero, about 1.5 n^4."""
     n = orbitals
     return 1 + 2 * n + n * (2 * n - 1) + 2 * n * (n - 1) * (2 * n - 1) + 12 * comb(n, 4) + 4 * comb(n, 2) ** 2
 
 
-def most_flips(orbitals: int) -> int:
-    """Return the number of flip masks of n orbitals where no integral is zero."""
-    return 1 + 2 * comb(orbitals, 2) + 2 * comb(orbitals, 4) + comb(orbitals, 2) ** 2
-
-
 @lru_cache(maxsize=2)
-def pauli_strings(integrals: Integrals, cutoff: float = CUTOFF) -> PauliStrings:
-    """Return the strings with |coefficient| > ``cutoff`` Hartree."""
+def pauli_terms(integrals: Integrals, cutoff: float = CUTOFF) -> PauliTerms:
+    """Return the terms with |coefficient| > ``cutoff`` Hartree."""
     words = words_for(integrals.orbitals)
-    # Filled twice: once to count, so that millions of strings take no more memory than they need.
+    # Filled twice: once to count, so that millions of terms take no more memory than they need.
     count = _fill(integrals.core, integrals.one, integrals.two, cutoff, _room(0, 0, words))
     room = _room(*count, words)
     _fill(integrals.core, integrals.one, integrals.two, cutoff, room)
-    start, flips, signs, coefficient = room
-    start[-1] = count[1]
-    return PauliStrings(start, flips[0], flips[1], signs[0], signs[1], coefficient)
+    room.start[-1] = count[1]
+    return PauliTerms(room.start, *room.flips, *room.signs, room.coefficient)
 
 
-def _room(groups: int, strings: int, words: int) -> Room:
-    return (
+def _room(groups: int, terms: int, words: int) -> Room:
+    return Room(
         np.zeros(groups + 1, np.int64),
         np.zeros((2, groups, words), np.uint64),
-        np.zeros((2, strings, words), np.uint64),
-        np.zeros(strings),
+        np.zeros((2, terms, words), np.uint64),
+        np.zeros(terms),
     )
 
 
@@ -92,7 +100,7 @@ def _room(groups: int, strings: int, words: int) -> Room:
 def _fill(
     core: float, one: Array, two: Array, cutoff: float, room: Room
 ) -> tuple[int, int]:  # pragma: no cover - compiled
-    """Write all groups into ``room``, or only count where it is empty; return (groups, strings)."""
+    """Write all groups into ``room``, or only count where it is empty; return (groups, terms)."""
     n = len(one)
     mask = np.zeros((2, (n + 63) // 64), np.uint64)
     groups, at = 1, _nothing_flipped(core, one, two, cutoff, room, mask)
@@ -124,7 +132,7 @@ def _fill(
 def _name(
     room: Room, group: int, begin: int, spin: int, p: int, q: int, other: int, r: int, s: int
 ) -> None:  # pragma: no cover - compiled
-    start, flips = room[0], room[1]
+    start, flips = room.start, room.flips
     if group < len(start) - 1:
         start[group] = begin
         flip(flips[spin, group], p)
@@ -136,13 +144,13 @@ def _name(
 
 @njit(cache=True, inline="always")
 def _put(room: Room, at: int, mask: Array, value: float, cutoff: float) -> int:  # pragma: no cover - compiled
-    """Write one string; return where the next one goes."""
+    """Write one term; return where the next one goes."""
     if abs(value) <= cutoff:
         return at
-    if at < len(room[3]):
-        room[2][0, at] = mask[0]
-        room[2][1, at] = mask[1]
-        room[3][at] = value
+    if at < len(room.coefficient):
+        room.signs[0, at] = mask[0]
+        room.signs[1, at] = mask[1]
+        room.coefficient[at] = value
     return at + 1
 
 
@@ -171,8 +179,8 @@ def _nothing_flipped(
             alone[i // n, i % n] -= pair / 4
             alone[j // n, j % n] -= pair / 4
     at = 1  # the constant always has its place, so that group 0 is the one that flips nothing
-    if len(room[3]):
-        room[3][0] = constant
+    if len(room.coefficient):
+        room.coefficient[0] = constant
     for i in range(2 * n):
         flip(mask[i // n], i % n)
         at = _put(room, at, mask, alone[i // n, i % n], cutoff)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from effbench.runner.latency_numbers import LatencyInput, agree, latency_numbers
+from effbench.numbers.latency import agree, latency_numbers
+from effbench.numbers.parts import Timed
 from effbench.stats.bootstrap import Interval
 from effbench.timings import Timings
 
@@ -19,7 +20,7 @@ def timings(medians_ms, calls=20, seed=0):
 
 
 def numbers(ours, reference):
-    found = latency_numbers([LatencyInput(1, ours, reference)], [1], None, 0.95, is_reference=False)
+    found = latency_numbers([Timed(1, ours, reference)], [1], None, 0.95, is_reference=False)
     return {number.name: number for number in found}
 
 
@@ -51,9 +52,7 @@ def test_intervals_agree_on_one_and_on_their_width(other, alike):
 
 
 def test_a_disagreement_is_flagged(monkeypatch):
-    monkeypatch.setattr(
-        "effbench.runner.latency_numbers.hierarchical_ratio_interval", lambda *_, **__: Interval(0.5, 4.0)
-    )
+    monkeypatch.setattr("effbench.numbers.latency.hierarchical_ratio_interval", lambda *_, **__: Interval(0.5, 4.0))
     found = numbers(timings([10.0 + 0.01 * i for i in range(20)]), timings([20.0] * 20, seed=5))["speedup"]
     assert "crosscheck_differs" in found.flags
     few = numbers(timings([10.0, 10.1, 10.2]), timings([20.0] * 3, seed=5))["speedup"]
