@@ -18,6 +18,7 @@ METHOD_TEXT = {
     CENTRED: "centred bootstrap over {units}",
     CENTRED_ROOT: "bootstrap over {units}, centred on the scale of the root",
     "wilson": "Wilson",
+    "wilson_effective": "Wilson at the effective number of {units}",
     "order_statistic": "order statistics of the calls",
     "clustered_order_statistic": "order statistics of the calls, widened by the spread between rounds",
     "t_log_ratio_of_rounds": "t on log ratios of rounds",

@@ -137,7 +137,7 @@ def _varied(raw: RawCell, metric: Resampled, number: Number, clusters: int, turn
     if raw.is_of_set(number):
         metric = placed(metric, how_of(number) == CENTRED_ROOT)
     varied = joint_draws(metric, generator, clusters=clusters)
-    if how_of(number) == "wilson":
+    if how_of(number).startswith("wilson") or (number.unit == "share" and number.value in (0.0, 1.0)):
         return np.asarray((number.n * varied + generator.beta(0.5, 0.5, len(varied))) / (number.n + 1))
     return varied
 

@@ -150,9 +150,11 @@ def test_a_store_without_draws_has_a_picture_without_chances(make: Any) -> None:
     assert "No probabilities of being on the front" in picture.note
 
 
-def test_a_share_of_one_in_every_resample_is_not_taken_for_certain(make: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["wilson", "wilson_effective_and_trainings", "bootstrap_percentile"])
+def test_a_share_of_one_in_every_resample_is_not_taken_for_certain(make: Any, tmp_path: Path, how: str) -> None:
     def all_right(name: str, order: int) -> Any:
-        return drawn(make, name, order, [1.0] * 2000, float(order + 1), how="wilson", n=40)
+        numbers = [quality(make, 1.0, how, n=40, unit="share"), make.number("gflop_per_sample", float(order + 1))]
+        return make.Raw(make.cell(name, numbers, order), draws={"clip_score": [1.0] * 2000})
 
     workload = workload_of(make, tmp_path, *(all_right(name, order) for order, name in enumerate("ab")))
     chances = [point.probability for point in picture_of(workload, ("compute", "quality")).points]

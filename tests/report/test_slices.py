@@ -137,6 +137,24 @@ def test_a_slice_is_compared_on_its_samples_alone(make: Any, tmp_path: Path) -> 
     assert (row.value, row.ci_low, row.ci_high) == pytest.approx((known.value, *known.interval))
 
 
+def test_a_slice_of_grouped_samples_counts_its_groups(make: Any, tmp_path: Path) -> None:
+    groups = {sample: f"identity{i % 9}" for i, sample in enumerate(IDS)}
+    theirs = np.random.default_rng(3).normal(0.5, 0.1, 30)
+    ours = theirs + np.random.default_rng(4).normal(0.05, 0.02, 30)
+
+    def member(name: str, order: int, scores: Any) -> Any:
+        sliced = {"slice": PRINT, "axis": "quality", "primary": False, "ci_method": "bootstrap_percentile", "n": 9}
+        number = make.number(f"accuracy[{PRINT}]", float(scores[:18].mean()), units="groups", **sliced)
+        cell = make.cell(name, [number], order, seeds=(0,), n_samples=30, n_groups=9)
+        return make.Raw(cell, {"accuracy": scores}, samples=IDS, slices={"species": SPECIES}, groups=groups)
+
+    view = make.raw_store(tmp_path, member("ref", 0, theirs), member("a", 1, ours))
+    (row,) = compare(view, "a", "ref", metrics=[f"accuracy[{PRINT}]"]).rows
+    known = paired_difference(ours[:18], theirs[:18], clusters=[groups[name] for name in IDS[:18]])
+    assert (row.n_text, row.reason, row.p) == ("9 groups", "", known.p)
+    assert (row.value, row.ci_low, row.ci_high) == pytest.approx((known.value, *known.interval))
+
+
 def test_facts_are_compared_as_they_are_without_a_test(make: Any, tmp_path: Path) -> None:
     members = [make.Raw(make.cell(name, numbers_of(make, 0.7), order)) for order, name in enumerate(("ref", "a"))]
     (row,) = compare(make.raw_store(tmp_path, *members), "a", "ref", metrics=["mean_bits"]).rows
