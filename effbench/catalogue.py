@@ -15,7 +15,7 @@ class Entry(NamedTuple):
     """What is known of a number before anything is measured.
 
     ``label`` is its heading where the words of its name would not do, ``short`` that of the headline table. ``is_exact``: it
-    is counted, and comes out the same each time. ``drawn_as`` is the number whose rounds or resamples say how it varies,
+    is counted, and comes out the same each time. ``companion`` is the number whose rounds or resamples say how it varies,
     itself where it has an interval of its own; ``""``: it is measured once. ``is_timed``: it depends on the machine.
     ``same_as`` is a number that says the same in another form, so that a comparison of two methods needs only that one.
     """
@@ -27,7 +27,7 @@ class Entry(NamedTuple):
     label: str = ""
     short: str = ""
     is_exact: bool = False
-    drawn_as: str = ""
+    companion: str = ""
     is_timed: bool = False
     same_as: str = ""
 
@@ -40,12 +40,12 @@ RATIO_UNITS = frozenset({"", "x", "×", "1"})
 """Units of what needs none, as suites and papers write them: two of them are the same unit, and no machine enters them."""
 
 LATENCY = (
-    Entry(MEDIAN, "ms", "latency", short="latency", drawn_as=SPEEDUP, is_timed=True),
-    Entry("latency_p90_ms", "ms", "latency", drawn_as="latency_p90_ms", is_timed=True),
-    Entry("latency_p95_ms", "ms", "latency", drawn_as="latency_p95_ms", is_timed=True),
-    Entry("latency_p99_ms", "ms", "latency", drawn_as="latency_p99_ms", is_timed=True),
-    Entry(SPEEDUP, "x", "latency", True, short="speed-up", drawn_as=SPEEDUP, same_as=MEDIAN),
-    Entry("throughput_per_s", "1/s", "latency", True, drawn_as=SPEEDUP, is_timed=True, same_as=MEDIAN),
+    Entry(MEDIAN, "ms", "latency", short="latency", companion=SPEEDUP, is_timed=True),
+    Entry("latency_p90_ms", "ms", "latency", companion="latency_p90_ms", is_timed=True),
+    Entry("latency_p95_ms", "ms", "latency", companion="latency_p95_ms", is_timed=True),
+    Entry("latency_p99_ms", "ms", "latency", companion="latency_p99_ms", is_timed=True),
+    Entry(SPEEDUP, "x", "latency", True, short="speed-up", companion=SPEEDUP, same_as=MEDIAN),
+    Entry("throughput_per_s", "1/s", "latency", True, companion=SPEEDUP, is_timed=True, same_as=MEDIAN),
     Entry("first_call_ms", "ms", "latency", is_timed=True),
     Entry("load_s", "s", "latency", is_timed=True),
 )
@@ -101,10 +101,10 @@ def is_exact(name: str) -> bool:
     return entry is not None and entry.is_exact
 
 
-def varies_as(name: str) -> str:
+def companion_of(name: str) -> str:
     """Return the number, at its batch size, whose rounds or resamples say how this one varies; ``""`` for none of ours."""
     entry, (_, at, size) = entry_of(name), name.partition("@")
-    return f"{entry.drawn_as}{at}{size}" if entry is not None and entry.drawn_as else ""
+    return f"{entry.companion}{at}{size}" if entry is not None and entry.companion else ""
 
 
 def is_ours(name: str) -> bool:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from effbench.api import Metric
+from effbench.catalogue import SPEEDUP, companion_of, entry_of
 from effbench.numbers.parts import Rows, keys_of
 from effbench.parts import ARRAY, SHAPE, KeptOutputs, groups_of, read_parts, scores_of
 from effbench.record import CellRecord, Number
@@ -137,6 +139,30 @@ def metric_of(number: Number) -> Metric:
 def how_of(number: Number) -> str:
     """Return how the interval of a number was made, whether or not trainings were resampled too."""
     return number.ci_method.removesuffix(WITH_TRAININGS)
+
+
+class RatioToReference(NamedTuple):
+    """A number divided by the reference's, with its interval where there is one."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+def ratio_by_rounds(record: CellRecord, number: Number) -> RatioToReference | None:
+    """Return a latency, or the calls a second, divided by the reference's within the rounds that both share.
+
+    That is what the speed-up of its batch size says; None of a number that it does not speak of, and without a speed-up.
+    """
+    name = companion_of(number.name)
+    speedup = next((other for other in record.numbers if other.name == name), None)
+    entry = entry_of(number.name)
+    if entry is None or entry.companion != SPEEDUP or entry.name == SPEEDUP or speedup is None or not speedup.value:
+        return None
+    low, high = speedup.ci_low, speedup.ci_high
+    if number.higher_is_better:
+        return RatioToReference(speedup.value, low, high)
+    return RatioToReference(1 / speedup.value, 1 / high if high else None, 1 / low if low else None)
 
 
 def ratio_interval(ours: RawCell, theirs: RawCell, on_ours: Number, on_theirs: Number, level: float) -> Interval | None:

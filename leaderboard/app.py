@@ -23,7 +23,7 @@ from effbench.report.columns import (
     of_slice,
     slices_of,
 )
-from effbench.report.summarise import Summary, Workload, summarise_stores
+from effbench.report.summarise import Summary, WorkloadCells, summarise_stores
 from effbench.store import StoreView
 from effbench_leaderboard.comparison import code, escape, show_table
 from effbench_leaderboard.convergence import show_convergence
@@ -34,6 +34,8 @@ from effbench_leaderboard.samples import show_samples
 
 P = ParamSpec("P")
 STORES_VARIABLE = "EFFBENCH_BOARD_STORES"
+"""Names stores to a page that Streamlit was told to serve without arguments (a container, a test)."""
+
 ALL_SAMPLES = "all samples"
 """What stands before the slices; no slice is called so, since each has an equals sign."""
 
@@ -62,7 +64,7 @@ def readable(paths: Sequence[Path]) -> list[StoreView]:
     return views
 
 
-def choose(paths: Sequence[Path]) -> tuple[Summary, Workload, tuple[str, ...]] | None:
+def choose(paths: Sequence[Path]) -> tuple[Summary, WorkloadCells, tuple[str, ...]] | None:
     """Draw the side bar and return (summary, chosen workload, columns picked), or None without a cell."""
     with st.sidebar:
         st.header("EffBench", divider="gray")
@@ -88,7 +90,7 @@ def choose(paths: Sequence[Path]) -> tuple[Summary, Workload, tuple[str, ...]] |
     return summary, workload, picked
 
 
-def show(summary: Summary, workload: Workload, picked: tuple[str, ...]) -> None:
+def show(summary: Summary, workload: WorkloadCells, picked: tuple[str, ...]) -> None:
     """Draw the chosen workload."""
     st.title(escape(workload.title), anchor=False)
     st.caption(

@@ -15,18 +15,22 @@ from effbench.report.formats import render_csv, render_json
 from effbench.report.joint import Probabilities, stability_of
 from effbench.report.latex import render_latex
 from effbench.report.ranks import RANK_TEXT
-from effbench.report.summarise import Summary, Workload
+from effbench.report.summarise import Summary, WorkloadCells
 from effbench.report.tables import Table, TableEntry, TableRow, superscript, table_of
 from effbench.report.trust import noise_text
 
 SYMBOLS = {"real verified": "●", "real unverified": "◐", "simulated": "○"}
 FAILED_SYMBOL = "✕"
+"""Badge -> its symbol, the fuller the more is shown; told apart without colour."""
+
 GREY = "color: #9aa0a6"
+"""Of a difference that the subset cannot resolve: readable on white and on black."""
+
 _ADDRESS = re.compile(r"\b(www)\.", re.IGNORECASE)
 """What Markdown makes a link of although no protocol stands before it."""
 
 
-def show_table(summary: Summary, workload: Workload, picked: Sequence[str]) -> None:
+def show_table(summary: Summary, workload: WorkloadCells, picked: Sequence[str]) -> None:
     """Draw the table of a workload with its caption, footnotes and downloads."""
     table = table_of(workload, picked)
     kinds = list(dict.fromkeys(row.execution.partition(" ")[0] for row in table.rows))
@@ -61,9 +65,14 @@ def _greyed(frame: pd.DataFrame, table: Table, rows: Sequence[TableRow]) -> Any:
         return frame
     looks = pd.DataFrame("", index=frame.index, columns=frame.columns)
     for at, name in grey:
-        looks.iloc[at, [place for place, column in enumerate(frame.columns) if column.partition(" ")[0] == name]] = GREY
+        looks.loc[looks.index[at], [title for title in _titles(name) if title in frame.columns]] = GREY
     formats = {column.name: partial(_printed, _number_format(table, column)) for column in table.columns}
     return frame.style.apply(lambda _: looks, axis=None).format(formats)
+
+
+def _titles(name: str) -> tuple[str, ...]:
+    """Return the titles that columns of a number have: value, what stands beside it, rank, and share of ranks kept."""
+    return name, f"{name} ±", f"{name} #", f"{name} kept"
 
 
 def _printed(form: str, value: float) -> str:
@@ -76,12 +85,12 @@ def badge(name: str) -> str:
     return f"{SYMBOLS.get(name, FAILED_SYMBOL)} {name}"
 
 
-def stores_key(workload: Workload) -> tuple[tuple[str, str], ...]:
+def stores_key(workload: WorkloadCells) -> tuple[tuple[str, str], ...]:
     """Return what the raw material of a workload depends on, as a key to keep what was computed from it."""
     return tuple((str(raw.path), raw.record.finished_utc) for raw in workload.raw)
 
 
-def _kept(workload: Workload) -> dict[str, dict[int, float]]:
+def _kept(workload: WorkloadCells) -> dict[str, dict[int, float]]:
     """Return the primary quality -> id of a record -> share of resamples in which it keeps its rank, where known."""
     primary = primary_of(workload, "quality")
     if primary is None:
@@ -92,7 +101,7 @@ def _kept(workload: Workload) -> dict[str, dict[int, float]]:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _stability(key: tuple[tuple[str, str], ...], _workload: Workload, _column: Column) -> Probabilities:
+def _stability(key: tuple[tuple[str, str], ...], _workload: WorkloadCells, _column: Column) -> Probabilities:
     return stability_of(_workload, _column)
 
 
@@ -181,7 +190,7 @@ def code(text: str) -> str:
     return f"{fence}{plain}{fence}" if len(fence) == 1 else f"{fence} {plain} {fence}"
 
 
-def _downloads(summary: Summary, workload: Workload, table: Table) -> None:
+def _downloads(summary: Summary, workload: WorkloadCells, table: Table) -> None:
     name = "".join(character if character.isalnum() else "-" for character in workload.title).strip("-")
     files = (
         ("CSV", f"{name}.csv", "text/csv", render_csv(workload.numbers)),

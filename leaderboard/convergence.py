@@ -11,14 +11,13 @@ from effbench.report.columns import Column, has_several_places
 from effbench.report.curve_panels import looks_of
 from effbench.report.curves import CurvePicture, curve_columns, curve_pictures
 from effbench.report.panel import INK, axis_title
-from effbench.report.summarise import Workload
+from effbench.report.summarise import WorkloadCells
 from effbench.stats.curves import WINDOW
 from effbench_leaderboard.comparison import code, escape, plain_label, stores_key
+from effbench_leaderboard.plot import HEIGHT
 
-HEIGHT = 560
 
-
-def show_convergence(workload: Workload) -> None:
+def show_convergence(workload: WorkloadCells) -> None:
     """Draw the curves of one sample, with the choice of sample and metric where there are several."""
     key = stores_key(workload)
     columns = _columns(key, workload)
@@ -48,12 +47,12 @@ def show_convergence(workload: Workload) -> None:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _columns(key: tuple[tuple[str, str], ...], _workload: Workload) -> tuple[Column, ...]:
+def _columns(key: tuple[tuple[str, str], ...], _workload: WorkloadCells) -> tuple[Column, ...]:
     return curve_columns(_workload)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _pictures(key: tuple[tuple[str, str], ...], _workload: Workload, metric: str) -> tuple[CurvePicture, ...]:
+def _pictures(key: tuple[tuple[str, str], ...], _workload: WorkloadCells, metric: str) -> tuple[CurvePicture, ...]:
     return curve_pictures(_workload, metric)
 
 

@@ -6,12 +6,13 @@ import pandas as pd
 import streamlit as st
 
 from effbench.report.claims import LEDGER_TEXT, ledger_columns, ledger_of
-from effbench.report.summarise import Workload
+from effbench.report.summarise import WorkloadCells
 
 SYMBOLS = {"reproduced": "✔", "not reproduced": "✕", "not comparable": "≠", "not measured": "–"}
+"""Status of a claim -> its symbol, told apart without colour."""
 
 
-def show_ledger(workload: Workload) -> None:
+def show_ledger(workload: WorkloadCells) -> None:
     """Draw the ledger, or say that no method here makes a claim."""
     ledger = ledger_of(workload)
     if not ledger:

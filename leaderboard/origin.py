@@ -6,15 +6,16 @@ import pandas as pd
 import streamlit as st
 
 from effbench.record import CellRecord
-from effbench.report.caption import machine_text
-from effbench.report.summarise import Workload, name_of
+from effbench.report.caption import machine_text, samples_text
+from effbench.report.summarise import WorkloadCells, name_of
 from effbench.report.trust import badge_of, check_text, noise_text
 from effbench_leaderboard.comparison import FAILED_SYMBOL, SYMBOLS, escape
 
 CHECK_SYMBOLS = {"pass": "✔", "fail": "✕", "unknown": "?"}
+"""Status of an honesty check -> its symbol, told apart without colour."""
 
 
-def show_origins(workload: Workload) -> None:
+def show_origins(workload: WorkloadCells) -> None:
     """Draw one expander per cell."""
     for cell in workload.cells:
         symbol = SYMBOLS.get(badge_of(cell), FAILED_SYMBOL)
@@ -22,7 +23,7 @@ def show_origins(workload: Workload) -> None:
             _show(workload, cell)
 
 
-def _show(workload: Workload, cell: CellRecord) -> None:
+def _show(workload: WorkloadCells, cell: CellRecord) -> None:
     origin = cell.provenance
     dirty = {True: " with uncommitted changes", False: "", None: ""}[origin.git_dirty]
     facts = {
@@ -32,7 +33,9 @@ def _show(workload: Workload, cell: CellRecord) -> None:
         "device, dtype": f"{origin.device}, {cell.identity.dtype}",
         "threads, cores": f"{origin.threads or 'unknown'}, {', '.join(map(str, origin.cpus)) or 'not bound'}",
         "noise": noise_text([cell.noise]) if cell.noise else "not recorded",
-        "samples": f"{cell.n_samples}, seeds {', '.join(map(str, cell.seeds))}, subset {cell.subset or 'none'}",
+        "samples": f"{samples_text(cell)}, seeds {', '.join(map(str, cell.seeds))}, subset {cell.subset or 'none'}",
+        "trainings": ", ".join(f"seed {seed}" for seed in cell.trainings) or "none of its own",
+        "verified by": cell.verified_by,
         "code": f"effbench {origin.effbench_version}, commit {origin.git_commit or 'unknown'}{dirty}, {origin.code_version}",
         "python": origin.python,
         "artifact": cell.artifact_sha256 or "none",

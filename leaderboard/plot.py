@@ -7,24 +7,27 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 import streamlit as st
 
-from effbench.report.caption import level_text
+from effbench.report.caption import level_text, samples_text
 from effbench.report.columns import AXES, Column, primary_of
 from effbench.report.panel import FRONT as FRONT_COLOUR
 from effbench.report.panel import axis_title, colour_of
 from effbench.report.pareto import ParetoPicture, ParetoPoint, picture_of, probability_text
 from effbench.report.rounding import rounded
-from effbench.report.summarise import Workload
+from effbench.report.summarise import WorkloadCells
 from effbench.report.trust import badge_of
 from effbench_leaderboard.comparison import code, escape, plain_label, stores_key
 
 HEIGHT = 560
 """Pixels: about two thirds of a laptop's screen, so that the choice of axes stays in sight."""
+
 ON_FRONT = "probability of being on the front"
+"""Stands in the text over a point; a note under the plot says of what."""
+
 CORNERS = ("top right", "bottom right", "top left", "bottom left")
 """Where names stand, in turns from left to right, so that neighbours do not collide."""
 
 
-def show_plot(workload: Workload) -> None:
+def show_plot(workload: WorkloadCells) -> None:
     """Draw the plot with the choice of its axes and the methods that it cannot show."""
     axes = [axis for axis in AXES if primary_of(workload, axis) is not None]
     if len(axes) < 2:
@@ -48,7 +51,7 @@ def show_plot(workload: Workload) -> None:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _picture(key: tuple[tuple[str, str], ...], _workload: Workload, axes: tuple[str, str]) -> ParetoPicture:
+def _picture(key: tuple[tuple[str, str], ...], _workload: WorkloadCells, axes: tuple[str, str]) -> ParetoPicture:
     return picture_of(_workload, axes)
 
 
@@ -129,6 +132,6 @@ def _hover(picture: ParetoPicture, point: ParetoPoint) -> str:
             line(picture.x, x, on_x.ci_low, on_x.ci_high),
             line(picture.y, y, on_y.ci_low, on_y.ci_high),
             *likely,
-            f"{badge_of(point.cell)}, n = {point.cell.n_samples}",
+            f"{badge_of(point.cell)}, {samples_text(point.cell)}",
         ]
     )

@@ -9,19 +9,22 @@ import streamlit as st
 from PIL import Image
 
 from effbench.report.gallery import Gallery, Preview
-from effbench.report.summarise import Workload
+from effbench.report.summarise import WorkloadCells
 from effbench.stats.inputs import Array
 from effbench_leaderboard.comparison import escape, stores_key
 
 PER_PAGE = 8
+"""Samples: what a page shows without a long wait where four methods keep a picture of 512 x 512 of each."""
+
 LEAST_SIDE = 128
 """Pixels; small pictures are enlarged without smoothing, so that every pixel of the model is seen."""
 MOST_ENLARGED = 1024
 """Pixels of the longer side that enlarging may make; a strip of 2 x 40,000 would else take gigabytes."""
 FRAME_MS = 125
+"""8 frames a second, as videos are written for VBench (``tasks.t2v.vbench.FRAMES_PER_SECOND``)."""
 
 
-def show_samples(workload: Workload) -> None:
+def show_samples(workload: WorkloadCells) -> None:
     """Draw one page of samples, a column per method."""
     gallery = _gallery(stores_key(workload), workload)
     for method, sentence in gallery.damaged.items():
@@ -68,5 +71,5 @@ def picture(frames: Array) -> bytes:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _gallery(key: tuple[tuple[str, str], ...], _workload: Workload) -> Gallery:
+def _gallery(key: tuple[tuple[str, str], ...], _workload: WorkloadCells) -> Gallery:
     return Gallery(_workload)

@@ -43,7 +43,7 @@ def describe(
         return
     found = [r for r in (registry.tasks, registry.methods) if name in r.names()]
     if _is_path(name) and (not found or os.sep in name):
-        _describe_artifact(Path(name), as_json)
+        _describe_artifact(name, as_json)
         return
     if as_json:
         raise BadInput("--json describes an artifact: name the folder of a cell, or artifact/ in it")
@@ -63,18 +63,25 @@ def describe(
 
 def _is_path(name: str) -> bool:
     """Return whether a name is meant as a path: it has a separator, or there is a folder of that name."""
-    return os.sep in name or os.path.isdir(name)
+    return os.sep in name or _is_folder(name)
 
 
-def _describe_artifact(path: Path, as_json: bool) -> None:
+def _is_folder(name: str) -> bool:
+    try:
+        return Path(name).is_dir()
+    except (OSError, ValueError):  # a name that no file system takes
+        return False
+
+
+def _describe_artifact(name: str, as_json: bool) -> None:
     """Print what each link of a chain prepared, once per training."""
     from effbench.artifacts import artifact_folders, described
     from effbench.errors import BadInput
     from effbench.report.strict_json import strict_json
 
-    if not os.path.isdir(path):
-        raise BadInput(f"{path}: there is no such folder; an artifact is described by that of its cell, STORE/cells/ID")
-    found = [(folder, described(folder)) for folder in artifact_folders(path)]
+    if not _is_folder(name):
+        raise BadInput(f"{name}: there is no such folder; an artifact is described by that of its cell, STORE/cells/ID")
+    found = [(folder, described(folder)) for folder in artifact_folders(Path(name))]
     if as_json:
         content = [{"folder": str(folder), "links": links} for folder, links in found]
         sys.stdout.write(strict_json({"schema": SCHEMA, "artifacts": _plain(content)}))
@@ -95,8 +102,8 @@ def _plain(value: Any) -> Any:
 def _of_link(link: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a link of a chain prepared: its plan and its tensors, and what alone they hold for."""
     tensors = link["tensors"]
-    total = sum(form["bytes"] for form in tensors.values())
-    yield f"\n{legible(link['method']) or 'a method that is not named'}: {len(tensors)} tensors, {_size(total)}"
+    method, total = legible(link["method"]) or "a method that is not named", sum(f["bytes"] for f in tensors.values())
+    yield f"\n{method}: {len(tensors)} tensor{'' if len(tensors) == 1 else 's'}, {_size(total)}"
     for what, values in (("holds for", link["settings"]), ("plan", link["config"])):
         for key, value in values.items():
             text = str(value)

@@ -10,14 +10,15 @@ from effbench.record import CellRecord, Number
 from effbench.report.columns import Column, has_several_places
 from effbench.report.ranks import RANK_TEXT, ranks_of
 from effbench.report.rounding import rounded
-from effbench.report.summarise import Workload, name_of, number_of
-from effbench.report.trust import noise_lines
+from effbench.report.summarise import WorkloadCells, name_of, number_of
+from effbench.report.trust import noise_lines, verified_lines
 
 METHOD_TEXT = {
     "bootstrap_percentile": "percentile bootstrap over {units}",
     CENTRED: "centred bootstrap over {units}",
     CENTRED_ROOT: "bootstrap over {units}, centred on the scale of the root",
     "wilson": "Wilson",
+    "wilson_effective": "Wilson at the effective number of {units}",
     "order_statistic": "order statistics of the calls",
     "clustered_order_statistic": "order statistics of the calls, widened by the spread between rounds",
     "t_log_ratio_of_rounds": "t on log ratios of rounds",
@@ -26,9 +27,10 @@ METHOD_TEXT = {
 """How intervals are made, in words; what holds by definition or was computed has none."""
 
 NO_INTERVAL = ("", "definition", "computed")
+"""How numbers came about whose interval needs no words, since they have none."""
 
 
-def caption_of(workload: Workload, columns: Sequence[Column], brief: bool = False) -> tuple[str, ...]:
+def caption_of(workload: WorkloadCells, columns: Sequence[Column], brief: bool = False) -> tuple[str, ...]:
     """Return the caption of a table with these columns, one sentence per line.
 
     ``brief`` is what a reader needs first: certificates in one line, and intervals and ranks without how they are made.
@@ -46,6 +48,7 @@ def caption_of(workload: Workload, columns: Sequence[Column], brief: bool = Fals
     lines += certificate_lines(workload.cells[0].certificate, columns, brief)
     lines += stopping_lines(workload)
     lines += noise_lines(workload.cells)
+    lines += verified_lines(workload.cells)
     if has_several_places(workload):
         lines.append("Measured in several places: absolute times are not comparable and left out, ratios are shown.")
     is_ranked = any(
@@ -78,7 +81,7 @@ def certificate_lines(certificate: Sequence[str], columns: Sequence[Column], bri
     return [f"Certificate of the subset, for {'; '.join(texts)}."]
 
 
-def stopping_lines(workload: Workload) -> list[str]:
+def stopping_lines(workload: WorkloadCells) -> list[str]:
     """Return what was decided of each method, where a suite stops when that is resolved; ``[]`` elsewhere."""
     texts = []
     for cell in workload.cells:
@@ -110,7 +113,7 @@ def machine_text(fingerprint: str, machine: Mapping[str, Any]) -> str:
     return f"{', '.join(parts) or 'unknown'} [{fingerprint}]"
 
 
-def interval_text(workload: Workload, columns: Sequence[Column]) -> str:
+def interval_text(workload: WorkloadCells, columns: Sequence[Column]) -> str:
     """Return what the bracketed intervals are: their level, and how they were made on each axis."""
     methods: dict[str, list[str]] = {}
     for column in columns:
@@ -128,8 +131,11 @@ def interval_text(workload: Workload, columns: Sequence[Column]) -> str:
 def _method_text(cell: CellRecord, number: Number) -> str:
     """Return how an interval was made, in words: over which units, and over trainings where there were several."""
     how = how_of(number)
-    units = units_of(cell) if how == number.ci_method else f"{units_of(cell)} and trainings"
-    return METHOD_TEXT.get(how, how.replace("_", " ")).replace("{units}", units)
+    text = METHOD_TEXT.get(how, how.replace("_", " "))
+    if how == number.ci_method:
+        return text.replace("{units}", units_of(cell))
+    both = text.replace("{units}", f"{units_of(cell)} and trainings")
+    return both if both != text else f"{text}, with what trainings add"
 
 
 def units_of(cell: CellRecord) -> str:
@@ -147,7 +153,7 @@ def trainings_text(count: int) -> str:
     return f"{count} training{'s' if count > 1 else ''}"
 
 
-def _trainings_text(workload: Workload) -> str:
+def _trainings_text(workload: WorkloadCells) -> str:
     """Return how often methods were trained, each with a seed of its own; ``""`` where none is trained at random."""
     counts: dict[int, list[str]] = {}
     for cell in workload.cells:
@@ -166,7 +172,7 @@ def level_text(levels: Sequence[float]) -> str:
     return " or ".join(f"{100 * level:g} %" for level in levels) or "confidence"
 
 
-def _shared(workload: Workload, word: str, fact: Callable[[CellRecord], str]) -> str:
+def _shared(workload: WorkloadCells, word: str, fact: Callable[[CellRecord], str]) -> str:
     """Return ``word fact`` where all finished cells agree, else each fact with the methods it holds for."""
     cells = [cell for cell in workload.cells if cell.status == "complete"] or workload.cells
     holders: dict[str, list[str]] = {}

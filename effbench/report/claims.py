@@ -14,7 +14,7 @@ from effbench.catalogue import RATIO_UNITS
 from effbench.record import CellRecord, PublishedClaim
 from effbench.report.measured import Measured, measured_for
 from effbench.report.rounding import rounded
-from effbench.report.summarise import Workload, name_of
+from effbench.report.summarise import WorkloadCells, name_of
 
 Status = Literal["reproduced", "not reproduced", "not comparable", "not measured"]
 
@@ -26,6 +26,8 @@ ROUNDING = 1e-9
 """Share of a claim by which its own last digits, as floats, may miss the bound that they are equal to."""
 
 HEADINGS = ("task", "method", "claim", "setting", "source", "claimed", "measured here", "status")
+"""Of the columns of a ledger, whatever shows it."""
+
 LEDGER_TITLE = "Claims"
 LEDGER_TEXT = (
     "Reproduced: the claim lies in the interval measured here or on its worse side (without an interval: within 1 %)."
@@ -94,12 +96,12 @@ def ledger_columns(ledger: Ledger, skip: Collection[str] = ("task",)) -> tuple[t
     return tuple(HEADINGS[i] for i in keep), [tuple(row.texts[i] for i in keep) for row in ledger]
 
 
-def ledger_of(workload: Workload) -> Ledger:
+def ledger_of(workload: WorkloadCells) -> Ledger:
     """Return a row for every claim of every cell of a workload, in its order."""
     return tuple(_row(workload, cell, claim) for cell in workload.cells for claim in cell.claims)
 
 
-def _row(workload: Workload, cell: CellRecord, claim: PublishedClaim) -> LedgerRow:
+def _row(workload: WorkloadCells, cell: CellRecord, claim: PublishedClaim) -> LedgerRow:
     measured = measured_for(workload, cell, claim)
     status, why = _status(cell, claim, measured)
     return LedgerRow(

@@ -9,10 +9,11 @@ from typing import get_args
 from effbench.catalogue import CATALOGUE, HEADLINE, RATIO_UNITS, entry_of, is_timed
 from effbench.errors import BadInput, nearest
 from effbench.record import AxisName, Number
-from effbench.report.summarise import Workload
+from effbench.report.summarise import WorkloadCells
 
 AXES = tuple(axis for axis in get_args(AxisName) if axis != "facts")
 """What is measured, in the order of a table."""
+
 FACTS = "facts"
 """The axis of what methods compute about themselves; its numbers are never among the measured ones."""
 
@@ -21,6 +22,8 @@ ALL_WORD, HEADLINE_WORD, SLICES_WORD = "all", "headline", "slices"
 default too), and every number of a slice."""
 
 ACRONYMS = "RSS FID KID CLIP LPIPS SSIM PSNR MSE mAP NDS mIoU BER EER"
+"""Of names of metrics in the fields that tasks come from, as their papers write them."""
+
 SPELLING = {word.lower(): word for word in ACRONYMS.split()}
 """How words of names are written in headings where not as they stand."""
 
@@ -62,7 +65,7 @@ class Column:
         return f"{self.label} ({self.unit}) {self.arrow}" if self.unit else f"{self.label} {self.arrow}"
 
 
-def columns_of(workload: Workload, picked: Sequence[str] = ()) -> tuple[Column, ...]:
+def columns_of(workload: WorkloadCells, picked: Sequence[str] = ()) -> tuple[Column, ...]:
     """Return the columns of a workload: those picked in their order, or the headline where none is.
 
     ``picked`` holds names of numbers, ``headline``, an axis for all numbers of it, ``attribute=value`` for all of a slice,
@@ -78,7 +81,7 @@ def columns_of(workload: Workload, picked: Sequence[str] = ()) -> tuple[Column, 
     return tuple(found.values())
 
 
-def check_columns(picked: Iterable[str], workloads: Sequence[Workload]) -> None:
+def check_columns(picked: Iterable[str], workloads: Sequence[WorkloadCells]) -> None:
     """Raise ``BadInput`` with the nearest valid name for a column that no workload recorded."""
     numbers = [n for w in workloads for cell in w.cells for n in cell.numbers]
     valid = {ALL_WORD, HEADLINE_WORD, SLICES_WORD, FACTS, *AXES, *(n.name for n in numbers)}
@@ -93,7 +96,7 @@ def is_headline(picked: Sequence[str]) -> bool:
     return set(picked) <= {HEADLINE_WORD}
 
 
-def _named(workload: Workload, word: str) -> list[Column]:
+def _named(workload: WorkloadCells, word: str) -> list[Column]:
     columns = recorded(workload)
     if word == ALL_WORD:
         return [column for column in columns if column.is_plain]
@@ -113,7 +116,7 @@ def _named(workload: Workload, word: str) -> list[Column]:
     return found
 
 
-def recorded(workload: Workload) -> tuple[Column, ...]:
+def recorded(workload: WorkloadCells) -> tuple[Column, ...]:
     """Return a column for every number that can be compared across the workload, by axis and primary first."""
     numbers: dict[str, list[Number]] = {}
     for cell in workload.cells:
@@ -126,24 +129,24 @@ def recorded(workload: Workload) -> tuple[Column, ...]:
     return tuple(sorted(columns, key=lambda column: (order.index(column.axis), column.slice, not column.primary)))
 
 
-def slices_of(workload: Workload) -> tuple[str, ...]:
+def slices_of(workload: WorkloadCells) -> tuple[str, ...]:
     """Return the slices, each ``attribute=value``, that some number of the workload is of, in order of appearance."""
     return tuple(dict.fromkeys(n.slice for cell in workload.cells for n in cell.numbers if n.slice))
 
 
-def of_slice(workload: Workload, chosen: str, picked: Sequence[str] = ()) -> tuple[str, ...]:
+def of_slice(workload: WorkloadCells, chosen: str, picked: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the names of columns as picked, their quality replaced by that of one slice (``attribute=value``)."""
     return (chosen, *(column.name for column in columns_of(workload, picked) if column.axis != "quality"))
 
 
-def primary_of(workload: Workload, axis: str) -> Column | None:
+def primary_of(workload: WorkloadCells, axis: str) -> Column | None:
     """Return the primary column of an axis; where its times cannot be compared, the first ratio of that axis."""
     on_axis = [column for column in recorded(workload) if column.axis == axis and not column.slice]
     ratios = [column for column in on_axis if column.unit in RATIO_UNITS] if has_several_places(workload) else []
     return next((column for column in on_axis if column.primary), next(iter(ratios), None))
 
 
-def has_several_places(workload: Workload) -> bool:
+def has_several_places(workload: WorkloadCells) -> bool:
     """Return whether the cells ran on more than one machine or device, so that times cannot be compared."""
     return len({place[:2] for place in workload.places}) > 1
 

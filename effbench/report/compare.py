@@ -68,7 +68,8 @@ class ComparisonRow:
         """Return n with its units: ``8 groups, 5 trainings``; ``""`` for a bare ratio."""
         trainings = [trainings_text(self.trainings)] if self.trainings else []
         items = [f"{self.items} items"] if self.items else []
-        return ", ".join([f"{self.n} {self.units}", *trainings, *items]) if self.units else ""
+        units = self.units.removesuffix("s") if self.n == 1 else self.units
+        return ", ".join([f"{self.n} {units}", *trainings, *items]) if units else ""
 
     @property
     def label(self) -> str:

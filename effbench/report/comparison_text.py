@@ -13,11 +13,16 @@ from effbench.report.terminal import PLAIN_WIDTH
 from effbench.report.verdict import verdict
 
 SCHEMA = "effbench/compare/1"
+"""Of ``--json``."""
+
 OUTCOME_STYLE = {"better": "green", "worse": "red"}
+"""Colours of a terminal for the side that a decided number takes."""
+
 LEAST_WIDTH, BETWEEN = 12, 1
 """Characters of a column whose text may wrap, and the space after each column."""
 
 HEADINGS = ("difference or ratio", "p (Holm)", "effect", "n", "needed", "compared by")
+"""Of the columns behind the two methods."""
 
 
 def render_comparison(comparison: Comparison, width: int = PLAIN_WIDTH, colour: bool = False) -> str:

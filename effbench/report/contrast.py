@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from effbench.numbers.parts import Rows
 from effbench.raw import RawCell, metric_of
 from effbench.record import Number
 from effbench.report.caption import units_of
@@ -118,14 +117,12 @@ def _pairs(a: RawCell, b: RawCell, number: Number) -> _Pairs | None:
         [ours.ids[row] for row in left],
         [ours.groups[row] for row in left],
         [ours.seeds[row] for row in left],
-        _planned(a, b, ours, number),
+        int(within.sum()) if number.slice else _planned(a, b),
     )
 
 
-def _planned(a: RawCell, b: RawCell, ours: Rows, number: Number) -> int:
-    """Return how many rows the two should share: of a slice, those that its number is of."""
-    if number.slice:
-        return number.n
+def _planned(a: RawCell, b: RawCell) -> int:
+    """Return how many rows the two should share."""
     samples = [raw.record.n_samples for raw in (a, b)]
     return (min(samples) if _stopped_by(a, b) else samples[0]) * len(a.record.seeds)
 

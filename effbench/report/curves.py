@@ -15,7 +15,7 @@ from effbench.errors import StoreError
 from effbench.raw import RawCell
 from effbench.record import CellRecord
 from effbench.report.columns import Column, has_several_places, recorded
-from effbench.report.summarise import Workload, name_of
+from effbench.report.summarise import WorkloadCells, name_of
 from effbench.stats.curves import running_mean
 from effbench.stats.inputs import Array
 
@@ -25,9 +25,11 @@ MOST_POINTS = 400
 """Points of a drawn curve, evenly on a logarithmic axis of steps: a panel is about 800 pixels wide."""
 MOST_BEFORE = 30
 """How many times earlier than the first step the time axis may begin: one and a half decades, a third of most runs."""
+
 BELOW = "at or below 0, which a logarithmic axis does not hold"
 ABSENT = "keeps no curve of this sample"
 UNUSABLE = "its curve is no finite values at times in order"
+"""Why a method has no line in a picture."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class CurvePicture:
         return first, 1.1 * max(float(curve.seconds[-1]) for curve in self.curves)
 
 
-def curve_pictures(workload: Workload, metric: str | None = None) -> tuple[CurvePicture, ...]:
+def curve_pictures(workload: WorkloadCells, metric: str | None = None) -> tuple[CurvePicture, ...]:
     """Return a picture per sample and seed; empty where no cell keeps curves, or their times cannot be compared.
 
     ``metric`` is one of ``curve_columns``, by default the first.
@@ -88,7 +90,7 @@ def curve_pictures(workload: Workload, metric: str | None = None) -> tuple[Curve
     return tuple(_picture(workload, kept, key, column) for key in keys)
 
 
-def curve_columns(workload: Workload) -> tuple[Column, ...]:
+def curve_columns(workload: WorkloadCells) -> tuple[Column, ...]:
     """Return the metrics that some cell keeps curves of, the primary one first."""
     return _columns(workload, [_kept(raw) for raw in workload.raw])
 
@@ -103,7 +105,7 @@ class Kept(NamedTuple):
     absent: str
 
 
-def _columns(workload: Workload, kept: list[Kept]) -> tuple[Column, ...]:
+def _columns(workload: WorkloadCells, kept: list[Kept]) -> tuple[Column, ...]:
     names = {name for found in kept for row in found.rows.values() for name, values in row.items() if values.size}
     return tuple(column for column in recorded(workload) if CURVE + column.name in names)
 
@@ -130,7 +132,7 @@ def _is_curve(seconds: Array, values: Array) -> bool:
     return bool(fits and np.isfinite(seconds).all() and seconds[0] > 0 and (np.diff(seconds) >= 0).all())
 
 
-def _picture(workload: Workload, kept: list[Kept], key: Key, column: Column) -> CurvePicture:
+def _picture(workload: WorkloadCells, kept: list[Kept], key: Key, column: Column) -> CurvePicture:
     drawn, left_out, goal = [], [], None
     for cell, found in zip(workload.cells, kept):
         name, row = name_of(workload, cell), found.rows.get(key, {})

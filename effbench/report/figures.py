@@ -25,14 +25,19 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 SUFFIXES = (".svg", ".png", ".pdf")
+"""What a paper or a page takes, and matplotlib writes the same bytes of each time."""
+
 PANEL_WIDTH, PANEL_HEIGHT, MARGIN = 5.2, 3.9, 0.5
-"""Inches; the margin holds legend and notes."""
+"""Inches, so that a panel's text is readable at the width of a column; the margin holds legend and notes."""
 
 MOST_ACROSS = 3
+"""Panels in a row: three still fill a slide or two columns of a paper."""
+
 LINE_LENGTH = 92
 """Characters of a note that fit under one panel."""
 
 DPI = 200
+"""Of a PNG; at 200 the lines of a panel stay sharp on screens of twice the usual density."""
 
 
 def write_picture(pictures: Sequence[ParetoPicture] | Sequence[CurvePicture], file: Path) -> None:

@@ -15,7 +15,11 @@ from effbench.report.summarise import NumberRow, Summary
 from effbench.report.tables import table_of
 
 FORMATS = ("table", "md", "csv", "json", "html", "latex")
+"""What ``--format`` takes."""
+
 SCHEMA = "effbench/report/1"
+"""Of the JSON; fields may come to be added, and none changes its meaning."""
+
 FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """How text begins that a spreadsheet takes for a formula; the last four are the same signs in full width."""
 

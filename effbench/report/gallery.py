@@ -14,7 +14,7 @@ import numpy as np
 from effbench.errors import StoreError
 from effbench.legible import legible
 from effbench.parts import KeptOutputs
-from effbench.report.summarise import Workload
+from effbench.report.summarise import WorkloadCells
 from effbench.stats.inputs import Array
 
 MOST_SIDE, MOST_PIXELS = 8192, 1 << 26
@@ -50,7 +50,7 @@ class Gallery:
     What is damaged costs its own method: ``damaged`` is method -> the sentence that says so.
     """
 
-    def __init__(self, workload: Workload) -> None:
+    def __init__(self, workload: WorkloadCells) -> None:
         names = [cell.method_id for cell in workload.cells]
         self._kept: dict[str, KeptOutputs] = {}
         self.damaged: dict[str, str] = {}

@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from effbench.catalogue import SPEEDUP, entry_of, is_exact, varies_as
+from effbench.catalogue import SPEEDUP, companion_of, entry_of, is_exact
 from effbench.errors import StoreError
 from effbench.raw import CENTRED_ROOT, RawCell, how_of
 from effbench.record import Number
 from effbench.report.columns import Column
 from effbench.report.speed import Rounds, shared_logs
-from effbench.report.summarise import Workload, number_of
+from effbench.report.summarise import WorkloadCells, number_of
 from effbench.stats.inputs import Array
 from effbench.stats.items import log_mean
 from effbench.stats.pareto import probability_non_dominated
@@ -30,7 +30,7 @@ from effbench.stats.ratio import LEAST_ROUNDS
 from effbench.stats.resampled import Resampled, joint_draws, placed
 
 RESAMPLES = 2000
-"""Replicates of speed where no quality says how many there are: the default of a suite's bootstrap."""
+"""Replicates of speed: twice as many as a suite's bootstrap has by default, since they cost next to nothing."""
 
 LEAST_FINITE = 0.99
 """Share of resamples on which a metric must be defined; the statistics take as many for an interval (``interval_of``)."""
@@ -71,7 +71,7 @@ def probabilities_on_front(cells: Sequence[RawCell], x: Column, y: Column) -> Pr
     return Probabilities(tuple(float(share) for share in shares))
 
 
-def stability_of(workload: Workload, column: Column) -> Probabilities:
+def stability_of(workload: WorkloadCells, column: Column) -> Probabilities:
     """Return for each cell the share of resamples in which it keeps its rank by a quality metric."""
     nothing: tuple[float | None, ...] = (None,) * len(workload.cells)
     if len(workload.cells) > MOST_METHODS:
@@ -97,7 +97,7 @@ def joint_replicates(cells: Sequence[RawCell], column: Column) -> JointReplicate
     if is_exact(column.name):
         values = np.array([_value(raw, column) for raw in cells], np.float64)
         return JointReplicates(values[:, None])
-    why = "is a quantile of its calls, which say nothing of pairs" if varies_as(column.name) else "was measured once"
+    why = "is a quantile of its calls, which say nothing of pairs" if companion_of(column.name) else "was measured once"
     return JointReplicates(None, f"{column.label} {why}")
 
 
@@ -134,11 +134,12 @@ def _varied(raw: RawCell, metric: Resampled, number: Number, clusters: int, turn
     outcome (Beta(1/2, 1/2), Jeffreys' prior) does, for each method by itself.
     """
     generator = np.random.default_rng([turn])
-    if how_of(number) == "wilson":
-        return np.asarray((number.n * metric.draws + generator.beta(0.5, 0.5, len(metric.draws))) / (number.n + 1))
     if raw.is_of_set(number):
         metric = placed(metric, how_of(number) == CENTRED_ROOT)
-    return joint_draws(metric, generator, clusters=clusters)
+    varied = joint_draws(metric, generator, clusters=clusters)
+    if how_of(number).startswith("wilson") or (number.unit == "share" and number.value in (0.0, 1.0)):
+        return np.asarray((number.n * varied + generator.beta(0.5, 0.5, len(varied))) / (number.n + 1))
+    return varied
 
 
 def speed_replicates(cells: Sequence[RawCell], name: str, resamples: int = RESAMPLES) -> JointReplicates:
@@ -207,7 +208,7 @@ def _as_long_as_each_other(across: Array, upright: Array) -> tuple[Array, Array]
 
 def _is_by_rounds(column: Column) -> bool:
     entry = entry_of(column.name)
-    return entry is not None and entry.drawn_as == SPEEDUP
+    return entry is not None and entry.companion == SPEEDUP
 
 
 def _is_higher_better(column: Column) -> bool:

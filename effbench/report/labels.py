@@ -13,8 +13,13 @@ ANGLES = tuple(pi / 4 * eighth for eighth in (1, 7, 3, 5, 0, 2, 6, 4))
 """Directions in order of preference: the corners first, right before left, since text reads to the right."""
 
 STEPS = (1.0, 1.8, 3.0, 4.6, 6.6, 9.0)
+"""Distances to try, in gaps: each some two thirds further, up to about two lines of text away."""
+
 LEADER_FROM = 3.0
+"""Gaps from which on a label is no longer seen to belong to its point without a line."""
+
 LEADER_COST = 0.02
+"""Share of a label's area that needing a line counts as: it decides between spots that are free, never against a free one."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,8 @@ def overlap(a: Box, b: Box) -> float:
 
 def _spot(anchors: Sequence[tuple[float, float]], index: int, box: Box, step: float) -> Spot:
     """Return the spot of a box, with a leader where the box is far away or stands nearer to another point."""
-    own, *others = (_distance(box, anchors[i]) for i in (index, *(i for i in range(len(anchors)) if i != index)))
-    return Spot(box, step >= LEADER_FROM or any(other < own for other in others))
+    distances = [_distance(box, anchor) for anchor in anchors]
+    return Spot(box, step >= LEADER_FROM or min(distances) < distances[index])
 
 
 def _cost(spot: Spot, taken: Sequence[Box], frame: Box) -> float:

@@ -29,7 +29,10 @@ ESCAPES = {
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
 }
+"""What LaTeX does not print as it stands -> how to write it."""
+
 CLOSING = (r"\bottomrule", r"\end{tabular}}")
+"""How a table ends; the second brace closes ``resizebox``."""
 
 
 def render_latex(tables: Sequence[Table]) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from math import isfinite
 from typing import NamedTuple
 
-from effbench.catalogue import SPEEDUP, entry_of, varies_as
-from effbench.raw import RawCell, ratio_interval
+from effbench.raw import RawCell, ratio_by_rounds, ratio_interval
 from effbench.record import CellRecord, Number, PublishedClaim
 from effbench.report.compare import DEFAULT_LEVEL
-from effbench.report.summarise import Workload, failure_of, number_of
+from effbench.report.summarise import WorkloadCells, failure_of, number_of
 
 
 class Measured(NamedTuple):
@@ -23,7 +22,7 @@ class Measured(NamedTuple):
     why: str = ""
 
 
-def measured_for(workload: Workload, cell: CellRecord, claim: PublishedClaim) -> Measured:
+def measured_for(workload: WorkloadCells, cell: CellRecord, claim: PublishedClaim) -> Measured:
     """Return the number that a claim names, in the form of the claim."""
     found = _found(workload, cell, claim)
     if not all(bound is None or isfinite(bound) for bound in found[:3]):
@@ -31,7 +30,7 @@ def measured_for(workload: Workload, cell: CellRecord, claim: PublishedClaim) ->
     return found
 
 
-def _found(workload: Workload, cell: CellRecord, claim: PublishedClaim) -> Measured:
+def _found(workload: WorkloadCells, cell: CellRecord, claim: PublishedClaim) -> Measured:
     name = claim.number
     if not name:
         return Measured(None, why="no number here measures this")
@@ -45,19 +44,15 @@ def _found(workload: Workload, cell: CellRecord, claim: PublishedClaim) -> Measu
     return _ratio(workload, cell, number)
 
 
-def _ratio(workload: Workload, cell: CellRecord, number: Number) -> Measured:
+def _ratio(workload: WorkloadCells, cell: CellRecord, number: Number) -> Measured:
     """Return a number divided by the reference's; of a latency within the same rounds, of a quality on the same samples."""
     ours, reference = _raw_of(workload, cell), _reference_of(workload, cell)
     other = number_of(reference.record, number.name) if reference is not None else None
     if ours is None or reference is None or other is None or not other.value or number.value is None:
         return Measured(None, why="no_reference")
     higher = number.higher_is_better
-    entry, speedup = entry_of(number.name), number_of(cell, varies_as(number.name))
-    if entry is not None and entry.drawn_as == SPEEDUP != entry.name and speedup is not None and speedup.value:
-        low, high = speedup.ci_low, speedup.ci_high
-        if higher:  # calls a second
-            return Measured(speedup.value, low, high, "x", higher)
-        return Measured(1 / speedup.value, 1 / high if high else None, 1 / low if low else None, "x", higher)
+    if (by_rounds := ratio_by_rounds(cell, number)) is not None:
+        return Measured(*by_rounds, "x", higher)
     value = number.value / other.value
     low, high = number.ci_low, number.ci_high
     if other.ci_method == "definition":
@@ -74,11 +69,11 @@ def _ratio(workload: Workload, cell: CellRecord, number: Number) -> Measured:
     return Measured(value, low, high, "x", higher)
 
 
-def _raw_of(workload: Workload, cell: CellRecord) -> RawCell | None:
+def _raw_of(workload: WorkloadCells, cell: CellRecord) -> RawCell | None:
     return next((raw for raw in workload.raw if raw.record is cell), None)
 
 
-def _reference_of(workload: Workload, cell: CellRecord) -> RawCell | None:
+def _reference_of(workload: WorkloadCells, cell: CellRecord) -> RawCell | None:
     """Return the reference that the cell was run beside, from the same store."""
     ours = _raw_of(workload, cell)
     if cell.role == "reference" or ours is None:

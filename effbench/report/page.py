@@ -32,6 +32,7 @@ h3 { font-size: 1rem; margin: 1.6rem 0 .4rem; }
 .under { color: #62676f; font-size: .85rem; margin: .6rem 0 0; } figure { margin: 2rem 0; }
 svg { max-width: 100%; height: auto; }
 """
+"""The look of the page, inside it: a page that is sent on needs no other file."""
 
 
 def render_page(summary: Summary, tables: Sequence[Table], axes: tuple[str, str] | None = None) -> str:

@@ -20,6 +20,8 @@ FOR_TEXT = {FRONT: "#00527F", BEHIND: "#555555", REFERENCE: "#A84900"}
 """The same colours, dark enough for small text on white."""
 
 MARKER_SIZE = 6.5
+"""Points (1/72 inch): twice the caps of the error bars, so that hollow and full are told apart in print."""
+
 NAME_GAP = 5.5
 """Points (1/72 inch) between the middle of a marker and its name."""
 

@@ -10,12 +10,13 @@ from effbench.errors import BadInput, nearest
 from effbench.record import CellRecord, Number
 from effbench.report.columns import AXES, Column, primary_of
 from effbench.report.joint import probabilities_on_front
-from effbench.report.summarise import Summary, Workload, failure_of, name_of, number_of
+from effbench.report.summarise import Summary, WorkloadCells, failure_of, name_of, number_of
 
 PROBABILITY_TEXT = (
     "Behind a name: the probability that no other method is at least as good on both axes and better on one, "
     "over resampled samples and rounds."
 )
+"""What the numbers behind names are (``stats.pareto.probability_non_dominated``)."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def pictures_of(summary: Summary, axes: tuple[str, str]) -> tuple[ParetoPicture,
     return tuple(picture_of(workload, axes) for workload in summary.workloads)
 
 
-def picture_of(workload: Workload, axes: tuple[str, str]) -> ParetoPicture:
+def picture_of(workload: WorkloadCells, axes: tuple[str, str]) -> ParetoPicture:
     """Return the picture of a workload; it has no points where an axis was not recorded."""
     x, y = (primary_of(workload, axis) or Column(axis, axis, "", False, True) for axis in axes)
     found: list[tuple[CellRecord, Number, Number, tuple[float, float]]] = []

@@ -13,6 +13,7 @@ RANK_TEXT = (
     "#1 is the best rank: 1 + the number of methods whose interval lies wholly on the better side. "
     "Methods that share a rank cannot be told apart."
 )
+"""What a rank means (``stats.rank.tie_ranks``)."""
 
 
 def is_ranked(number: Number) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from effbench.record import CellRecord
-from effbench.report.summarise import Workload, number_of
+from effbench.report.summarise import WorkloadCells, number_of
 
 ROUNDING = 1e-6
 """A difference of exactly the certified size is resolved, whatever the last digits of a float say."""
@@ -11,7 +11,7 @@ UNRESOLVED = "unresolved"
 """Stands among the flags of such a number, for its footnote."""
 
 
-def is_unresolved(workload: Workload, cell: CellRecord, name: str) -> bool:
+def is_unresolved(workload: WorkloadCells, cell: CellRecord, name: str) -> bool:
     """Return whether a number differs from the reference's by less than the cell's subset is certified to resolve."""
     reference = next((other for other in workload.cells if other.role == "reference"), None)
     if reference is None or cell is reference or name not in cell.resolutions:

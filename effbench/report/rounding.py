@@ -13,16 +13,16 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
 PLAIN_DIGITS = 4
-"""Significant digits of a value that comes without an interval (or with one of width zero)."""
+"""Significant digits of a value that comes without an interval (or with one of width zero): times repeat to no more."""
 
 LOPSIDED = 3
-"""An interval is lopsided where its nearer side is less than this part of the half-width."""
+"""An interval is lopsided where its nearer side is less than a third of the half-width: a digit more is resolved there."""
 
 MOST_DIGITS = 12
 """A float64 sum does not carry more, however narrow its interval."""
 
 POWER_BELOW, POWER_ABOVE = -4, 7
-"""Exponents from which on a number is written with a power of ten."""
+"""Exponents from which on a number is written with a power of ten: what is longer than its mantissa with the power."""
 
 
 def rounded(value: float, ci_low: float | None, ci_high: float | None) -> tuple[str, str]:

@@ -22,8 +22,10 @@ Rounds = Mapping[str, Timings]
 """Round -> the timings of that round."""
 
 MOST_ROUNDS = 10_000
-"""Rounds: what would take more of them, a month of measuring at the usual pace, is not called reachable."""
+"""Rounds: at a minute each a week of measuring; what would take longer is not called reachable."""
+
 UNVARIED = "all rounds gave the same ratio"
+"""Why a ratio has no interval: the clock is too coarse to show how rounds vary."""
 
 
 class TimeRatio(NamedTuple):

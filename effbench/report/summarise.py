@@ -52,7 +52,7 @@ class Location(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Workload:
+class WorkloadCells:
     """The cells of one workload in suite order, the machines they ran on and the level of their intervals.
 
     ``raw`` are the cells with their raw parts, in the same order; only what records do not say is read from them.
@@ -104,7 +104,7 @@ class Summary:
     """The workloads of one or more stores; ``suite`` joins the names of several suites with `` + ``."""
 
     suite: str
-    workloads: tuple[Workload, ...]
+    workloads: tuple[WorkloadCells, ...]
 
     @property
     def numbers(self) -> tuple[NumberRow, ...]:
@@ -136,7 +136,7 @@ def summarise_stores(views: Sequence[StoreView]) -> Summary:
     for key, members in groups.items():
         members.sort(key=lambda member: (member[1].order, member[1].role != "reference"))
         workloads.append(
-            Workload(
+            WorkloadCells(
                 title=_title(key, list(groups)),
                 suites=tuple(dict.fromkeys(view.suite for view, _ in members)),
                 cells=tuple(cell for _, cell in members),
@@ -153,7 +153,7 @@ def place_of(cell: CellRecord) -> Location:
     return Location(cell.provenance.machine, cell.provenance.device, cell.identity.dtype)
 
 
-def where_of(workload: Workload, cell: CellRecord) -> str:
+def where_of(workload: WorkloadCells, cell: CellRecord) -> str:
     """Return what tells the cell from others of its method: what differs of its place, then suite and time.
 
     It is ``""`` where all cells ran in one place and each method stands there once.
@@ -167,7 +167,7 @@ def where_of(workload: Workload, cell: CellRecord) -> str:
     return " ".join(parts)
 
 
-def name_of(workload: Workload, cell: CellRecord) -> str:
+def name_of(workload: WorkloadCells, cell: CellRecord) -> str:
     """Return the method's id, with its place where the workload has several."""
     return " ".join(filter(None, (cell.method_id, where_of(workload, cell))))
 

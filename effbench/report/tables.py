@@ -12,11 +12,11 @@ from effbench.numbers.quality import ONE_TRAINING
 from effbench.record import CellRecord, Number
 from effbench.report.caption import caption_of
 from effbench.report.claims import Ledger, ledger_of
-from effbench.report.columns import Column, columns_of, is_headline, recorded
+from effbench.report.columns import FACTS, SLICES_WORD, Column, columns_of, is_headline, recorded
 from effbench.report.ranks import ranks_of
 from effbench.report.resolution import UNRESOLVED, is_unresolved
 from effbench.report.rounding import rounded
-from effbench.report.summarise import Workload, failure_of, number_of, where_of
+from effbench.report.summarise import WorkloadCells, failure_of, number_of, where_of
 from effbench.report.trust import badge_of, check_notes
 
 COMPUTED = "computed"
@@ -126,7 +126,8 @@ class Table:
     """A workload's table, with the claims of its methods beside what was measured.
 
     ``footnotes`` are (letter, text); ``notes`` say what the table leaves out, what failed, and which checks did not pass.
-    ``more`` is how many numbers were recorded besides those of its columns and notes.
+    ``more`` is how many numbers were recorded besides those of its columns and notes, ``apart`` what ``--columns`` calls
+    those that are of slices or were computed, where none of them is shown.
     """
 
     title: str
@@ -137,6 +138,7 @@ class Table:
     notes: tuple[str, ...]
     ledger: Ledger
     more: int = 0
+    apart: tuple[str, ...] = ()
     is_headline: bool = False
 
     @property
@@ -150,9 +152,9 @@ class Table:
         return any(row.where for row in self.rows)
 
 
-def table_of(workload: Workload, picked: Sequence[str] = ()) -> Table:
+def table_of(workload: WorkloadCells, picked: Sequence[str] = ()) -> Table:
     """Return the table of a workload: the headline, or the columns that ``columns_of`` picks."""
-    chosen = columns_of(workload, picked)
+    chosen, every = columns_of(workload, picked), recorded(workload)
     columns = tuple(column for column in chosen if not column.absent)
     letters = _letters(workload, columns)
     numbers = [[_shown(workload, cell, column.name) for cell in workload.cells] for column in columns]
@@ -180,11 +182,16 @@ def table_of(workload: Workload, picked: Sequence[str] = ()) -> Table:
             *check_notes(workload.cells),
         ),
         ledger=ledger_of(workload),
-        more=len(
-            {column.name for column in recorded(workload) if column.is_plain} - {column.name for column in chosen}
-        ),
+        more=len({column.name for column in every if column.is_plain} - {column.name for column in chosen}),
+        apart=_apart(every, chosen),
         is_headline=is_headline(picked),
     )
+
+
+def _apart(columns: Sequence[Column], chosen: Sequence[Column]) -> tuple[str, ...]:
+    """Return the words for kinds of numbers that were recorded and of which none is shown."""
+    kinds = {SLICES_WORD: lambda column: bool(column.slice), FACTS: lambda column: column.axis == FACTS}
+    return tuple(word for word, is_one in kinds.items() if any(map(is_one, columns)) and not any(map(is_one, chosen)))
 
 
 def superscript(marks: str) -> str:
@@ -204,7 +211,7 @@ def _entry(cell: CellRecord, number: Number | None, letters: dict[str, str], ran
     return TableEntry(value, interval, marks=marks, rank=rank, is_grey=UNRESOLVED in number.flags)
 
 
-def _shown(workload: Workload, cell: CellRecord, name: str) -> Number | None:
+def _shown(workload: WorkloadCells, cell: CellRecord, name: str) -> Number | None:
     """Return a cell's number, flagged where the subset cannot tell it from the reference's and where nobody measured it."""
     number = number_of(cell, name)
     if number is None:
@@ -214,13 +221,13 @@ def _shown(workload: Workload, cell: CellRecord, name: str) -> Number | None:
     return replace(number, flags=(*number.flags, *unresolved, *computed)) if unresolved or computed else number
 
 
-def _trained_once(workload: Workload, letters: dict[str, str]) -> list[str]:
+def _trained_once(workload: WorkloadCells, letters: dict[str, str]) -> list[str]:
     """Return the note that some methods were trained once, where no number shown has a footnote that says so."""
     methods = [cell.method_id for cell in workload.cells if len(cell.trainings) == 1]
     return [f"{', '.join(methods)} {FLAG_TEXT[ONE_TRAINING]}"] if methods and ONE_TRAINING not in letters else []
 
 
-def _letters(workload: Workload, columns: Sequence[Column]) -> dict[str, str]:
+def _letters(workload: WorkloadCells, columns: Sequence[Column]) -> dict[str, str]:
     """Return flag -> footnote letter, in order of appearance."""
     shown = [_shown(workload, cell, column.name) for cell in workload.cells for column in columns]
     flags = dict.fromkeys(flag for number in shown if number is not None for flag in number.flags)

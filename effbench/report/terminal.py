@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 PLAIN_WIDTH = 140
+"""Characters where there is no terminal: a headline of the usual tasks with its intervals in one line per method."""
+
 METHOD_WIDTH = 32
 """A method's name wraps beyond this many characters; a number never does."""
 
@@ -31,8 +33,11 @@ COMPACT_METHOD = 10
 """The least width of a compact method column."""
 
 UNBROKEN = ("claimed", "measured here")
+"""Columns of a ledger that hold numbers, which are never wrapped."""
+
 STATUS_STYLE = {"reproduced": "green", "not reproduced": "red"}
 EXECUTION_STYLE = {"real": "green", "simulated": "yellow"}
+"""Colours of a terminal; what has none here is plain, a failure red."""
 
 
 class Layout(NamedTuple):
@@ -121,6 +126,7 @@ def _more(table: Table, found: Layout) -> list[str]:
         lines.append(f"Not shown, for want of width: {names}")
     if table.more:
         lines.append(f"{table.more} more numbers: effbench report STORE --columns all (or names, with commas).")
+    lines += [f"Also recorded: effbench report STORE --columns {word}." for word in table.apart]
     return lines
 
 

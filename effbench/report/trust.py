@@ -15,8 +15,16 @@ CHECK_TEXT = {
     "resident_bytes": "the weights take the bytes it claims",
     "repeats": "a repeated input is not faster",
 }
+"""Check -> what it asks, as a statement that it confirms."""
+
 SHARES = {"foreign_share": "foreign load", "steal_share": "stolen time", "clock_spread": "clock spread"}
+"""Field of ``record.Noise`` -> its words."""
+
 WORTH_SAYING = 0.005
+"""Share below which a disturbance is left out: half a percent, a quarter of what grade A allows (``readings.FOREIGN_A``)."""
+
+SELF_REPORTED: str = CellRecord.model_fields["verified_by"].default
+"""What stands in a record that nobody made again."""
 
 
 def badge_of(cell: CellRecord) -> str:
@@ -57,6 +65,15 @@ def noise_lines(cells: Sequence[CellRecord]) -> list[str]:
         whose = f" for {', '.join(names)}" if len(graded) > 1 else ""
         lines.append(f"Machine noise{whose}: {noise_text([noise for _, noise in graded[grade]])}.")
     return lines
+
+
+def verified_lines(cells: Sequence[CellRecord]) -> list[str]:
+    """Return who made whose numbers again; ``[]`` where all are self-reported."""
+    makers: dict[str, list[str]] = {}
+    for cell in cells:
+        if cell.verified_by != SELF_REPORTED:
+            makers.setdefault(cell.verified_by, []).append(cell.method_id)
+    return [f"Numbers of {', '.join(dict.fromkeys(methods))} verified by {who}." for who, methods in makers.items()]
 
 
 def noise_text(states: Sequence[Noise]) -> str:

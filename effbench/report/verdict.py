@@ -18,7 +18,7 @@ from effbench.report.summarise import failure_of
 
 EXACT_TOLERANCE, ONCE_TOLERANCE = 0.01, 0.25
 """How far from 1 a ratio must lie to count: of parameters, which are counted, 1 % (less is a changed header), and of a peak,
-which is measured once and moves by some tenths with the allocator's luck from process to process."""
+which is measured once and moves by some tenths with the allocator, from process to process."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,13 @@ def _advice(sides: list[Side], a: CellRecord, b: CellRecord) -> str:
         said = "there is no reason to prefer it"
     else:
         said = f"nothing here tells {a.method_id} and {b.method_id} apart"
-    return "; ".join([said, *hints])
+    return "; ".join([said, *hints, *_trained_once(quality, a, b)])
+
+
+def _trained_once(quality: Side | None, a: CellRecord, b: CellRecord) -> list[str]:
+    """Return that what is said of quality holds for one training, where a method trains at random and was trained once."""
+    once = [cell.method_id for cell in (a, b) if len(cell.trainings) == 1]
+    return [f"{_joined(once)} trained once, so this holds for that training"] if once and quality is not None else []
 
 
 def _unless(quality: Side | None) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from effbench.globs import meant
-from effbench.raw import RawCell, ratio_interval
+from effbench.raw import RawCell, ratio_by_rounds, ratio_interval
 from effbench.record import CellRecord, Number
 from effbench.store import StoreView
 from effbench.suite import Gate
@@ -61,6 +61,9 @@ def _misses(gate: Gate, record: CellRecord, view: StoreView, level: float) -> li
     if reference is None or theirs is None or not theirs.value:
         return [*found, f"{name}: the reference has no value to compare with"]
     ratio = _ratio(number, theirs, gate.tolerance)
+    if (by_rounds := ratio_by_rounds(record, number)) is not None:
+        low, high = (by_rounds.value if end is None else end for end in by_rounds[1:])
+        ratio = Spread(by_rounds.value, low, high) if gate.tolerance == "interval" else Spread(*[by_rounds.value] * 3)
     if gate.tolerance == "interval" and number.axis == "quality":
         ours, beside = (RawCell(cell, view.path / "cells" / cell.id) for cell in (record, reference))
         ratio = _paired_ratio(ratio.value, ours, beside, gate.metric, level) or ratio

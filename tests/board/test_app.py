@@ -217,3 +217,30 @@ def test_what_the_subset_cannot_resolve_is_grey(
     looks = board.dataframe[0].proto.arrow_data.styler.styles
     assert looks.count("color: #9aa0a6") == 1 and "row1" in looks and "row2" not in looks
     assert any("too close to the reference for the subset" in caption.value for caption in board.caption)
+
+
+def test_a_slice_and_facts_are_chosen_in_the_side_bar(
+    open_board: Any, write_store: Callable[..., Path], make: ModuleType
+) -> None:
+    sliced = {"slice": "species=print", "axis": "quality", "primary": False, "unit": "share"}
+    fact = {"axis": "facts", "unit": "bit", "ci_method": "computed", "primary": False}
+
+    def numbers(share: float) -> list[Any]:
+        return [
+            make.number("accuracy", share, share - 0.1, share + 0.1, primary=True, unit="share"),
+            make.number("accuracy[species=print]", share + 0.05, share, share + 0.1, **sliced),
+            make.number("speedup", 1.0),
+            make.number("mean_bits", 4.25, **fact),
+        ]
+
+    store = write_store("sliced", [make.cell("ref", numbers(0.7)), make.cell("a", numbers(0.8), 1)])
+    page = open_board(store)
+    assert {"accuracy", "speedup"} < set(page.dataframe[0].value.columns)
+    assert not {"accuracy[species=print]", "mean_bits"} & set(page.dataframe[0].value.columns)
+    page.selectbox("slice").set_value("species=print").run()
+    shown = page.dataframe[0].value
+    assert "accuracy" not in shown.columns and list(shown["accuracy[species=print]"]) == [0.75, 0.85]
+    page.toggle("facts").set_value(True).run()
+    assert list(page.dataframe[0].value["mean_bits"]) == [4.25, 4.25]
+    assert any("computed by the method about itself" in caption.value for caption in page.caption)
+    assert not page.exception

@@ -104,9 +104,11 @@ def test_kept_pictures_come_with_their_prompts(store):
     workloads = {workload.title: Gallery(workload) for workload in summarise_stores([store]).workloads}
     shown = workloads["emoji"].show(workloads["emoji"].keys[:1], ["reference", "int8-dynamic"])[0]
     assert " on a " in shown.caption or shown.caption.startswith("a")
-    assert {frames.shape for frames in shown.pictures.values()} == {(1, 64, 64, 3)}
+    seen = [frames.shape for preview in shown.previews.values() for frames in preview.pictures.values()]
+    assert seen == [(1, 64, 64, 3)] * 2
     video = workloads["moving"].show(workloads["moving"].keys[:1], ["reference"])[0]
-    assert " moving " in video.caption and video.pictures["reference"].shape == (8, 32, 32, 3)
+    (frames,) = video.previews["reference"].pictures.values()
+    assert " moving " in video.caption and frames.shape == (8, 32, 32, 3)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from effbench.errors import BadInput
 from effbench.report.curve_panels import looks_of
 from effbench.report.curves import ABSENT, BELOW, curve_columns, curve_pictures
 from effbench.report.figures import draw_all_curves
-from effbench.report.summarise import Workload, summarise
+from effbench.report.summarise import WorkloadCells, summarise
 
 STEPS = np.arange(1.0, 2001)
 
@@ -25,7 +25,7 @@ def member(make: Any, name: str, order: int, curves: list[Any], seconds: list[An
 
 
 @pytest.fixture
-def workload(make: Any, tmp_path: Path) -> Workload:
+def workload(make: Any, tmp_path: Path) -> WorkloadCells:
     trained = member(make, "trained", 1, [100 / STEPS, 200 / STEPS], [0.5 * STEPS, STEPS])
     exact = member(make, "exact", 2, [[0.0], [0.0]], [[0.01], [0.2]])
     (found,) = summarise(
@@ -40,7 +40,7 @@ def workload(make: Any, tmp_path: Path) -> Workload:
     return found
 
 
-def test_each_sample_has_a_picture_of_running_means(workload: Workload) -> None:
+def test_each_sample_has_a_picture_of_running_means(workload: WorkloadCells) -> None:
     (column,) = curve_columns(workload)
     assert column.name == "energy_error_mha" and column.unit == "mHa"
     by_sample = {picture.sample_id: picture for picture in curve_pictures(workload)}
@@ -56,7 +56,7 @@ def test_each_sample_has_a_picture_of_running_means(workload: Workload) -> None:
     assert trained.values[-1] == pytest.approx(np.mean(100 / STEPS[-10:]))
 
 
-def test_what_is_there_long_before_the_first_step_does_not_squeeze_the_curves(workload: Workload) -> None:
+def test_what_is_there_long_before_the_first_step_does_not_squeeze_the_curves(workload: WorkloadCells) -> None:
     first, last = curve_pictures(workload)[0].span_s
     assert 0.01 < first < 5.0 and last > 1000
 
@@ -81,7 +81,7 @@ def test_methods_beyond_the_colours_are_dashed(make: Any, tmp_path: Path) -> Non
 
 
 def test_they_draw_the_same_each_time_and_go_beside_the_store(
-    workload: Workload, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    workload: WorkloadCells, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pictures = curve_pictures(workload)
     svg = draw_all_curves(pictures, "svg")

@@ -10,14 +10,14 @@ import pytest
 from effbench.report.columns import primary_of
 from effbench.report.joint import joint_replicates, quality_replicates, speed_replicates, stability_of
 from effbench.report.pareto import picture_of, probability_text
-from effbench.report.summarise import Workload, summarise
+from effbench.report.summarise import WorkloadCells, summarise
 from effbench.stats.ratio import geometric_mean_ratio
 
 REFERENCE = {"r001": [10.0], "r002": [11.0], "r003": [10.5], "r004": [10.2]}
 FASTER = {"r001": [5.2], "r002": [5.4], "r003": [5.1], "r004": [5.3]}
 
 
-def workload_of(make: Any, path: Path, *members: Any) -> Workload:
+def workload_of(make: Any, path: Path, *members: Any) -> WorkloadCells:
     (workload,) = summarise(make.raw_store(path, *members)).workloads
     return workload
 
@@ -150,9 +150,11 @@ def test_a_store_without_draws_has_a_picture_without_chances(make: Any) -> None:
     assert "No probabilities of being on the front" in picture.note
 
 
-def test_a_share_of_one_in_every_resample_is_not_taken_for_certain(make: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["wilson", "wilson_effective_and_trainings", "bootstrap_percentile"])
+def test_a_share_of_one_in_every_resample_is_not_taken_for_certain(make: Any, tmp_path: Path, how: str) -> None:
     def all_right(name: str, order: int) -> Any:
-        return drawn(make, name, order, [1.0] * 2000, float(order + 1), how="wilson", n=40)
+        numbers = [quality(make, 1.0, how, n=40, unit="share"), make.number("gflop_per_sample", float(order + 1))]
+        return make.Raw(make.cell(name, numbers, order), draws={"clip_score": [1.0] * 2000})
 
     workload = workload_of(make, tmp_path, *(all_right(name, order) for order, name in enumerate("ab")))
     chances = [point.probability for point in picture_of(workload, ("compute", "quality")).points]
@@ -178,3 +180,25 @@ def test_rank_stability_is_the_share_of_resamples(make: Any, tmp_path: Path) -> 
 )
 def test_a_resampled_chance_is_never_shown_as_certain(chance: float, text: str) -> None:
     assert probability_text(chance) == text
+
+
+def test_items_are_shared_by_methods_and_widen_what_each_is(make: Any, tmp_path: Path) -> None:
+    """Both methods are as much faster on one item as on the other; alone either is uncertain, together they are not."""
+    rounds = [f"r{r:03d}" for r in range(1, 7)]
+    items = {name: [0, 1, 2, 3] for name in rounds}
+    factors = [1.0, 2.0, 4.0, 8.0]
+
+    def member(name: str, order: int, scale: float) -> Any:
+        jitter = np.random.default_rng(order).normal(1, 0.001, (6, 4))
+        times = [100 / (scale * (factor if order else 1)) for factor in factors]
+        calls = {name: [time * j for time, j in zip(times, jitter[r])] for r, name in enumerate(rounds)}
+        return timed(make, name, order, calls, items=items)
+
+    workload = workload_of(make, tmp_path, member("ref", 0, 1.0), member("a", 1, 1.0), member("b", 2, 1.1))
+    joint = speed_replicates(workload.raw, "latency_p50_ms", resamples=20_000)
+    assert joint.values is not None
+    logs = np.log(factors)
+    assert joint.values[1].mean() == pytest.approx(logs.mean(), abs=0.02)
+    low, high = np.quantile(joint.values[1], [0.025, 0.975])
+    assert (high - low) / 2 == pytest.approx(3.182 * logs.std(ddof=1) / 2, rel=0.05)  # t of 3 degrees, of 4 items
+    assert (joint.values[2] > joint.values[1]).mean() > 0.99

@@ -141,18 +141,22 @@ def test_rounds_needed_finds_an_effect_four_times_in_five() -> None:
     assert rounds_needed(1.0, 0.99) > n
 
 
-@pytest.mark.parametrize(("count_a", "count_b", "spread"), [(3, 3, 1.0), (4, 8, 3.0), (8, 8, 1.0)])
+@pytest.mark.parametrize(
+    ("count_a", "count_b", "spread"),
+    [(4, 8, 3.0), pytest.param(3, 3, 1.0, marks=pytest.mark.proof), pytest.param(8, 8, 1.0, marks=pytest.mark.proof)],
+)
 def test_the_interval_through_the_reference_covers(count_a: int, count_b: int, spread: float) -> None:
     """Nominal 95 %; Welch's approximation is known to cover a little more with three rounds a side."""
     generator = np.random.default_rng(7)
     truth, covered = math.log(1.2), 0
-    for _ in range(4000):
+    repeats = 4000 if spread == 1.0 else 1500
+    for _ in range(repeats):
         a = {f"a{i}": math.exp(v) for i, v in enumerate(generator.normal(truth, 0.02, count_a))}
         b = {f"b{i}": math.exp(v) for i, v in enumerate(generator.normal(0, 0.02 * spread, count_b))}
         found = time_ratio(a, b, dict.fromkeys(a, 1.0), dict.fromkeys(b, 1.0), 0.95)
         assert found.interval is not None
         covered += found.interval.low <= 1.2 <= found.interval.high
-    assert 0.94 <= covered / 4000 <= 0.98
+    assert 0.94 <= covered / repeats <= 0.98
 
 
 def test_the_batch_size_stands_in_the_name_or_is_the_first(make: Any, tmp_path: Path) -> None:

@@ -72,3 +72,28 @@ def test_resamples_of_other_samples_are_not_paired(view):
     for cell, name in zip(view.cells, ("these", "those")):
         write_replicates(CellFolder(view.path / "cells" / cell.id), Replicates({"score": np.full(1000, 0.5)}, name))
     assert not missed(view, min_ratio=0.95)
+
+
+@pytest.mark.parametrize(
+    "metric, gate", [("latency_p50_ms", {"max_ratio": 0.9}), ("throughput_per_s", {"min_ratio": 1.12})]
+)
+def test_a_ratio_of_times_is_that_of_the_shared_rounds(view, metric, gate):
+    """Whole medians vary by a third from round to round and say nothing; within rounds the method is faster by a tenth."""
+    unit, higher = ("ms", False) if metric == "latency_p50_ms" else ("1/s", True)
+
+    def timed(value, speedup, spread):
+        time = Number(
+            name=metric, axis="latency", unit=unit, value=value, ci_low=0.7 * value, ci_high=1.3 * value,
+            higher_is_better=higher,
+        )  # fmt: skip
+        ratio = Number(
+            name="speedup", axis="latency", unit="x", value=speedup, ci_low=speedup - spread, ci_high=speedup + spread,
+            higher_is_better=True,
+        )  # fmt: skip
+        return (time, ratio)
+
+    pairs = zip(view.cells, (timed(10.0, 1.0, 0.0), timed(9.0, 1.1, 0.01)))
+    view = StoreView(view.path, "s", view.lock, tuple(c.model_copy(update={"numbers": n}) for c, n in pairs))
+    (said,) = failed_gates(view, [Gate(metric=metric, method="method", **gate)])
+    assert ("0.9091 [0.9009, 0.9174], above 0.9" if unit == "ms" else "1.1 [1.09, 1.11], below 1.12") in said
+    assert not failed_gates(view, [Gate(metric=metric, method="method", min_ratio=0.9, max_ratio=1.11)])
