@@ -1,4 +1,4 @@
-"""Every hook of the contract, used by a third-party package: trainings, groups, targets, slices, thresholds, probes, previews."""
+"""Every hook of the contract, used by a third-party package: trainings, groups, slices, thresholds, probes, previews."""
 
 import json
 import random
