@@ -52,7 +52,7 @@ class Made(Autoregressive):
         bias = torch.zeros(n, TOKENS, dtype=torch.float64)
         bias[torch.arange(n), torch.from_numpy(hartree_fock_tokens(integrals, order))] = hf_bias
         with torch.no_grad():
-            amplitude[-1].bias += bias.ravel()
+            amplitude[-1].bias.add_(bias.ravel())
 
     def _inputs(self, tokens: torch.Tensor) -> torch.Tensor:
         """Return [U, 2n]: +1 where a spin orbital is filled, else -1."""
@@ -69,7 +69,7 @@ class Made(Autoregressive):
         columns, units = torch.arange(2 * k), torch.nonzero(self._degrees < k)[:, 0]
         outputs = torch.arange(TOKENS * k, TOKENS * (k + 1))
         for layer in self.amplitude:
-            assert isinstance(layer, MaskedLinear)
+            assert isinstance(layer, MaskedLinear) and layer.mask is not None
             is_last = layer is self.amplitude[-1]
             rows = outputs if is_last else units
             weight = (layer.weight[rows] * layer.mask[rows])[:, columns]

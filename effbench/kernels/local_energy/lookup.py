@@ -38,7 +38,7 @@ def sampled_state(alpha: Array, beta: Array, psi: Array) -> SampledState:
 
 
 class Lookup(NamedTuple):
-    """``zobrist`` keys uint64 [2, n], ``hashes`` [U], filters of determinants and of either spin's strings, ``table`` of rows."""
+    """``zobrist`` keys uint64 [2, n], ``hashes`` [U], filters of determinants and of strings, ``table`` of rows."""
 
     zobrist: Array
     hashes: Array
