@@ -15,8 +15,11 @@ from effbench.section import replace_section
 from effbench.store import read_store
 
 DOCS = Path(__file__).parent
+"""Where the page and its pictures stand."""
 TITLES = {"h4": "H4 chain, all bonds", "h2o": "H2O, both bonds", "n2": "N2"}
+"""Prefix of the molecules' names in a suite -> title of their picture."""
 ENERGY, ERROR = "energy_ha", "energy_error_mha"
+"""Numbers of a record that are drawn, as the task names them."""
 
 
 @dataclass(frozen=True)

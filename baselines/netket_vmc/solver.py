@@ -65,7 +65,9 @@ class NetketSolver(Solver):
         state.n_samples = LONGER * self.chains * self.records
         series = np.asarray(state.local_estimators(hamiltonian).data).real
         unique = np.unique(np.asarray(state.samples).reshape(-1, 2 * n).astype(np.uint8), axis=0)
-        error, memory, agreement = float(series.std(ddof=1) / np.sqrt(series.size)), None, None
+        error: float | None = float(series.std(ddof=1) / np.sqrt(series.size))
+        memory: float | None = None
+        agreement: float | None = None
         if self.sampling == "metropolis":
             found = mean_with_error(series)
             error, memory, agreement = found.error, found.autocorrelation_time, r_hat(series, rank_normalised=True)

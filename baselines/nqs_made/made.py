@@ -24,6 +24,8 @@ class Made(Autoregressive):
     below k. ``hf_bias`` is added to the logit of the Hartree-Fock token of each orbital, so that training starts near it.
     """
 
+    signs: torch.Tensor
+
     def __init__(
         self, integrals: Integrals, order: Array, seed: int, *, width: int = 64, depth: int = 1, phase_width: int = 64,
         phase_depth: int = 2, hf_bias: float = 3.0, labels: Array | None = None,
@@ -40,7 +42,8 @@ class Made(Autoregressive):
             masks.append(of_hidden[:, None] >= degrees[None])
             degrees = of_hidden
         masks.append(of_output[:, None] > degrees[None])
-        self.amplitude = nn.ModuleList(MaskedLinear(mask.shape[1], mask.shape[0], mask) for mask in masks)
+        amplitude = [MaskedLinear(mask.shape[1], mask.shape[0], mask) for mask in masks]
+        self.amplitude = nn.ModuleList(amplitude)
         sizes = [2 * n, *[phase_width] * phase_depth, 1]
         self.phase = nn.ModuleList(MaskedLinear(inputs, outputs) for inputs, outputs in pairwise(sizes))
         self.register_buffer(
@@ -49,12 +52,11 @@ class Made(Autoregressive):
         bias = torch.zeros(n, TOKENS, dtype=torch.float64)
         bias[torch.arange(n), torch.from_numpy(hartree_fock_tokens(integrals, order))] = hf_bias
         with torch.no_grad():
-            self.amplitude[-1].bias += bias.ravel()
+            amplitude[-1].bias += bias.ravel()
 
     def _inputs(self, tokens: torch.Tensor) -> torch.Tensor:
         """Return [U, 2n]: +1 where a spin orbital is filled, else -1."""
-        signs: torch.Tensor = self.signs
-        return signs[tokens].reshape(len(tokens), -1)
+        return self.signs[tokens].reshape(len(tokens), -1)
 
     def logits(self, tokens: torch.Tensor) -> torch.Tensor:
         """Return [U, n, 4]."""
@@ -63,11 +65,11 @@ class Made(Autoregressive):
     def logits_at(self, prefix: torch.Tensor) -> torch.Tensor:
         """Return [U, 4], through the units that the next orbital can see and no others."""
         k = prefix.shape[1]
-        signs: torch.Tensor = self.signs
-        x = signs[prefix].reshape(len(prefix), -1)
+        x = self.signs[prefix].reshape(len(prefix), -1)
         columns, units = torch.arange(2 * k), torch.nonzero(self._degrees < k)[:, 0]
         outputs = torch.arange(TOKENS * k, TOKENS * (k + 1))
         for layer in self.amplitude:
+            assert isinstance(layer, MaskedLinear)
             is_last = layer is self.amplitude[-1]
             rows = outputs if is_last else units
             weight = (layer.weight[rows] * layer.mask[rows])[:, columns]

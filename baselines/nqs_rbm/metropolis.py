@@ -13,7 +13,7 @@ from numba import njit, prange
 
 from effbench.arrays import Array
 from effbench.kernels.local_energy.determinants import pack
-from effbench.tasks.vmc_energy.binomial import mix
+from effbench.tasks.vmc_energy.binomial import GOLDEN, mix
 from effbench_baselines.nqs_rbm.rbm import Rbm
 
 
@@ -45,13 +45,13 @@ def walk(rbm: Rbm, chains: Chains, records: int, thin: int, power: float = 2.0) 
     seen = np.empty((len(chains.states), records, 2 * n), np.uint8)
     accepted = _walk(chains.states, chains.random, rbm.visible, rbm.hidden, rbm.weights, thin, power, seen)
     flat = seen.reshape(-1, 2 * n)
-    parts = (pack(half).reshape(*seen.shape[:2], -1) for half in (flat[:, :n], flat[:, n:]))
-    return Walked(*parts, float(accepted) / (seen.shape[0] * records * thin))
+    alpha, beta = (pack(half).reshape(*seen.shape[:2], -1) for half in (flat[:, :n], flat[:, n:]))
+    return Walked(alpha, beta, float(accepted) / (seen.shape[0] * records * thin))
 
 
 @njit(cache=True)
 def _next(random: Array, chain: int) -> float:  # pragma: no cover - compiled
-    random[chain] += np.uint64(0x9E3779B97F4A7C15)
+    random[chain] += GOLDEN
     return np.float64(mix(random[chain]) >> np.uint64(11)) * 2.0**-53
 
 
@@ -61,7 +61,7 @@ def _hop(state: Array, half: int, random: Array, chain: int) -> tuple[int, int]:
     begin = 0 if _next(random, chain) < 0.5 else half
     electrons = 0
     for p in range(begin, begin + half):
-        electrons += np.int64(state[p])
+        electrons += int(state[p])
     if electrons == 0 or electrons == half:
         return -1, -1
     which, where = int(_next(random, chain) * electrons), int(_next(random, chain) * (half - electrons))

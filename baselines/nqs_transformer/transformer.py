@@ -23,6 +23,8 @@ WIDEN = 4
 class Transformer(Autoregressive):
     """``layers`` blocks of ``heads`` heads over a stream of ``width``; ``hf_bias`` as in MADE, added at each orbital."""
 
+    signs: torch.Tensor
+
     def __init__(
         self, integrals: Integrals, order: Array, seed: int, *, width: int = 32, heads: int = 4, layers: int = 2,
         phase_width: int = 64, phase_depth: int = 2, hf_bias: float = 3.0, labels: Array | None = None,
@@ -67,8 +69,7 @@ class Transformer(Autoregressive):
 
     def phases(self, tokens: torch.Tensor) -> torch.Tensor:
         """Return phi [U] in radians."""
-        signs: torch.Tensor = self.signs
-        found: torch.Tensor = self.phase(signs[tokens].reshape(len(tokens), -1))[:, 0]
+        found: torch.Tensor = self.phase(self.signs[tokens].reshape(len(tokens), -1))[:, 0]
         return found
 
 

@@ -91,9 +91,7 @@ class Task(ABC):
                 "samples('calibration') gives none, on which the default probes run; give one, or write probes"
             )
         items = max(1, min(PROBED_ITEMS, len(pool) // batch_size))
-        batches = [
-            [without_target(pool[(item + j * items) % len(pool)]) for j in range(batch_size)] for item in range(items)
-        ]
+        batches = [[without_target(pool[(item + j * items) % len(pool)]) for j in range(batch_size)] for item in range(items)]
         return [partial(self.run, system, batch, 0) for batch in batches]
 
     @abstractmethod

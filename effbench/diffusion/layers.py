@@ -5,6 +5,8 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from effbench.api import PluginError
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -23,10 +25,11 @@ FLOAT_LAYERS: dict[str, tuple[str, ...]] = {
 """Class of a denoiser -> globs over the qualified names of layers that quantization leaves in float.
 
 They make conditions once a step (time, caption and patch embedding, adaLN modulation) or are the output layer: little work,
-and what is most sensitive. ViDiT-Q's code keeps exactly these of a transformer (``x_embedder``, ``t_block``, ``t_embedder``,
-``y_embedder``, ``adaLN_modulation``, ``final_layer``; in DiT and CogVideoX each block holds its own modulation). Of a U-Net
-they are the embeddings and the two ends, ``conv_in`` and ``conv_out``, which MixDQ finds the most sensitive (39 and 50 dB).
-The middle block of SDXL alone has none of them."""
+and what is most sensitive. ViDiT-Q's code keeps these of DiT, PixArt and Open-Sora (``x_embedder``, ``t_block``,
+``t_embedder``, ``y_embedder``, ``adaLN_modulation``, ``final_layer``); Latte, CogVideoX and Wan follow this rule. In DiT and
+CogVideoX each block holds its own modulation. Of a U-Net they are the embeddings, and the two ends, which MixDQ's release
+finds the most sensitive (``conv_in`` 39 dB for its input, ``conv_out`` 50 dB for its weight, at 8 bits) and protects. The
+middle block of SDXL has none of them."""
 
 AttentionKind = Literal["self", "cross", "joint"]
 """Over the image's own tokens, from them to the text, or over both in one sequence, the text first (CogVideoX)."""
@@ -43,8 +46,11 @@ class AttentionLayer(NamedTuple):
 
 
 def float_layers_of(denoiser: Any) -> tuple[str, ...]:
-    """Return the globs of a denoiser's layers that stay in float; ``KeyError`` where nobody has said it of its class."""
-    return FLOAT_LAYERS[type(denoiser).__name__]
+    """Return the globs of a denoiser's layers that stay in float; raise ``PluginError`` for a class that is not known."""
+    name = type(denoiser).__name__
+    if name not in FLOAT_LAYERS:
+        raise PluginError(f"{name} is no denoiser that is known here; known: {', '.join(FLOAT_LAYERS)}")
+    return FLOAT_LAYERS[name]
 
 
 def is_in(name: str, globs: tuple[str, ...]) -> bool:

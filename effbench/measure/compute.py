@@ -118,7 +118,7 @@ class _Tally:
         return error
 
     def compute(self, result: Any) -> Compute:
-        """Return what was counted in a call that gave ``result``; raises the first error, which the method may have caught."""
+        """Return what was counted in a call that gave ``result``; raises the first error, even one that the method caught."""
         if self.unknown:
             raise self.unknown
         least = sum(self.outside.values()) + _result_bytes(result)

@@ -15,8 +15,9 @@ USER_SCOPE = 7
 
 
 class KernelCount(NamedTuple):
-    """Name of an operator ("aten::mm"), of a kernel on the device or of one that records itself ("local_energy/slater"), and
-    how often it ran in one call.
+    """Name of an operator ("aten::mm") or kernel, and how often it ran in one call.
+
+    Kernels are those of the device, and those that record themselves ("local_energy/slater").
     """
 
     name: str

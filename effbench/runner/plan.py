@@ -7,7 +7,7 @@ import itertools
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -16,8 +16,8 @@ from pydantic import ValidationError
 
 from effbench import registry
 from effbench.api import Execution, Method, PluginError, Sample, Split, StrictParams, Task
-from effbench.contract.chains import chain_problems
 from effbench.contract.declarations import execution_problems, metrics_are_declared, params_survive_json
+from effbench.contract.chains import chain_problems
 from effbench.contract.samples import (
     ids_sha256,
     repeated_id_problems,
@@ -285,8 +285,7 @@ def _stopping_early(loaded: LoadedSuite, key: Key, plan: TaskPlan) -> TaskPlan:
         )
     if len(set(Counter(sample.unit for sample in plan.samples).values())) > 1:
         raise loaded.error(
-            key,
-            "the groups of its samples differ in size, so that they cannot be drawn alike; remove `stop: when_resolved`",
+            key, "the groups of its samples differ in size, so that they cannot be drawn alike; remove `stop: when_resolved`"
         )
     if plan.weights:
         raise loaded.error(

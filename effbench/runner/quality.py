@@ -48,9 +48,7 @@ def quality(spec: JobSpec, connection: Connection) -> Done:
     bench.enter(None)
     probe = probes_of(spec, bench.system, spec.probe_batch_size)[0]
     facts = {name: list(fact) for name, fact in bench.facts.items()}
-    return Done(
-        {**bench.phases, **spent, "artifact_sha256": bench.artifact, "probe_sha256": digest(probe()), "facts": facts}
-    )
+    return Done({**bench.phases, **spent, "artifact_sha256": bench.artifact, "probe_sha256": digest(probe()), "facts": facts})
 
 
 class _Bench:
@@ -208,7 +206,9 @@ def _require_outputs(outputs: Any, batch: Batch, names: frozenset[str] | None) -
     return found
 
 
-def scored(task: Task, outputs: Sequence[Output], samples: Sequence[Sample], theirs: Sequence[Output] | None) -> Scores:
+def scored(
+    task: Task, outputs: Sequence[Output], samples: Sequence[Sample], theirs: Sequence[Output] | None
+) -> Scores:
     """Return the scores of a batch; raise ``PluginError`` where they break the contract."""
     try:
         scores = task.score(outputs, copy.deepcopy(list(samples)), theirs)
@@ -218,7 +218,9 @@ def scored(task: Task, outputs: Sequence[Output], samples: Sequence[Sample], the
             raise
         raise PluginError(f"score raised {one_line(error)}; {differs}") from error
     has_reference, untrained = theirs is not None, task.random_weights
-    keep_promise(score_problems(task.metrics, scores, samples, with_reference=has_reference, random_weights=untrained))
+    keep_promise(
+        score_problems(task.metrics, scores, samples, with_reference=has_reference, random_weights=untrained)
+    )
     return scores
 
 

@@ -130,9 +130,7 @@ def _look(suite: Suite, task: TaskPlan, metric: Metric, differences: Array, n: i
     known = differences[np.isfinite(differences)]
     level = 1 - (1 - suite.stats.ci) / task.comparisons
     bounds = Interval(-1.0, 1.0) if metric.unit == "share" else None
-    interval = confidence_sequence(
-        known, level, bounds=bounds, tightest_at=max(EARLIEST, len(task.samples) // group_size(task.samples) // 2)
-    )
+    interval = confidence_sequence(known, level, bounds=bounds, tightest_at=max(EARLIEST, len(task.samples) // group_size(task.samples) // 2))
     verdict = "undecided"
     if interval is not None:
         least, most = metric.range

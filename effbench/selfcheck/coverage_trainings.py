@@ -17,7 +17,7 @@ from effbench.stats.paired import paired_difference
 from effbench.stats.resampled import resample, resampled_interval
 from effbench.stats.shares import share_interval
 
-RESAMPLES, SET_RESAMPLES = 400, 200
+RESAMPLES, SET_RESAMPLES = 300, 200
 """Fewer than a suite draws, for speed; a set metric takes three and more evaluations for each."""
 
 Share = Callable[[np.random.Generator, int], float]
@@ -25,7 +25,7 @@ Mix = tuple[int, int, int]
 
 
 def _table(generator: np.random.Generator, shape: tuple[int, int, int], mix: Mix, kind: str = "normal") -> Array:
-    """Return values [simulations, trainings, groups] of mean 0, whose mean has the variance 1 / groups, shared out as ``mix``."""
+    """Return values [simulations, trainings, groups] of mean 0, whose mean has variance 1 / groups, shared as in ``mix``."""
     simulations, m, n = shape
     is_skewed = kind == "skewed"
     groups = (
@@ -135,20 +135,21 @@ def _timed(rounds: int, items: int, mix: Mix) -> str:
 
 FEW_TRAININGS = (
     "`40/50/10`: hundredths of the variance that trainings, groups and the rest contribute (for times: rounds, items, the "
-    "rest). Which source matters has to be told from the data; where few trainings can be all of it or nothing, intervals "
-    "cover from 93 to 97 %."
+    "rest). Which source matters has to be told from the data; where few trainings or rounds can be all of it or nothing, "
+    "intervals cover from 93 to 98 %."
 )
 CURVED = (
-    "A distance near 0 bends under what trainings add: its average over trainings lies above that of the middle one, on which "
-    "the interval is centred. No number of groups helps; trainings do."
+    "A distance near 0 bends under what trainings add: its average over trainings lies above that of the middle one, "
+    "on which the interval is centred. No number of groups helps; trainings do."
 )
 FEW_ANSWERS = (
     "Shares are discrete, and near 1 few answers differ: the interval is never narrower than that of independent answers, so "
     "it covers more where the rest is most of the variance, and less where trainings are nearly all of it."
 )
 FEW_ITEMS = (
-    "Two items that differ far more than rounds do look alike by luck, and then nothing tells them from items that are alike, "
-    "for which the interval over rounds is right. No interval from two items can do better; more items end it."
+    "Two items that differ far more than rounds do can look alike by luck, and then nothing tells them from items that are "
+    "alike, for which the interval over rounds is right. What is right in the one case is wrong in the other; more items "
+    "end it."
 )
 
 CROSSED_CASES = (

@@ -24,7 +24,8 @@ def hierarchical_ratio_interval(
     contains the calls', so that drawing at both levels counts it twice (Davison & Hinkley 1997, Bootstrap Methods and their
     Application, section 3.8). Therefore the rounds' log ratios are first drawn towards their mean by sqrt(1 - within /
     observed variance), and where the calls alone would vary more than the rounds do, they too: the draws vary as the rounds
-    do. Then ``interval_of`` with the rounds as clusters.
+    do. Then ``interval_of`` with the rounds as clusters. Calls on several items are one pool here: the interval is about
+    these items, so it checks ``stats.items`` only where there is one.
 
     None below ``least_clusters(level)`` rounds (six at 95 %), and where the ratios of all rounds are the same.
     Raises ``ValueError`` where the numbers of rounds differ, a round is empty, or a time is not positive and finite.

@@ -68,6 +68,9 @@ def clustered_quantile_interval(
     percentile the answer is None, never the interval of ``quantile_interval``, which would be far too narrow; what is given
     then still covers less than the level (a p90 over 8 such rounds: a third have an interval, 86 to 89 % of these hold).
 
+    Where calls run on several items, the percentile is that of these items together: every round times them, so that what
+    they differ by is no error of it, and the interval says nothing of other items (a ratio's does, ``stats.items``).
+
     None below three rounds, and where ``quantile_interval`` of all calls is None. The coverage of the median's interval is
     at least nominal, and up to 99 % where rounds do not differ (``effbench.selfcheck.coverage`` lists it).
     Raises ``ValueError`` for an empty round and for times that are not positive and finite.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from effbench.stats.bootstrap import Interval, bootstrap_mean, cluster_totals, has_spread, least_clusters
-from effbench.stats.crossed import NO_TRAINING, Error, Training, error_of, facing_zero, training_of_mean
+from effbench.stats.crossed import NO_TRAINING, Error, Training, error_of, facing_zero, training_of_mean, widened
 from effbench.stats.inputs import Array, finite
 from effbench.stats.permutation import sign_flip_p
 
@@ -88,12 +88,11 @@ def paired_difference(
     value, spreads = parts.mean, has_spread(parts)
     if n < least or not (spreads or training.varies):
         return PairedDifference(value, None, p, None, n, None, "too_few_samples", training)
-    interval = bootstrap_mean(
-        difference, clusters=clusters, trainings=trainings, level=level, resamples=resamples, seed=seed
-    )
+    interval = bootstrap_mean(difference, clusters=clusters, level=level, resamples=resamples, seed=seed)
     if training.varies:
-        alone = bootstrap_mean(difference, clusters=clusters, level=level, resamples=resamples, seed=seed)
-        p = facing_zero(value, alone or Interval(value, value), level, n, training).p(value)
+        groups = interval or Interval(value, value)
+        interval = Interval(*widened(value, groups, level, n, training))
+        p = facing_zero(value, groups, level, n, training).p(value)
     effect = value / float(np.sqrt((parts.influence**2).sum() / (n - 1))) if spreads else None
     found = PairedDifference(value, interval, p, effect, n, None, None, training)
     return replace(found, n_needed=found.needed(level))

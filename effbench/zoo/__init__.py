@@ -14,6 +14,7 @@ from effbench.api import PluginError
 from effbench.errors import nearest
 
 ROOT = Path(__file__).parent
+"""Where models that ship stand, a folder each."""
 
 
 @dataclass(frozen=True)

@@ -78,10 +78,10 @@ def load_ema(path: Path, model: nn.Module) -> dict[str, str]:
 @torch.no_grad()
 def put(parameters: Mapping[str, torch.Tensor], model: nn.Module) -> None:
     """Copy parameters into a model that has exactly these; two names of one tensor count once."""
-    own = dict(model.named_parameters())
-    if own.keys() != parameters.keys():
-        raise ValueError(f"parameters of another model: {sorted(own.keys() ^ parameters.keys())[:5]} differ")
-    for name, parameter in own.items():
+    expected = dict(model.named_parameters())
+    if expected.keys() != parameters.keys():
+        raise ValueError(f"parameters of another model: {sorted(expected.keys() ^ parameters.keys())[:5]} differ")
+    for name, parameter in expected.items():
         parameter.copy_(parameters[name])
 
 

@@ -18,6 +18,7 @@ from torch import nn
 from effbench.zoo.checkpoints import load_checkpoint, save_checkpoint
 
 CHECKPOINT_S = 90.0
+"""Seconds between checkpoints: what a killed training loses at most."""
 
 
 class Plan(NamedTuple):

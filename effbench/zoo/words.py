@@ -27,6 +27,7 @@ def tokenizer_of(counts: Mapping[str, int], max_tokens: int) -> PreTrainedTokeni
 
 
 START, STOP, UNKNOWN = "<|startoftext|>", "<|endoftext|>", "<|unknown|>"
+"""Tokens of sentences, written as CLIP writes its own."""
 
 
 def causal_tokenizer_of(counts: Mapping[str, int], max_tokens: int) -> PreTrainedTokenizerBase:

@@ -4,6 +4,7 @@ import diffusion_systems as systems
 import pytest
 import torch
 
+from effbench.api import PluginError
 from effbench.diffusion.layers import FLOAT_LAYERS, float_layers_of, is_in
 
 OPTIONAL = {"ofs_embedding.*"}
@@ -73,3 +74,8 @@ def test_every_architecture_of_the_denoiser_task_is_known():
         task = Denoiser(Denoiser.Params(architecture=name, blocks=1, tokens=256))
         system = task.load(Context())
         assert type(system.denoiser).__name__ in FLOAT_LAYERS and system.linear_layers()
+
+
+def test_a_denoiser_of_another_class_is_refused_by_name():
+    with pytest.raises(PluginError, match="Linear is no denoiser that is known here; known: PixArtTransformer2DModel"):
+        float_layers_of(torch.nn.Linear(1, 1))

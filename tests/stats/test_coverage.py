@@ -5,8 +5,10 @@ import pytest
 
 from effbench.selfcheck.coverage import Case, CoverageRow, markdown, share_holding, simulate
 from effbench.selfcheck.coverage_cases import CASES
+from effbench.selfcheck.coverage_trainings import CROSSED_CASES
 from effbench.stats.bootstrap import Interval
 
+EVERY = (*CASES, *CROSSED_CASES)
 QUICK = {
     "wilson_interval": ("share 0.8, 40 samples", 4000),
     "percentile_intervals": ("mean of 40, normal", 4000),
@@ -18,20 +20,23 @@ QUICK = {
     "geometric_mean_ratio": ("3 rounds", 4000),
     "hierarchical_ratio_interval": ("20 rounds of 20 calls, both vary 5%", 1000),
     "mean_with_error": ("1000 steps, correlation 0.5 a step", 4000),
+    "resampled_interval": ("Frechet, 3 trainings x 40 groups, 10/80/10", 1000),
+    "share_interval": ("50%, 3 trainings x 40 groups, 40/50/10", 1500),
+    "item_ratio": ("5 rounds x 4 items, 10/80/10", 1500),
 }
 
 
 @pytest.mark.parametrize("routine", QUICK)
 def test_one_setting_of_each_routine_covers_within_three_binomial_deviations(routine):
     setting, simulations = QUICK[routine]
-    case = next(case for case in CASES if (case.routine, case.setting) == (routine, setting))
+    case = next(case for case in EVERY if (case.routine, case.setting) == (routine, setting))
     row = case.measure(simulations, seed=0)
     assert row.holds_within(3), row
 
 
 def test_every_routine_has_a_quick_setting_and_every_wider_bound_a_sentence():
-    assert {case.routine for case in CASES} == set(QUICK)
-    for case in CASES:
+    assert {case.routine for case in EVERY} == set(QUICK)
+    for case in EVERY:
         nominal = (case.low, case.high) == pytest.approx((case.nominal - 0.01, case.nominal + 0.01))
         assert nominal == (not case.limit), case
 
@@ -40,7 +45,7 @@ def test_every_routine_has_a_quick_setting_and_every_wider_bound_a_sentence():
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_whole_table_holds(seed):
     rows = simulate(4000, seed)
-    assert len(rows) == len(CASES) and all(row.simulations >= 4000 for row in rows)
+    assert len(rows) == len(EVERY) and all(row.simulations >= 4000 for row in rows)
     missed = [row for row in rows if not (row.holds if seed == 0 else row.holds_within(3))]
     assert not missed, markdown(missed)
 

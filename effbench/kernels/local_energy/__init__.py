@@ -22,7 +22,7 @@ __all__ = ["ENGINES", "Amplitude", "Engine", "LocalEnergies", "Policy", "local_e
 SAMPLED_ONLY = Policy()
 """The policy that asks nobody, so that it can stand where no network is given."""
 BUDGET_MB = 512.0
-"""What the connections of one tile may take: far below the memory of any machine that trains, and tiles of some thousand rows."""
+"""What the connections of one tile may take: far below the memory of any machine that trains."""
 
 
 class LocalEnergies(NamedTuple):

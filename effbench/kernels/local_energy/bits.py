@@ -12,8 +12,9 @@ from effbench.arrays import Array
 
 
 class Occupation(NamedTuple):
-    """How a string fills its orbitals: the ``occupied`` and the ``empty`` ones, rising, and how many are occupied ``before``
-    each, int64 [n] all; of the first two, as many entries are filled as there are.
+    """How a string fills its orbitals: the ``occupied`` and the ``empty`` ones, and how many are occupied ``before`` each.
+
+    All are int64 [n]; the first two rise, and have as many entries that mean something as there are such orbitals.
     """
 
     occupied: Array

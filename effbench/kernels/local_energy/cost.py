@@ -2,8 +2,8 @@
 
 Over a sample they are the product of a sparse matrix, H between its determinants, with psi. A multiply-accumulate is one
 element other than zero times one amplitude: how many there are depends on the sample, not on its size alone, and is counted
-in it. An element is real and an amplitude complex, so that each counts twice. Finding the elements (moves, look-ups, signs) is
-integer work and additions, and what distinguishes the engines; it is in their time, as element-wise work is elsewhere.
+in it. An element is real and an amplitude complex, so that each counts twice. Finding the elements (moves, look-ups, signs)
+is integer work and additions, and what distinguishes the engines; it is in their time, as element-wise work is elsewhere.
 """
 
 from __future__ import annotations

@@ -6,6 +6,9 @@ atomics, so that a result does not depend on the order they ran in. Without a GP
 (``NUMBA_ENABLE_CUDASIM=1``) and compiles ahead of time; both are tested.
 """
 
+# mypy: disable-error-code="attr-defined, no-untyped-call, untyped-decorator"
+# numba.cuda has no types.
+
 from __future__ import annotations
 
 import numpy as np
@@ -115,7 +118,7 @@ def energies(
     alpha: Array, beta: Array, real: Array, imaginary: Array, zobrist: Array, hashes: Array, present: Array, table: Array,
     begin: int, sums: Array,
 ) -> None:  # pragma: no cover - compiled  # fmt: skip
-    """Write the sum over the sample of H[x, y] psi[y] without the core energy, real and imaginary part, for x = ``begin`` + the block."""
+    """Write sum over y of H[x, y] psi[y] without the core energy, real and imaginary part; x is ``begin`` + the block."""
     shared_real = cuda.shared.array(THREADS, float64)
     shared_imaginary = cuda.shared.array(THREADS, float64)
     x, thread, width = begin + cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x

@@ -23,7 +23,7 @@ SEED = 20221
 
 
 class SampledState(NamedTuple):
-    """psi on a sample: determinants ``alpha``, ``beta`` uint64 [U, W], all different, and ``psi`` complex128 [U] in any scale."""
+    """psi on a sample: different determinants ``alpha``, ``beta`` uint64 [U, W], ``psi`` complex128 [U] in any scale."""
 
     alpha: Array
     beta: Array
@@ -38,7 +38,7 @@ def sampled_state(alpha: Array, beta: Array, psi: Array) -> SampledState:
 
 
 class Lookup(NamedTuple):
-    """``zobrist`` keys uint64 [2, n], ``hashes`` [U], filters of determinants and of each spin's strings, ``table`` of rows."""
+    """``zobrist`` keys uint64 [2, n], ``hashes`` [U], filters of determinants and of either spin's strings, ``table`` of rows."""
 
     zobrist: Array
     hashes: Array

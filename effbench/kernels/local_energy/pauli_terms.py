@@ -29,8 +29,9 @@ CUTOFF = 1e-12
 
 
 class Room(NamedTuple):
-    """Where terms are written: ``start`` [G + 1], ``flips`` [2, G, W] and ``signs`` [2, K, W] of both spins, ``coefficient``
-    [K]; all empty where terms are only counted.
+    """Where terms are written; all empty where they are only counted.
+
+    ``start`` [G + 1], ``flips`` [2, G, W] and ``signs`` [2, K, W] of both spins, ``coefficient`` [K].
     """
 
     start: Array

@@ -45,12 +45,6 @@ def matrix_element(integrals: Integrals, bra: tuple[Array, Array], ket: tuple[Ar
     return float(sign * (g[p, q, r, s] - g[p, s, r, q]))
 
 
-def lowest_energy(integrals: Integrals) -> float:
-    """Return <x|H|x> in Hartree of the determinant whose lowest orbitals are filled: Hartree-Fock, in its own orbitals."""
-    filled = [(np.arange(integrals.orbitals) < many).astype(int) for many in (integrals.alpha, integrals.beta)]
-    return matrix_element(integrals, (filled[0], filled[1]), (filled[0], filled[1]))
-
-
 def _moved(bra: Array, ket: Array) -> tuple[list[int], list[int], int]:
     """Return (orbitals only in the bra, only in the ket, sign of a+_p1 a+_p2 .. a_q2 a_q1 between them), one spin.
 

@@ -34,8 +34,9 @@ BLOCK = 32
 
 
 class Singles(NamedTuple):
-    """Moves of one electron of a string, [M] each: ``hole`` -> ``particle`` of class ``kind``, ``sign`` of the move, ``change``
-    of the determinant's hash, and the ``target`` string [M, W].
+    """Moves of one electron of a string, [M] each: ``hole`` -> ``particle``, of class ``kind``.
+
+    ``sign`` is that of the move, ``change`` that of the determinant's hash, ``target`` [M, W] is the string that comes of it.
     """
 
     hole: Array

@@ -77,7 +77,7 @@ class LocalEnergy(Task):
         return EngineSystem(device=ctx.device)
 
     def run(self, system: EngineSystem, batch: Sequence[Sample], seed: int) -> Sequence[Output]:
-        """Return ``energies`` complex as real [U, 2] in Hartree; raise ``Unsupported`` where the device has no such engine."""
+        """Return ``energies`` complex as real [U, 2] in Hartree; raise ``Unsupported`` for an engine of another device."""
         return [self._call(system, sample, seed)() for sample in batch]
 
     def probes(self, system: EngineSystem, batch_size: int) -> Sequence[Callable[[], Any]]:

@@ -19,8 +19,11 @@ from effbench.kernels.local_energy.determinants import pack, unpack
 from effbench.kernels.local_energy.integrals import Integrals
 
 TOKENS = 4
+"""What an orbital may hold: nothing, an alpha electron, a beta electron, both."""
 ALPHA_OF = (0, 1, 0, 1)
+"""Alpha electrons of each token."""
 BETA_OF = (0, 0, 1, 1)
+"""Beta electrons of each token."""
 
 
 class Autoregressive(nn.Module):
@@ -37,12 +40,12 @@ class Autoregressive(nn.Module):
         self.orbitals, self.alpha, self.beta = integrals.orbitals, integrals.alpha, integrals.beta
         self.order = order
         self._of = (torch.tensor(ALPHA_OF), torch.tensor(BETA_OF))
-        own = np.zeros((self.orbitals, 0), np.int64) if labels is None else labels[order].astype(np.int64)
-        self.symmetries = own
-        self._labels = torch.from_numpy(own)
-        self._powers = 2 ** torch.arange(own.shape[1])
+        parities = np.zeros((self.orbitals, 0), np.int64) if labels is None else labels[order].astype(np.int64)
+        self.symmetries = parities
+        self._labels = torch.from_numpy(parities)
+        self._powers = 2 ** torch.arange(parities.shape[1])
         self._reachable = torch.from_numpy(
-            reachable(own, self.alpha, self.beta, charge_of_reference(integrals, labels))
+            reachable(parities, self.alpha, self.beta, charge_of_reference(integrals, labels))
         )
 
     @abstractmethod

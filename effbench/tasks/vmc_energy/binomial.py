@@ -13,7 +13,9 @@ import numpy as np
 from numba import njit
 
 GOLDEN, FIRST, SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+"""Those of SplitMix64: Steele, Lea and Flood, OOPSLA 2014, with the variant 13 of its mixer by Stafford."""
 SMALL_MEAN = 10.0
+"""Below it numbers are found by inversion, above by rejection: Hoermann (1993) asks for a mean of 10 at least."""
 
 
 @njit(cache=True, inline="always")

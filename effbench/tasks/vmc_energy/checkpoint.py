@@ -16,8 +16,11 @@ from effbench.atomic import save_tensors, write_with
 from effbench.tasks.vmc_energy.training import Trace, Trainer
 
 SCHEMA = "effbench/vmc-checkpoint/1"
+"""Written into every checkpoint; one of another schema is not resumed."""
 NETWORK, OPTIMISER, TRACE, FIRST, BEST = "network.", "optimiser.", "trace.", "first.", "best."
+"""Beginnings of the names of tensors, by what they belong to."""
 SERIES = ("time_s", "energy_ha", "error_ha", "unique", "draws")
+"""Numbers per step of the trace, as the fields of ``Trace`` are called."""
 
 
 @dataclass
@@ -60,15 +63,14 @@ class Checkpoint:
         if not self.path.exists():
             return False
         header, arrays = self._read()
-        own = self._identity(trainer)
+        expected = self._identity(trainer)
         for what, told in (
             ("molecule", "another molecule"), ("integrals", "other integrals of that molecule"),
             ("network", "another network"), ("settings", "other settings"),
         ):  # fmt: skip
-            if header.get(what) != own[what]:
-                pair = (
-                    f"{_short(header.get(what, 'nothing'), own[what])}, not {_short(own[what], header.get(what, ''))}"
-                )
+            if header.get(what) != expected[what]:
+                found = header.get(what, "nothing")
+                pair = f"{_short(found, expected[what])}, not {_short(expected[what], found)}"
                 raise PluginError(f"{self.path}: checkpoint of {told}: {pair}; remove it or choose another folder")
         progress = json.loads(header["progress"])
         trainer.ansatz.load_state_dict(_below(NETWORK, arrays))

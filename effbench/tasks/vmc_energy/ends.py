@@ -12,10 +12,13 @@ DEAD_HA = 1e-5
 """A temperature from here on is said: the entropy that it weighs is some units, so that it can cost ten times as much."""
 
 STILL_FALLS = "the energy still fell when training ended: more steps would lower it"
+"""Remark on a curve whose end is significantly lower than what was before."""
 TOO_SHORT = f"training took fewer than {LEAST_STEPS} steps: nobody can say whether it had converged"
+"""Remark on a curve that is too short to be judged."""
 STILL_HOT = (
     "the temperature of the annealing had not died when training ended: the energy is not the lowest of the ansatz"
 )
+"""Remark on a training whose objective was not yet the energy."""
 
 
 def remarks_on(curve_ha: Array, temperature_ha: float | None) -> list[str]:

@@ -19,6 +19,7 @@ from effbench.tasks.vmc_energy.sampling import sample_within
 DENSE = 400
 """Sampled spaces up to this size are diagonalised densely."""
 TILE = 256
+"""Rows whose connections are listed at once: memory is that of as many times ``most_connected``, and few calls are made."""
 
 
 @dataclass(frozen=True)

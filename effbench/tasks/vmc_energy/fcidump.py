@@ -1,4 +1,4 @@
-"""Integrals as FCIDUMP text, in and out. Source: Knowles and Handy, Comput. Phys. Commun. 54, 75 (1989).
+"""Integrals read from FCIDUMP text. Source: Knowles and Handy, Comput. Phys. Commun. 54, 75 (1989).
 
 A header of Fortran names (NORB, NELEC, MS2, ORBSYM, ISYM), then a line per integral, ``value i j k l`` with orbitals from 1:
 (ij|kl) in chemists' order, h_ij where k = l = 0, an orbital's energy (not used) where only i is not 0, the core energy
@@ -17,29 +17,22 @@ import numpy as np
 
 from effbench.api import PluginError
 from effbench.arrays import Array
-from effbench.kernels.local_energy.integrals import ZERO, Integrals
-from effbench.tasks.vmc_energy.namelist import START, Header, expanded
+from effbench.kernels.local_energy.integrals import Integrals
+from effbench.tasks.vmc_energy.namelist import Header, expanded
 from effbench.tasks.vmc_energy.room import lacks_room
 
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[EDQ][+-]?\d{1,4}|[+-]\d{3})?", re.IGNORECASE | re.ASCII)
 """Fortran's reals: D or Q for E, and no letter where the exponent has three digits."""
 INDEX = re.compile(r"\d{1,9}", re.ASCII)
+"""An orbital; more than nine digits are no number of orbitals."""
 PATTERNS = [[place < many for place in range(4)] for many in (0, 1, 2, 4)]
+"""Which of the four indices a line may name: none (core), one (an orbital's energy), two (h), all (two electrons)."""
 TOLERANCE = 1e-9
 """Hartree; how far two values of one integral may lie apart."""
 FORBIDDEN = 1e-6
 """Hartree; what the irreps in ORBSYM forbid may be as large: orbitals of a loosely converged field are mixed that much."""
 COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"PK\x03\x04", b"(\xb5/\xfd")
 """How files of gzip, bzip2, xz, zip and zstd begin."""
-
-
-def is_fcidump(path: Path) -> bool:
-    """Return whether a path is a file that begins as an FCIDUMP does."""
-    try:
-        with path.open("r", encoding="utf-8-sig", errors="replace") as file:
-            return bool(START.match(file.read(4096)))
-    except (OSError, ValueError):
-        return False
 
 
 def read_fcidump(path: Path) -> Integrals:
@@ -64,27 +57,6 @@ def read_fcidump(path: Path) -> Integrals:
         _put(path, into, values[rows], places[rows][:, :many] - 1, numbers[rows])
     _check_symmetry(path, header, orbitals, values, places, numbers)
     return Integrals(core, one, two, alpha, beta)
-
-
-def write_fcidump(path: Path, integrals: Integrals) -> None:
-    """Write each integral above 1e-14 Hartree once, to 17 digits, so that it is read back as it was."""
-    n, electrons = integrals.orbitals, integrals.alpha + integrals.beta
-    lines = [
-        f"&FCI NORB={n},NELEC={electrons},MS2={integrals.alpha - integrals.beta},",
-        f" ORBSYM={'1,' * n}",
-        " ISYM=1,",
-        "&END",
-    ]
-    pairs = [(p, q) for p in range(n) for q in range(p + 1)]
-    for first, (p, q) in enumerate(pairs):
-        for r, s in pairs[: first + 1]:
-            if abs(integrals.two[p, q, r, s]) > ZERO:
-                lines.append(f"{integrals.two[p, q, r, s]:.17g} {p + 1} {q + 1} {r + 1} {s + 1}")
-    # The first one is there even if it is zero: a file without any is a truncated one.
-    lines += [
-        f"{integrals.one[p, q]:.17g} {p + 1} {q + 1} 0 0" for p, q in pairs if abs(integrals.one[p, q]) > ZERO or p == 0
-    ]
-    path.write_text("\n".join([*lines, f"{integrals.core:.17g} 0 0 0 0", ""]), "utf-8")
 
 
 def _sector(path: Path, header: Header) -> tuple[int, int, int]:

@@ -19,6 +19,7 @@ HEAD = """\
 # Hashes of the frozen integrals beside this file, and energies (Ha) of these integrals. Written by
 # python -m effbench.tasks.vmc_energy.freeze; null: not run (CCSD(T): closed shells only; FCI: too many determinants).
 """
+"""How the file of frozen molecules begins."""
 
 
 def main() -> None:

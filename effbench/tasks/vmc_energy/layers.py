@@ -38,9 +38,9 @@ class MaskedLinear(nn.Linear):
         rows, which = torch.unique(self.mask, dim=0, return_inverse=True)
         return [(torch.nonzero(which == row)[:, 0], torch.nonzero(rows[row])[:, 0]) for row in range(len(rows))]
 
-    def gram(self, own: Signals, all_: Signals) -> torch.Tensor:
-        """Return this layer's part [U, V] of the Gram matrix between own and all samples."""
-        (x, back), (every_x, every_back) = own, all_
+    def gram(self, ours: Signals, all_: Signals) -> torch.Tensor:
+        """Return this layer's part [U, V] of the Gram matrix between this worker's samples and all."""
+        (x, back), (every_x, every_back) = ours, all_
         total = x.new_zeros(len(x), len(every_x))
         for outputs, inputs in self.groups():
             total += (back[:, outputs] @ every_back[:, outputs].T) * (x[:, inputs] @ every_x[:, inputs].T + 1)
@@ -74,9 +74,9 @@ def gram_matrix(seen: dict[MaskedLinear, Signals], value: torch.Tensor, workers:
     parts = []
     for (layer, (x, _)), back in zip(seen.items(), backs):
         if back is not None:
-            own = (x, back)
+            ours = (x, back)
             parts.append(
-                layer.gram(own, own if workers.size == 1 else (workers.gather_tensor(x), workers.gather_tensor(back)))
+                layer.gram(ours, ours if workers.size == 1 else (workers.gather_tensor(x), workers.gather_tensor(back)))
             )
     rows = torch.stack(parts).sum(0)
     return rows if workers.size == 1 else workers.gather_tensor(rows)

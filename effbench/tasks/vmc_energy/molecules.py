@@ -15,9 +15,11 @@ SYMBOLS = ("H", "He", "Li", "Be", "B", "C", "N", "O", "F", "Ne", "Na", "Mg", "Al
 FUNCTIONS = {"sto-3g": (1, 5, 9), "6-31g": (2, 9, 13), "6-31g*": (2, 14, 18), "cc-pvdz": (5, 14, 18)}
 """Orbitals of an atom by basis, of the elements up to He, up to Ne, and up to Ar."""
 BASES = tuple(FUNCTIONS)
+"""Names of the bases whose sizes are known, so that integrals that do not fit are refused before PySCF starts."""
 LEAST_DISTANCE = 0.1
 """Angstrom; atoms nearer than this are one atom written twice."""
 LONGEST_NAME = 100
+"""Characters; a name is part of the names of files, which hold 255 bytes."""
 
 Atom = tuple[str, float, float, float]
 

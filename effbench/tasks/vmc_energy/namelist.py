@@ -12,9 +12,13 @@ from collections.abc import Iterable
 from effbench.api import PluginError
 
 START = re.compile(r"\s*[&$]FCI\b", re.IGNORECASE)
+"""How a header begins; FCI is the namelist's name."""
 END = re.compile(r"[&$]END\b|/", re.IGNORECASE)
+"""How a header ends, in Fortran 77's and in Fortran 90's way."""
 QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+"""Text in quotes, which may hold an end or a comment sign and is none."""
 NAME = re.compile(r"([A-Za-z]\w*)\s*=")
+"""A name and its equals sign; its values last until the next."""
 WORD = re.compile(r"(\d{1,4})\*(.+)")
 """Fortran's n*value; more than four digits are no number of orbitals."""
 

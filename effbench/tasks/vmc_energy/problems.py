@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from effbench.kernels.local_energy.integrals import Integrals
 
 SUFFIX = ".fcidump"
+"""Taken off a file's name to name its molecule."""
 
 
 def is_file(given: Given) -> bool:

@@ -66,8 +66,8 @@ def sample(ansatz: Autoregressive, draws: int, seed: int, workers: Workers = ALO
         prefixes = grow(ansatz, prefixes)
     # The more often a prefix was drawn, the more determinants lie below it: everybody gets some of each kind.
     dealt = np.argsort(-prefixes.counts, kind="stable")[workers.rank :: workers.size]
-    own = finish(ansatz, Prefixes(*(part[dealt] for part in prefixes)))
-    tokens, counts = workers.gather(own.tokens.numpy().astype(np.uint8)), workers.gather(own.counts)
+    finished = finish(ansatz, Prefixes(*(part[dealt] for part in prefixes)))
+    tokens, counts = workers.gather(finished.tokens.numpy().astype(np.uint8)), workers.gather(finished.counts)
     # The order of a tree walked by one: that of the tokens as words. No letter is zero, since zeros end a word.
     order = np.argsort((tokens + 1).view(f"S{tokens.shape[1]}")[:, 0], kind="stable")
     return Drawn(torch.from_numpy(tokens[order].astype(np.int64)), counts[order])

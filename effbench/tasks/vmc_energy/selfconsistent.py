@@ -19,6 +19,7 @@ from effbench.tasks.vmc_energy.aufbau import by_energy, energy_of, fock, gradien
 SETTLED_HA = 1e-6
 """Orbital gradient at which the field is self-consistent."""
 ROUNDS = 30
+"""Most iterations; a field that has not converged by then is given up."""
 
 
 def hartree_fock_orbitals(integrals: Integrals) -> tuple[float, Array]:

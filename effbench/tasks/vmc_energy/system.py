@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from effbench.kernels.local_energy.integrals import Integrals
 
 CHEMICAL_ACCURACY_HA = 1.6e-3
+"""1 kcal/mol, the error below which predicted reaction rates and heats are as good as measured ones."""
 
 
 @dataclass(frozen=True)

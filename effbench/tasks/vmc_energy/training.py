@@ -28,7 +28,9 @@ from effbench.tasks.vmc_energy.settings import Training
 from effbench.tasks.vmc_energy.workers import ALONE, Workers
 
 PARTS = ("sample", "amplitude", "local_energy", "gradient")
+"""What the time of a step is split into, in the order of a step."""
 LEAST_DRAWS = 1000
+"""What draws are not lowered below, however few determinants are asked for."""
 RISE_HA = 1e-3
 """An energy that has risen by more is taken back: towards the end a step gains less, and a runaway costs far more."""
 
@@ -85,8 +87,8 @@ class Trainer:
         if not np.isfinite(logs).all():
             return self._give_up("a log amplitude")
         policy, amplitude_of = Policy(self.settings.policy), self.ansatz.log_psi
-        own = local_energies(self.integrals, alpha, beta, logs, policy=policy, amplitude=amplitude_of, rows=rows)
-        local = self.workers.gather(own.energies)
+        part = local_energies(self.integrals, alpha, beta, logs, policy=policy, amplitude=amplitude_of, rows=rows)
+        local = self.workers.gather(part.energies)
         weights = weights_of(self.settings.policy, drawn.counts, logs)
         energy = complex((weights * local).sum())
         variance = float((weights * np.abs(local - energy) ** 2).sum())

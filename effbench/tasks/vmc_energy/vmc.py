@@ -24,6 +24,7 @@ from effbench.tasks.vmc_energy.training import Trainer
 from effbench.tasks.vmc_energy.workers import Workers, run_together
 
 EVALUATION_DRAWS = 1e12
+"""Draws of a sample without repetition cost nothing: so many that the sample's size alone limits it."""
 
 
 @dataclass(frozen=True)

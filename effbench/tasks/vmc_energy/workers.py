@@ -33,13 +33,13 @@ class Workers:
         """Return the rows (from, to) of this worker: as many as everybody's, to within one."""
         return self.rank * rows // self.size, (self.rank + 1) * rows // self.size
 
-    def gather(self, own: Array) -> Array:
+    def gather(self, part: Array) -> Array:
         """Return the arrays [U_w, ...] of all workers behind one another [U, ...], the same on each."""
-        return own
+        return part
 
-    def gather_tensor(self, own: torch.Tensor) -> torch.Tensor:
+    def gather_tensor(self, part: torch.Tensor) -> torch.Tensor:
         """Return the tensors of all workers behind one another, without their graph."""
-        return torch.from_numpy(self.gather(own.detach().numpy()))
+        return torch.from_numpy(self.gather(part.detach().numpy()))
 
     def add(self, tensors: Sequence[torch.Tensor]) -> None:
         """Replace the tensors by their sums over the workers, the same on each."""
@@ -51,13 +51,13 @@ class Distributed(Workers):
     def __init__(self) -> None:
         self.rank, self.size = torch.distributed.get_rank(), torch.distributed.get_world_size()
 
-    def gather(self, own: Array) -> Array:
+    def gather(self, part: Array) -> Array:
         """Return the arrays of all workers behind one another."""
         started = time.perf_counter()
         lengths = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
-        torch.distributed.all_gather(lengths, torch.tensor([len(own)]))
+        torch.distributed.all_gather(lengths, torch.tensor([len(part)]))
         # As bytes: gloo has no complex and no unsigned numbers. Padded: it gathers equal lengths alone.
-        most, flat = max(int(length) for length in lengths), np.ascontiguousarray(own)
+        most, flat = max(int(length) for length in lengths), np.ascontiguousarray(part)
         padded = np.zeros((most, *flat.shape[1:]), flat.dtype)
         padded[: len(flat)] = flat
         sent = torch.from_numpy(padded.reshape(-1).view(np.uint8))
@@ -80,6 +80,7 @@ class Distributed(Workers):
 
 
 ALONE = Workers()
+"""The worker of whoever trains in one process."""
 Work = Callable[[Workers], Any]
 
 

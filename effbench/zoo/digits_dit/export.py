@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from diffusers import DiTPipeline
 
 FOLDER = Path(__file__).parent
+"""Where the weights, their card and their pictures stand: beside the recipe."""
 STEPS, GUIDANCE, COLUMNS = 20, 2.5, 12
+"""Of the sampler, guidance scale, and columns of the sheet of samples."""
 
 
 def build_pipeline(work: Path) -> tuple[DiTPipeline, dict[str, str]]:

@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from diffusers import AutoencoderKL, DiTTransformer2DModel
 
 SEED, NO_CLASS = 20261125, 1000
+"""A date; and DiT's class for "none", the first after ImageNet's thousand."""
 PLAN = Plan("dit", steps=1600, lr=1e-3, warmup=100, decay_share=0.4, floor=0.05, ema_decay=0.998)
+"""As the shipped weights were trained; card.yaml says what came of it."""
 BATCH, LABEL_DROPOUT = 64, 0.1
+"""Images a step, and the share of labels dropped, 0.1 as in classifier-free guidance (arXiv 2207.12598)."""
 
 
 def build_transformer(heads: int = 4, layers: int = 6) -> DiTTransformer2DModel:

@@ -11,7 +11,9 @@ import numpy as np
 import torch
 
 HELD_OUT_PER_DIGIT = 100
+"""Of 500: real images that no training sees, which distances between distributions compare with."""
 SPLIT_SEED = 20261122
+"""A date; the split is part of what the weights are."""
 
 
 class Digits(NamedTuple):

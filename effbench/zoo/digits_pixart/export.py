@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from diffusers import PixArtSigmaPipeline
 
 FOLDER = Path(__file__).parent
+"""Where the weights, their card and their pictures stand: beside the recipe."""
 
 
 def build_pipeline(work: Path, stage: str) -> PixArtSigmaPipeline:

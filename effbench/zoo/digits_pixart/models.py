@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, T5EncoderModel
 
 LATENT_CHANNELS = 4
+"""As in Stable Diffusion's autoencoder."""
 LATENT_SIZE = 16
+"""Half of the images' side: digits are too small to be compressed more."""
 TEXT_WIDTH = 64
+"""Of the text encoder, whose vocabulary has 78 pieces."""
 MAX_TOKENS = 16
+"""Prompts are padded to so many, and a longer one is cut."""
 
 
 def build_autoencoder() -> AutoencoderKL:

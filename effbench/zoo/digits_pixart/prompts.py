@@ -14,8 +14,11 @@ from typing import Literal, NamedTuple
 Split = Literal["train", "calibration", "evaluation"]
 
 LOOKS = ("", "handwritten ", "small ", "scanned ", "bold ", "grey ")
+"""First words of a prompt; the first one is no word."""
 MEDIA = ("drawing", "sketch", "picture", "scan", "photo", "image")
+"""What is drawn, in a prompt."""
 NOUNS = ("digit", "number", "numeral", "figure")
+"""What a digit is called in a prompt."""
 NAMES = (
     ("zero", "0"),
     ("one", "1"),
@@ -28,8 +31,11 @@ NAMES = (
     ("eight", "8"),
     ("nine", "9"),
 )
+"""The two ways to write each digit."""
 SPLIT_SEED = 20261122
+"""A date; prompts are frozen with it."""
 PHRASINGS_PER_SPLIT = {"calibration": 16, "evaluation": 32}
+"""Ways to say it that no training shows; the rest is for training."""
 
 
 class Phrasing(NamedTuple):

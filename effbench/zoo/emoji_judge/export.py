@@ -21,7 +21,9 @@ from effbench.zoo.emoji_scenes.tokens import tokenizer
 from effbench.zoo.shipping import curve_of, parameters_of, same_in_half, save_half, write_card, write_quality
 
 FOLDER = Path(__file__).parent
+"""Where the weights, their card and their pictures stand: beside the recipe."""
 REAL_SCENES = 1000
+"""Scenes that distances compare with."""
 SAID = {
     "auc": "AUC, matched against mismatched pairs (half other sentences, half nearly true ones)",
     "auc_other": "AUC, against other sentences",

@@ -17,6 +17,7 @@ from effbench.zoo.emoji_scenes.tokens import tokens
 from effbench.zoo.emoji_scenes.truth import nearly_true, true_pairs
 
 AMONG = 20
+"""Sentences of which an image's own should fit best: chance is then 5 %."""
 
 
 def measure(judge: DualEncoder, composer: Composer, count: int = 1000) -> dict[str, float]:

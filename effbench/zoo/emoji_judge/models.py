@@ -10,6 +10,7 @@ from effbench.zoo.emoji_scenes.language import MAX_TOKENS
 WIDTH = 192
 """Of the features and of the joint space."""
 TEXT_WIDTH = 128
+"""Of the tower that reads sentences."""
 
 
 class ImageEncoder(nn.Module):

@@ -28,8 +28,13 @@ from effbench.zoo.emoji_scenes.truth import nearly_true, true_pairs
 from effbench.zoo.fitting import Plan, fit
 
 PLAN = Plan("judge", steps=1200, lr=2e-3, warmup=60, decay_share=0.6, weight_decay=0.02, ema_decay=0.99)
+"""As the shipped weights were trained; card.yaml says what came of it."""
 BATCH, HARD = 96, 4
+"""Pairs a step, and nearly true sentences beside each."""
 NAMING_WEIGHT = 0.3
+"""Of the loss of naming emoji beside the contrastive one. As the shipped weights were trained; card.yaml says what came
+of it.
+"""
 
 
 class Training(nn.Module):

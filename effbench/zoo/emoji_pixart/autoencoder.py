@@ -24,9 +24,17 @@ if TYPE_CHECKING:
     from diffusers import AutoencoderTiny
 
 LATENT_CHANNELS, LATENT_SIZE = 4, 16
+"""As in Stable Diffusion's autoencoder; a quarter of the images' side."""
 PLAN = Plan("autoencoder", steps=1700, lr=1.5e-3, decay_share=0.5, weight_decay=0.0, ema_decay=0.99)
+"""As the shipped weights were trained; card.yaml says what came of it."""
 CROP, CROPS, SCENES, WHOLE_SHARE = 32, 64, 48, 0.12
+"""Side and number of crops of a step, scenes that they are cut from, share of steps on whole scenes. As the shipped
+weights were trained; card.yaml says what came of it.
+"""
 LATENT_NOISE, MOMENT_WEIGHT = 0.08, 0.01
+"""Noise that decoding has to bear, and the weight that holds latents near unit variance. As the shipped weights were
+trained; card.yaml says what came of it.
+"""
 
 
 def build_autoencoder(width: int = 48) -> AutoencoderTiny:

@@ -19,8 +19,11 @@ Draws = Callable[[dict[str, torch.Tensor], Sequence[str]], torch.Tensor]
 """From parameters of a network and sentences to images [N, 3, 64, 64] in [0, 1], always on the noise of ``SEED``."""
 
 EVERY_S = 600.0
+"""Seconds of training between two points of the curve."""
 LISTS = ("held_out", "evaluation")
+"""Prompts that are judged, as ``emoji_scenes`` names them."""
 SEED = 1
+"""Of the noise, the same at every point, so that points differ by training alone."""
 
 
 def trained_judge(work: Path) -> Judge:

@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     from diffusers import PixArtSigmaPipeline
 
 FOLDER = Path(__file__).parent
+"""Where the weights, their card and their pictures stand: beside the recipe."""
 SEED, JUDGED_STEPS = 2, (20, 10, 5, 2)
+"""Of the sheet's noise, another one than the curve's; steps at which quality is judged, from full to hardly any."""
 NAMES = {"held_out": "unseen combinations", "evaluation": "seen combinations, other sentences"}
+"""List of prompts -> what the card calls it."""
 
 
 def trained_pipeline(work: Path) -> PixArtSigmaPipeline:

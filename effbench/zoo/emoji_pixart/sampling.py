@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from diffusers import AutoencoderTiny, PixArtSigmaPipeline
 
 STEPS, GUIDANCE = 20, 3.0
+"""Of the sampler, and the scale of guidance: what the pipeline is judged at first."""
 
 
 def assemble(denoiser: Denoiser, autoencoder: AutoencoderTiny) -> PixArtSigmaPipeline:

@@ -12,6 +12,7 @@ from effbench.zoo.checkpoints import save_atomically, save_start
 from effbench.zoo.flow import Denoiser
 
 START = "shipped.start.safetensors"
+"""Parameters that ship, in the working folder of a training that goes on from them."""
 
 
 def unpack(work: Path) -> Path:

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     import torch
 
 SIDE = 64
+"""Pixels; two emoji of 24 still show what they are."""
 ALONE = {0: (28, 42), 1: (20, 25), 2: (44, 54)}
 """Smallest and largest side in pixels of an emoji that is alone, by the size that the sentence names."""
 PAIRED = (24, 30)
+"""Smallest and largest side in pixels of each of two emoji."""
 JITTER = 10
+"""Pixels by which an emoji may stand off its place, either way."""
 
 
 class Composer:

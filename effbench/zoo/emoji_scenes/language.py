@@ -13,8 +13,11 @@ from typing import NamedTuple
 from effbench.zoo.emoji_scenes.concepts import world
 
 RELATIONS = ("left of", "above")
+"""What a sentence may say of two emoji; the reverse is said by naming the other one first."""
 SIZES = ("", "small", "big")
+"""What a sentence may say of one emoji's size; the first one is nothing."""
 NONE = -1
+"""In place of a second emoji or a ground that a scene has not."""
 MAX_TOKENS = 16
 """The longest sentence has 13 words; one token more ends it."""
 

@@ -24,7 +24,9 @@ from effbench.zoo.emoji_scenes.splits import draw_scene
 from effbench.zoo.emoji_scenes.truth import true_pairs
 
 LISTS = {"calibration": 40, "evaluation": 100, "held_out": 100, "pool": 300}
+"""Name of a list -> sentences; the pool is what subsets are chosen from."""
 AMONG = 20
+"""Sentences in a question to the judge, the true one included; as ``emoji_judge.measure.AMONG``."""
 HEAD = """\
 # Prompts of the emoji models. Frozen output of effbench/zoo/emoji_scenes/prompts.py (a test compares them).
 # No training shows any of these sentences. calibration and evaluation: its combination of emoji and ground may have
@@ -35,6 +37,7 @@ revision: 2
 licence: Apache-2.0
 source: effbench/zoo/emoji_scenes/prompts.py, seed 20261125
 """
+"""How the file of prompts begins."""
 
 
 class Prompt(NamedTuple):

@@ -20,6 +20,7 @@ Split = Literal["train", "calibration", "evaluation"]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 HELD_OUT_PAIRS, HELD_OUT_GROUNDS, RESERVED = 0.15, 0.125, {"calibration": 0.02, "evaluation": 0.03}
+"""Shares of the combinations that no training shows, and of the sentences that are kept for a split."""
 SINGLE_SHARE, GROUND_SHARE, SIZE_SHARE = 0.4, 0.65, 0.6
 """Of drawn scenes: with one emoji; with a named ground; of those with one emoji, with a named size."""
 

@@ -13,9 +13,11 @@ from torch import nn
 from effbench.zoo.emoji_turbo.models import TurboDenoiser
 
 STEPS = 4
+"""What the student is made for: the few steps of SDXL-Turbo's kind."""
 TEACHER_STEPS = 4
 """Of the teacher in one piece."""
 GUIDANCE = 3.0
+"""Of the teacher; the student learns its result and needs none."""
 
 Text = tuple[torch.Tensor, torch.Tensor]
 

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline
 
 FOLDER = Path(__file__).parent
+"""Where the weights, their card and their pictures stand: beside the recipe."""
 SEED = 2
+"""Of the sheet's noise, as that of ``emoji_pixart``, so that sheets can be compared."""
 
 
 def trained(work: Path, stage: str, solver_order: int) -> StableDiffusionXLPipeline:

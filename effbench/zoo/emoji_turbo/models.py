@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 WIDTHS = (64, 96)
 """Of the two text encoders."""
 MAX_TOKENS = 16
+"""As in ``emoji_scenes.language``: the longest sentence and its end."""
 TIME_WIDTH = 16
 """Of each of the six size numbers that SDXL is told."""
 

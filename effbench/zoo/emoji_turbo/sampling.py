@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from diffusers import AutoencoderTiny, StableDiffusionXLPipeline
 
 BATCH = 50
+"""Images at once; what fits into the memory of the machine that trains."""
 
 
 def assemble(denoiser: TurboDenoiser, autoencoder: AutoencoderTiny, solver_order: int) -> StableDiffusionXLPipeline:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 FRAMES, SIDE = 8, 32
+"""Frames of a video and their side in pixels: as much as two CPU cores train on."""
 EMOJI = (20, 22)
 """Smallest and largest side in pixels; the composer of the scenes holds emoji of these sizes."""
 LEAST_TRAVEL = 7
@@ -54,8 +55,3 @@ def to_tensor(videos: Pixels) -> torch.Tensor:
     import torch
 
     return torch.from_numpy(videos).permute(0, 1, 4, 2, 3).float() / 127.5 - 1
-
-
-def as_array(videos: torch.Tensor) -> np.ndarray[Any, Any]:
-    """Return videos [N, F, 3, H, W] in [-1, 1] as a task gives them: float32 in [0, 1]."""
-    return np.asarray((videos / 2 + 0.5).clamp(0, 1).numpy(), np.float32)

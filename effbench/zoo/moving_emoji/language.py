@@ -16,10 +16,13 @@ from effbench.zoo.emoji_scenes.language import NONE, with_article
 from effbench.zoo.emoji_scenes.splits import RESERVED, held_out
 
 DIRECTIONS = ("left", "right", "up", "down")
+"""Where an emoji may move, as sentences say it."""
 STEPS = ((0, -1), (0, 1), (-1, 0), (1, 0))
 """(down, right) of one step in each direction."""
 HELD_OUT_DIRECTIONS = 0.125
+"""Share of (emoji, direction) that no training shows, as the grounds held out in ``emoji_scenes``."""
 GROUND_SHARE = 0.6
+"""Of drawn videos with a named ground."""
 
 
 class Motion(NamedTuple):

@@ -17,6 +17,7 @@ from effbench.zoo.emoji_scenes.concepts import world
 from effbench.zoo.moving_emoji.language import DIRECTIONS, Motion, draw_motion, sentence
 
 LISTS = {"calibration": 24, "evaluation": 60, "held_out": 60, "pool": 300}
+"""Name of a list -> sentences; the pool is what subsets are chosen from."""
 AGAIN = 2
 """How often one emoji may move in one direction in the pool, over different grounds; elsewhere once."""
 HEAD = """\
@@ -29,6 +30,7 @@ revision: 2
 licence: Apache-2.0
 source: effbench/zoo/moving_emoji/prompts.py, seed 20261125
 """
+"""How the file of prompts begins."""
 
 
 @cache

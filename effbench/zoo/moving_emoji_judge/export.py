@@ -20,8 +20,11 @@ from effbench.zoo.moving_emoji_judge.train import BATCH, PLAN
 from effbench.zoo.shipping import curve_of, parameters_of, same_in_half, save_half, write_card, write_quality
 
 FOLDER = Path(__file__).parent
+"""Where the weights, their card and their pictures stand: beside the recipe."""
 REAL_VIDEOS = 600
+"""Videos that distances compare with."""
 SAID = {"object_accuracy": "right emoji among 124", "direction_accuracy": "right direction among four"}
+"""Name of a score -> what the card says of it."""
 
 
 def export(net: VideoJudge, real: torch.Tensor, out: Path) -> None:

@@ -11,7 +11,9 @@ from effbench.zoo.moving_emoji.compose import FRAMES
 from effbench.zoo.moving_emoji.language import DIRECTIONS
 
 WIDTH = 128
+"""Of the embedding of a video."""
 FRAME_WIDTH, MOTION_WIDTH = 32, 64
+"""Of what a frame tells the judge of direction, and of all frames together."""
 
 
 class Seen(NamedTuple):

@@ -12,6 +12,7 @@ from effbench.arrays import Array
 from effbench.zoo.moving_emoji_judge.models import VideoJudge
 
 FILE = "videos.safetensors"
+"""The judge's weights, in its folder."""
 
 
 class Findings(NamedTuple):

@@ -19,7 +19,9 @@ from effbench.zoo.moving_emoji.language import Motion, draw_motion
 from effbench.zoo.moving_emoji_judge.models import VideoJudge
 
 PLAN = Plan("moving-judge", steps=900, lr=2e-3, warmup=50, decay_share=0.6, weight_decay=0.02, ema_decay=0.99)
+"""As the shipped weights were trained; card.yaml says what came of it."""
 BATCH = 24
+"""Videos a step. As the shipped weights were trained; card.yaml says what came of it."""
 
 
 def videos_of(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from diffusers import AutoencoderTiny
 
 LISTS = ("held_out", "evaluation")
+"""Prompts that are judged, as ``moving_emoji`` names them."""
 
 
 def trained_judge(work: Path) -> Judge:

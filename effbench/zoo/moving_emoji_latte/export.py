@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     from diffusers import LattePipeline
 
 FOLDER = Path(__file__).parent
+"""Where the weights, their card and their pictures stand: beside the recipe."""
 SHEET_SEED = 2
+"""Of the sheet's noise; any would do."""
 NAMES = {"held_out": "unseen combinations", "evaluation": "seen combinations, other sentences"}
+"""List of prompts -> what the card calls it."""
 
 
 def trained_pipeline(work: Path) -> LattePipeline:

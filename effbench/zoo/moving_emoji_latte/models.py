@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, T5EncoderModel
 
 MAX_TOKENS = 16
+"""As in ``emoji_scenes.language``: the longest sentence and its end."""
 
 
 @cache
@@ -94,8 +95,8 @@ def begin_from(image: Any, image_tokenizer: PreTrainedTokenizerBase, video: Vide
 
     Temporal blocks are made to add nothing at first; words are matched by their text.
     """
-    theirs, own = image_tokenizer.get_vocab(), tokenizer().get_vocab()
-    shared = [(own[word], theirs[word]) for word in own if word in theirs]
+    theirs, ours = image_tokenizer.get_vocab(), tokenizer().get_vocab()
+    shared = [(ours[word], theirs[word]) for word in ours if word in theirs]
     here, there = (torch.tensor(column) for column in zip(*shared))
     weights = image.text_encoder.state_dict()
     embeddings = video.text_encoder.get_input_embeddings().weight

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from diffusers import AutoencoderTiny, LattePipeline
 
 STEPS, GUIDANCE, BATCH = 20, 3.0, 20
+"""Of the sampler, guidance scale, and videos at once."""
 
 
 def assemble(denoiser: VideoDenoiser, autoencoder: AutoencoderTiny) -> LattePipeline:

@@ -13,6 +13,7 @@ from effbench.zoo.moving_emoji_judge.scoring import FILE
 from effbench.zoo.moving_emoji_latte.models import VideoDenoiser
 
 START = "moving.start.safetensors"
+"""Parameters that ship, in the working folder of a training that goes on from them."""
 
 
 def unpack(work: Path) -> Path:

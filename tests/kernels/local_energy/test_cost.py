@@ -1,5 +1,7 @@
 """What an engine costs is counted in the sample: the elements other than zero, whichever engine finds them."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from molecules import random_sample, symmetric
@@ -26,7 +28,7 @@ def test_every_engine_counts_the_elements_that_the_sample_has(integrals, rows):
     energies = len(range(*(rows or (0, len(alpha)))))
     read = integrals.one.nbytes + integrals.two.nbytes + alpha.nbytes + beta.nbytes + 16 * len(alpha)
     for engine in ENGINES:
-        found = measure_compute(lambda: local_energies(integrals, alpha, beta, np.log(psi), impl=engine, rows=rows))
+        found = measure_compute(partial(local_energies, integrals, alpha, beta, np.log(psi), impl=engine, rows=rows))
         assert found.flops_by_dtype == {"float64": 4 * expected} and found.ops == 1, engine
         assert (found.bytes_moved == read + 16 * energies) == (engine != "pauli"), engine
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fcidumps import write_fcidump
 
 from effbench.api import Artifact, PluginError, Sample, Unsupported
 from effbench.tasks.vmc_energy import exact
 from effbench.tasks.vmc_energy.aufbau import reordered
-from effbench.tasks.vmc_energy.fcidump import write_fcidump
 from effbench.tasks.vmc_energy.frozen import frozen_integrals, solved
 from effbench.tasks.vmc_energy.molecules import Molecule
 from effbench.tasks.vmc_energy.problems import load_problem
