@@ -86,8 +86,11 @@ def _describe_artifact(name: str, as_json: bool) -> None:
         content = [{"folder": str(folder), "links": links} for folder, links in found]
         sys.stdout.write(strict_json({"schema": SCHEMA, "artifacts": _plain(content)}))
         return
-    for folder, links in found:
-        print("\n".join([legible(str(folder)), *(line for link in links for line in _of_link(link))]))
+    texts = [
+        "\n".join([legible(str(folder)), *(line for link in links for line in _of_link(link))])
+        for folder, links in found
+    ]
+    print("\n\n".join(texts))
 
 
 def _plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from effbench.raw import CENTRED, CENTRED_ROOT, how_of
-from effbench.record import CellRecord, Number
+from effbench.record import CellRecord
 from effbench.report.columns import Column, has_several_places
 from effbench.report.ranks import RANK_TEXT, ranks_of
 from effbench.report.rounding import rounded
@@ -25,6 +25,13 @@ METHOD_TEXT = {
     "t_log_ratio_of_rounds_and_items": "t on log ratios of rounds and items",
 }
 """How intervals are made, in words; what holds by definition or was computed has none."""
+
+TRAININGS_TEXT = {
+    (False, False): "",
+    (True, False): ", of several trainings with what those add",
+    (True, True): " with what trainings add",
+}
+"""(Whether some, whether all of the intervals made so are over trainings too) -> what to say of it."""
 
 NO_INTERVAL = ("", "definition", "computed")
 """How numbers came about whose interval needs no words, since they have none."""
@@ -115,27 +122,20 @@ def machine_text(fingerprint: str, machine: Mapping[str, Any]) -> str:
 
 def interval_text(workload: WorkloadCells, columns: Sequence[Column]) -> str:
     """Return what the bracketed intervals are: their level, and how they were made on each axis."""
-    methods: dict[str, list[str]] = {}
+    made: dict[str, dict[str, set[bool]]] = {}  # axis -> how, in words -> whether over trainings too
     for column in columns:
         for cell in workload.cells:
             number = number_of(cell, column.name)
             if number is None or number.ci_method in NO_INTERVAL:
                 continue
-            word = _method_text(cell, number)
-            if word not in methods.setdefault(column.axis, []):
-                methods[column.axis].append(word)
-    how = "; ".join(f"{axis}: {', '.join(names)}" for axis, names in methods.items() if names)
-    return f"[low, high]: {level_text(workload.levels)} interval" + (f" ({how})." if how else ".")
-
-
-def _method_text(cell: CellRecord, number: Number) -> str:
-    """Return how an interval was made, in words: over which units, and over trainings where there were several."""
-    how = how_of(number)
-    text = METHOD_TEXT.get(how, how.replace("_", " "))
-    if how == number.ci_method:
-        return text.replace("{units}", units_of(cell))
-    both = text.replace("{units}", f"{units_of(cell)} and trainings")
-    return both if both != text else f"{text}, with what trainings add"
+            how = how_of(number)
+            words = METHOD_TEXT.get(how, how.replace("_", " ")).replace("{units}", units_of(cell))
+            made.setdefault(column.axis, {}).setdefault(words, set()).add(how != number.ci_method)
+    texts = {
+        axis: [f"{words}{TRAININGS_TEXT[max(w), min(w)]}" for words, w in found.items()] for axis, found in made.items()
+    }
+    how_made = "; ".join(f"{axis}: {', '.join(words)}" for axis, words in texts.items())
+    return f"[low, high]: {level_text(workload.levels)} interval" + (f" ({how_made})." if how_made else ".")
 
 
 def units_of(cell: CellRecord) -> str:

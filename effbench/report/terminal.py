@@ -126,7 +126,8 @@ def _more(table: Table, found: Layout) -> list[str]:
         lines.append(f"Not shown, for want of width: {names}")
     if table.more:
         lines.append(f"{table.more} more numbers: effbench report STORE --columns all (or names, with commas).")
-    lines += [f"Also recorded: effbench report STORE --columns {word}." for word in table.apart]
+    if table.apart:
+        lines.append(f"Also recorded: effbench report STORE --columns {','.join(table.apart)}.")
     return lines
 
 

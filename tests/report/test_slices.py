@@ -62,7 +62,7 @@ def test_a_table_shows_what_is_not_sliced_and_was_measured(summary: Summary) -> 
     assert names(columns_of(workload, ["quality"])) == ["accuracy"]
     table = table_of(workload)
     assert table.more == 0 and table.apart == ("slices", "facts")
-    assert "--columns slices" in render(summary, "table") and "--columns facts" in render(summary, "table")
+    assert "Also recorded: effbench report STORE --columns slices,facts." in render(summary, "table")
     assert table_of(workload, [PRINT, "facts"]).apart == ()
     assert primary_of(workload, "quality").name == "accuracy"
     sliced = next(number for number in workload.cells[0].numbers if number.slice)

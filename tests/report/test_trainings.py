@@ -104,7 +104,11 @@ def test_captions_say_n_with_its_units(make: Any, tmp_path: Path) -> None:
     (workload,) = summarise(view).workloads
     caption = " ".join(table_of(workload, ["all"]).caption)
     assert caption.startswith("n = 40 samples in 8 groups, 5 trainings (a); seeds 0, 1, 2, 3, 4; ")
-    assert "percentile bootstrap over groups, percentile bootstrap over groups and trainings" in caption
+    assert "(quality: percentile bootstrap over groups, of several trainings with what those add)" in caption
+    only = summarise(make.view(next(cell for cell in view.cells if cell.trainings))).workloads[0]
+    assert "(quality: percentile bootstrap over groups with what trainings add)" in " ".join(
+        table_of(only, ["all"]).caption
+    )
     both = make.view(*(make.cell(name, order=i, trainings=SEEDS, n_groups=64) for i, name in enumerate("ab")))
     assert table_of(summarise(both).workloads[0]).caption[0].startswith("n = 64 samples, 5 trainings; ")
 
