@@ -38,7 +38,7 @@ def registry():
 
 
 def test_listing_imports_nothing_and_get_loads(install):
-    install("dist-a", "module_listing", "one", METHOD.format(name="one", version=1))
+    install("dist-a", "module_listing", "one", METHOD.format(name="one", version=2))
     plugins = registry()
     assert plugins.names() == ["one"]
     assert "module_listing" not in sys.modules
@@ -46,8 +46,8 @@ def test_listing_imports_nothing_and_get_loads(install):
 
 
 def test_a_name_claimed_twice_names_both_origins(install):
-    install("dist-a", "module_dup_a", "one", METHOD.format(name="one", version=1))
-    install("dist-b", "module_dup_b", "one", METHOD.format(name="one", version=1))
+    install("dist-a", "module_dup_a", "one", METHOD.format(name="one", version=2))
+    install("dist-b", "module_dup_b", "one", METHOD.format(name="one", version=2))
     with pytest.raises(BadInput, match=r"dist-a 1\.0.*dist-b 1\.0"):
         registry().get("one")
 
@@ -56,7 +56,7 @@ def test_a_name_claimed_twice_names_both_origins(install):
     ("source", "hint"),
     [
         (METHOD.format(name="one", version=7), "api_version 7, this EffBench has 2"),
-        (METHOD.format(name="two", version=1), "calls itself 'two'"),
+        (METHOD.format(name="two", version=2), "calls itself 'two'"),
         ("M = 3", "not a subclass of Method"),
         ("import no_such_thing", "ModuleNotFoundError"),
     ],
@@ -65,7 +65,7 @@ def test_a_name_claimed_twice_names_both_origins(install):
 def test_a_broken_plugin_is_recorded_and_fatal_for_its_name_only(install, source, hint, request):
     tag = request.node.callspec.id
     install("dist-bad", f"module_bad_{tag}", "one", source)
-    install("dist-good", f"module_good_{tag}", "fine", METHOD.format(name="fine", version=1))
+    install("dist-good", f"module_good_{tag}", "fine", METHOD.format(name="fine", version=2))
     plugins = registry()
     assert plugins.get("fine").name == "fine"
     assert hint in plugins.broken()["one"]
@@ -74,13 +74,13 @@ def test_a_broken_plugin_is_recorded_and_fatal_for_its_name_only(install, source
 
 
 def test_an_unknown_name_gets_the_nearest(install):
-    install("dist-a", "module_near", "window-attention", METHOD.format(name="window-attention", version=1))
+    install("dist-a", "module_near", "window-attention", METHOD.format(name="window-attention", version=2))
     with pytest.raises(BadInput, match="did you mean 'window-attention'"):
         registry().get("window-atention")
 
 
 def test_the_code_version_follows_the_source(install, tmp_path):
-    install("dist-a", "module_code", "one", METHOD.format(name="one", version=1))
+    install("dist-a", "module_code", "one", METHOD.format(name="one", version=2))
     before = code_version(registry().get("one"))
     with (tmp_path / "module_code.py").open("a") as file:
         file.write("# changed\n")
@@ -111,13 +111,11 @@ def test_the_code_version_follows_shared_bases_and_the_system_type(tmp_path, mon
 
 
 def test_the_tasks_of_one_family_share_their_code():
-    from effbench.registry import tasks
+    from effbench.registry import _is_ours_to_hash, _sources, tasks
 
-    folder = "diffusion/fidelity.py"
-    from effbench.registry import _is_ours_to_hash, _sources
-
-    for name in ("t2i", "t2v", "denoiser"):
+    pipelines = ("tasks/diffusion/fidelity.py", "effbench/diffusion/system.py")
+    for name, folders in (("t2i", pipelines), ("t2v", pipelines), ("denoiser", pipelines[1:])):
         task = tasks.get(name)
         classes = [*task.__mro__, task.system_type]
         files = [file for cls in classes if _is_ours_to_hash(cls) for file in _sources(cls)]
-        assert any(file.as_posix().endswith(folder) for file in files), name
+        assert all(any(file.as_posix().endswith(folder) for file in files) for folder in folders), name

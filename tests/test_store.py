@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from effbench.api import Artifact
+from effbench.artifacts import Prepared, read_artifact, write_artifact
 from effbench.errors import StoreError
 from effbench.parts import read_parts
 from effbench.store import SAMPLE_KEY, Store, read_store
@@ -191,19 +192,24 @@ def test_a_run_says_of_a_damaged_machine_file_what_a_report_says(store):
 def test_an_artifact_comes_back_with_its_numbers_as_keys_and_damage_is_a_sentence(tmp_path):
     folder = Store(tmp_path / "s").cell("a" * 16)
     config = {0: "first", "scale": float("inf"), "on": True}
-    folder.write_artifact([Artifact({"x": np.ones(2)}, config)])
-    assert folder.read_artifact()[0][0].config == config
+    path = folder.artifact_of(None)
+
+    def read():
+        return read_artifact(path, folder.root)
+
+    write_artifact(path, [Prepared(Artifact({"x": np.ones(2)}, config))])
+    assert read()[0][0].artifact.config == config
     (file,) = folder.artifact_folder.glob("*.safetensors")
     file.write_bytes(file.read_bytes()[:-1] + b"X")
     with pytest.raises(StoreError, match="not what its name says"):
-        folder.read_artifact()
+        read()
     file.unlink()
     with pytest.raises(StoreError, match="0 files of tensors"):
-        folder.read_artifact()
+        read()
     for text in ("{a: 1}", "- [", "- !!python/object:os.x {}", "[" * 5000):
         (folder.artifact_folder / "plan.yaml").write_text(text)
         with pytest.raises(StoreError, match=r"plan\.yaml: damaged"):
-            folder.read_artifact()
+            read()
 
 
 def test_control_and_direction_characters_of_a_store_are_read_as_escapes(store):

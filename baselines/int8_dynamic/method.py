@@ -11,14 +11,6 @@ from __future__ import annotations
 from effbench.api import Artifact, Method, Unsupported
 from effbench.diffusion import DiffusionSystem
 
-KEPT_IN_FLOAT = ("adaln_single", "caption_projection", "proj_out", "pos_embed", "time_embedding", "add_embedding")
-"""First parts of qualified names in diffusers' denoisers: what the text above says stays in float."""
-
-
-def kept_in_float(name: str) -> bool:
-    """Return whether a layer of the denoiser stays in float, by its qualified name."""
-    return name.split(".", maxsplit=1)[0] in KEPT_IN_FLOAT
-
 
 class Int8Dynamic(Method):
     """Replace the linear layers of the denoiser's blocks by int8 ones."""
@@ -38,5 +30,5 @@ class Int8Dynamic(Method):
                 "int8-dynamic: the integer path runs on a CPU from float32, "
                 f"not on {system.device_type} from {system.dtype}"
             )
-        replace_linears(system.denoiser, Int8Linear, kept_in_float)
+        replace_linears(system.denoiser, Int8Linear, system.is_kept_in_float)
         return system

@@ -12,7 +12,6 @@ from pydantic import Field
 
 from effbench.api import Artifact, Execution, Method, StrictParams
 from effbench.diffusion import DiffusionSystem
-from effbench_baselines.int8_dynamic.method import kept_in_float
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,5 +39,5 @@ class Int8Simulated(Method):
         def imitate(layer: nn.Linear) -> nn.Module:
             return SimulatedInt8Linear(layer, self.params.bits)
 
-        replace_linears(system.denoiser, imitate, kept_in_float)
+        replace_linears(system.denoiser, imitate, system.is_kept_in_float)
         return system

@@ -30,7 +30,7 @@ class LocalEnergyEngine(Method):
     def __init__(self, params: StrictParams | None = None) -> None:
         """Say which of the engines has to be seen to run."""
         super().__init__(params)
-        self.kernels = (f"local_energy/{self.params.engine}",)  # type: ignore[misc]  # it follows from a parameter
+        self.kernels = (f"local_energy/{self.params.engine}",)
 
     def apply(self, system: EngineSystem, artifact: Artifact) -> EngineSystem:
         """Return the engine on the same device; one that the device has not is refused when it is called."""

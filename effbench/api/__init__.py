@@ -20,11 +20,12 @@ from effbench.api.samples import (
     weighted_means,
 )
 from effbench.api.system import WORK_VARIABLE, Artifact, Context, System, work_folder
-from effbench.api.task import Picture, Task, source_folder, without_target
+from effbench.api.task import PROBED_ITEMS, Picture, Task, source_folder, without_target
 from effbench.api.version import API_VERSION
 
 __all__ = [
     "API_VERSION",
+    "PROBED_ITEMS",
     "WORK_VARIABLE",
     "Artifact",
     "Axis",

@@ -21,8 +21,8 @@ class Method(ABC):
     api_version: ClassVar[int] = API_VERSION
     accepts: ClassVar[tuple[type[System], ...]]
     claims: ClassVar[tuple[Claim, ...]] = ()
-    kernels: ClassVar[tuple[str, ...]] = ()
-    """Globs over operator and kernel names that a real execution of this method must be seen to run."""
+    kernels: tuple[str, ...] = ()
+    """Globs over names of operators and kernels that a real execution must be seen to run; they may follow from parameters."""
     random_preparation: ClassVar[bool] = False
     """Whether another seed prepares another artifact (a training): then each seed of the suite has its own, and intervals
     are about the method and not about one training."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
@@ -26,28 +27,33 @@ def inspect(spec: JobSpec, connection: Connection) -> Done:
     """Count a call of every item at batch size 1, list the kernels that ran, and time fresh samples against repeated ones."""
     system, _, artifact = load_and_apply(spec)
     data: dict[str, Any] = {"artifact_sha256": artifact, "repeats": _repeats_data(spec, system)}
-    if "torch" in spec.task.preload:
-        data |= _compute_data(spec, system)
+    probes = probes_of(spec, system, 1)
+    data |= _kernels_data(spec, probes[0])
+    if spec.count_flops and "torch" in spec.task.preload:
+        data |= _compute_data(probes)
     return Done(data)
 
 
-def _compute_data(spec: JobSpec, system: System) -> dict[str, Any]:
-    from effbench.measure.compute import measure_compute
+def _kernels_data(spec: JobSpec, probe: Callable[[], Any]) -> dict[str, Any]:
+    """Return the kernels that a call ran: what the profiler saw of torch, and what compiled kernels say of themselves."""
     from effbench.measure.kernels_run import kernels_run, matches
 
-    probes = probes_of(spec, system, 1)
-    kernels = kernels_run(probes[0])
+    kernels = kernels_run(probe)
     missing = matches([glob for method in spec.chain for glob in method.kernels], kernels)
-    data: dict[str, Any] = {
+    return {
         "kernels": [[kernel.name, kernel.calls] for kernel in kernels[:KEPT_KERNELS]],
         "kernels_missing": missing,
     }
-    if not spec.count_flops:
-        return data
+
+
+def _compute_data(probes: Sequence[Callable[[], Any]]) -> dict[str, Any]:
+    """Return the mean operations and bytes of a call over the items, and the operations of each."""
+    from effbench.measure.compute import measure_compute
+
     counted = [measure_compute(probe) for probe in probes]
     dtypes = dict.fromkeys(dtype for compute in counted for dtype in compute.flops_by_dtype)
     items = len(counted)
-    return data | {
+    return {
         "flops_by_dtype": {name: sum(c.flops_by_dtype.get(name, 0) for c in counted) / items for name in dtypes},
         "flops_by_item": [sum(compute.flops_by_dtype.values()) for compute in counted],
         "bytes_moved": sum(compute.bytes_moved for compute in counted) / items,

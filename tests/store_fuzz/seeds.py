@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import shutil
 from pathlib import Path
 from types import ModuleType
@@ -11,8 +10,10 @@ from types import ModuleType
 import numpy as np
 
 from effbench.api import Artifact
+from effbench.artifacts import Prepared, write_artifact
 from effbench.parts import write_outputs
 from effbench.store import CellFolder
+from effbench.storeschema import JobResult
 
 FROZEN = Path(__file__).parent.parent / "assets" / "store-v1"
 FACTORY = Path(__file__).parent.parent / "report" / "conftest.py"
@@ -62,13 +63,13 @@ def full_store(path: Path, mark: str = "") -> Path:
         write_outputs(folder.outputs, "s0-k", ["s000", "s001", "s002"], 0, pictures, [f"a dog{mark}"] * 3)
         previews = [{f"seen{mark}": np.full((8, 8, 3), 50 * i, np.uint8)} for i in range(3)]
         write_outputs(folder.previews, "s0-k", ["s000", "s001", "s002"], 0, previews, [f"a dog{mark}"] * 3)
-        folder.write_artifact([Artifact({"scale": np.ones(3)}, {"bits": 8})])
+        write_artifact(folder.artifact_of(None), [Prepared(Artifact({"scale": np.ones(3)}, {"bits": 8}))])
         for name in ("prepare", "quality", "memory", "latency"):
             folder.write_job(name, job(name))
     return path
 
 
-def job(name: str) -> dict[str, object]:
+def job(name: str) -> JobResult:
     """Return what a job of that name leaves."""
     attempt = {"job": name, "status": "done", "started_utc": "2026-11-22T10:00:00Z", "seconds": 1.5}
     data = {
@@ -77,6 +78,6 @@ def job(name: str) -> dict[str, object]:
         "memory": {"peak_rss": 9_000_000, "peak_rss_growth": 1_000_000, "hwm_reset": True, "parameter_bytes": None},
         "latency": {"load_s": 0.1, "flags": ["unsettled"], "probe_sha256": "ef" * 32},
     }[name]
-    return json.loads(
-        json.dumps({"status": "done", "code_version": "c1", "machine": "m", "attempt": attempt, "data": data})
+    return JobResult.model_validate(
+        {"status": "done", "code_version": "c1", "machine": "m", "attempt": attempt, "data": data}
     )

@@ -11,7 +11,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+from effbench.artifacts import read_artifact
 from effbench.errors import BadInput, StoreError
+from effbench.numbers.parts import JOBS
+from effbench.numbers.record import recomputed
 from effbench.parts import KeptOutputs, metadata_values, part_files
 from effbench.report.columns import ALL_WORD
 from effbench.report.compare import Comparison, compare
@@ -22,7 +25,6 @@ from effbench.report.gallery import Gallery
 from effbench.report.markdown import claims_table
 from effbench.report.pareto import pictures_of
 from effbench.report.summarise import Summary, summarise
-from effbench.runner.finish import JOBS
 from effbench.store import Store, StoreView, read_store
 from effbench.subset.stores import store_matrices
 
@@ -119,7 +121,10 @@ def _folders(path: Path) -> Iterator[tuple[str, str]]:
     for name in sorted(names):
         folder = store.cell(name)
         reads: list[Callable[[], Any]] = [lambda job=job, folder=folder: folder.job(job) for job in JOBS]
-        reads += [folder.read_artifact, lambda folder=folder: metadata_values(folder.samples, "code_version")]
+        reads.append(lambda folder=folder: read_artifact(folder.artifact_of(None), folder.root))
+        reads += [folder.setting, lambda folder=folder: folder.read_thresholds(None)]
+        reads.append(lambda folder=folder: (record := folder.record()) and recomputed(folder, record))
+        reads += [lambda folder=folder: metadata_values(folder.samples, "code_version")]
         reads += [lambda folder=folder: part_files(folder.timings), lambda folder=folder: KeptOutputs(folder.outputs)]
         reads.append(lambda folder=folder: (record := folder.record()) and folder.is_intact(record))
         for read in reads:

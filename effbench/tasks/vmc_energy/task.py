@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import AfterValidator, Field
 
 from effbench.api import (
+    PROBED_ITEMS,
     Context,
     Metric,
     Output,
@@ -30,7 +31,6 @@ from effbench.api import (
     noise_seed,
     weighted_means,
 )
-from effbench.api.task import PROBED_ITEMS
 from effbench.arrays import Array
 from effbench.stats.curves import first_within
 from effbench.tasks.vmc_energy.ends import remarks_on
