@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +59,7 @@ def save_tensors(
     """Save numpy arrays (or torch tensors) as safetensors; raise ``OSError`` where that fails, as other writers do."""
     from safetensors import SafetensorError
 
-    if of_torch:
-        from safetensors.torch import save_file
-    else:
-        from safetensors.numpy import save_file
-
+    save_file = import_module("safetensors.torch" if of_torch else "safetensors.numpy").save_file
     try:
         save_file(dict(tensors), path, None if metadata is None else dict(metadata))
     except SafetensorError as error:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from effbench.api import Metric
+from effbench.arrays import Array
 from effbench.catalogue import SPEEDUP, companion_of, entry_of
 from effbench.numbers.parts import Rows, keys_of
 from effbench.parts import ARRAY, SHAPE, KeptOutputs, groups_of, read_parts, scores_of
@@ -21,7 +22,6 @@ from effbench.record import CellRecord, Number
 from effbench.replicates import Replicates, read_replicates
 from effbench.setting import Setting
 from effbench.stats.bootstrap import Interval
-from effbench.stats.inputs import Array
 from effbench.stats.resampled import Resampled, combined, resampled_interval
 from effbench.store import SAMPLE_KEY, CellFolder
 from effbench.timings import Timings, rounds_of

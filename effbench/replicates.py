@@ -13,17 +13,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.inside import damaged
 from effbench.parts import part_files, read_part, write_part
 from effbench.stats.resampled import Resampled
 from effbench.store import CellFolder
 
 STEM, TRAININGS = "quality", "trainings"
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)

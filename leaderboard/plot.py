@@ -123,7 +123,7 @@ def _bars(values: Sequence[float], bounds: Sequence[tuple[float, float]], colour
 def _hover(picture: ParetoPicture, point: ParetoPoint) -> str:
     def line(column: Column, value: float, low: float | None, high: float | None) -> str:
         text, interval = rounded(value, low, high)
-        return plain_label(f"{column.label}: {text} {interval} {column.unit}".rstrip())
+        return str(plain_label(f"{column.label}: {text} {interval} {column.unit}".rstrip()))
 
     (x, y), on_x, on_y = point.at, point.x, point.y
     likely = [] if point.probability is None else [f"{ON_FRONT}: {probability_text(point.probability)}"]

@@ -8,9 +8,9 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
+from effbench.arrays import Array
 from effbench.report.gallery import Gallery, Preview
 from effbench.report.summarise import WorkloadCells
-from effbench.stats.inputs import Array
 from effbench_leaderboard.comparison import escape, stores_key
 
 PER_PAGE = 8

@@ -22,7 +22,7 @@ class Method(ABC):
     accepts: ClassVar[tuple[type[System], ...]]
     claims: ClassVar[tuple[Claim, ...]] = ()
     kernels: tuple[str, ...] = ()
-    """Globs over names of operators and kernels that a real execution must be seen to run; they may follow from parameters."""
+    """Globs over names of operators and kernels that a real execution must be seen to run; parameters may choose them."""
     random_preparation: ClassVar[bool] = False
     """Whether another seed prepares another artifact (a training): then each seed of the suite has its own, and intervals
     are about the method and not about one training."""

@@ -5,7 +5,8 @@
 
 from effbench.diffusion.guidance import DenoiserCall, GuidanceOrder, Step
 from effbench.diffusion.layers import AttentionKind, AttentionLayer
-from effbench.diffusion.observing import SamplingObserver, observed
+from effbench.diffusion.observer import SamplingObserver
+from effbench.diffusion.observing import observed
 from effbench.diffusion.system import DiffusionSystem
 
 __all__ = [

@@ -11,7 +11,7 @@ from typing import Any
 from effbench.api import System
 from effbench.diffusion.guidance import GuidanceOrder
 from effbench.diffusion.layers import AttentionLayer, attention_layers_of, is_in, layers_of
-from effbench.diffusion.observing import SamplingObserver
+from effbench.diffusion.observer import SamplingObserver
 
 CONFIG_DIGITS = 8
 """Hex digits of a scheduler's configuration in ``settings()``: enough to tell apart the few that one model is run with."""

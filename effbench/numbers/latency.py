@@ -61,8 +61,10 @@ def _latency(found: Timed, suffix: str, primary: bool, level: float, is_referenc
 
     def number(name: str, **more: Any) -> Number:
         entry = CATALOGUE[name]
-        own = {"axis": entry.axis, "unit": entry.unit, "higher_is_better": entry.higher_is_better}
-        return Number(name=name + suffix, **own, **{"n": n, "flags": flags, **more})
+        given: dict[str, Any] = {"n": n, "flags": flags, **more}
+        return Number(
+            name=name + suffix, axis=entry.axis, unit=entry.unit, higher_is_better=entry.higher_is_better, **given
+        )
 
     numbers, median = [], percentile(walls, 50)
     for percent in LEAST_SAMPLES:

@@ -12,12 +12,12 @@ from dataclasses import replace
 import numpy as np
 
 from effbench.api import Metric
+from effbench.arrays import Array
 from effbench.numbers.parts import Rows
 from effbench.record import Number, Reason
 from effbench.replicates import Replicates
 from effbench.setting import Setting
 from effbench.stats.bootstrap import Interval
-from effbench.stats.inputs import Array
 from effbench.stats.resampled import resampled_interval
 from effbench.stats.shares import share_interval
 from effbench.storeschema import Summarised

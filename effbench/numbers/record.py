@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -120,7 +120,7 @@ class _Made(NamedTuple):
 def _numbers(setting: Setting, parts: CellParts) -> _Made:
     asked, declared, jobs = setting.asked, setting.declared, parts.jobs
     reasons: dict[str, Reason | None] = {name: _reason(job) for name, job in jobs.items()}
-    prepare_failed = next((why for job in parts.preparations if (why := _reason(job))), None)
+    prepare_failed = next((reason for job in parts.preparations if (reason := _reason(job))), None)
     failed: Reason | None = "unsupported" if setting.unsupported is not None else prepare_failed
     rows = None if failed else parts.rows
     no_quality: Reason | None = failed or reasons["quality"] or (None if rows else "error") or reasons["summary"]
@@ -196,7 +196,7 @@ def _preparation(parts: CellParts, prepares: bool, failed: Reason | None) -> Num
 def noise_of(timings: list[Timings]) -> Noise | None:
     """Return the noise of the worst round, or None where nothing was timed (or by a version that did not look)."""
     readings = [
-        NoiseReading(**{name: _as_reading(name, quiet.get(name)) for name in NOISE_COLUMNS})
+        NoiseReading(*(_as_reading(name, quiet.get(name)) for name in NOISE_COLUMNS))
         for timing in timings
         for quiet in timing.noise.values()
         if quiet
@@ -208,6 +208,6 @@ def noise_of(timings: list[Timings]) -> Noise | None:
     return Noise(grade=letter, reasons=tuple(reasons), **reading._asdict())
 
 
-def _as_reading(name: str, value: float | None) -> float | bool | None:
+def _as_reading(name: str, value: float | None) -> Any:
     """Return a column's value as the meter gave it: parquet holds all of them as float64."""
     return None if value is None else bool(value) if name == "throttled" else value

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.raw import RawCell, metric_of
 from effbench.record import Number
 from effbench.report.caption import units_of
 from effbench.stats.bootstrap import Interval, least_clusters
-from effbench.stats.inputs import Array
 from effbench.stats.paired import paired_difference, samples_needed
 from effbench.stats.resampled import combined, resampled_interval, resampled_p
 

@@ -11,13 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.errors import StoreError
+from effbench.legible import legible
 from effbench.raw import RawCell
 from effbench.record import CellRecord
 from effbench.report.columns import Column, has_several_places, recorded
 from effbench.report.summarise import WorkloadCells, name_of
 from effbench.stats.curves import running_mean
-from effbench.stats.inputs import Array
 
 CURVE, GOAL, TIME = "curve_", "goal_", "curve_s"
 """How arrays of scores are named that hold a curve of a metric, the value to reach, and the seconds of both."""
@@ -121,7 +122,7 @@ def _kept(raw: RawCell) -> Kept:
         return Kept({}, ABSENT)
     rows = {
         key: {name: np.asarray(values[row], np.float64) for name, values in arrays.items()}
-        for row, key in enumerate(zip(found.ids, found.seeds))
+        for row, key in enumerate(zip(map(legible, found.ids), found.seeds))
     }
     return Kept(rows, ABSENT)
 

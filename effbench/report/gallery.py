@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.errors import StoreError
 from effbench.legible import legible
 from effbench.parts import KeptOutputs
 from effbench.report.summarise import WorkloadCells
-from effbench.stats.inputs import Array
 
 MOST_SIDE, MOST_PIXELS = 8192, 1 << 26
 """Of a picture, or of all frames of a video, that is shown: no screen is wider, and 67 million pixels are 200 MB; larger ones

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.catalogue import SPEEDUP, companion_of, entry_of, is_exact
 from effbench.errors import StoreError
 from effbench.raw import CENTRED_ROOT, RawCell, how_of
@@ -22,7 +23,6 @@ from effbench.record import Number
 from effbench.report.columns import Column
 from effbench.report.speed import Rounds, shared_logs
 from effbench.report.summarise import WorkloadCells, number_of
-from effbench.stats.inputs import Array
 from effbench.stats.items import log_mean
 from effbench.stats.pareto import probability_non_dominated
 from effbench.stats.rank import rank_stability

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.stats.bootstrap import Interval
-from effbench.stats.inputs import Array
 from effbench.stats.items import LogMean, log_difference, log_mean
 from effbench.stats.paired import POWER
 from effbench.stats.ratio import LEAST_ROUNDS

@@ -25,9 +25,11 @@ from effbench.store import CellFolder
 Progressing = Callable[[float, float, str], None]
 
 
-def context_of(
-    spec: JobSpec, training: int | None = None, progress: Progressing = lambda done, total, text="": None
-) -> Context:
+def _unheard(done: float, total: float, text: str = "") -> None:
+    return None
+
+
+def context_of(spec: JobSpec, training: int | None = None, progress: Progressing = _unheard) -> Context:
     """Return what the task and the methods are told about this process, and about the training that it is for."""
     return Context(
         spec.device,

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from effbench.api import Metric, Sample, Task
+from effbench.arrays import Array
 from effbench.errors import BadInput, nearest
 from effbench.parts import SCORE, read_parts
 from effbench.record import Stopping
 from effbench.stats.bootstrap import Interval
-from effbench.stats.inputs import Array
 from effbench.stats.sequential import EARLIEST, confidence_sequence
 from effbench.store import SAMPLE_KEY, CellFolder, Store
 from effbench.suite import Suite

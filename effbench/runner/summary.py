@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from effbench.api import PluginError, Scores, Task
+from effbench.arrays import Array
 from effbench.contract.remarks import remark_problems
 from effbench.contract.scores import mean_problems, summary_problems
 from effbench.numbers.parts import Rows, rows_of, scored_against
@@ -21,8 +22,6 @@ from effbench.runner.building import keep_promise
 from effbench.runner.jobs import Done, JobSpec
 from effbench.stats.resampled import Resampled, resample
 from effbench.store import CellFolder
-
-Array = np.ndarray[Any, Any]
 
 
 def summary(spec: JobSpec, connection: Connection) -> Done:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from effbench.selfcheck.coverage import LEVEL, Array, Case, share_holding
+from effbench.arrays import Array
+from effbench.selfcheck.case import LEVEL, Case, share_holding
 from effbench.stats.bootstrap import bootstrap_mean, percentile_intervals, wilson_interval
 from effbench.stats.hierarchical import hierarchical_ratio_interval
 from effbench.stats.order import clustered_quantile_interval, quantile_interval

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from effbench.selfcheck.coverage import LEVEL, Array, Case, share_holding
+from effbench.arrays import Array
+from effbench.selfcheck.case import LEVEL, Case, share_holding
 from effbench.stats.bootstrap import bootstrap_mean
 from effbench.stats.items import item_ratio
 from effbench.stats.paired import paired_difference

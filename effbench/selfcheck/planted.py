@@ -146,11 +146,11 @@ def _value(cell: CellRecord, name: str) -> float:
 def _overhead_ms(folder: CellFolder, cell: CellRecord) -> list[float]:
     """Return what the quality loop took per sample beyond the task's own run and score."""
     job = folder.job("quality")
-    data = job["data"] if job else {}
-    if "loop_s" not in data:
+    if job is None or job.data.loop_s is None:
         return []
     samples = cell.n_samples * len(cell.seeds)
-    return [(data["loop_s"] - data["model_s"] - data["score_s"]) / samples * 1e3]
+    spent = (job.data.model_s or 0.0) + (job.data.score_s or 0.0)
+    return [(job.data.loop_s - spent) / samples * 1e3]
 
 
 def null_table(findings: Findings) -> str:

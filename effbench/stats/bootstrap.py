@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.stats.crossed import training_of_mean, widened
-from effbench.stats.inputs import Array as Array
 from effbench.stats.inputs import check_level, check_resamples, finite
 
 _CHUNK = 1 << 21

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from effbench.stats.inputs import Array
+from effbench.arrays import Array
 
 POWER = 1.1
 """Of the rule for degrees of freedom; 1.1 keeps three trainings within 93.9 to 96.5 %, see the module's docstring."""

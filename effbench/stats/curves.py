@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from effbench.arrays import Array
+
 WINDOW = 10
 """Steps whose mean counts; a single step may be low by chance."""
 ROUNDING = 1e-9

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.stats.bootstrap import Interval, interval_of, least_clusters
-from effbench.stats.inputs import Array, check_resamples, positive_rounds
+from effbench.stats.inputs import check_resamples, positive_rounds
 
 
 def hierarchical_ratio_interval(

@@ -6,11 +6,10 @@ A NaN that slips into a mean gives a NaN, into a rank or a count of order statis
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from effbench.arrays import Array
 
 
 def finite(values: Sequence[float] | Array, what: str, dimensions: int = 1) -> Array:

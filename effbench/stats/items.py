@@ -19,9 +19,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.stats.bootstrap import Interval
 from effbench.stats.crossed import Error, error_of
-from effbench.stats.inputs import Array, check_level
+from effbench.stats.inputs import check_level
 from effbench.stats.ratio import LEAST_ROUNDS, Ratio, t_interval
 
 FITTING_STEPS = 200

@@ -7,8 +7,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.stats.bootstrap import Interval
-from effbench.stats.inputs import Array, check_level, finite, positive_rounds
+from effbench.stats.inputs import check_level, finite, positive_rounds
 from effbench.stats.ratio import LEAST_ROUNDS, t_interval
 
 LEAST_SAMPLES = {50: 1, 90: 29, 95: 59, 99: 299}

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.stats.bootstrap import Interval, bootstrap_mean, cluster_totals, has_spread, least_clusters
 from effbench.stats.crossed import NO_TRAINING, Error, Training, error_of, facing_zero, training_of_mean, widened
-from effbench.stats.inputs import Array, finite
+from effbench.stats.inputs import finite
 from effbench.stats.permutation import sign_flip_p
 
 POWER = 0.8

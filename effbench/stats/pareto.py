@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from effbench.stats.inputs import Array, finite
+from effbench.arrays import Array
+from effbench.stats.inputs import finite
 
 
 def probability_non_dominated(x: Array, y: Array, higher_x: bool, higher_y: bool) -> Array:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.stats.bootstrap import cluster_totals
-from effbench.stats.inputs import Array, check_resamples, finite
+from effbench.stats.inputs import check_resamples, finite
 
 _CHUNK = 1 << 20
 """Drawn signs held at once."""

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.stats.bootstrap import Interval
-from effbench.stats.inputs import Array, finite
+from effbench.stats.inputs import finite
 
 
 def tie_ranks(bounds: Sequence[Interval | None], higher_is_better: bool) -> list[int | None]:

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.stats.bootstrap import Interval
-from effbench.stats.inputs import Array, check_level
+from effbench.stats.inputs import check_level
 
 LEAST_ROUNDS = 3
 

@@ -20,9 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.stats.bootstrap import Interval, centred, cluster_weights, draws_of, interval_of
 from effbench.stats.crossed import NO_TRAINING, Training, crossed_rows, error_of, facing_zero, widened
-from effbench.stats.inputs import Array, check_level
+from effbench.stats.inputs import check_level
 
 CROSSED = 200
 """Resamples on which each training is left out too. The rest is known to 1 in 14 from three trainings (2 x 200 differences),

@@ -19,8 +19,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.stats.bootstrap import Interval, cluster_totals
-from effbench.stats.inputs import Array, check_level, finite
+from effbench.stats.inputs import check_level, finite
 
 EARLIEST = 25
 """Fewest samples of an asymptotic sequence."""

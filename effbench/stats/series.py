@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.stats.bootstrap import Interval
-from effbench.stats.inputs import Array, check_level, finite
+from effbench.stats.inputs import check_level, finite
 
 WINDOW, LEAST_TIMES = 5, 50
 """Window in units of tau / 2 (Sokal's c), and the length below which a series says nothing, in units of tau."""

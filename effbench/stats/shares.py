@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.stats.bootstrap import Interval, cluster_totals, has_spread, least_clusters, wilson_ends, wilson_interval
 from effbench.stats.crossed import error_of, quantile, training_of_mean
-from effbench.stats.inputs import Array, check_level, finite
+from effbench.stats.inputs import check_level, finite
 
 
 def share_interval(

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.errors import BadInput
 from effbench.subset.certificate import FEW, Certified, certify, folds_of, search_all, searches_for
 from effbench.subset.learning import Outlook, outlook, points_of
 from effbench.subset.manifest import Chosen, Held, MoreMethods, Pool, Searched, SubsetManifest, make_manifest
-from effbench.subset.matrix import Array, ScoreMatrix, check_same, without_noise
+from effbench.subset.matrix import ScoreMatrix, check_same, without_noise
 from effbench.subset.rounding import rounded_up, to_digits
 from effbench.subset.selection import Selector
 from effbench.subset.tau import tau_b

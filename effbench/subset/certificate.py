@@ -20,12 +20,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.errors import BadInput
 from effbench.stats.bootstrap import Interval
 from effbench.subset.judgement import Fold, families_left_out, held_out_pairs, resolution_of, tau_of
 from effbench.subset.left_out import Pairs, few_left_out, repeat_variance, share_interval
 from effbench.subset.manifest import FAMILY
-from effbench.subset.matrix import Array, ScoreMatrix, check_same
+from effbench.subset.matrix import ScoreMatrix, check_same
 from effbench.subset.random_curve import RandomCurve
 from effbench.subset.selection import Selection, Selector
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from effbench.subset.matrix import Array
+from effbench.arrays import Array
 
 DIMENSIONS = 64
 

@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 from numba import njit, prange
 
+from effbench.arrays import Array
 from effbench.atomic import write_with
-from effbench.subset.matrix import Array, ScoreMatrix
+from effbench.subset.matrix import ScoreMatrix
 from effbench.subset.selection import Selection, check_request, even
 from effbench.subset.sets import draw_into, draw_reference, set_key
 from effbench.subset.tau import tau_b, tau_of_mean, truth_signs

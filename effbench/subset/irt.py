@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from effbench.subset.matrix import Array, ScoreMatrix
+from effbench.arrays import Array
+from effbench.subset.matrix import ScoreMatrix
 from effbench.subset.medoids import k_medoids
 from effbench.subset.selection import Selection, check_request
 

@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.errors import BadInput
 from effbench.stats.bootstrap import Interval
-from effbench.subset.matrix import LEAST_METHODS, Array, ScoreMatrix, check_same
+from effbench.subset.matrix import LEAST_METHODS, ScoreMatrix, check_same
 from effbench.subset.random_curve import RandomCurve
 from effbench.subset.selection import Selection, Selector
 from effbench.subset.tau import signs, tau_b

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.stats.bootstrap import Interval
 from effbench.subset.judgement import Fold
 from effbench.subset.left_out import Pairs, repeat_variance, share_interval, sign_tables
-from effbench.subset.matrix import LEAST_METHODS, Array, ScoreMatrix
+from effbench.subset.matrix import LEAST_METHODS, ScoreMatrix
 from effbench.subset.selection import Selection
 
 SHARES = (0.2, 0.35, 0.5, 0.7)

@@ -26,9 +26,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t as student
 
+from effbench.arrays import Array
 from effbench.stats.bootstrap import Interval
 from effbench.subset.judgement import Fold
-from effbench.subset.matrix import LEAST_METHODS, Array, ScoreMatrix
+from effbench.subset.matrix import LEAST_METHODS, ScoreMatrix
 from effbench.subset.selection import Selection
 from effbench.subset.tau import signs
 

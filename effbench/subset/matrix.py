@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.errors import BadInput
 
-Array = np.ndarray[Any, Any]
 LEAST_METHODS = 4
 """Fewer methods have at most three pairs, whose order a subset matches by luck in a sixth of all cases."""
 

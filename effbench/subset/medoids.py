@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from effbench.subset.matrix import Array
+from effbench.arrays import Array
 
 TURNS = 50
 

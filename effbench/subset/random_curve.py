@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from effbench.subset.matrix import Array, ScoreMatrix
+from effbench.arrays import Array
+from effbench.subset.matrix import ScoreMatrix
 from effbench.subset.tau import taus
 
 DRAWS = 200

@@ -8,8 +8,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.errors import BadInput
-from effbench.subset.matrix import Array, ScoreMatrix, check_same, without_noise
+from effbench.subset.matrix import ScoreMatrix, check_same, without_noise
 
 
 @dataclass(frozen=True)

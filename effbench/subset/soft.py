@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit, prange
 
-from effbench.subset.matrix import Array, ScoreMatrix
+from effbench.arrays import Array
+from effbench.subset.matrix import ScoreMatrix
 from effbench.subset.selection import Selection, check_request, even
 from effbench.subset.tau import signs
 

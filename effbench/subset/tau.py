@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import njit, prange
 
-from effbench.subset.matrix import Array
+from effbench.arrays import Array
 
 if TYPE_CHECKING:
     import torch

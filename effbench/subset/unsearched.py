@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.errors import BadInput
 from effbench.subset.embedding import embed
-from effbench.subset.matrix import Array, ScoreMatrix
+from effbench.subset.matrix import ScoreMatrix
 from effbench.subset.medoids import k_medoids
 from effbench.subset.selection import Selection, check_request, even
 

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import nnls
 
-from effbench.subset.matrix import LEAST_METHODS, Array, ScoreMatrix
+from effbench.arrays import Array
+from effbench.subset.matrix import LEAST_METHODS, ScoreMatrix
 from effbench.subset.selection import Selection, Selector, check_request
 from effbench.subset.soft import SoftTau
 from effbench.subset.tau import tau_b

@@ -154,7 +154,7 @@ def every_split_has_samples(trial: TaskTrial) -> Sequence[str]:
 
 def ids_and_groups_are_unique(trial: TaskTrial) -> Iterator[str]:
     """Yield a violation where an id stands for two samples, or an id or a group is in two splits."""
-    splits = {split: trial.samples(split) for split in trial.splits}
+    splits: dict[str, list[Sample]] = {split: trial.samples(split) for split in trial.splits}
     for split, samples in splits.items():
         yield from repeated_id_problems(samples, f"samples({split!r})")
     yield from list(shared_id_problems(splits)) or shared_group_problems(splits)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from effbench.selfcheck.coverage import Case, CoverageRow, markdown, share_holding, simulate
+from effbench.selfcheck.case import Case, CoverageRow, share_holding
+from effbench.selfcheck.coverage import markdown, simulate
 from effbench.selfcheck.coverage_cases import CASES
 from effbench.selfcheck.coverage_trainings import CROSSED_CASES
 from effbench.stats.bootstrap import Interval

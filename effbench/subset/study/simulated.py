@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.subset.certificate import FEW, certify, search_all
 from effbench.subset.judgement import families_left_out
 from effbench.subset.left_out import few_left_out
 from effbench.subset.manifest import FAMILY
-from effbench.subset.matrix import Array, ScoreMatrix, score_matrix
+from effbench.subset.matrix import ScoreMatrix, score_matrix
 from effbench.subset.soft import SoftTau
 from effbench.subset.tau import tau_b
 
