@@ -100,7 +100,7 @@ zoo-emoji-turbo: zoo-emoji-pixart  ## train zoo:emoji-turbo, teacher and student
 	$(BIN)/python -m effbench.zoo.emoji_turbo.export --work zoo-work/emoji
 
 flasheval: setup  ## the study of condensed subsets, into docs/flasheval.md (DATA=<folder with FlashEval's scores>, ONLY="embedded certificates selectors")
-	$(BIN)/python -m effbench.subset.study $(if $(DATA),--data $(DATA)) $(if $(ONLY),--only $(ONLY))
+	PYTHONPATH=tests $(BIN)/python -m bench_flasheval $(if $(DATA),--data $(DATA)) $(if $(ONLY),--only $(ONLY))
 
 vmc: setup  ## run suites/vmc.yaml (PySCF included) and put its table and curves into docs/vmc.md (forty minutes)
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[vmc]"

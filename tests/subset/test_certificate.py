@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from bench_flasheval.simulated import coverage_of
 from planted import matrix, noisy
 
 from effbench.errors import BadInput
@@ -16,7 +17,6 @@ from effbench.subset.manifest import FAMILY
 from effbench.subset.rounding import decimals_for, rounded_up, to_digits
 from effbench.subset.selection import even
 from effbench.subset.soft import SoftTau
-from effbench.subset.study.simulated import coverage_of
 from effbench.subset.tau import tau_b
 from effbench.subset.unsearched import Random
 

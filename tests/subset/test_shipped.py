@@ -1,12 +1,12 @@
 """The subsets that ship: whole, of the pool that they name, from a matrix as large as promised."""
 
 import pytest
+from bench_flasheval.embedded import embedded_scores
 
 from effbench.subset.building import held_of, why_expired
 from effbench.subset.certificate import certify, folds_of, search_all
 from effbench.subset.manifest import find_subset, shipped
 from effbench.subset.selectors import find_selector
-from effbench.subset.study.embedded import embedded_scores
 from effbench.zoo.emoji_scenes.prompts import prompts
 from effbench.zoo.moving_emoji import prompts as moving
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bench_flasheval import __main__ as study
+from bench_flasheval import claims, embedded, tuning
+from bench_flasheval.verdict import Target, verdict_of
 from planted import noisy
 
 from effbench.stats.bootstrap import Interval
 from effbench.subset.judgement import Fold, Judgement
 from effbench.subset.selection import even
 from effbench.subset.soft import SoftTau
-from effbench.subset.study import __main__ as study
-from effbench.subset.study import claims, embedded, tuning
-from effbench.subset.study.verdict import Target, verdict_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "flasheval.md"
 SPLIT = Fold(np.arange(0, 44, 2), np.arange(1, 44, 2), "published")

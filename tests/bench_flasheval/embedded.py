@@ -5,14 +5,14 @@ from __future__ import annotations
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from bench_flasheval.judging import STUDIED, judge_all
+from bench_flasheval.tables import table_of
 from effbench.section import replace_section
 from effbench.subset.judgement import Fold, families_left_out, random_halves
 from effbench.subset.matrix import ScoreMatrix
 from effbench.subset.random_curve import RandomCurve
 from effbench.subset.scores_file import read_scores_file
 from effbench.subset.selectors import SELECTORS
-from effbench.subset.study.judging import STUDIED, judge_all
-from effbench.subset.study.tables import table_of
 
 SIZES = (10, 20, 50)
 HALVES = (0, 1, 2, 3, 4)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bench_flasheval.judging import Found
 from effbench.subset.judgement import Judgement
-from effbench.subset.study.judging import Found
 
 
 @dataclass(frozen=True)

@@ -6,19 +6,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bench_flasheval.claims import claims_table, reproduction_table
+from bench_flasheval.judging import STUDIED, judge_all
+from bench_flasheval.picture import write_picture
+from bench_flasheval.speed import PUBLISHED, speed_of
+from bench_flasheval.tables import table_of
+from bench_flasheval.tuning import chosen_by_size, tune, tuning_table
+from bench_flasheval.verdict import Target, verdict_of
 from effbench.section import replace_section
 from effbench.subset.frequency import FrequencySearch
 from effbench.subset.judgement import Fold, families_left_out
 from effbench.subset.matrix import ScoreMatrix
 from effbench.subset.random_curve import RandomCurve
 from effbench.subset.selectors import SELECTORS
-from effbench.subset.study.claims import claims_table, reproduction_table
-from effbench.subset.study.judging import STUDIED, judge_all
-from effbench.subset.study.picture import write_picture
-from effbench.subset.study.speed import PUBLISHED, speed_of
-from effbench.subset.study.tables import table_of
-from effbench.subset.study.tuning import chosen_by_size, tune, tuning_table
-from effbench.subset.study.verdict import Target, verdict_of
 
 SEEDS = 5
 """Of the search on the published split, 0 to 4, fixed before looking."""

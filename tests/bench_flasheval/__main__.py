@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench_flasheval.certified import write_certified, write_certified_published
+from bench_flasheval.embedded import write_embedded
+from bench_flasheval.published import write_published
+from bench_flasheval.scores import published_split, read_scores
 from effbench.errors import BadInput
-from effbench.subset.study.certified import write_certified, write_certified_published
-from effbench.subset.study.embedded import write_embedded
-from effbench.subset.study.published import write_published
-from effbench.subset.study.scores import published_split, read_scores
 
 SIZES = (10, 20, 50, 100)
 PARTS = ("embedded", "certificates", "selectors")

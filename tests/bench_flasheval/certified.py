@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from bench_flasheval.embedded import POOLS, embedded_scores
+from bench_flasheval.simulated import coverage_table
 from effbench.section import replace_section
 from effbench.subset.certificate import FEW, certify, folds_of, search_all
 from effbench.subset.judgement import Fold
@@ -15,8 +17,6 @@ from effbench.subset.left_out import Pairs, share_interval
 from effbench.subset.matrix import ScoreMatrix
 from effbench.subset.selection import Selector
 from effbench.subset.soft import SoftTau
-from effbench.subset.study.embedded import POOLS, embedded_scores
-from effbench.subset.study.simulated import coverage_table
 
 SIZE, EMBEDDED_SIZE = 50, 20
 SEARCHES, LARGE_SEARCHES = 100, 30
