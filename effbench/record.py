@@ -217,6 +217,8 @@ class CellRecord(Record):
     claims: tuple[PublishedClaim, ...] = ()
     checks: tuple[Check, ...] = ()
     noise: Noise | None = None
+    kernels: tuple[str, ...] = ()
+    """Kernels of ours that were seen to run in a call, ``op/engine`` each: what ``auto`` chose here."""
     attempts: tuple[Attempt, ...]
     provenance: Provenance
     finished_utc: str

@@ -36,6 +36,7 @@ def _show(workload: WorkloadCells, cell: CellRecord) -> None:
         "samples": f"{samples_text(cell)}, seeds {', '.join(map(str, cell.seeds))}, subset {cell.subset or 'none'}",
         "trainings": ", ".join(f"seed {seed}" for seed in cell.trainings) or "none of its own",
         "verified by": cell.verified_by,
+        "kernels of ours": ", ".join(cell.kernels) or "none seen",
         "code": f"effbench {origin.effbench_version}, commit {origin.git_commit or 'unknown'}{dirty}, {origin.code_version}",
         "python": origin.python,
         "artifact": cell.artifact_sha256 or "none",

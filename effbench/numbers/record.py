@@ -73,6 +73,7 @@ def make_record(setting: Setting, parts: CellParts, provenance: Provenance, fini
         claims=setting.declared.claims,
         checks=checks,
         noise=made.noise,
+        kernels=_own_kernels(parts.jobs["inspect"]),
         attempts=tuple(attempt for job in ended if job is not None for attempt in job.tries),
         provenance=provenance,
         finished_utc=finished_utc,
@@ -107,6 +108,12 @@ def _artifact_sha256(parts: CellParts) -> str | None:
     if len(found) < 2:
         return found[0] if found else None
     return hashlib.sha256("".join(found).encode()).hexdigest()
+
+
+def _own_kernels(inspect: JobResult | None) -> tuple[str, ...]:
+    """Return the kernels that recorded themselves (``effbench.kernels.record_kernel``); torch's operators have a colon."""
+    seen = inspect.data.kernels if inspect is not None else None
+    return tuple(sorted(name for name, _ in seen or () if "/" in name and ":" not in name))
 
 
 class _Made(NamedTuple):

@@ -80,3 +80,20 @@ def test_a_matrix_that_loses_a_value_or_never_ends_is_refused(loaded, entry, sai
 def test_more_samples_than_can_be_listed_are_refused_at_once(loaded):
     with pytest.raises(BadInput, match="samples: Input should be less than or equal to 1000000"):
         make_plan(loaded(SUITE.replace("samples: 4", "samples: 9223372036854775807")))
+
+
+def test_a_metric_that_this_instance_cannot_give_is_refused(loaded):
+    """It validated, and then nothing was selected."""
+    task = "{use: t2i, metrics: [clip_score]}"
+    with pytest.raises(BadInput, match=r"task 't2i' has no metric 'clip_score'"):
+        make_plan(loaded(SUITE.replace("{id: w, use: workload, with: {units: 2, size: 8, samples: 4}}", task)))
+    given = "{use: t2i, with: {scorers: {clip_score: null}}, metrics: [clip_score]}"
+    text = SUITE.replace("{id: w, use: workload, with: {units: 2, size: 8, samples: 4}}", given)
+    (plan,) = make_plan(
+        loaded(
+            text.replace("planted-latency, matrix: {share: [0.1, 0.2]}", "bf16").replace(
+                "planted-memory", "guidance-off"
+            )
+        )
+    ).tasks
+    assert [metric.name for metric in plan.metrics] == ["clip_score"]
