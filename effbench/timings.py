@@ -82,8 +82,8 @@ def joined(rounds: Mapping[str, Timings], only: Sequence[str]) -> Timings:
         [ns for t in chosen for ns in t.first],
         [s for t in chosen for s in t.load_s],
         tuple(sorted({flag for t in chosen for flag in t.flags})),
-        {name: rounds[name].noise[name] for name in only},
-        {name: rounds[name].items[name] for name in only},
+        {name: rounds[name].noise.get(name, {}) for name in only},
+        {name: rounds[name].items.get(name, [0] * len(rounds[name].steady[name])) for name in only},
     )
 
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from effbench import readings
 from effbench.measure import noise
 from effbench.measure.noise import NoiseMeter, clock_spread, cpu_seconds, processor_time
 from effbench.measure.nvml import Gpu
@@ -149,7 +150,7 @@ def test_ticks_are_short_and_a_slower_clock_shows(monkeypatch):
 
 def test_grades_at_their_limits():
     assert grade(QUIET) == ("A", ())
-    for name, (_, most_a, most_b) in noise.LIMITS.items():
+    for name, (_, most_a, most_b) in readings.LIMITS.items():
         assert grade(QUIET._replace(**{name: most_a}))[0] == "A"
         assert grade(QUIET._replace(**{name: math.nextafter(most_a, 1)}))[0] == "B"
         assert grade(QUIET._replace(**{name: most_b}))[0] == "B"
@@ -170,8 +171,8 @@ def test_the_worst_of_several_rounds():
     assert worst([QUIET, unread]) == NoiseReading(None, None, None, 0.0, None), "what was not read may have been bad"
     noisy = NoiseReading(0.05, 0.5, 0.03, 1.0, True)
     assert worst([noisy, unread]) == noisy
-    for readings in ([QUIET, unread], [noisy, unread], [noisy, QUIET]):
-        assert grade(worst(readings))[0] == max(grade(r)[0] for r in readings)
+    for read in ([QUIET, unread], [noisy, unread], [noisy, QUIET]):
+        assert grade(worst(read))[0] == max(grade(r)[0] for r in read)
 
 
 BUSY = "import time\nend = time.time() + 20\nwhile time.time() < end: pass"

@@ -13,7 +13,7 @@ from effbench_toyplugin import faults, predictor_methods, solver_methods
 from effbench_toyplugin.minimise import ToyMinimise
 from effbench_toyplugin.problems import START_RADIUS, problem_of, start_of
 from effbench_toyplugin.rank import ToyRank
-from effbench_toyplugin.weighted import weighted_kendall_tau, weighted_means
+from effbench_toyplugin.weighted import weighted_kendall_tau
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kendalltau
@@ -35,7 +35,7 @@ def gaps(*chain, task=MINIMISE, seed=0):
     reference = task.run(system, batch, seed)
     for method in chain:
         system = method.apply(system, method.prepare(system, ctx))
-    return task.summarise(task.score(task.run(system, batch, seed), batch, reference), np.ones(len(batch)))
+    return task.summariser(task.score(task.run(system, batch, seed), batch, reference))(np.ones(len(batch)))
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.id)
@@ -130,32 +130,25 @@ def test_a_planted_step_cost_is_slept_per_step_and_problem():
     task = ToyMinimise(ToyMinimise.Params(step_cost_ms=5.0))
     for size, factor in ((1, 1.0), (3, 1.0), (3, 2.0)):
         method = solver_methods.PlantedCost(solver_methods.PlantedCost.Params(factor=factor))
-        probe = task.probe(method.apply(task.load(Context()), None), size)
+        (probe,) = task.probes(method.apply(task.load(Context()), None), size)
         begin = time.perf_counter()
         probe()
         assert time.perf_counter() - begin >= 0.005 * size * factor
 
 
-def test_nan_is_left_out_and_weights_count():
-    scalars = {"a": np.array([1.0, 2.0, 4.0]), "b": np.array([1.0, np.nan, 3.0])}
-    assert weighted_means(scalars, np.array([1.0, 1.0, 2.0])) == {"a": 2.75}
-    assert weighted_means(scalars, np.array([1.0, 0.0, 1.0])) == {"a": 2.5, "b": 2.0}
-    assert weighted_means(scalars, np.zeros(3)) == {}
-
-
 def test_kendall_by_hand():
     x, y = np.array([1.0, 2.0, 3.0]), np.array([1.0, 3.0, 2.0])
     # Pairs (1,2) and (1,3) agree, (2,3) does not: (w1 w2 + w1 w3 - w2 w3) / (w1 w2 + w1 w3 + w2 w3).
-    assert weighted_kendall_tau(x, y, np.ones(3)) == pytest.approx(1 / 3)
-    assert weighted_kendall_tau(x, y, np.array([2.0, 1.0, 3.0])) == pytest.approx((2 + 6 - 3) / (2 + 6 + 3))
-    assert weighted_kendall_tau(x, x, np.array([0.1, 5.0, 2.0])) == pytest.approx(1.0)
-    assert weighted_kendall_tau(x, -x, np.array([0.1, 5.0, 2.0])) == pytest.approx(-1.0)
+    assert weighted_kendall_tau(x, y)(np.ones(3)) == pytest.approx(1 / 3)
+    assert weighted_kendall_tau(x, y)(np.array([2.0, 1.0, 3.0])) == pytest.approx((2 + 6 - 3) / (2 + 6 + 3))
+    assert weighted_kendall_tau(x, x)(np.array([0.1, 5.0, 2.0])) == pytest.approx(1.0)
+    assert weighted_kendall_tau(x, -x)(np.array([0.1, 5.0, 2.0])) == pytest.approx(-1.0)
     tied = np.array([1.0, 1.0, 2.0])  # (1,2) is tied in x: it leaves the numerator and x's factor, not y's
-    assert weighted_kendall_tau(tied, y, np.array([2.0, 1.0, 3.0])) == pytest.approx(
+    assert weighted_kendall_tau(tied, y)(np.array([2.0, 1.0, 3.0])) == pytest.approx(
         (6 - 3) / np.sqrt((6 + 3) * (2 + 6 + 3))
     )
-    assert np.isnan(weighted_kendall_tau(np.ones(3), y, np.ones(3)))
-    assert np.isnan(weighted_kendall_tau(x, y, np.array([4.0, 0.0, 0.0])))
+    assert np.isnan(weighted_kendall_tau(np.ones(3), y)(np.ones(3)))
+    assert np.isnan(weighted_kendall_tau(x, y)(np.array([4.0, 0.0, 0.0])))
 
 
 columns = st.integers(2, 12).flatmap(
@@ -167,11 +160,11 @@ columns = st.integers(2, 12).flatmap(
 @given(columns)
 def test_kendall_agrees_with_scipy_and_with_replication(lists):
     x, y, counts = (np.array(values) for values in lists)
-    ones = weighted_kendall_tau(x, y, np.ones(len(x)))
+    ones = weighted_kendall_tau(x, y)(np.ones(len(x)))
     np.testing.assert_allclose(ones, kendalltau(x, y).statistic, atol=1e-12)
     copies = np.repeat(np.arange(len(x)), counts)
     replicated = kendalltau(x[copies], y[copies]).statistic if len(copies) > 1 else np.nan
-    np.testing.assert_allclose(weighted_kendall_tau(x, y, counts), replicated, atol=1e-12)
+    np.testing.assert_allclose(weighted_kendall_tau(x, y)(counts), replicated, atol=1e-12)
 
 
 def test_worse_predictors_rank_worse():
@@ -180,7 +173,7 @@ def test_worse_predictors_rank_worse():
 
     def tau(method, **params):
         changed = method(method.Params(**params)).apply(system, None)
-        return task.summarise(task.score(task.run(changed, batch, 0), batch, None), np.ones(len(batch)))["kendall_tau"]
+        return task.summariser(task.score(task.run(changed, batch, 0), batch, None))(np.ones(len(batch)))["kendall_tau"]
 
     exact = tau(predictor_methods.Noisy, scale=0.0)
     assert exact > tau(predictor_methods.Noisy, scale=0.5) > tau(predictor_methods.Noisy, scale=3.0)
@@ -249,7 +242,7 @@ def test_faults_that_kill_do_kill(name, death):
 
 def test_every_plugin_is_registered_under_its_own_name(toy_plugin):
     groups = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["project"]["entry-points"]
-    assert set(groups["effbench.tasks"]) == {"toy-minimise", "toy-rank"}
+    assert set(groups["effbench.tasks"]) == {"toy-minimise", "toy-rank", "toy-spoof"}
     for group, registry in (("effbench.tasks", tasks), ("effbench.methods", methods)):
         fresh = type(registry)(registry.kind, group, registry.base)
         for name in groups[group]:
@@ -259,3 +252,15 @@ def test_every_plugin_is_registered_under_its_own_name(toy_plugin):
 @pytest.mark.parametrize("suite", ["toy", "faults"])
 def test_suites_load(suite):
     assert load_suite(PACKAGE / "suites" / f"{suite}.yaml").suite.methods
+
+
+def test_the_task_and_the_method_that_use_every_hook_keep_the_contract(toy_plugin):
+    from effbench_toyplugin.spoof import ToySpoof
+    from effbench_toyplugin.training import Rescaled, Trained
+
+    small = ToySpoof.Params(subjects=6)
+    passed = check_task(ToySpoof, small, n_samples=6).passed
+    assert {"thresholds are numbers", "what is kept is what score reads", "previews are pictures"} <= set(passed)
+    method = check_method(Trained, task=ToySpoof(small), params=Trained.Params(epochs=2, labels=6))
+    assert {"facts are numbers", "preparing again gives the same"} <= set(method.passed)
+    check_method(Rescaled, task=ToySpoof(small))

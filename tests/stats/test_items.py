@@ -7,6 +7,7 @@ from scipy import stats
 from effbench.report.speed import time_ratio
 from effbench.stats.items import item_ratio, log_difference, log_mean
 from effbench.stats.ratio import geometric_mean_ratio
+from effbench.timings import Timings
 
 
 def table(seed, rounds, items, of_round=0.02, of_item=0.1, rest=0.01, mean=0.4):
@@ -89,10 +90,10 @@ def test_through_the_reference_one_item_is_welch_and_what_is_peculiar_to_items_c
     a, b = table(1, 4, 1, rest=0.05), table(2, 6, 1, rest=0.05)
     difference = log_difference(log_mean(a), log_mean(b))
     times = [
-        {f"{side}{i}": float(np.exp(value)) for i, value in enumerate(logs[:, 0])}
+        {f"{side}{i}": Timings({f"{side}{i}": [float(np.exp(value))]}) for i, value in enumerate(logs[:, 0])}
         for side, logs in (("a", a), ("b", b))
     ]
-    ones = [dict.fromkeys(found, 1.0) for found in times]
+    ones = [{name: Timings({name: [1.0]}) for name in found} for found in times]
     today = time_ratio(times[0], times[1], ones[0], ones[1], 0.95)
     assert np.exp(difference.value) == pytest.approx(today.value)
     assert np.exp(difference.interval(0.95)) == pytest.approx(today.interval)

@@ -73,6 +73,7 @@ class VmcEnergy(Task):
 
     name = "vmc-energy"
     system_type = SolverSystem
+    deterministic = False  # PySCF's solvers sum in an order that depends on where memory lies: so do their last bits
     metrics = (
         _lower(
             "energy_error_mha", "mHa", "energy above full CI; for VMC the mean of a fresh sample, policy exact", primary=True,
