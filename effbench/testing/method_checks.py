@@ -63,7 +63,7 @@ class MethodTrial:
         """Return how far an output may depend on its batch mates, relative to its norm."""
         if self._rtol is not None:
             return self._rtol
-        plain = partial(self.task.run, self.task.load(self.context), seed=0)
+        plain = partial(run_blind, self.task, self.task.load(self.context), seed=0)
         call = "the task's run on the unchanged system"
         own = self.steps.obtain(call, lambda: rounding(plain, self.batch), "the task must pass check_task by itself")
         if own > LARGEST_ROUNDING:
@@ -251,7 +251,7 @@ def the_changed_system_gives_one_output_per_sample(trial: MethodTrial) -> Iterat
 def apply_is_deterministic(trial: MethodTrial) -> Iterator[str]:
     """Yield a violation where the same artifact on a second system gives other outputs."""
     first = trial.outputs
-    again = trial.task.run(trial.apply(), trial.batch, seed=0)
+    again = run_blind(trial.task, trial.apply(), trial.batch, 0)
     found = first_difference(again, first, trial.batch, rtol=0.0 if trial.task.deterministic else trial.rtol)
     if found:
         yield (
