@@ -38,6 +38,7 @@ from effbench.suite import LoadedSuite, MethodEntry, TaskEntry
 from effbench.yamlpos import Key
 
 LONGEST_SHOWN = 60
+"""Characters of a parameter in a method's name: a choice that keeps a table's first column readable."""
 MOST_VARIANTS = 10_000
 """Methods that one entry may stand for; more is a slip, and planning alone would take hours."""
 

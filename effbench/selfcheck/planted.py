@@ -15,6 +15,7 @@ from effbench.store import CellFolder, read_store
 
 TWIN, HOLDER = "planted-twin", "planted-memory"
 LEVEL = 0.95
+"""Of the planted suites' intervals: a suite's default, which the bounds on misses are made for."""
 
 
 class Recovery(NamedTuple):

@@ -22,7 +22,9 @@ from effbench.subset.selection import Selection, Selector
 from effbench.subset.tau import signs, tau_b
 
 RESAMPLES = 2000
+"""Of an interval of tau: 50 lie beyond each end at 95 %."""
 RELIABLE = 0.95
+"""Share of pairs in the right order from which a difference counts as resolved; the level of the intervals."""
 
 
 class Fold(NamedTuple):

@@ -27,6 +27,7 @@ from effbench.subset.selection import Selection
 SHARES = (0.2, 0.35, 0.5, 0.7)
 """Of the methods that search; the certificate's own folds are the last point."""
 RESAMPLES = 200
+"""A choice: five lie beyond each end at 95 %, a coarse interval, since each weighs the tables of every point anew."""
 LEAST_ERROR = 1e-3
 """1 - tau below which a point is taken as this: the logarithm of an error of nothing is no number."""
 

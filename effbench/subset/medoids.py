@@ -7,6 +7,7 @@ import numpy as np
 from effbench.arrays import Array
 
 TURNS = 50
+"""A bound, not a setting: the alternation ends where no medoid moves, and a tie of distances must not keep it going."""
 
 
 def k_medoids(points: Array, k: int, seed: int) -> tuple[Array, Array]:

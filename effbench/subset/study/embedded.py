@@ -15,6 +15,7 @@ from effbench.subset.study.judging import STUDIED, judge_all
 from effbench.subset.study.tables import table_of
 
 SIZES = (10, 20, 50)
+"""Prompts of a subset: those of FlashEval's table that are far below the 300 of a pool."""
 HALVES = (0, 1, 2, 3, 4)
 """Seeds of the random halves."""
 POOLS = ("emoji-pool", "moving-emoji-pool")

@@ -23,6 +23,8 @@ from effbench.subset.soft import SoftTau
 from effbench.subset.tau import tau_b
 
 SAMPLES, TASTES, NEW, KINDS = 200, 6, 600, 5
+"""Of a population, a choice: prompts, traits beside quality, new settings that make the truth, and kinds that settings clump
+in."""
 CASES = (
     ("noisy", 10, 10), ("noisy", 24, 10), ("noisy", 46, 20), ("clear", 10, 10), ("clear", 24, 10),
     ("binary", 10, 10), ("binary", 24, 10), ("binary", 46, 20), ("clumped", 24, 10),
@@ -30,6 +32,7 @@ CASES = (
 )  # fmt: skip
 """(population, settings of a pool, size of a subset); families are of ten settings."""
 OF_FAMILY = 10
+"""Settings of one family; ``CASES`` has multiples of it."""
 
 
 @dataclass(frozen=True)
