@@ -22,7 +22,7 @@ import numpy as np
 
 from effbench.arrays import Array
 from effbench.stats.bootstrap import Interval, centred, cluster_weights, draws_of, interval_of
-from effbench.stats.crossed import NO_TRAINING, Training, crossed_rows, error_of, facing_zero, widened
+from effbench.stats.crossed import NO_TRAINING, TrainingVariance, crossed_rows, error_of, facing_zero, widened
 from effbench.stats.inputs import check_level
 
 CROSSED = 200
@@ -166,7 +166,7 @@ def resampled_interval(
     return Interval(float(low), float(high))
 
 
-def training_of(found: Resampled, clusters: int) -> Training | None:
+def training_of(found: Resampled, clusters: int) -> TrainingVariance | None:
     """Return what the trainings add; None where the metric is undefined without one of them."""
     count = found.trainings
     spread = found.left_out - found.left_out.mean()
@@ -178,7 +178,7 @@ def training_of(found: Resampled, clusters: int) -> Training | None:
     rest = sum(float(row[kept].var(ddof=1)) if kept.sum() > 1 else 0.0 for row, kept in zip(second, known))
     least = (ROUNDING * float(np.abs(found.left_out).max())) ** 2
     between, rest = share * float((spread**2).sum()), share * rest * clusters / (clusters - 1)
-    return Training(between if between > least else 0.0, rest if rest > least else 0.0, count)
+    return TrainingVariance(between if between > least else 0.0, rest if rest > least else 0.0, count)
 
 
 def _roots(found: Resampled) -> Resampled:

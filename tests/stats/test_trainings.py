@@ -6,7 +6,7 @@ from scipy import stats
 
 from effbench.selfcheck.coverage_trainings import CROSSED_CASES
 from effbench.stats.bootstrap import Interval, bootstrap_mean, draws_of, intervals_of, wilson_interval
-from effbench.stats.crossed import Training, error_of, training_of_mean, two_way, widened
+from effbench.stats.crossed import TrainingVariance, error_of, training_of_mean, two_way, widened
 from effbench.stats.paired import paired_difference
 from effbench.stats.permutation import sign_flip_p
 from effbench.stats.resampled import (
@@ -53,7 +53,7 @@ def test_the_rest_is_counted_once_and_either_end_is_student_s_t():
     assert error_of((1.0, 2), (1.0, 39), 0.0).freedom == pytest.approx(
         2**1.1 / (1 / 2 + 1 / 39)
     )  # Satterthwaite: 4 / ...
-    ends = widened(1.0, (1.0, 1.0), 0.95, 40, Training(0.04, 0.0, 3))
+    ends = widened(1.0, (1.0, 1.0), 0.95, 40, TrainingVariance(0.04, 0.0, 3))
     assert ends == pytest.approx(stats.t.interval(0.95, 2, 1.0, 0.2))
 
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from effbench.zoo.emoji_judge.models import DualEncoder
-from effbench.zoo.emoji_judge.scoring import Judge, first_among
+from effbench.zoo.emoji_judge.scoring import ImageTextScorer, first_among
 from effbench.zoo.emoji_scenes.prompts import candidates, prompts
 from effbench.zoo.emoji_scenes.tokens import tokenizer
 from effbench.zoo.fitting import write_line
@@ -26,21 +26,21 @@ SEED = 1
 """Of the noise, the same at every point, so that points differ by training alone."""
 
 
-def trained_judge(work: Path) -> Judge:
+def trained_judge(work: Path) -> ImageTextScorer:
     """Return the judge as its recipe left it."""
     encoder = DualEncoder(len(tokenizer()))
     encoder.load_state_dict(load_file(work / "judge.safetensors"))
-    return Judge(encoder, tokenizer())
+    return ImageTextScorer(encoder, tokenizer())
 
 
-def accuracy(images: torch.Tensor, name: str, judge: Judge) -> float:
+def accuracy(images: torch.Tensor, name: str, judge: ImageTextScorer) -> float:
     """Return the share of images [N, 3, 64, 64] in [0, 1], of the first N prompts of a list, that fit theirs best of 20."""
     sentences = judge.sentences([entry.prompt for entry in prompts(name)])
     rows: Sequence[Sequence[int]] = candidates(name)[: len(images)]
     return float(np.mean(first_among(judge.images(images)[0], sentences, rows)))
 
 
-class Curve:
+class ImageLearningCurve:
     """Looks at the EMA of a running training and writes what it sees to ``curve.jsonl`` and ``look/``."""
 
     def __init__(self, work: Path, stage: str, draws: Draws) -> None:
