@@ -77,7 +77,7 @@ HEADLINE = (
     ("gflop_per_sample",),
     ("preparation_s",),
 )
-"""What every reader needs behind the primary quality, in this order, by ``CatalogueEntry.short``; of two names the one that is
+"""What every reader needs behind the primary quality, by ``CatalogueEntry.short``; of two names the one that is
 primary where it was measured. Everything else is asked for by name, another batch size too."""
 
 COMPARED_AXES = ("quality", "latency", "memory", "compute")

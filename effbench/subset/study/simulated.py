@@ -60,8 +60,8 @@ class Prompts:
 def draw_traits(population: str, settings: int, kinds: Array, rng: np.random.Generator) -> tuple[Array, Array]:
     """Return the traits of settings and the kind of each; only ``clumped`` and ``families`` have kinds."""
     which = rng.integers(0, len(kinds), settings) if population == "clumped" else np.arange(settings) % len(kinds)
-    own = rng.normal(size=(settings, 1 + TASTES))
-    return (kinds[which] + 0.6 * own if population in ("clumped", "families") else own), which
+    scatter = rng.normal(size=(settings, 1 + TASTES))
+    return (kinds[which] + 0.6 * scatter if population in ("clumped", "families") else scatter), which
 
 
 def pool_and_new(population: str, settings: int, seed: int) -> tuple[ScoreMatrix, list[ScoreMatrix]]:

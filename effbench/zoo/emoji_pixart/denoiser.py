@@ -69,10 +69,10 @@ def train_denoiser(composer: Composer, work: Path, stage: EmojiStage, start_from
         ids, mask = tokens(["" if drop else sentence(scene) for scene, drop in zip(said, dropped)])
         return flow_loss(model, latents, ids, mask, generator)
 
-    def draws(ema: dict[str, torch.Tensor], sentences: Sequence[str]) -> torch.Tensor:
+    def sample_images(ema: dict[str, torch.Tensor], sentences: Sequence[str]) -> torch.Tensor:
         denoiser = build_denoiser()
         put(ema, denoiser)
         return draw(assemble(denoiser, autoencoder), sentences, SEED)
 
-    curve = ImageLearningCurve(work, stage.plan.name, draws) if stage.shrink == 1 else None
+    curve = ImageLearningCurve(work, stage.plan.name, sample_images) if stage.shrink == 1 else None
     fit(model, loss_of, stage.plan, work, None if curve is None else curve.look)

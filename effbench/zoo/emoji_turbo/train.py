@@ -74,10 +74,10 @@ def train_teacher(scenes: Scenes, work: Path) -> None:
         mixed, s, velocity = flow_batch(latents, generator)
         return nn.functional.mse_loss(model(mixed, s, *model.embed(ids)), velocity)
 
-    def draws(ema: dict[str, torch.Tensor], sentences: Sequence[str]) -> torch.Tensor:
+    def sample_images(ema: dict[str, torch.Tensor], sentences: Sequence[str]) -> torch.Tensor:
         return scenes.images(ema, 2, sentences, TEACHER_STEPS, GUIDANCE)
 
-    fit(model, loss_of, TEACHER, work, ImageLearningCurve(work, TEACHER.name, draws).look)
+    fit(model, loss_of, TEACHER, work, ImageLearningCurve(work, TEACHER.name, sample_images).look)
 
 
 def train_student(scenes: Scenes, work: Path) -> None:
@@ -92,10 +92,10 @@ def train_student(scenes: Scenes, work: Path) -> None:
         latents, ids, generator = scenes.draw(1, step, 0.0)
         return distillation_loss(student, teacher, latents, ids, empty, generator)
 
-    def draws(ema: dict[str, torch.Tensor], sentences: Sequence[str]) -> torch.Tensor:
+    def sample_images(ema: dict[str, torch.Tensor], sentences: Sequence[str]) -> torch.Tensor:
         return scenes.images(ema, 1, sentences, STEPS, 1.0)
 
-    fit(student, loss_of, STUDENT, work, ImageLearningCurve(work, STUDENT.name, draws).look)
+    fit(student, loss_of, STUDENT, work, ImageLearningCurve(work, STUDENT.name, sample_images).look)
 
 
 def is_done(work: Path, plan: TrainingPlan) -> bool:
