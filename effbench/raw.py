@@ -184,7 +184,7 @@ def ratio_interval(ours: RawCell, theirs: RawCell, on_ours: Number, on_theirs: N
     if is_positive and a.value > 0 and b.value > 0:
         found = resampled_interval(combined(a, b, _log_ratio), level, clusters=clusters, is_set=True)
         return None if found is None else Interval(float(np.exp(found.low)), float(np.exp(found.high)))
-    if not (b.draws != 0).all() or b.value == 0:
+    if not (b.replicates != 0).all() or b.value == 0:
         return None
     return resampled_interval(combined(a, b, np.divide), level, clusters=clusters, is_set=True)
 
