@@ -71,9 +71,9 @@ def cluster_weights(clusters: Sequence[str], resamples: int, seed: int) -> Itera
     """
     names, rows = np.unique(np.asarray(clusters), return_inverse=True)  # rows [n] -> cluster
     generator = np.random.default_rng(seed)
-    chance = np.full(len(names), 1 / max(len(names), 1))
+    probability = np.full(len(names), 1 / max(len(names), 1))
     for _ in range(resamples):
-        yield generator.multinomial(len(names), chance)[rows].astype(np.float64)
+        yield generator.multinomial(len(names), probability)[rows].astype(np.float64)
 
 
 def bootstrap_replicates(

@@ -1,4 +1,4 @@
-"""The Pareto front under uncertainty: not a line, but each method's chance of being on it."""
+"""The Pareto front under uncertainty: not a line, but each method's probability of being on it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def probability_non_dominated(x: Array, y: Array, higher_x: bool, higher_y: bool
             f"need the same methods and resamples on both axes, got shapes {ours.shape} and {theirs.shape}"
         )
     a, b = ours if higher_x else -ours, theirs if higher_y else -theirs
-    chance = [
+    probability = [
         1
         - ((a >= a[i]) & (b >= b[i]) & ((a > a[i]) | (b > b[i]))).any(0).mean()  # over the methods, then the replicates
         for i in range(len(a))
     ]
-    return np.array(chance)
+    return np.array(probability)

@@ -235,7 +235,7 @@ def replicates_with_trainings(found: Resampled, generator: np.random.Generator, 
     error = error_of((training.between, training.trainings - 1), (variance, clusters - 1), training.rest)
     kept = np.sqrt((error.variance - training.between) / variance) if variance > 0 else 0.0
     freedom = training.trainings - 1
-    luck = generator.standard_normal(len(found.replicates)) * np.sqrt(
+    deviates = generator.standard_normal(len(found.replicates)) * np.sqrt(
         freedom / generator.chisquare(freedom, len(found.replicates))
     )
-    return np.asarray(middle + kept * (found.replicates - middle) + np.sqrt(training.between) * luck)
+    return np.asarray(middle + kept * (found.replicates - middle) + np.sqrt(training.between) * deviates)

@@ -7,12 +7,17 @@ from scipy import stats
 from effbench.report.speed import time_ratio
 from effbench.stats.items import item_ratio, log_difference, log_mean
 from effbench.stats.ratio import geometric_mean_ratio
+from effbench.timings import Timings
 
 
 def table(seed, rounds, items, of_round=0.02, of_item=0.1, rest=0.01, mean=0.4):
     generator = np.random.default_rng(seed)
     both = generator.normal(0, of_round, (rounds, 1)) + generator.normal(0, of_item, (1, items))
     return mean + both + generator.normal(0, rest, (rounds, items))
+
+
+def one_call(name, wall):
+    return Timings({name: [wall]}, noise={name: {}}, items={name: [0]})
 
 
 @pytest.mark.parametrize("rounds", [1, 2, 3, 7])
@@ -88,11 +93,11 @@ def test_limits_are_those_of_the_ratio_over_rounds():
 def test_through_the_reference_one_item_is_welch_and_what_is_peculiar_to_items_cancels():
     a, b = table(1, 4, 1, rest=0.05), table(2, 6, 1, rest=0.05)
     difference = log_difference(log_mean(a), log_mean(b))
-    times = [
-        {f"{side}{i}": float(np.exp(value)) for i, value in enumerate(logs[:, 0])}
-        for side, logs in (("a", a), ("b", b))
-    ]
-    ones = [dict.fromkeys(found, 1.0) for found in times]
+    times, ones = [], []
+    for side, logs in (("a", a), ("b", b)):
+        walls = {f"{side}{i}": float(np.exp(value)) for i, value in enumerate(logs[:, 0])}
+        times.append({name: one_call(name, wall) for name, wall in walls.items()})
+        ones.append({name: one_call(name, 1.0) for name in walls})
     today = time_ratio(times[0], times[1], ones[0], ones[1], 0.95)
     assert np.exp(difference.value) == pytest.approx(today.value)
     assert np.exp(difference.interval(0.95)) == pytest.approx(today.interval)
