@@ -11,7 +11,7 @@ from typing import NamedTuple
 from effbench.record import AxisName
 
 
-class Entry(NamedTuple):
+class CatalogueEntry(NamedTuple):
     """What is known of a number before anything is measured.
 
     ``label`` is its heading where the words of its name would not do, ``short`` that of the headline table. ``is_exact``: it
@@ -40,32 +40,32 @@ RATIO_UNITS = frozenset({"", "x", "×", "1"})
 """Units of what needs none, as suites and papers write them: two of them are the same unit, and no machine enters them."""
 
 LATENCY = (
-    Entry(MEDIAN, "ms", "latency", short="latency", companion=SPEEDUP, is_timed=True),
-    Entry("latency_p90_ms", "ms", "latency", companion="latency_p90_ms", is_timed=True),
-    Entry("latency_p95_ms", "ms", "latency", companion="latency_p95_ms", is_timed=True),
-    Entry("latency_p99_ms", "ms", "latency", companion="latency_p99_ms", is_timed=True),
-    Entry(SPEEDUP, "x", "latency", True, short="speed-up", companion=SPEEDUP, same_as=MEDIAN),
-    Entry("throughput_per_s", "1/s", "latency", True, companion=SPEEDUP, is_timed=True, same_as=MEDIAN),
-    Entry("first_call_ms", "ms", "latency", is_timed=True),
-    Entry("load_s", "s", "latency", is_timed=True),
+    CatalogueEntry(MEDIAN, "ms", "latency", short="latency", companion=SPEEDUP, is_timed=True),
+    CatalogueEntry("latency_p90_ms", "ms", "latency", companion="latency_p90_ms", is_timed=True),
+    CatalogueEntry("latency_p95_ms", "ms", "latency", companion="latency_p95_ms", is_timed=True),
+    CatalogueEntry("latency_p99_ms", "ms", "latency", companion="latency_p99_ms", is_timed=True),
+    CatalogueEntry(SPEEDUP, "x", "latency", True, short="speed-up", companion=SPEEDUP, same_as=MEDIAN),
+    CatalogueEntry("throughput_per_s", "1/s", "latency", True, companion=SPEEDUP, is_timed=True, same_as=MEDIAN),
+    CatalogueEntry("first_call_ms", "ms", "latency", is_timed=True),
+    CatalogueEntry("load_s", "s", "latency", is_timed=True),
 )
 MEMORY = (
-    Entry("peak_rss_growth_mb", "MB", "memory", short="peak memory"),
-    Entry("peak_rss_mb", "MB", "memory"),
-    Entry("peak_rss_sampled_mb", "MB", "memory"),
-    Entry(PARAMETERS, "MB", "memory", label="parameter memory", short="params", is_exact=True),
-    Entry("peak_allocated_mb", "MB", "memory", short="peak memory"),
-    Entry("peak_reserved_mb", "MB", "memory"),
-    Entry("peak_process_mb", "MB", "memory"),
+    CatalogueEntry("peak_rss_growth_mb", "MB", "memory", short="peak memory"),
+    CatalogueEntry("peak_rss_mb", "MB", "memory"),
+    CatalogueEntry("peak_rss_sampled_mb", "MB", "memory"),
+    CatalogueEntry(PARAMETERS, "MB", "memory", label="parameter memory", short="params", is_exact=True),
+    CatalogueEntry("peak_allocated_mb", "MB", "memory", short="peak memory"),
+    CatalogueEntry("peak_reserved_mb", "MB", "memory"),
+    CatalogueEntry("peak_process_mb", "MB", "memory"),
 )
 COMPUTE = (
-    Entry("gflop_per_sample", "GFLOP", "compute", short="compute", is_exact=True),
-    Entry("gbyte_per_sample", "GB", "compute", label="bytes moved per sample", is_exact=True),
-    Entry("flop_per_byte", "FLOP/B", "compute", True, label="arithmetic intensity", is_exact=True),
-    Entry("roofline_share", "share", "compute", True, is_timed=True),
+    CatalogueEntry("gflop_per_sample", "GFLOP", "compute", short="compute", is_exact=True),
+    CatalogueEntry("gbyte_per_sample", "GB", "compute", label="bytes moved per sample", is_exact=True),
+    CatalogueEntry("flop_per_byte", "FLOP/B", "compute", True, label="arithmetic intensity", is_exact=True),
+    CatalogueEntry("roofline_share", "share", "compute", True, is_timed=True),
 )
-ENERGY = (Entry("energy_j_per_sample", "J", "energy", is_timed=True),)
-PREPARATION = (Entry("preparation_s", "s", "preparation", short="prep.", is_timed=True),)
+ENERGY = (CatalogueEntry("energy_j_per_sample", "J", "energy", is_timed=True),)
+PREPARATION = (CatalogueEntry("preparation_s", "s", "preparation", short="prep.", is_timed=True),)
 
 CATALOGUE = {entry.name: entry for entry in (*LATENCY, *MEMORY, *COMPUTE, *ENERGY, *PREPARATION)}
 
@@ -77,14 +77,14 @@ HEADLINE = (
     ("gflop_per_sample",),
     ("preparation_s",),
 )
-"""What every reader needs behind the primary quality, in this order, under ``Entry.short``; of two names the one that is
+"""What every reader needs behind the primary quality, by ``CatalogueEntry.short``; of two names the one that is
 primary where it was measured. Everything else is asked for by name, another batch size too."""
 
 COMPARED_AXES = ("quality", "latency", "memory", "compute")
 """What a comparison of two methods shows unasked, in this order: what a user of the method pays and gets on every call."""
 
 
-def entry_of(name: str) -> Entry | None:
+def entry_of(name: str) -> CatalogueEntry | None:
     """Return the entry of a number, at any batch size; None where it is not one of ours."""
     return CATALOGUE.get(name.partition("@")[0])
 

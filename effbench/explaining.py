@@ -21,6 +21,7 @@ from effbench.yamlpos import Document, Key
 from effbench.yamlscalar import number_hint
 
 LONGEST_VALUE = 60
+"""Characters of a value that an error repeats: a choice that leaves room for the sentence on one line."""
 PLAIN_LABELS = ("str", "int", "float", "bool", "list", "tuple", "dict", "set", "literal", "constrained-str")
 
 

@@ -178,11 +178,13 @@ def ratio_interval(ours: RawCell, theirs: RawCell, on_ours: Number, on_theirs: N
     if a is None or b is None or not joint:
         return None
     clusters = min(ours.clusters_of(on_ours), theirs.clusters_of(on_theirs))
-    is_positive = not any((values <= 0).any() for one in (a, b) for values in (one.draws, one.left_out, one.crossed))
+    is_positive = not any(
+        (values <= 0).any() for one in (a, b) for values in (one.replicates, one.left_out, one.crossed)
+    )
     if is_positive and a.value > 0 and b.value > 0:
         found = resampled_interval(combined(a, b, _log_ratio), level, clusters=clusters, is_set=True)
         return None if found is None else Interval(float(np.exp(found.low)), float(np.exp(found.high)))
-    if not (b.draws != 0).all() or b.value == 0:
+    if not (b.replicates != 0).all() or b.value == 0:
         return None
     return resampled_interval(combined(a, b, np.divide), level, clusters=clusters, is_set=True)
 

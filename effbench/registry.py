@@ -32,7 +32,7 @@ OURS = "effbench"
 
 
 @dataclass(frozen=True)
-class Entry:
+class RegisteredPlugin:
     """One registered name: where it comes from and what it points to, without importing it."""
 
     name: str
@@ -58,11 +58,11 @@ class Registry(Generic[T]):
         self._loaded: dict[str, type[T]] = {}
 
     @cached_property
-    def _claims(self) -> dict[str, list[tuple[Entry, EntryPoint]]]:
-        claims: dict[str, list[tuple[Entry, EntryPoint]]] = {}
+    def _claims(self) -> dict[str, list[tuple[RegisteredPlugin, EntryPoint]]]:
+        claims: dict[str, list[tuple[RegisteredPlugin, EntryPoint]]] = {}
         for point in sorted(entry_points(group=self.group), key=lambda p: (p.name, p.value)):
             name = point.dist.name if point.dist else "unknown"
-            entry = Entry(point.name, point.value, name, point.dist.version if point.dist else "?")
+            entry = RegisteredPlugin(point.name, point.value, name, point.dist.version if point.dist else "?")
             known = claims.setdefault(point.name, [])
             # An editable install may show the same distribution twice on sys.path.
             if all((e.value, e.distribution) != (entry.value, entry.distribution) for e, _ in known):
@@ -73,7 +73,7 @@ class Registry(Generic[T]):
         """Return all registered names, sorted."""
         return sorted(self._claims)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[RegisteredPlugin]:
         """Return every claim to a name, including both of a duplicate."""
         return [entry for name in self.names() for entry, _ in self._claims[name]]
 
@@ -93,7 +93,7 @@ class Registry(Generic[T]):
         self._loaded[name] = plugin
         return plugin
 
-    def _load(self, entry: Entry, point: EntryPoint) -> type[T]:
+    def _load(self, entry: RegisteredPlugin, point: EntryPoint) -> type[T]:
         where = f"{self.kind} {entry.name!r} of {entry.origin}"
         if entry.distribution != OURS and entry.value.partition(":")[0] not in sys.modules:
             death = dies(point.load)
@@ -111,7 +111,7 @@ class Registry(Generic[T]):
             raise BadInput(f"{where} {problem}")
         return cast("type[T]", plugin)
 
-    def _problem(self, plugin: object, entry: Entry) -> str:
+    def _problem(self, plugin: object, entry: RegisteredPlugin) -> str:
         """Return "" where a loaded class can be used under the name of its entry, else why not."""
         if not (isinstance(plugin, type) and issubclass(plugin, self.base)):
             return f"is not a subclass of {self.base.__name__}"

@@ -43,7 +43,7 @@ class Replicates:
         """Return what a store keeps of resampled metrics."""
         several = {name: one for name, one in found.items() if len(one.left_out)}
         return cls(
-            {name: one.draws for name, one in found.items()},
+            {name: one.replicates for name, one in found.items()},
             clusters,
             {name: one.left_out for name, one in several.items()},
             {name: one.crossed for name, one in several.items()},

@@ -30,6 +30,7 @@ LONGEST_NAME = 100
 LONGEST_SHOWN = 120
 """Characters of an option that an error repeats."""
 DAY_S = 86_400
+"""Seconds of a day, the most that a suite may ask of one method's round: more is a slip of units."""
 PART = re.compile(r"\[([^\[\]]+)\]|([^.\[\]]+)")
 PATH = re.compile(rf"({PART.pattern})(\.?\[[^\[\]]+\]|\.[^.\[\]]+)*")
 """A key path: names between dots, each of which may stand in brackets."""

@@ -21,7 +21,9 @@ from effbench.yamlscalar import BadScalar, plain_value
 Key = tuple[str | int, ...]
 
 MAX_BYTES = 8 * 2**20
+"""A choice: the largest files that ship have some fifty kilobytes; a hundred times that is room for what others write."""
 MAX_DEPTH = 40
+"""A choice: a suite nests less than ten levels; recursion over the values, several frames a level, ends at a thousand."""
 MAX_ALIASED = 10_000
 """Values that come from aliases, in a whole file; a suite's own are some dozens."""
 

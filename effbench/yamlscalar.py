@@ -14,6 +14,7 @@ BOOLS = {"true": True, "True": True, "TRUE": True, "false": False, "False": Fals
 LARGEST = 2**63 - 1
 """Beyond it numpy, torch and Arrow take no integer."""
 MOST_DIGITS = 400
+"""Characters of a number: the largest float has 309 digits, and Python refuses to read an integer of over 4300."""
 
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")

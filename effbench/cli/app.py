@@ -31,7 +31,9 @@ from effbench.errors import BadInput, StoreError
 from effbench.legible import legible
 
 INTERRUPTED = 130
+"""What a shell calls an end by SIGINT: 128 + the signal's number, 2."""
 LONGEST_SHOWN = 60
+"""Characters of a file's name that an error repeats: a choice that leaves room for the sentence on one line."""
 
 app = typer.Typer(
     name="effbench",

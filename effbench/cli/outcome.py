@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from effbench.suite import Gate
 
 DONE, SOME_FAILED, GATE_FAILED = 0, 1, 3
+"""Exit codes, listed in ``cli.app``; 2 is left out, since a shell's commands mean bad usage by it."""
 
 
 def close_run(path: Path, outcome: Outcome, gates: Sequence[Gate], as_json: bool) -> int:

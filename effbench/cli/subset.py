@@ -12,7 +12,7 @@ import typer
 from effbench.yamlscalar import LARGEST
 
 if TYPE_CHECKING:
-    from effbench.subset.stores import Found
+    from effbench.subset.stores import PoolScores
 
 app = typer.Typer(
     help="Condensed subsets: few samples that rank methods as all do, with a certificate.",
@@ -212,7 +212,7 @@ def export(
     print(out)
 
 
-def _scores(source: Path, metrics: Sequence[str], task: str, missing: Any, prompts: Path | None = None) -> Found:
+def _scores(source: Path, metrics: Sequence[str], task: str, missing: Any, prompts: Path | None = None) -> PoolScores:
     """Return the matrices of a store's folder or of a file of scores."""
     from effbench.subset.scores_file import SUFFIX, read_scores_file
     from effbench.subset.stores import store_matrices

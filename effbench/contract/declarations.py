@@ -21,6 +21,7 @@ UNDEFINED = ("", "not_reached", "unsupported")
 SLICE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*=[^\[\]<>|\\`!\"'=\x00-\x1f]{1,40}")
 """attribute=value, without what would be markup in a report."""
 LONGEST_UNIT = 24
+"""Characters: a choice, room for a unit that is a short phrase, while a column stays narrower than a terminal."""
 MARKUP = frozenset("[]<>|\\`!\"'")
 """Characters that no unit needs and that would be markup in a report."""
 Plugin = type[Task] | type[Method]

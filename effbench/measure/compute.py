@@ -20,7 +20,7 @@ from effbench import kernels
 from effbench.kernels.cost import SEEN_BY_TORCH, Cost, registered
 from effbench.kernels.recording import listening
 from effbench.measure.formulas import UnknownOp, formula_of, sounds_like_a_product
-from effbench.measure.traffic import LOOKUPS, Moved, distinct_bytes, storage, tensors, traffic
+from effbench.measure.traffic import LOOKUPS, TensorTraffic, distinct_bytes, storage, tensors, traffic
 
 TORCHS_OWN = ("aten", "prim", "prims", "rngprims")
 """Namespaces whose operators torch can see into; an operator of any other needs its cost."""
@@ -143,7 +143,7 @@ class _Tally:
         """Count one operator by its own formulas; bytes that its visible tensors do not explain are a packed weight."""
         size = self._add_formulas(cost, args, kwargs, out)
         read, made = [*tensors(list(args)), *tensors(list(kwargs.values()))], list(tensors(out))
-        self._remember([Moved(t, distinct_bytes(t)) for t in read], made)
+        self._remember([TensorTraffic(t, distinct_bytes(t)) for t in read], made)
         packed = [hash(value) for value in args if type(value).__name__ == "ScriptObject"]
         if len(packed) == 1:
             self.outside["packed", packed[0]] = max(0, size - sum(map(distinct_bytes, (*read, *made))))
@@ -168,7 +168,7 @@ class _Tally:
         self.ops += 1
         return size
 
-    def _remember(self, read: Sequence[Moved], made: Sequence[Any]) -> None:
+    def _remember(self, read: Sequence[TensorTraffic], made: Sequence[Any]) -> None:
         for tensor, size in read:
             where = storage(tensor)
             if where not in self.made_inside:

@@ -18,6 +18,7 @@ from effbench.measure.nvml import Gpu, open_gpu
 
 POWERCAP = Path("/sys/class/powercap")
 LOOK_EVERY_S = 1.0
+"""A counter that starts over must be read once a turn at least, 17 minutes for 32 bits of 61 uJ at 250 W: ample and cheap."""
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 LONG_CALL_S = 1.0
+"""A call above this gets two warm-up calls and a flag: settling would take six at the least, for little change."""
 SETTLED_WITHIN = 0.02
+"""Relative change between two windows' medians that ends a warm-up: a choice, between one that noise never reaches and one
+that stops while a system still speeds up."""
 SHORT_CALL_S = 0.05
+"""A call below this gets one untimed repeat at the start of each turn: refilling caches matters to it and costs little."""
 SLOW_CALL_S = 0.2
+"""A call above this settles by windows of three instead of five: six calls of warm-up instead of ten."""
 MOST_CALLS_A_TURN = 100
+"""Rows that one turn adds to the store: a choice; more calls of one turn say little, since what varies is the round."""
 
 
 @dataclass

@@ -26,6 +26,8 @@ from effbench.measure.nvml import open_gpu
 from effbench.measure.traffic import tensors
 
 SAMPLE_EVERY_S = 0.003
+"""A choice: a peak shorter than this may be missed, which only the kernel's own mark sees; more often takes the interpreter
+from what is measured."""
 
 
 @dataclass(frozen=True)

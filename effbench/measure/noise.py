@@ -22,6 +22,7 @@ from effbench.readings import NoiseReading
 SPIN_STEPS, SPINS_PER_TICK = 20_000, 3
 """A third of a millisecond of integer work, best of three: one preemption is foreign work, three are a slow clock."""
 LEAST_TICKS = 5
+"""A choice: of fewer samples the 10th and the 90th percentile are all but the smallest and the largest."""
 SLOWDOWN_BITS = 0x04 | 0x08 | 0x20 | 0x40 | 0x80
 """NVML's reasons for a lower clock that are no choice of ours: power cap, hardware, heat (software, hardware), brake."""
 

@@ -29,11 +29,16 @@ from effbench.readings import Calibration
 SHAPES = ((128, 384, 1536), (256, 1024, 1024), (1024, 1024, 1024))
 """(rows per thread, inner, columns) of the products on a CPU: small enough for its caches up to larger than them."""
 CUDA_SHAPES = ((4096, 4096, 4096), (8192, 8192, 8192), (16384, 4096, 4096))
+"""(rows, inner, columns) of the products on a GPU: large enough to fill it, square and long. A choice; the best counts."""
 SECONDS_PER_PEAK, MOST_SECONDS_PER_PEAK = 0.9, 1.7
+"""How long a peak is looked for, and how long at most where its best repeats have not settled. A choice: a run looks for one
+per kind of number, and is not to wait for a minute."""
 LEAST_REPEATS, BEST_REPEATS = 5, 5
+"""A peak is the median of the five best repeats: one lucky reading of the clock does not make it, nor do slow ones."""
 SETTLED_WITHIN = 0.05
 """Spread of the best repeats below which a peak is taken as reached; a machine that others use gets more time."""
 LEAST_ARRAY_BYTES, MOST_ARRAY_BYTES = 64 * 2**20, 2**30
+"""Of each of three arrays: the least where a machine does not tell its cache, the most so that 3 GB are never taken over."""
 TIMES_THE_CACHE = 4
 """An array this many times as large as the last-level cache is read from memory but for a quarter of it at most."""
 CPU_CACHES = Path("/sys/devices/system/cpu")

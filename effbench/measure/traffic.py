@@ -32,7 +32,7 @@ SCATTERED = {
 """Operators that touch as much of their first argument as this one holds."""
 
 
-class Moved(NamedTuple):
+class TensorTraffic(NamedTuple):
     """A tensor, and the bytes of it that an operator moved."""
 
     tensor: torch.Tensor
@@ -42,8 +42,8 @@ class Moved(NamedTuple):
 class Traffic(NamedTuple):
     """What an operator read and wrote; ``fresh`` are outputs that did not share memory with any input."""
 
-    read: list[Moved]
-    written: list[Moved]
+    read: list[TensorTraffic]
+    written: list[TensorTraffic]
     fresh: list[torch.Tensor]
 
     @property
@@ -68,8 +68,8 @@ def traffic(operator: Any, args: Sequence[Any], kwargs: Mapping[str, Any], out: 
     unread = {id(t) for a, value in arguments.values() if a.is_out for t in tensors(value)}
     if name in ONLY_WRITTEN:
         unread |= {id(t) for t in tensors(first)}
-    read = [Moved(t, distinct_bytes(t)) for t in _once(t for t in inputs if id(t) not in unread)]
-    written = [] if name in NOT_WRITTEN else [Moved(t, distinct_bytes(t)) for t in _once([*changed, *fresh])]
+    read = [TensorTraffic(t, distinct_bytes(t)) for t in _once(t for t in inputs if id(t) not in unread)]
+    written = [] if name in NOT_WRITTEN else [TensorTraffic(t, distinct_bytes(t)) for t in _once([*changed, *fresh])]
     if name in LOOKUPS:
         read = _limit(read, first, sum(moved.bytes for moved in written))
     elif name in SCATTERED and SCATTERED[name] in arguments:
@@ -119,6 +119,6 @@ def _once(found: Iterable[torch.Tensor]) -> list[torch.Tensor]:
     return list(seen.values())
 
 
-def _limit(moved: list[Moved], tensor: Any, size: int) -> list[Moved]:
+def _limit(moved: list[TensorTraffic], tensor: Any, size: int) -> list[TensorTraffic]:
     """Return ``moved`` with no more than ``size`` bytes for ``tensor``."""
-    return [Moved(t, min(n, size)) if t is tensor else Moved(t, n) for t, n in moved]
+    return [TensorTraffic(t, min(n, size)) if t is tensor else TensorTraffic(t, n) for t, n in moved]

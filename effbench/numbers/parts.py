@@ -64,11 +64,11 @@ def read_cell_parts(folder: CellFolder, setting: Setting, files: Mapping[str, st
     trainings = setting.declared.trainings
     preparations = tuple(folder.job(f"prepare-s{seed}") for seed in trainings) if trainings else (jobs["prepare"],)
     beside = CellFolder(folder.path.parent / setting.reference_cell) if setting.reference_cell else None
-    own = beside is not None and beside.path == folder.path
+    is_reference = beside is not None and beside.path == folder.path
     return CellParts(
         jobs=jobs,
         preparations=preparations if setting.declared.prepares else (),
-        reference_memory=beside.job("memory") if beside is not None and not own else None,
+        reference_memory=beside.job("memory") if beside is not None and not is_reference else None,
         rows=rows_of(folder, setting.asked.seeds, setting.samples),
         replicates=read_replicates(folder),
         timed=tuple(_timed(folder, beside, size, setting.place.machine) for size in setting.asked.batch_sizes or ()),

@@ -63,11 +63,17 @@ def _with_interval(metric: Metric, value: float, setting: Setting, rows: Rows, r
     flags = (ONE_TRAINING,) if trainings == 1 else ()
     groups = {group for group, inside in zip(rows.groups, within) if inside}
     scores = rows.scores.scalars.get(metric.name) if metric.per == "sample" else None
-    own = None if scores is None else scores[within]
+    counted = None if scores is None else scores[within]
     is_grouped = len(groups) < len({name for name, inside in zip(rows.ids, within) if inside})
     n, units = (len(groups), "groups") if is_grouped else (count, "")
-    if metric.unit == "share" and own is not None and len(own) and np.isin(own, (0, 1)).all() and not setting.weights:
-        interval, how = _share(own, rows, within, setting)
+    if (
+        metric.unit == "share"
+        and counted is not None
+        and len(counted)
+        and np.isin(counted, (0, 1)).all()
+        and not setting.weights
+    ):
+        interval, how = _share(counted, rows, within, setting)
         if interval is not None:
             return replace(_number(metric, value, n, interval, how), flags=flags, units=units)
     found = replicates.of_metric(metric.key, value) if replicates is not None else None
@@ -81,15 +87,15 @@ def _with_interval(metric: Metric, value: float, setting: Setting, rows: Rows, r
     return replace(number, flags=flags, units=units)
 
 
-def _share(own: Array, rows: Rows, within: Array, setting: Setting) -> tuple[Interval | None, str]:
+def _share(counted: Array, rows: Rows, within: Array, setting: Setting) -> tuple[Interval | None, str]:
     """Return Wilson's interval of a plain share and how it was made: at the number of independent answers in it."""
     groups = [group for group, inside in zip(rows.groups, within) if inside]
     seeds = [seed for seed, inside in zip(rows.seeds, within) if inside]
     trainings = seeds if len(setting.declared.trainings) > 1 else None
-    interval = share_interval(own, setting.asked.ci, clusters=groups, trainings=trainings)
+    interval = share_interval(counted, setting.asked.ci, clusters=groups, trainings=trainings)
     if trainings is not None:
         return interval, "wilson_effective_and_trainings"
-    return interval, "wilson" if len(set(groups)) == len(own) else "wilson_effective"
+    return interval, "wilson" if len(set(groups)) == len(counted) else "wilson_effective"
 
 
 def _unseen(value: float, groups: int, level: float) -> Interval:

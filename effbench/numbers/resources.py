@@ -10,6 +10,7 @@ from effbench.readings import Calibration, shortest_time_s
 from effbench.record import Number, Reason
 
 MB, GIGA = 1e6, 1e9
+"""Decimal, as SI has it and as tables of parameters and FLOPs count."""
 BYTES = {
     "peak_rss_growth_mb": "peak_rss_growth",
     "peak_rss_mb": "peak_rss",

@@ -190,7 +190,7 @@ def _of_resamples(a: RawCell, b: RawCell, on_a: Number, on_b: Number, level: flo
     found = combined(ours, theirs)
     if n < least_clusters(level):
         return bare._replace(reason=f"{n} {units} are too few for an interval")
-    spread = float(np.nanstd(found.draws, ddof=1))
+    spread = float(np.nanstd(found.replicates, ddof=1))
     interval = resampled_interval(found, level, clusters=n, is_set=True)
     if interval is None:
         return bare._replace(reason="the metric is not defined on some resamples")

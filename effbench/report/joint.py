@@ -27,7 +27,7 @@ from effbench.stats.items import log_mean
 from effbench.stats.pareto import probability_non_dominated
 from effbench.stats.rank import rank_stability
 from effbench.stats.ratio import LEAST_ROUNDS
-from effbench.stats.resampled import Resampled, joint_draws, placed
+from effbench.stats.resampled import Resampled, placed, replicates_with_trainings
 
 RESAMPLES = 2000
 """Replicates of speed: twice as many as a suite's bootstrap has by default, since they cost next to nothing."""
@@ -136,7 +136,7 @@ def _varied(raw: RawCell, metric: Resampled, number: Number, clusters: int, turn
     generator = np.random.default_rng([turn])
     if raw.is_of_set(number):
         metric = placed(metric, how_of(number) == CENTRED_ROOT)
-    varied = joint_draws(metric, generator, clusters=clusters)
+    varied = replicates_with_trainings(metric, generator, clusters=clusters)
     if how_of(number).startswith("wilson") or (number.unit == "share" and number.value in (0.0, 1.0)):
         return np.asarray((number.n * varied + generator.beta(0.5, 0.5, len(varied))) / (number.n + 1))
     return varied

@@ -18,7 +18,10 @@ from effbench.runner.building import load_and_apply, probes_of
 from effbench.runner.jobs import Done, JobSpec
 
 MOST_PAIRS, LEAST_PAIRS, WARM_CALLS = 8, 3, 2
+"""A choice: of fewer than three pairs a t test says next to nothing, more than eight would cost more time than the flag is
+worth, and two calls before them take what happens once per process."""
 REPEAT_BUDGET_S = 3.0
+"""A choice, half of it for fresh calls: what an inspection may add to a run; a slow system gets the least pairs."""
 KEPT_KERNELS = 60
 """Names kept in the store, most frequent first."""
 

@@ -32,12 +32,13 @@ from effbench.guard import PluginFailure, strangers
 from effbench.measure.machine import resolve_device
 from effbench.record import Identity, Link
 from effbench.runner.cells import Cell, Plan, TaskPlan
-from effbench.runner.stopping import in_drawn_order, metric_to_stop_on
+from effbench.runner.stopping import in_random_order, metric_to_stop_on
 from effbench.subset.manifest import SubsetManifest, find_subset, shipped
 from effbench.suite import LoadedSuite, MethodEntry, TaskEntry
 from effbench.yamlpos import Key
 
 LONGEST_SHOWN = 60
+"""Characters of a parameter in a method's name: a choice that keeps a table's first column readable."""
 MOST_VARIANTS = 10_000
 """Methods that one entry may stand for; more is a slip, and planning alone would take hours."""
 
@@ -271,7 +272,7 @@ def _plan_task(
 
 
 def _stopping_early(loaded: LoadedSuite, key: Key, plan: TaskPlan) -> TaskPlan:
-    """Return the plan with its samples in the order in which they are drawn; refuse what cannot be stopped early."""
+    """Return the plan with its samples in random order; refuse what cannot be stopped early."""
     if plan.reference is None:
         raise loaded.error(
             key, "`stop: when_resolved` compares with a reference; give one method of the task `role: reference`"
@@ -297,7 +298,7 @@ def _stopping_early(loaded: LoadedSuite, key: Key, plan: TaskPlan) -> TaskPlan:
         metric_to_stop_on(plan.task, loaded.suite.stats.stop_on)
     except BadInput as error:
         raise loaded.error(("stats",), f"task {plan.entry.name!r}: {error}") from None
-    return replace(plan, samples=in_drawn_order(plan.samples))
+    return replace(plan, samples=in_random_order(plan.samples))
 
 
 def _listed(

@@ -162,9 +162,9 @@ def facts_of(spec: JobSpec, system: System) -> dict[str, Fact]:
     """Return what the links of a chain compute about the system that they made; raise ``PluginError`` where two give one."""
     found: dict[str, Fact] = {}
     for method in spec.chain:
-        own = method.facts(system)
-        keep_promise(f"{method.name}: {problem}" for problem in fact_problems(own, found, spec.task))
-        found |= {name: fact if isinstance(fact, Fact) else Fact(float(fact)) for name, fact in own.items()}
+        computed = method.facts(system)
+        keep_promise(f"{method.name}: {problem}" for problem in fact_problems(computed, found, spec.task))
+        found |= {name: fact if isinstance(fact, Fact) else Fact(float(fact)) for name, fact in computed.items()}
     return found
 
 

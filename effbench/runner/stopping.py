@@ -31,7 +31,7 @@ GROWTH = 1.5
 """A look comes after that many times the samples of the one before: a few starts of a worker, a third too many samples."""
 
 
-def in_drawn_order(samples: Sequence[Sample]) -> tuple[Sample, ...]:
+def in_random_order(samples: Sequence[Sample]) -> tuple[Sample, ...]:
     """Return the samples in an order that only their groups and ids decide, as good as random; groups stay together."""
 
     def place(name: str) -> bytes:

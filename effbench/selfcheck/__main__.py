@@ -15,7 +15,7 @@ import numpy as np
 
 from effbench.section import replace_section
 from effbench.selfcheck.coverage import markdown, simulate
-from effbench.selfcheck.planted import Findings, findings_of, memory_table, null_table, planted_table
+from effbench.selfcheck.planted import PlantedFindings, findings_of, memory_table, null_table, planted_table
 
 COMMAND = Path(sys.executable).with_name("effbench")
 
@@ -45,7 +45,7 @@ def main() -> int:
     return 1 if findings.broken else 0
 
 
-def tables(findings: Findings, coverage: str) -> str:
+def tables(findings: PlantedFindings, coverage: str) -> str:
     """Return the whole section as Markdown."""
     grades = Counter(findings.grades)
     noise = ", ".join(f"{grade} {grades[grade]}" for grade in sorted(grades)) or "not recorded"

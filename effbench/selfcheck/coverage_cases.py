@@ -17,6 +17,7 @@ from effbench.stats.ratio import geometric_mean_ratio
 from effbench.stats.series import mean_with_error
 
 RESAMPLES = 600
+"""Of each simulated interval, 15 beyond each end at 95 %: fewer than a suite's, since thousands of simulations take them."""
 Share = Callable[[np.random.Generator, int], float]
 
 
@@ -173,7 +174,7 @@ def _autoregressive(n: int, correlation: float) -> Share:
 
 DISCRETE_SHARE = "A share of n samples takes n + 1 values: coverage swings around the level as the share and n change."
 SKEWED = (
-    "Percentiles of the draws do not follow a skewed mean (skewness 2 here, more than most metrics have); for a mean, "
+    "Percentiles of the replicates do not follow a skewed mean (skewness 2 here, more than most metrics have); for a mean, "
     "bootstrap_mean does better."
 )
 TEN_SKEWED = "Ten samples of a metric of skewness 2 do not show how skewed it is."

@@ -15,6 +15,7 @@ from effbench.store import CellFolder, read_store
 
 TWIN, HOLDER = "planted-twin", "planted-memory"
 LEVEL = 0.95
+"""Of the planted suites' intervals: a suite's default, which the bounds on misses are made for."""
 
 
 class Recovery(NamedTuple):
@@ -65,7 +66,7 @@ class MemoryRow:
 
 
 @dataclass(frozen=True)
-class Findings:
+class PlantedFindings:
     """Everything that the runs say, with the machines, their noise grades and the harness's milliseconds per sample."""
 
     rows: tuple[PlantedRow, ...]
@@ -101,7 +102,7 @@ def binomial_bound(n: int, p: float, level: float = LEVEL) -> int:
     return int(binom.ppf(level, n, p))
 
 
-def findings_of(stores: Sequence[Path]) -> Findings:
+def findings_of(stores: Sequence[Path]) -> PlantedFindings:
     """Return what finished stores of the self suite say; cells that failed are left to the run to report."""
     answers: dict[tuple[str, str, bool], list[Recovery]] = {}
     memory: dict[float, list[float]] = {}
@@ -131,7 +132,7 @@ def findings_of(stores: Sequence[Path]) -> Findings:
             answers.setdefault((cell.task_id, cell.method_id, is_null), []).append(found)
     rows = tuple(PlantedRow(*key, tuple(found)) for key, found in answers.items())
     kept = tuple(MemoryRow(mb, tuple(found)) for mb, found in memory.items())
-    return Findings(rows, kept, tuple(overhead), tuple(grades), tuple(machines))
+    return PlantedFindings(rows, kept, tuple(overhead), tuple(grades), tuple(machines))
 
 
 def _number(cell: CellRecord, name: str) -> Number:
@@ -153,7 +154,7 @@ def _overhead_ms(folder: CellFolder, cell: CellRecord) -> list[float]:
     return [(job.data.loop_s - spent) / samples * 1e3]
 
 
-def null_table(findings: Findings) -> str:
+def null_table(findings: PlantedFindings) -> str:
     """Return the null differences as Markdown: the same method under another name, which must tie."""
     lines = [
         "| task | method | runs | false differences | allowed | half-width of the interval, median |",
@@ -170,7 +171,7 @@ def null_table(findings: Findings) -> str:
     return "\n".join(lines) + "\n"
 
 
-def planted_table(findings: Findings) -> str:
+def planted_table(findings: PlantedFindings) -> str:
     """Return the planted differences as Markdown."""
     lines = [
         "| task | planted | runs | measured, geometric mean | intervals that hold the truth | allowed misses "
@@ -190,7 +191,7 @@ def planted_table(findings: Findings) -> str:
     return "\n".join(lines) + "\n"
 
 
-def memory_table(findings: Findings) -> str:
+def memory_table(findings: PlantedFindings) -> str:
     """Return the planted memory as Markdown."""
     lines = [
         "| planted (MB) | runs | measured, mean (MB) | standard deviation (MB) | worst error (MB) |",

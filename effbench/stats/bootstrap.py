@@ -1,8 +1,8 @@
 """The bootstrap over samples, by weights: a resample is how often each sample was drawn.
 
 Percentile intervals are expanded (Hesterberg 2015, The American Statistician 69, 371-386): the plain percentiles of n
-draws are too close together by sqrt((n - 1) / n) and by the normal in place of Student's t, so the tail read off the
-draws is Phi(-sqrt(n / (n - 1)) t_{n-1}) instead of (1 - level) / 2. No interval is given where even the smallest and the
+replicates are too close together by sqrt((n - 1) / n) and by the normal in place of Student's t, so the tail read off the
+replicates is Phi(-sqrt(n / (n - 1)) t_{n-1}) instead of (1 - level) / 2. No interval is given where even the smallest and the
 largest of n samples would not bracket their median with the level's confidence, 1 - 2^(1 - n); at 95 % that is n < 6.
 """
 
@@ -48,35 +48,35 @@ def _tail(level: float, clusters: int) -> float:
     return max(float(norm.cdf(-reach)), 1e-15)
 
 
-def interval_of(draws: Array, level: float, clusters: int) -> Interval | None:
-    """Return the expanded percentile interval of bootstrap ``draws`` [resamples] of ``clusters`` independent samples.
+def interval_of(replicates: Array, level: float, clusters: int) -> Interval | None:
+    """Return the expanded percentile interval of bootstrap ``replicates`` [resamples] of ``clusters`` independent samples.
 
-    None below ``least_clusters(level)``, and where over a hundredth of the draws is not finite (the rest is left out).
+    None below ``least_clusters(level)``, and where over a hundredth of the replicates is not finite (the rest is left out).
     Draws that all agree (the distance of the reference to itself) give an interval of width zero.
     """
     check_level(level)
-    finite_draws = np.asarray(draws, np.float64)[np.isfinite(draws)]
-    if clusters < least_clusters(level) or len(finite_draws) == 0 or len(finite_draws) < 0.99 * len(draws):
+    finite = np.asarray(replicates, np.float64)[np.isfinite(replicates)]
+    if clusters < least_clusters(level) or len(finite) == 0 or len(finite) < 0.99 * len(replicates):
         return None
     tail = _tail(level, clusters)
-    low, high = np.quantile(finite_draws, [tail, 1 - tail], method="weibull")
+    low, high = np.quantile(finite, [tail, 1 - tail], method="weibull")
     return Interval(float(low), float(high))
 
 
 def cluster_weights(clusters: Sequence[str], resamples: int, seed: int) -> Iterator[Array]:
     """Yield ``resamples`` weight vectors [n]: whole clusters (all seeds of a prompt) are drawn with replacement.
 
-    The draws depend on the number of clusters and the seed only, so that methods which ran on the same samples are
+    The replicates depend on the number of clusters and the seed only, so that methods which ran on the same samples are
     resampled alike.
     """
     names, rows = np.unique(np.asarray(clusters), return_inverse=True)  # rows [n] -> cluster
     generator = np.random.default_rng(seed)
-    chance = np.full(len(names), 1 / max(len(names), 1))
+    probability = np.full(len(names), 1 / max(len(names), 1))
     for _ in range(resamples):
-        yield generator.multinomial(len(names), chance)[rows].astype(np.float64)
+        yield generator.multinomial(len(names), probability)[rows].astype(np.float64)
 
 
-def draws_of(
+def bootstrap_replicates(
     summarise: Callable[[Array], Mapping[str, float]], clusters: Sequence[str], resamples: int, seed: int = 0
 ) -> dict[str, Array]:
     """Return name -> its value on every resample [resamples], NaN where ``summarise(weights)`` does not give it.
@@ -86,44 +86,44 @@ def draws_of(
     check_resamples(resamples)
     if len(set(clusters)) < 2:
         return {}
-    draws: dict[str, Array] = {}
+    replicates: dict[str, Array] = {}
     for row, weights in enumerate(cluster_weights(clusters, resamples, seed)):
         for name, value in summarise(weights).items():
-            if name not in draws:
-                draws[name] = np.full(resamples, np.nan)
-            draws[name][row] = value
-    return draws
+            if name not in replicates:
+                replicates[name] = np.full(resamples, np.nan)
+            replicates[name][row] = value
+    return replicates
 
 
-def centred(draws: Array, value: float, is_nonnegative: bool) -> Array:
-    """Return bootstrap draws moved so that their centre is the value measured; NaN stays NaN.
+def centred(replicates: Array, value: float, is_nonnegative: bool) -> Array:
+    """Return bootstrap replicates moved so that their centre is the value measured; NaN stays NaN.
 
     A resample holds fewer distinct samples than the data, which shifts a distance between distributions upwards in every
-    draw alike. A value that may be anything is moved by a difference of means. One that cannot be below zero is moved on
+    replicate alike. A value that may be anything is moved by a difference of means. One that cannot be below zero is moved on
     the scale of its square root, where such a distance scatters evenly, and what would fall below zero becomes zero: moved
     as it is, half of the interval of a small distance lay below zero. ``effbench.selfcheck.coverage`` says what either holds.
     """
     if not is_nonnegative:
-        return np.asarray(draws + (value - np.nanmean(draws)))
-    roots = np.sqrt(np.maximum(draws, 0.0))
+        return np.asarray(replicates + (value - np.nanmean(replicates)))
+    roots = np.sqrt(np.maximum(replicates, 0.0))
     return np.asarray(np.maximum(roots + (np.sqrt(max(value, 0.0)) - np.nanmean(roots)), 0.0) ** 2)
 
 
 def intervals_of(
-    draws: Mapping[str, Array],
+    replicates: Mapping[str, Array],
     level: float,
     centre_on: Mapping[str, float],
     *,
     clusters: int,
     bounds: Mapping[str, tuple[float, float]] | None = None,
 ) -> dict[str, Interval]:
-    """Return the percentile interval of every value that has one (``interval_of``) from its draws.
+    """Return the percentile interval of every value that has one (``interval_of``) from its replicates.
 
-    The draws of a value named in ``centre_on`` are ``centred`` on it first. ``bounds`` are the least and the greatest that a
+    Those of a value named in ``centre_on`` are ``centred`` on it first. ``bounds`` are the least and the greatest that a
     value can be, infinite where not named: no interval leaves them, which costs it no coverage.
     """
     intervals = {}
-    for name, values in draws.items():
+    for name, values in replicates.items():
         least, most = (bounds or {}).get(name, (-np.inf, np.inf))
         placed = centred(values, centre_on[name], least == 0) if name in centre_on and len(values) else values
         interval = interval_of(placed, level, clusters)
@@ -143,8 +143,8 @@ def percentile_intervals(
     bounds: Mapping[str, tuple[float, float]] | None = None,
 ) -> dict[str, Interval]:
     """Return the percentile interval of every value that ``summarise(weights)`` returns: drawn, then ``intervals_of``."""
-    draws = draws_of(summarise, clusters, resamples, seed)
-    return intervals_of(draws, level, centre_on, clusters=len(set(clusters)), bounds=bounds)
+    replicates = bootstrap_replicates(summarise, clusters, resamples, seed)
+    return intervals_of(replicates, level, centre_on, clusters=len(set(clusters)), bounds=bounds)
 
 
 class ClusterTotals(NamedTuple):
@@ -212,26 +212,26 @@ def bootstrap_mean(
 
 def _mean_ends(parts: ClusterTotals, level: float, resamples: int, seed: int) -> Interval:
     k = len(parts.totals)
-    draws, normal, influence = _mean_draws(parts, resamples, seed), NormalDist(), parts.influence
-    same = 8 * np.finfo(float).eps * np.abs(draws).max()
-    below = np.mean(draws < parts.mean - same) + np.mean(np.abs(draws - parts.mean) <= same) / 2
+    replicates, normal, influence = _mean_replicates(parts, resamples, seed), NormalDist(), parts.influence
+    same = 8 * np.finfo(float).eps * np.abs(replicates).max()
+    below = np.mean(replicates < parts.mean - same) + np.mean(np.abs(replicates - parts.mean) <= same) / 2
     bias = normal.inv_cdf(min(max(float(below), 0.5 / resamples), 1 - 0.5 / resamples))
     acceleration = float((influence**3).sum() / (6 * (influence**2).sum() ** 1.5))
     tail = _tail(level, k)
     reach = normal.inv_cdf(1 - tail)
     lower, upper = (normal.cdf(bias + (bias + z) / max(1 - acceleration * (bias + z), 1e-3)) for z in (-reach, reach))
     levels = [min(lower, tail), max(upper, 1 - tail)]
-    low, high = np.quantile(draws, levels, method="weibull")
+    low, high = np.quantile(replicates, levels, method="weibull")
     return Interval(float(low), float(high))
 
 
-def _mean_draws(parts: ClusterTotals, resamples: int, seed: int) -> Array:
+def _mean_replicates(parts: ClusterTotals, resamples: int, seed: int) -> Array:
     generator, k = np.random.default_rng(seed), len(parts.totals)
-    rows, draws = max(1, _CHUNK // k), np.empty(resamples)
+    rows, replicates = max(1, _CHUNK // k), np.empty(resamples)
     for start in range(0, resamples, rows):
         drawn = generator.integers(0, k, (min(rows, resamples - start), k))  # [rows, clusters]
-        draws[start : start + rows] = parts.totals[drawn].sum(1) / parts.sizes[drawn].sum(1)
-    return draws
+        replicates[start : start + rows] = parts.totals[drawn].sum(1) / parts.sizes[drawn].sum(1)
+    return replicates
 
 
 def wilson_interval(successes: float, n: int, level: float) -> Interval:

@@ -56,7 +56,7 @@ class Error(NamedTuple):
         return float(2 * stdtr(self.freedom, -abs(value) / np.sqrt(self.variance)))
 
 
-class Training(NamedTuple):
+class TrainingVariance(NamedTuple):
     """What trainings add to a mean's error: squared errors ``between`` them (the rest in it) and of the ``rest`` alone."""
 
     between: float
@@ -69,7 +69,7 @@ class Training(NamedTuple):
         return self.trainings > 1 and (self.between > 0 or self.rest > 0)
 
 
-NO_TRAINING = Training(0.0, 0.0, 0)
+NO_TRAINING = TrainingVariance(0.0, 0.0, 0)
 """What a single training, or none that is random, adds."""
 
 
@@ -112,7 +112,9 @@ def crossed_rows(trainings: Sequence[Any], clusters: Sequence[str]) -> tuple[Arr
     return of_training, of_cluster
 
 
-def training_of_mean(values: Array, clusters: Sequence[str] | None, trainings: Sequence[Any] | None) -> Training:
+def training_of_mean(
+    values: Array, clusters: Sequence[str] | None, trainings: Sequence[Any] | None
+) -> TrainingVariance:
     """Return what trainings add to the error of the mean over all rows [n]; ``NO_TRAINING`` below two of them.
 
     A training's and a group's part is what their rows add to the mean: groups of more rows count more, as they do in it.
@@ -128,10 +130,10 @@ def training_of_mean(values: Array, clusters: Sequence[str] | None, trainings: S
     table = added.reshape(shape) * (shape[0] * shape[1] / len(values))  # [trainings, groups], mean 0
     between, _, rest = two_way(table)
     rounding = (4 * np.finfo(float).eps * np.abs(values).max()) ** 2
-    return Training(between if between > rounding else 0.0, rest if rest > rounding else 0.0, shape[0])
+    return TrainingVariance(between if between > rounding else 0.0, rest if rest > rounding else 0.0, shape[0])
 
 
-def error_on_side(reach: float, level: float, clusters: int, training: Training) -> Error:
+def error_on_side(reach: float, level: float, clusters: int, training: TrainingVariance) -> Error:
     """Return the error that one end of an interval over groups, ``reach`` away from the value, has with the trainings'.
 
     The reach over Student's t of ``clusters`` - 1 is a standard error, by which a skewed interval stays skewed.
@@ -141,7 +143,7 @@ def error_on_side(reach: float, level: float, clusters: int, training: Training)
 
 
 def widened(
-    value: float, ends: tuple[float, float], level: float, clusters: int, training: Training
+    value: float, ends: tuple[float, float], level: float, clusters: int, training: TrainingVariance
 ) -> tuple[float, float]:
     """Return the ends of an interval over groups with the trainings' error on each side; the same where they do not vary."""
     if not training.varies:
@@ -150,6 +152,8 @@ def widened(
     return value - below.reach(level), value + above.reach(level)
 
 
-def facing_zero(value: float, ends: tuple[float, float], level: float, clusters: int, training: Training) -> Error:
+def facing_zero(
+    value: float, ends: tuple[float, float], level: float, clusters: int, training: TrainingVariance
+) -> Error:
     """Return the error on the side of an interval over groups that faces 0; p is 1 - level where ``widened`` ends at 0."""
     return error_on_side(value - ends[0] if value > 0 else ends[1] - value, level, clusters, training)

@@ -23,8 +23,8 @@ def hierarchical_ratio_interval(
     Both arguments hold, per round, the times of its calls; round i of both is one pair. A resample draws rounds with
     replacement and, in each drawn round, calls with replacement on either side. The spread observed between rounds already
     contains the calls', so that drawing at both levels counts it twice (Davison & Hinkley 1997, Bootstrap Methods and their
-    Application, section 3.8). Therefore the rounds' log ratios are first drawn towards their mean by sqrt(1 - within /
-    observed variance), and where the calls alone would vary more than the rounds do, they too: the draws vary as the rounds
+    Application, section 3.8). Therefore the rounds' log ratios are first shrunk towards their mean by sqrt(1 - within /
+    observed variance), and where the calls alone would vary more than the rounds do, they too: replicates vary as the rounds
     do. Then ``interval_of`` with the rounds as clusters. Calls on several items are one pool here: the interval is about
     these items, so it checks ``stats.items`` only where there is one.
 
@@ -47,9 +47,9 @@ def hierarchical_ratio_interval(
     calls = _median_logs(theirs, drawn, generator) - _median_logs(ours, drawn, generator) - logs[drawn]
     calls -= calls.mean()
     between, within = logs.var(), (calls**2).mean()  # as resampled; interval_of makes up for rounds / (rounds - 1)
-    own, of_calls = np.sqrt(max(0.0, 1 - within / between)), np.sqrt(min(1.0, between / max(within, between)))
-    draws = logs.mean() + (own * (logs[drawn] - logs.mean()) + of_calls * calls).mean(1)  # [resamples]
-    found = interval_of(draws, level, rounds)
+    of_rounds, of_calls = np.sqrt(max(0.0, 1 - within / between)), np.sqrt(min(1.0, between / max(within, between)))
+    replicates = logs.mean() + (of_rounds * (logs[drawn] - logs.mean()) + of_calls * calls).mean(1)  # [resamples]
+    found = interval_of(replicates, level, rounds)
     return None if found is None else Interval(float(np.exp(found.low)), float(np.exp(found.high)))
 
 

@@ -12,7 +12,15 @@ import numpy as np
 
 from effbench.arrays import Array
 from effbench.stats.bootstrap import Interval, bootstrap_mean, cluster_totals, has_spread, least_clusters
-from effbench.stats.crossed import NO_TRAINING, Error, Training, error_of, facing_zero, training_of_mean, widened
+from effbench.stats.crossed import (
+    NO_TRAINING,
+    Error,
+    TrainingVariance,
+    error_of,
+    facing_zero,
+    training_of_mean,
+    widened,
+)
 from effbench.stats.inputs import finite
 from effbench.stats.permutation import sign_flip_p
 
@@ -39,7 +47,7 @@ class PairedDifference:
     n: int
     n_needed: int | None
     reason: str | None
-    training: Training = NO_TRAINING
+    training: TrainingVariance = NO_TRAINING
 
     def needed(self, level: float) -> int | None:
         """Return how many samples find this difference at ``level``: ``samples_needed``, or with what trainings add.
@@ -113,7 +121,9 @@ def samples_needed(effect: float, level: float, power: float = POWER) -> int | N
     return max(least, ceil(((z + reach) / effect) ** 2 + z * z / 2))
 
 
-def _samples_beside_trainings(value: float, effect: float, n: int, training: Training, level: float) -> int | None:
+def _samples_beside_trainings(
+    value: float, effect: float, n: int, training: TrainingVariance, level: float
+) -> int | None:
     """Return the least number of samples at which value / error reaches t of the level and of the power, or None."""
     from scipy.stats import t
 

@@ -24,9 +24,9 @@ def tie_ranks(bounds: Sequence[Interval | None], higher_is_better: bool) -> list
     known = [bound for bound in bounds if bound is not None]
     if higher_is_better:
         lows = sorted(bound.low for bound in known)
-        return [None if own is None else 1 + len(lows) - bisect_right(lows, own.high) for own in bounds]
+        return [None if bound is None else 1 + len(lows) - bisect_right(lows, bound.high) for bound in bounds]
     highs = sorted(bound.high for bound in known)
-    return [None if own is None else 1 + bisect_left(highs, own.low) for own in bounds]
+    return [None if bound is None else 1 + bisect_left(highs, bound.low) for bound in bounds]
 
 
 def kendall_tau(x: Sequence[float] | Array, y: Sequence[float] | Array) -> float | None:
@@ -69,14 +69,14 @@ def _inversions(ranks: Array) -> int:
     return found
 
 
-def rank_stability(draws: Array, higher_is_better: bool) -> Array:
-    """Return the share of resamples in which each method keeps its rank [methods], from draws [methods, resamples].
+def rank_stability(replicates: Array, higher_is_better: bool) -> Array:
+    """Return the share of resamples in which each method keeps its rank [methods], from replicates [methods, resamples].
 
-    A rank is 1 + the number of methods that are strictly better; the rank to keep is the one of the mean over all draws.
-    Rows must be joint draws (the same resample of the same samples). Raises ``ValueError`` where there are none or one
+    A rank is 1 + the number of methods that are strictly better; the rank to keep is the one of the mean over all replicates.
+    Rows must be joint replicates (the same resample of the same samples). Raises ``ValueError`` where there are none or one
     is not finite: leave such a method or resample out.
     """
-    table = finite(draws, "the draws", dimensions=2)
+    table = finite(replicates, "the replicates", dimensions=2)
     if table.size == 0:
         raise ValueError(f"need at least one method and one resample, got shape {table.shape}")
     signed = table if higher_is_better else -table
@@ -85,4 +85,4 @@ def rank_stability(draws: Array, higher_is_better: bool) -> Array:
 
 
 def _ranks(values: Array) -> Array:
-    return np.stack([1 + (values > own).sum(0) for own in values])  # [methods, resamples]
+    return np.stack([1 + (values > one).sum(0) for one in values])  # [methods, resamples]

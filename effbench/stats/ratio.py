@@ -12,6 +12,7 @@ from effbench.stats.bootstrap import Interval
 from effbench.stats.inputs import check_level
 
 LEAST_ROUNDS = 3
+"""Two rounds have one degree of freedom: t is 12.7 at 95 %, an interval that says nothing."""
 
 
 class Ratio(NamedTuple):

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from effbench.arrays import Array
-from effbench.stats.bootstrap import Interval, centred, cluster_weights, draws_of, interval_of
-from effbench.stats.crossed import NO_TRAINING, Training, crossed_rows, error_of, facing_zero, widened
+from effbench.stats.bootstrap import Interval, bootstrap_replicates, centred, cluster_weights, interval_of
+from effbench.stats.crossed import NO_TRAINING, TrainingVariance, crossed_rows, error_of, facing_zero, widened
 from effbench.stats.inputs import check_level
 
 CROSSED = 200
@@ -35,14 +35,14 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class Resampled:
-    """One metric of one cell. ``draws`` [resamples] are its values on resamples of the groups, NaN where undefined.
+    """One metric of one cell. ``replicates`` [resamples] are its values on resamples of the groups, NaN where undefined.
 
     ``left_out`` [S] are the values on all groups without one training each, in the order of the trainings' names (numbers
     by size); ``crossed`` [S, K] the same on the first K resamples. Both are empty below two trainings.
     """
 
     value: float
-    draws: Array
+    replicates: Array
     left_out: Array
     crossed: Array
 
@@ -54,7 +54,7 @@ class Resampled:
     def joint_with(self, other: Resampled) -> bool:
         """Return whether the two have as many resamples, and as many trainings where both have some."""
         alike = self.trainings == other.trainings or not self.trainings or not other.trainings
-        return len(self.draws) == len(other.draws) and alike
+        return len(self.replicates) == len(other.replicates) and alike
 
 
 def resample(
@@ -67,12 +67,12 @@ def resample(
 ) -> dict[str, Resampled]:
     """Return name -> metric under resampling, of every name that ``summarise(weights [n])`` gives on all rows.
 
-    ``clusters`` [n] and ``trainings`` [n] name the group and the training of every row; ``draws`` are ``draws_of``'s. Takes
+    ``clusters`` [n] and ``trainings`` [n] name the group and the training of every row. Takes
     1 + resamples + S (1 + K) evaluations, the last part from two trainings on. Empty below two clusters.
     Raises ``ValueError`` where a training lacks a group that another has.
     """
-    draws = draws_of(summarise, clusters, resamples, seed)
-    if not draws:
+    replicates = bootstrap_replicates(summarise, clusters, resamples, seed)
+    if not replicates:
         return {}
     values = summarise(np.ones(len(clusters)))
     masks = _masks(trainings, clusters)  # [S, n]
@@ -83,7 +83,7 @@ def resample(
     return {
         name: Resampled(
             float(value),
-            draws.get(name, np.full(resamples, np.nan)),
+            replicates.get(name, np.full(resamples, np.nan)),
             np.array([found.get(name, nan) for found in left_out], np.float64),
             np.array([[found.get(name, nan) for found in row] for row in crossed], np.float64).reshape(
                 len(masks), len(few)
@@ -110,29 +110,29 @@ def combined(a: Resampled, b: Resampled, how: Callable[[Any, Any], Any] = np.sub
     """
     if not a.joint_with(b):
         raise ValueError(
-            f"need the same resamples and trainings, got {len(a.draws)} and {len(b.draws)} resamples, "
+            f"need the same resamples and trainings, got {len(a.replicates)} and {len(b.replicates)} resamples, "
             f"{a.trainings} and {b.trainings} trainings"
         )
     ours, theirs = (one if one.trainings else _standing_still(one, other) for one, other in ((a, b), (b, a)))
     with np.errstate(divide="ignore", invalid="ignore"):
         return Resampled(
             float(how(a.value, np.float64(b.value))),
-            np.asarray(how(a.draws, b.draws)),
+            np.asarray(how(a.replicates, b.replicates)),
             np.asarray(how(ours.left_out, theirs.left_out)),
             np.asarray(how(ours.crossed, theirs.crossed)),
         )
 
 
 def _standing_still(one: Resampled, other: Resampled) -> Resampled:
-    crossed = np.broadcast_to(one.draws[: other.crossed.shape[1]], other.crossed.shape)
+    crossed = np.broadcast_to(one.replicates[: other.crossed.shape[1]], other.crossed.shape)
     return replace(one, left_out=np.full(other.trainings, one.value), crossed=crossed)
 
 
 def placed(found: Resampled, is_nonnegative: bool) -> Resampled:
     """Return the metric with its resamples ``centred`` on the values that they scatter about, as a set metric's must be."""
     rows = [centred(row, value, is_nonnegative) for row, value in zip(found.crossed, found.left_out)]
-    draws = centred(found.draws, found.value, is_nonnegative) if len(found.draws) else found.draws
-    return replace(found, draws=draws, crossed=np.array(rows).reshape(found.crossed.shape))
+    replicates = centred(found.replicates, found.value, is_nonnegative) if len(found.replicates) else found.replicates
+    return replace(found, replicates=replicates, crossed=np.array(rows).reshape(found.crossed.shape))
 
 
 def resampled_interval(
@@ -145,13 +145,15 @@ def resampled_interval(
 ) -> Interval | None:
     """Return the interval of a metric over ``clusters`` groups and, from two on, over trainings.
 
-    ``is_set``: the draws are moved onto the value first (``centred``), and where ``bounds`` begin at 0 the trainings' error
-    is added on the scale of the square root too. No interval leaves the bounds. None where ``interval_of`` the draws is,
-    and where the metric is undefined without one of the trainings.
+    ``is_set``: the replicates are moved onto the value first (``centred``), and where ``bounds`` begin at 0 the trainings'
+    error is added on the scale of the square root too. No interval leaves the bounds. None where
+    ``interval_of`` the replicates is, and where the metric is undefined without one of the trainings.
     """
     is_root = is_set and bounds[0] == 0
-    draws = centred(found.draws, found.value, is_root) if is_set and len(found.draws) else found.draws
-    groups = interval_of(draws, level, clusters)
+    replicates = (
+        centred(found.replicates, found.value, is_root) if is_set and len(found.replicates) else found.replicates
+    )
+    groups = interval_of(replicates, level, clusters)
     if groups is None:
         return None
     if found.trainings:
@@ -166,11 +168,13 @@ def resampled_interval(
     return Interval(float(low), float(high))
 
 
-def training_of(found: Resampled, clusters: int) -> Training | None:
+def training_of(found: Resampled, clusters: int) -> TrainingVariance | None:
     """Return what the trainings add; None where the metric is undefined without one of them."""
     count = found.trainings
     spread = found.left_out - found.left_out.mean()
-    second = found.crossed - found.draws[: found.crossed.shape[1]] - (found.left_out - found.value)[:, None]  # [S, K]
+    second = (
+        found.crossed - found.replicates[: found.crossed.shape[1]] - (found.left_out - found.value)[:, None]
+    )  # [S, K]
     known = np.isfinite(second)
     if not np.isfinite(spread).all() or known.mean() < 0.99:
         return None
@@ -178,12 +182,14 @@ def training_of(found: Resampled, clusters: int) -> Training | None:
     rest = sum(float(row[kept].var(ddof=1)) if kept.sum() > 1 else 0.0 for row, kept in zip(second, known))
     least = (ROUNDING * float(np.abs(found.left_out).max())) ** 2
     between, rest = share * float((spread**2).sum()), share * rest * clusters / (clusters - 1)
-    return Training(between if between > least else 0.0, rest if rest > least else 0.0, count)
+    return TrainingVariance(between if between > least else 0.0, rest if rest > least else 0.0, count)
 
 
 def _roots(found: Resampled) -> Resampled:
-    draws, left_out, crossed = (np.sqrt(np.maximum(v, 0.0)) for v in (found.draws, found.left_out, found.crossed))
-    return Resampled(float(np.sqrt(max(found.value, 0.0))), draws, left_out, crossed)
+    replicates, left_out, crossed = (
+        np.sqrt(np.maximum(v, 0.0)) for v in (found.replicates, found.left_out, found.crossed)
+    )
+    return Resampled(float(np.sqrt(max(found.value, 0.0))), replicates, left_out, crossed)
 
 
 def resampled_p(found: Resampled, level: float, *, clusters: int) -> float | None:
@@ -194,39 +200,42 @@ def resampled_p(found: Resampled, level: float, *, clusters: int) -> float | Non
     interval or nothing varies.
     """
     check_level(level)
-    draws = centred(found.draws, found.value, False)
-    groups = interval_of(draws, level, clusters)
+    replicates = centred(found.replicates, found.value, False)
+    groups = interval_of(replicates, level, clusters)
     training = training_of(found, clusters) if found.trainings else NO_TRAINING
     if groups is None or training is None or not (groups.high > groups.low or training.varies):
         return None
     if training.varies:
         return facing_zero(found.value, groups, level, clusters, training).p(found.value)
-    return _p_of_draws(draws[np.isfinite(draws)], clusters)
+    return _p_of_replicates(replicates[np.isfinite(replicates)], clusters)
 
 
-def _p_of_draws(draws: Array, clusters: int) -> float:
-    """Return the p that the expanded percentile interval of the draws implies (``stats.bootstrap``)."""
+def _p_of_replicates(replicates: Array, clusters: int) -> float:
+    """Return the p that the expanded percentile interval of the replicates implies (``stats.bootstrap``)."""
     from scipy.stats import norm, t
 
-    beyond = (1 + min(int((draws <= 0).sum()), int((draws >= 0).sum()))) / (1 + len(draws))
+    beyond = (1 + min(int((replicates <= 0).sum()), int((replicates >= 0).sum()))) / (1 + len(replicates))
     quantile = -norm.ppf(min(beyond, 0.5)) / np.sqrt(clusters / (clusters - 1))
     return float(min(1.0, 2 * t.sf(quantile, clusters - 1)))
 
 
-def joint_draws(found: Resampled, generator: np.random.Generator, *, clusters: int) -> Array:
-    """Return the draws [resamples] with what trainings add: worlds of other groups and of other trainings.
+def replicates_with_trainings(found: Resampled, generator: np.random.Generator, *, clusters: int) -> Array:
+    """Return the replicates [resamples] with what trainings add: worlds of other groups and of other trainings.
 
-    The same draws where there are no trainings, or these do not vary or cannot be told. Row b stays the groups of resample
-    b, which methods on the same groups share; their trainings are independent of each other.
+    The same replicates where there are no trainings, or these do not vary or cannot be told. Row b stays the groups of
+    resample b, which methods on the same groups share; their trainings are independent of each other.
     """
     training = training_of(found, clusters) if found.trainings and clusters > 1 else None
     if training is None or not training.varies:
-        return found.draws
-    middle, variance = np.nanmean(found.draws), float(np.nanvar(found.draws, ddof=1)) * clusters / (clusters - 1)
+        return found.replicates
+    middle, variance = (
+        np.nanmean(found.replicates),
+        float(np.nanvar(found.replicates, ddof=1)) * clusters / (clusters - 1),
+    )
     error = error_of((training.between, training.trainings - 1), (variance, clusters - 1), training.rest)
     kept = np.sqrt((error.variance - training.between) / variance) if variance > 0 else 0.0
     freedom = training.trainings - 1
-    luck = generator.standard_normal(len(found.draws)) * np.sqrt(
-        freedom / generator.chisquare(freedom, len(found.draws))
+    deviates = generator.standard_normal(len(found.replicates)) * np.sqrt(
+        freedom / generator.chisquare(freedom, len(found.replicates))
     )
-    return np.asarray(middle + kept * (found.draws - middle) + np.sqrt(training.between) * luck)
+    return np.asarray(middle + kept * (found.replicates - middle) + np.sqrt(training.between) * deviates)

@@ -15,7 +15,9 @@ from effbench.subset.selection import Selection, check_request, even
 from effbench.subset.tau import taus
 
 LIMIT = 5_000_000
+"""A choice: the exact answer is for small pools and for testing searches; more would keep a caller waiting without a word."""
 _BLOCK = 100_000
+"""Subsets scored at once: of ten samples each they take 8 MB, and one call of the kernel is no cost to them."""
 
 
 @dataclass(frozen=True)

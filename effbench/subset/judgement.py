@@ -22,7 +22,9 @@ from effbench.subset.selection import Selection, Selector
 from effbench.subset.tau import signs, tau_b
 
 RESAMPLES = 2000
+"""Of an interval of tau: 50 lie beyond each end at 95 %."""
 RELIABLE = 0.95
+"""Share of pairs in the right order from which a difference counts as resolved; the level of the intervals."""
 
 
 class Fold(NamedTuple):
@@ -171,13 +173,13 @@ def tau_interval(
     """
     generator, methods = np.random.default_rng(seed), len(matrix.methods)
     tables = [_pair_table(matrix, fold, selection) for fold, selection in zip(folds, chosen)]
-    draws = np.empty(RESAMPLES)
-    for draw in range(RESAMPLES):
+    replicates = np.empty(RESAMPLES)
+    for replicate in range(RESAMPLES):
         counts = generator.multinomial(methods, np.full(methods, 1 / methods))
         picked = generator.integers(0, len(folds), len(folds))
         found = [_weighted_tau(tables[place], counts[folds[place].held_out]) for place in picked.tolist()]
-        draws[draw] = np.mean(found)
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+        replicates[replicate] = np.mean(found)
+    low, high = np.quantile(replicates, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(min(1.0, high)))
 
 

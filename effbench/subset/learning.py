@@ -27,6 +27,7 @@ from effbench.subset.selection import Selection
 SHARES = (0.2, 0.35, 0.5, 0.7)
 """Of the methods that search; the certificate's own folds are the last point."""
 RESAMPLES = 200
+"""A choice: five lie beyond each end at 95 %, a coarse interval, since each weighs the tables of every point anew."""
 LEAST_ERROR = 1e-3
 """1 - tau below which a point is taken as this: the logarithm of an error of nothing is no number."""
 
@@ -61,11 +62,11 @@ def points_of(few: Sequence[Fold], searches: int, seed: int = 0) -> list[list[Fo
     generator, points = np.random.default_rng(seed), []
     sizes = {max(LEAST_METHODS, round(share * methods)) for share in SHARES}
     for size in sorted(size for size in sizes if size < below):
-        draws = [generator.permutation(methods) for _ in range(max(3, searches // 10))]
+        orders = [generator.permutation(methods) for _ in range(max(3, searches // 10))]
         points.append(
             [
-                Fold(np.sort(order[:size]), np.sort(order[size:]), f"{size} searched, draw {draw}")
-                for draw, order in enumerate(draws)
+                Fold(np.sort(order[:size]), np.sort(order[size:]), f"{size} searched, order {number}")
+                for number, order in enumerate(orders)
             ]
         )
     return points
@@ -89,13 +90,13 @@ def outlook(
         return Outlook(matrix.metric, found, more, None, None)
     sizes = np.array([point.methods for point in found], float)
     gains = _gains(sizes, np.array([point.tau for point in found]), methods, more)
-    generator, draws = np.random.default_rng(seed), []
+    generator, replicates = np.random.default_rng(seed), []
     tables = [sign_tables(matrix, *point) for point in points]
     for _ in range(RESAMPLES):
         weights = generator.exponential(size=methods)
         taus = [_resampled(table, weights, generator) for table in tables]
-        draws.append(_gains(sizes, np.array(taus), methods, more))
-    low, high = np.quantile(draws, 0.025, axis=0).min(), np.quantile(draws, 0.975, axis=0).max()
+        replicates.append(_gains(sizes, np.array(taus), methods, more))
+    low, high = np.quantile(replicates, 0.025, axis=0).min(), np.quantile(replicates, 0.975, axis=0).max()
     if low <= 0:
         return Outlook(matrix.metric, found, more, None, None)
     return Outlook(matrix.metric, found, more, float(gains.mean()), Interval(float(low), float(high)))

@@ -7,6 +7,7 @@ import numpy as np
 from effbench.arrays import Array
 
 TURNS = 50
+"""A bound, not a setting: the alternation ends where no medoid moves, and a tie of distances must not keep it going."""
 
 
 def k_medoids(points: Array, k: int, seed: int) -> tuple[Array, Array]:
@@ -30,7 +31,7 @@ def k_medoids(points: Array, k: int, seed: int) -> tuple[Array, Array]:
     rows = np.array(sorted(medoids))
     for _ in range(TURNS):
         owner = _owners(points, rows)
-        moved = np.array([_centre(points, np.flatnonzero(owner == own)) for own in range(k)])
+        moved = np.array([_centre(points, np.flatnonzero(owner == cluster)) for cluster in range(k)])
         if (moved == rows).all():
             break
         rows = moved

@@ -11,13 +11,15 @@ from effbench.arrays import Array
 from effbench.subset.matrix import ScoreMatrix
 from effbench.subset.tau import taus
 
-DRAWS = 200
+SUBSETS = 200
+"""Random subsets of each size: the mean tau then has a 14th of the spread of one subset's."""
 SIZES = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
+"""Even steps of the logarithm, in which tau is taken as linear between them; those above a pool are left out."""
 
 
 @dataclass(frozen=True)
 class RandomCurve:
-    """Mean tau of ``DRAWS`` random subsets at each of ``sizes``, the last being all samples (tau 1)."""
+    """Mean tau of ``SUBSETS`` random subsets at each of ``sizes``, the last being all samples (tau 1)."""
 
     sizes: Array
     taus: Array
@@ -29,7 +31,7 @@ class RandomCurve:
         sizes = [size for size in SIZES if size < pool]
         columns = np.ascontiguousarray(matrix.values.T)
         for size in sizes:
-            sets = np.stack([generator.choice(pool, size, replace=False) for _ in range(DRAWS)])
+            sets = np.stack([generator.choice(pool, size, replace=False) for _ in range(SUBSETS)])
             found.append(float(taus(columns, matrix.truth, sets, matrix.margin).mean()))
         return cls(np.array([*sizes, pool], float), np.array([*found, 1.0]))
 

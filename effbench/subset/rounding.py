@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 DIGITS = 4
+"""Of what a manifest prints: a choice; the scores of a few dozen methods are not known to more."""
 NOISE = 1e-9
 """Relative size of what the order of additions leaves: 0.1 + 1e-17 is 0.1, not a reason to round up."""
 

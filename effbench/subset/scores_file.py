@@ -18,13 +18,13 @@ import numpy as np
 from effbench.atomic import write_with
 from effbench.errors import BadInput, nearest
 from effbench.subset.matrix import check_same, score_matrix
-from effbench.subset.stores import Found
+from effbench.subset.stores import PoolScores
 
 SCHEMA = "effbench/scores/1"
 SUFFIX = ".npz"
 
 
-def write_scores(path: Path, found: Found) -> None:
+def write_scores(path: Path, found: PoolScores) -> None:
     """Write the matrices, which must be of the same methods and samples; raises ``BadInput`` where they are not."""
     check_same(found.matrices)
     first, matrices = found.matrices[0], found.matrices
@@ -56,7 +56,7 @@ def read_scores_file(
     metrics: Sequence[str] = (),
     tasks: str = "*",
     missing: Literal["refuse", "drop-samples", "drop-methods"] = "refuse",
-) -> Found:
+) -> PoolScores:
     """Return the matrices of a file, all or those of some metrics; methods are filtered by the task that begins their names.
 
     Raises ``BadInput`` where the file is not there or not such a file, lacks a metric, or holds what a matrix refuses.
@@ -95,7 +95,7 @@ def read_scores_file(
                 )
                 for name in metrics or names
             ]
-            return Found(tuple(matrices), float(held["seconds_per_sample"]), str(held["source"]))
+            return PoolScores(tuple(matrices), float(held["seconds_per_sample"]), str(held["source"]))
     except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile) as error:
         raise BadInput(
             f"{path}: not a file of scores ({SUFFIX}, written by `effbench subset scores`): {error}"

@@ -13,9 +13,11 @@ from numba import njit
 from effbench.arrays import Array
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+"""2**64 over the golden ratio, SplitMix64's step; the multipliers and the shifts below are its output function."""
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _27, _30, _31, _32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
 _MASK = (1 << 64) - 1
+"""Keeps Python's integers to 64 bits, where numpy's and numba's wrap around by themselves."""
 
 
 @njit(cache=True, inline="always")

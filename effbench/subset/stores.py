@@ -17,7 +17,7 @@ from effbench.subset.matrix import ScoreMatrix, score_matrix
 
 
 @dataclass(frozen=True)
-class Found:
+class PoolScores:
     """Matrices, one per metric, how long a sample took on average in the cells they come from, and what those are."""
 
     matrices: tuple[ScoreMatrix, ...]
@@ -30,7 +30,7 @@ def store_matrices(
     metrics: Sequence[str],
     tasks: str = "*",
     missing: Literal["refuse", "drop-samples", "drop-methods"] = "refuse",
-) -> Found:
+) -> PoolScores:
     """Return the matrices of a store's cells, a sample's score being the mean over the seeds.
 
     Families are the cells' systems (tasks where a task has none). Raises ``BadInput`` where a metric has no score per
@@ -63,7 +63,7 @@ def store_matrices(
                 missing=missing,
             )
         )
-    return Found(tuple(matrices), float(np.mean(seconds)) if seconds else 0.0, f"suite {view.suite}")
+    return PoolScores(tuple(matrices), float(np.mean(seconds)) if seconds else 0.0, f"suite {view.suite}")
 
 
 def _scores(view: StoreView, cell: CellRecord, seconds: list[float]) -> Mapping[str, Mapping[str, float]]:

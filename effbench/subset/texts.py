@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from effbench.errors import BadInput
-from effbench.subset.stores import Found
+from effbench.subset.stores import PoolScores
 from effbench.yamlpos import load
 
 
-def with_texts(found: Found, file: Path) -> Found:
+def with_texts(found: PoolScores, file: Path) -> PoolScores:
     """Return the matrices with their samples' prompts from a YAML file of ``{id, prompt}`` entries, in any of its lists.
 
     Raises ``BadInput`` where the file cannot be read or lacks the prompt of a sample.

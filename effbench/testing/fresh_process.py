@@ -20,6 +20,7 @@ from effbench.testing.findings import Unavailable
 
 CHILD = Path(__file__).with_name("child.py")
 TIMEOUT_S = 120
+"""A choice: a first import of torch from a slow disk ends in time, and a module that hangs does not hang the tests."""
 LIGHT = "move the import into the method that needs it"
 
 

@@ -65,13 +65,15 @@ class MethodTrial:
             return self._rtol
         plain = partial(run_blind, self.task, self.task.load(self.context), seed=0)
         call = "the task's run on the unchanged system"
-        own = self.steps.obtain(call, lambda: rounding(plain, self.batch), "the task must pass check_task by itself")
-        if own > LARGEST_ROUNDING:
+        rounded = self.steps.obtain(
+            call, lambda: rounding(plain, self.batch), "the task must pass check_task by itself"
+        )
+        if rounded > LARGEST_ROUNDING:
             raise Unavailable(
-                f"the unchanged system's own outputs depend on their batch mates ({own:.1g} of their norm), which is more "
-                "than rounding; see whether the task passes check_task, or pass rtol="
+                f"the unchanged system's own outputs depend on their batch mates ({rounded:.1g} of their norm), which is "
+                "more than rounding; see whether the task passes check_task, or pass rtol="
             )
-        return TIMES_OWN_ROUNDING * own
+        return TIMES_OWN_ROUNDING * rounded
 
     @property
     def method(self) -> Method:

@@ -21,7 +21,7 @@ CHECKPOINT_S = 90.0
 """Seconds between checkpoints: what a killed training loses at most."""
 
 
-class Plan(NamedTuple):
+class TrainingPlan(NamedTuple):
     """How one network is trained; over the last ``decay_share`` of the steps the rate falls linearly, to ``floor`` of it."""
 
     name: str
@@ -62,7 +62,7 @@ class Clock:
 def fit(
     model: nn.Module,
     loss_of: Callable[[int], torch.Tensor],
-    plan: Plan,
+    plan: TrainingPlan,
     work: Path,
     at_checkpoint: Callable[[int, float, dict[str, torch.Tensor]], None] | None = None,
 ) -> dict[str, torch.Tensor]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from transformers import T5EncoderModel
 
 
-class Denoiser(nn.Module):
+class FlowDenoiser(nn.Module):
     """Text encoder and transformer as one network; only exists during training."""
 
     def __init__(self, text_encoder: T5EncoderModel, transformer: PixArtTransformer2DModel) -> None:
@@ -46,7 +46,7 @@ def flow_batch(x_0: torch.Tensor, generator: torch.Generator) -> tuple[torch.Ten
 
 
 def flow_loss(
-    model: Denoiser, x_0: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor, generator: torch.Generator
+    model: FlowDenoiser, x_0: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor, generator: torch.Generator
 ) -> torch.Tensor:
     """Return the mean squared error of the velocity for latents x_0 [B, C, h, w] at random noise levels."""
     mixed, s, velocity = flow_batch(x_0, generator)

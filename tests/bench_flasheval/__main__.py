@@ -14,6 +14,7 @@ from bench_flasheval.scores import published_split, read_scores
 from effbench.errors import BadInput
 
 SIZES = (10, 20, 50, 100)
+"""Prompts of a subset on FlashEval's scores: the sizes between which docs/flasheval.md compares."""
 PARTS = ("embedded", "certificates", "selectors")
 """Of the page: selectors on the embedded matrices, what certificates are worth, selectors on FlashEval's scores."""
 

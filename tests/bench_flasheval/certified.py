@@ -19,6 +19,7 @@ from effbench.subset.selection import Selector
 from effbench.subset.soft import SoftTau
 
 SIZE, EMBEDDED_SIZE = 50, 20
+"""Prompts of the subsets of the curves: the 50 of FlashEval's claim, and fewer for the small pools that ship."""
 SEARCHES, LARGE_SEARCHES = 100, 30
 """Of a certificate, and of the curve through all of FlashEval's settings, where a search takes a second."""
 SIMULATED = 120

@@ -15,6 +15,7 @@ from effbench.subset.scores_file import read_scores_file
 from effbench.subset.selectors import SELECTORS
 
 SIZES = (10, 20, 50)
+"""Prompts of a subset: those of FlashEval's table that are far below the 300 of a pool."""
 HALVES = (0, 1, 2, 3, 4)
 """Seeds of the random halves."""
 POOLS = ("emoji-pool", "moving-emoji-pool")

@@ -24,9 +24,11 @@ SEEDS = 5
 """Of the search on the published split, 0 to 4, fixed before looking."""
 BUDGET = "frequency, published budget"
 BUDGET_SIZES = (10, 50)
+"""Those of ``TARGETS`` alone: a search at the published budget takes 26 s (docs/flasheval.md) per size, metric and seed."""
 TARGETS = ((10, 10.0), (50, 10.0))
 """Sizes that should rank held-out settings as well as that many times as many random prompts."""
 FAMILY_TIMES = 5.0
+"""As ``TARGETS`` for a model that was left out whole, at every size: a choice, half, since nothing like it was searched."""
 
 
 def write_published(

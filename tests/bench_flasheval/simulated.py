@@ -23,6 +23,8 @@ from effbench.subset.soft import SoftTau
 from effbench.subset.tau import tau_b
 
 SAMPLES, TASTES, NEW, KINDS = 200, 6, 600, 5
+"""Of a population, a choice: prompts, traits beside quality, new settings that make the truth, and kinds that settings clump
+in."""
 CASES = (
     ("noisy", 10, 10), ("noisy", 24, 10), ("noisy", 46, 20), ("clear", 10, 10), ("clear", 24, 10),
     ("binary", 10, 10), ("binary", 24, 10), ("binary", 46, 20), ("clumped", 24, 10),
@@ -30,6 +32,7 @@ CASES = (
 )  # fmt: skip
 """(population, settings of a pool, size of a subset); families are of ten settings."""
 OF_FAMILY = 10
+"""Settings of one family; ``CASES`` has multiples of it."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,8 @@ class Prompts:
 def draw_traits(population: str, settings: int, kinds: Array, rng: np.random.Generator) -> tuple[Array, Array]:
     """Return the traits of settings and the kind of each; only ``clumped`` and ``families`` have kinds."""
     which = rng.integers(0, len(kinds), settings) if population == "clumped" else np.arange(settings) % len(kinds)
-    own = rng.normal(size=(settings, 1 + TASTES))
-    return (kinds[which] + 0.6 * own if population in ("clumped", "families") else own), which
+    scatter = rng.normal(size=(settings, 1 + TASTES))
+    return (kinds[which] + 0.6 * scatter if population in ("clumped", "families") else scatter), which
 
 
 def pool_and_new(population: str, settings: int, seed: int) -> tuple[ScoreMatrix, list[ScoreMatrix]]:

@@ -8,6 +8,7 @@ from effbench.subset.judgement import Judgement
 from effbench.subset.random_curve import RandomCurve
 
 RANDOM_SIZES = (10, 20, 50, 100, 500)
+"""Rows of random subsets: the selectors' own sizes, and the 500 that FlashEval says 50 chosen prompts are worth."""
 
 
 def table_of(found: Mapping[tuple[str, int], Sequence[Judgement]], random: Mapping[str, RandomCurve]) -> str:

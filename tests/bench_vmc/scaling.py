@@ -21,7 +21,7 @@ from effbench.measure.machine import physical_cores
 from effbench.section import replace_section
 from effbench.tasks.vmc_energy.frozen import frozen_integrals
 from effbench.tasks.vmc_energy.sampling import sample
-from effbench.tasks.vmc_energy.settings import Training
+from effbench.tasks.vmc_energy.settings import TrainingSettings
 from effbench.tasks.vmc_energy.training import PARTS, Trainer
 from effbench.tasks.vmc_energy.workers import Workers, run_together
 from effbench_baselines.nqs_made.made import Made
@@ -67,7 +67,7 @@ def steps_of(draws: float, workers: Workers) -> Steps:
     """Return what the steps after warm-up took, with the same number of draws each."""
     torch.set_num_threads(1)
     numba.set_num_threads(1)
-    settings = Training(steps=100, optimiser="adam", policy="sampled-only", first_draws=draws, most_draws=draws)
+    settings = TrainingSettings(steps=100, optimiser="adam", policy="sampled-only", first_draws=draws, most_draws=draws)
     trainer = Trainer(network(), frozen_integrals(MOLECULE), settings, SEED, workers)
     energies, parts, messages = [], [], []
     for step in range(WARM_UP + STEPS):

@@ -153,14 +153,14 @@ def test_trainings_enter_the_difference_of_a_metric_of_a_set(make: Any, tmp_path
     assert (row.trainings, row.n_text) == (5, "8 groups, 5 trainings")
     assert (row.ci_low, row.ci_high) == pytest.approx(known)
     assert row.p == pytest.approx(resampled_p(difference, 0.95, clusters=8))
-    bare = Resampled(difference.value, difference.draws, np.zeros(0), np.zeros((0, 0)))
+    bare = Resampled(difference.value, difference.replicates, np.zeros(0), np.zeros((0, 0)))
     alone = resampled_interval(bare, 0.95, clusters=8, is_set=True)
     assert row.ci_high - row.ci_low > 2 * (alone.high - alone.low)  # pairs vary by training only
     (workload,) = summarise(view).workloads
     values = quality_replicates(workload.raw, "clip_score").values
     assert values is not None
-    assert values[0] == pytest.approx(centred(theirs.draws, theirs.value, False))
-    assert values[1].std() > 1.05 * ours.draws.std()
+    assert values[0] == pytest.approx(centred(theirs.replicates, theirs.value, False))
+    assert values[1].std() > 1.05 * ours.replicates.std()
     assert values[1].mean() == pytest.approx(ours.value, abs=0.02)
 
 
@@ -169,7 +169,7 @@ def test_a_root_is_placed_on_its_scale_with_trainings_too(make: Any, tmp_path: P
     (workload,) = summarise(make.raw_store(tmp_path, a)).workloads
     values = quality_replicates(workload.raw, "clip_score").values
     assert values is not None
-    assert np.corrcoef(values[0], centred(ours.draws, ours.value, True))[0, 1] > 0.8
+    assert np.corrcoef(values[0], centred(ours.replicates, ours.value, True))[0, 1] > 0.8
     assert values[0].mean() == pytest.approx(ours.value, rel=0.05)
 
 

@@ -5,8 +5,8 @@ import pytest
 from effbench.errors import BadInput
 from effbench.section import replace_section
 from effbench.selfcheck.planted import (
-    Findings,
     MemoryRow,
+    PlantedFindings,
     PlantedRow,
     Recovery,
     binomial_bound,
@@ -28,9 +28,9 @@ def test_misses_are_intervals_without_the_truth():
     good, wide, wrong = (1.0, 0.99, 1.01), (1.02, 0.9, 1.2), (1.05, 1.03, 1.07)
     found = row(1.0, [good] * 35 + [wide] * 1 + [wrong] * 4)
     assert (found.misses, found.allowed) == (4, 4)
-    assert not Findings((found,), (), (), ()).broken
+    assert not PlantedFindings((found,), (), (), ()).broken
     worse = row(1.0, [good] * 35 + [wrong] * 5)
-    assert Findings((worse,), (), (), ()).broken == [
+    assert PlantedFindings((worse,), (), (), ()).broken == [
         "compute/twin: 5 of 40 intervals miss the truth, at most 4 may",
         "twins: 5 of 40 differ, at most 4 may",
     ]
@@ -39,7 +39,7 @@ def test_misses_are_intervals_without_the_truth():
 def test_the_twins_of_all_tasks_are_judged_together():
     good, wrong = (1.0, 0.99, 1.01), (1.05, 1.03, 1.07)
     rows = (row(1.0, [good] * 17 + [wrong] * 3), row(1.0, [good] * 18 + [wrong] * 2))
-    findings = Findings(rows, (), (), ())
+    findings = PlantedFindings(rows, (), (), ())
     assert findings.twins == (40, 5)
     assert findings.broken == ["twins: 5 of 40 differ, at most 4 may"]
     assert "| both | twin | 40 | 5 | 4 | |" in null_table(findings)
@@ -52,7 +52,7 @@ def test_a_planted_difference_is_seen_where_the_interval_excludes_one():
 
 
 def test_tables_hold_the_counts():
-    findings = Findings((row(1.0, [(1.0, 0.99, 1.01)] * 3),), (MemoryRow(64, (63.5, 64.5)),), (), ())
+    findings = PlantedFindings((row(1.0, [(1.0, 0.99, 1.01)] * 3),), (MemoryRow(64, (63.5, 64.5)),), (), ())
     assert "| compute | twin | 3 | 0 | 1 | 1.00 % |" in null_table(findings)
     assert "| 64 | 2 | 64.00 | 0.71 | 0.50 |" in memory_table(findings)
 

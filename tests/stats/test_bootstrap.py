@@ -5,8 +5,8 @@ import pytest
 
 from effbench.stats.bootstrap import (
     bootstrap_mean,
+    bootstrap_replicates,
     cluster_weights,
-    draws_of,
     interval_of,
     intervals_of,
     least_clusters,
@@ -53,7 +53,7 @@ def test_a_value_that_is_often_undefined_has_no_interval_and_one_that_rarely_is_
 
 def test_draws_hold_nan_where_the_summary_lacks_a_name_and_centring_moves_the_interval():
     names = [str(i) for i in range(8)]
-    rare = draws_of(lambda w: {"mean": 5.0 + w[0], **({"rare": 1.0} if w[0] else {})}, names, 200)
+    rare = bootstrap_replicates(lambda w: {"mean": 5.0 + w[0], **({"rare": 1.0} if w[0] else {})}, names, 200)
     assert np.isnan(rare["rare"]).any() and np.isfinite(rare["mean"]).all()
     plain, moved = (intervals_of(rare, 0.95, centre, clusters=8)["mean"] for centre in ({}, {"mean": 0.0}))
     assert np.subtract(moved, plain) == pytest.approx(-rare["mean"].mean())

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from effbench.stats.bootstrap import bootstrap_mean, draws_of, interval_of, percentile_intervals, wilson_interval
+from effbench.stats.bootstrap import (
+    bootstrap_mean,
+    bootstrap_replicates,
+    interval_of,
+    percentile_intervals,
+    wilson_interval,
+)
 from effbench.stats.hierarchical import hierarchical_ratio_interval
 from effbench.stats.holm import holm
 from effbench.stats.order import clustered_quantile_interval, percentile, quantile_interval
@@ -112,7 +118,7 @@ def test_rounds_that_are_empty_too_few_or_all_the_same():
 
 
 def test_nothing_to_resample_and_nothing_drawn():
-    assert draws_of(lambda w: {"m": 1.0}, [], 10) == {}
+    assert bootstrap_replicates(lambda w: {"m": 1.0}, [], 10) == {}
     assert percentile_intervals(lambda w: {"m": 1.0}, ["a"], 300, 0.95, {}) == {}
     assert percentile_intervals(lambda w: {"m": 1.0}, list("ab"), 300, 0.95, {}) == {}
     assert interval_of(np.full(100, np.nan), 0.95, 40) is None

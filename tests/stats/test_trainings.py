@@ -5,14 +5,14 @@ import pytest
 from scipy import stats
 
 from effbench.selfcheck.coverage_trainings import CROSSED_CASES
-from effbench.stats.bootstrap import Interval, bootstrap_mean, draws_of, intervals_of, wilson_interval
-from effbench.stats.crossed import Training, error_of, training_of_mean, two_way, widened
+from effbench.stats.bootstrap import Interval, bootstrap_mean, bootstrap_replicates, intervals_of, wilson_interval
+from effbench.stats.crossed import TrainingVariance, error_of, training_of_mean, two_way, widened
 from effbench.stats.paired import paired_difference
 from effbench.stats.permutation import sign_flip_p
 from effbench.stats.resampled import (
     combined,
-    joint_draws,
     placed,
+    replicates_with_trainings,
     resample,
     resampled_interval,
     resampled_p,
@@ -53,7 +53,7 @@ def test_the_rest_is_counted_once_and_either_end_is_student_s_t():
     assert error_of((1.0, 2), (1.0, 39), 0.0).freedom == pytest.approx(
         2**1.1 / (1 / 2 + 1 / 39)
     )  # Satterthwaite: 4 / ...
-    ends = widened(1.0, (1.0, 1.0), 0.95, 40, Training(0.04, 0.0, 3))
+    ends = widened(1.0, (1.0, 1.0), 0.95, 40, TrainingVariance(0.04, 0.0, 3))
     assert ends == pytest.approx(stats.t.interval(0.95, 2, 1.0, 0.2))
 
 
@@ -84,13 +84,13 @@ def test_without_several_trainings_everything_is_as_ever_to_the_last_bit(trainin
 
     whole = summarise(np.ones(40))
     found = resample(summarise, clusters, 500, trainings=trainings)
-    draws = draws_of(summarise, clusters, 500)
+    draws = bootstrap_replicates(summarise, clusters, 500)
     bounds = {"distance": (0.0, 2.0)}
     before = intervals_of(draws, 0.9, {"distance": whole["distance"]}, clusters=20, bounds=bounds)
-    assert all((found[name].draws == draws[name]).all() and found[name].trainings == 0 for name in draws)
+    assert all((found[name].replicates == draws[name]).all() and found[name].trainings == 0 for name in draws)
     assert resampled_interval(found["mean"], 0.9, clusters=20, is_set=False) == before["mean"]
     assert resampled_interval(found["distance"], 0.9, clusters=20, is_set=True, bounds=(0.0, 2.0)) == before["distance"]
-    assert (joint_draws(found["mean"], np.random.default_rng(0), clusters=20) == draws["mean"]).all()
+    assert (replicates_with_trainings(found["mean"], np.random.default_rng(0), clusters=20) == draws["mean"]).all()
     assert bootstrap_mean(values, clusters=clusters, trainings=trainings) == bootstrap_mean(values, clusters=clusters)
     with_, without = (paired_difference(values, np.ones(40), clusters=clusters, trainings=t) for t in (trainings, None))
     assert with_ == without and with_.p == sign_flip_p(values - 1, clusters=clusters)
@@ -174,8 +174,8 @@ def test_a_set_metric_keeps_its_bounds_and_knows_the_trainings():
     )
     both = resampled_interval(found, 0.95, clusters=20, is_set=True, bounds=(0.0, 1.0))
     assert 0 <= both.low <= groups.low and groups.high < both.high <= 1
-    assert placed(found, True).draws.min() >= 0
-    wide, narrow = joint_draws(found, np.random.default_rng(0), clusters=20), found.draws
+    assert placed(found, True).replicates.min() >= 0
+    wide, narrow = replicates_with_trainings(found, np.random.default_rng(0), clusters=20), found.replicates
     assert wide.std() > 1.2 * narrow.std() and np.corrcoef(wide, narrow)[0, 1] > 0.2
 
 

@@ -11,7 +11,7 @@ from effbench.cli.subset import app
 from effbench.errors import BadInput
 from effbench.subset.matrix import score_matrix
 from effbench.subset.scores_file import read_scores_file, write_scores
-from effbench.subset.stores import Found
+from effbench.subset.stores import PoolScores
 from effbench.subset.texts import with_texts
 
 
@@ -25,14 +25,14 @@ def pair():
 
 @pytest.fixture
 def file(tmp_path):
-    write_scores(tmp_path / "s.npz", Found(pair(), 1.5, "suite planted"))
+    write_scores(tmp_path / "s.npz", PoolScores(pair(), 1.5, "suite planted"))
     return tmp_path / "s.npz"
 
 
 @pytest.mark.parametrize("places", [(0, 1), (1,)])
 def test_what_was_written_comes_back_exactly(tmp_path, places):
     matrices = tuple(pair()[place] for place in places)
-    write_scores(tmp_path / "s.npz", Found(matrices, 1.5, "suite planted"))
+    write_scores(tmp_path / "s.npz", PoolScores(matrices, 1.5, "suite planted"))
     again = read_scores_file(tmp_path / "s.npz")
     assert (again.seconds_per_sample, again.source) == (1.5, "suite planted")
     for ours, theirs in zip(matrices, again.matrices, strict=True):
@@ -46,7 +46,7 @@ def test_metrics_and_tasks_can_be_picked(file):
     assert [matrix.metric for matrix in picked] == ["two"]
     assert {name[0] for name in picked[0].methods} == {"b"} and len(picked[0].methods) == 6
     bracketed = [replace(m, methods=tuple(f"own[x]/{name}" for name in m.methods)) for m in pair()]
-    write_scores(file, Found(tuple(bracketed), 1.5, "planted"))
+    write_scores(file, PoolScores(tuple(bracketed), 1.5, "planted"))
     assert len(read_scores_file(file, [], "own[x]").matrices[0].methods) == 12  # a task's own name is no glob
     with pytest.raises(BadInput, match=r"no scores of 'tow'.*two"):
         read_scores_file(file, ["tow"])

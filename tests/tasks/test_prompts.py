@@ -210,7 +210,9 @@ def test_a_folder_whose_files_are_not_all_taken_is_refused(tmp_path, monkeypatch
 
 
 def test_a_data_set_of_the_hub_may_have_rows_without_text_and_the_others_keep_their_numbers():
-    rows = [module.Row(f"{i:05d}", f"row {i + 1}", {"prompt": text}) for i, text in enumerate(["a", None, " ", "b"])]
+    rows = [
+        module.PromptRow(f"{i:05d}", f"row {i + 1}", {"prompt": text}) for i, text in enumerate(["a", None, " ", "b"])
+    ]
     given_ = PromptSource(source="owner/name", revision="c" * 40)
     assert module._named(rows, given_, "name", may_lack_text=True) == [("name-00000", "a"), ("name-00003", "b")]
     with pytest.raises(PluginError, match="row 2: the prompt is null"):

@@ -10,12 +10,12 @@ import yaml
 from effbench import zoo
 from effbench.zoo.emoji_judge.export import export
 from effbench.zoo.emoji_judge.models import DualEncoder
-from effbench.zoo.emoji_judge.scoring import Judge, first_among, load_judge
+from effbench.zoo.emoji_judge.scoring import ImageTextScorer, first_among, load_judge
 from effbench.zoo.emoji_pixart.autoencoder import build_autoencoder
 from effbench.zoo.emoji_pixart.models import build_text_encoder, build_transformer
 from effbench.zoo.emoji_pixart.sampling import assemble, draw
 from effbench.zoo.emoji_scenes.tokens import tokenizer
-from effbench.zoo.flow import Denoiser
+from effbench.zoo.flow import FlowDenoiser
 from effbench.zoo.shipping import save_pipeline, write_card
 
 PROMPTS = ("a dog on a blue ground", "a star above a red car")
@@ -24,12 +24,14 @@ PROMPTS = ("a dog on a blue ground", "a star above a red car")
 @pytest.fixture(scope="module")
 def pipeline():
     torch.manual_seed(0)
-    denoiser = Denoiser(build_text_encoder(16, layers=1), build_transformer(heads=1, layers=1, text_width=16))
+    denoiser = FlowDenoiser(build_text_encoder(16, layers=1), build_transformer(heads=1, layers=1, text_width=16))
     return assemble(denoiser, build_autoencoder(width=8))
 
 
 def test_a_pipeline_comes_back_from_its_folder(pipeline, tmp_path):
-    copy = assemble(Denoiser(deepcopy(pipeline.text_encoder), deepcopy(pipeline.transformer)), deepcopy(pipeline.vae))
+    copy = assemble(
+        FlowDenoiser(deepcopy(pipeline.text_encoder), deepcopy(pipeline.transformer)), deepcopy(pipeline.vae)
+    )
     loaded = save_pipeline(copy, tmp_path)
     assert loaded.vae_scale_factor == 4
     for part in ("transformer", "text_encoder", "vae"):
@@ -59,7 +61,7 @@ def test_a_judge_comes_back_from_its_folder(tmp_path):
     torch.manual_seed(0)
     encoder, real = DualEncoder(len(tokenizer())).eval(), torch.rand(4, 3, 64, 64)
     export(encoder, real, tmp_path)
-    ours, theirs = Judge(encoder, tokenizer()), load_judge(tmp_path)
+    ours, theirs = ImageTextScorer(encoder, tokenizer()), load_judge(tmp_path)
     assert np.array_equal(ours.sentences(PROMPTS), theirs.sentences(PROMPTS))  # the encoder was rounded in place
     vectors, features = theirs.images(real)
     assert vectors.shape == features.shape == (4, 192)

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from effbench.zoo.checkpoints import facts_of, load_ema, put
-from effbench.zoo.fitting import Plan, fit
+from effbench.zoo.fitting import TrainingPlan, fit
 
-PLAN = Plan("toy", steps=12, lr=0.1, warmup=2, log_every=5)
+PLAN = TrainingPlan("toy", steps=12, lr=0.1, warmup=2, log_every=5)
 
 
 def toy(work, stop_at=None):
@@ -41,7 +41,7 @@ def test_a_stopped_run_ends_where_an_undisturbed_one_does(tmp_path, monkeypatch)
 
 
 def test_rate_warms_up_stays_and_falls():
-    plan = Plan("toy", steps=100, lr=1.0, warmup=10, decay_share=0.5, floor=0.05)
+    plan = TrainingPlan("toy", steps=100, lr=1.0, warmup=10, decay_share=0.5, floor=0.05)
     assert plan.rate(0) == pytest.approx(0.1) and plan.rate(30) == 1.0
     assert plan.rate(75) == pytest.approx(0.5) and plan.rate(99) == 0.05
 

@@ -13,13 +13,13 @@ from effbench.zoo.emoji_pixart.models import build_transformer as image_transfor
 from effbench.zoo.emoji_scenes.compose import Composer
 from effbench.zoo.emoji_scenes.concepts import world
 from effbench.zoo.emoji_scenes.tokens import tokenizer as image_tokenizer
-from effbench.zoo.flow import Denoiser
+from effbench.zoo.flow import FlowDenoiser
 from effbench.zoo.moving_emoji import prompts as module
 from effbench.zoo.moving_emoji.compose import FRAMES, SIDE, film, to_tensor
 from effbench.zoo.moving_emoji.language import DIRECTIONS, STEPS, Motion, draw_motion, sentence, split_of
 from effbench.zoo.moving_emoji.prompts import LISTS, draw_list, entries, split_at
 from effbench.zoo.moving_emoji_judge.models import VideoJudge
-from effbench.zoo.moving_emoji_judge.scoring import Judge
+from effbench.zoo.moving_emoji_judge.scoring import VideoScorer
 from effbench.zoo.moving_emoji_latte.models import VideoDenoiser, begin_from, build_transformer, tokenizer
 from effbench.zoo.moving_emoji_latte.sampling import assemble, draw
 
@@ -85,7 +85,7 @@ def test_the_emoji_moves_where_the_sentence_says(direction, composer):
 def begun():
     """Return a tiny image denoiser, livelier than at its start, and a video denoiser begun from it."""
     torch.manual_seed(0)
-    image = Denoiser(image_text_encoder(16, layers=1), image_transformer(heads=1, layers=2, text_width=16)).eval()
+    image = FlowDenoiser(image_text_encoder(16, layers=1), image_transformer(heads=1, layers=2, text_width=16)).eval()
     for parameter in image.parameters():
         parameter.data.add_(0.05 * torch.randn_like(parameter))
     encoder = image_text_encoder(16, layers=1, vocabulary_size=len(tokenizer()))
@@ -137,7 +137,7 @@ def test_a_pipeline_draws_videos_of_its_prompts(begun):
 def test_the_judge_sees_frames_and_their_order(composer):
     net = VideoJudge(world().n_seen)
     videos = to_tensor(film(composer, motions("train", 4), np.random.default_rng(2))) / 2 + 0.5
-    judge = Judge(net)
+    judge = VideoScorer(net)
     seen, backwards = judge.see(videos), judge.see(videos.flip(1))
     assert seen.names.shape == (4, FRAMES, world().n_seen) and seen.features.shape == (4, 192)
     assert np.allclose(seen.names.mean(1), backwards.names.mean(1), atol=1e-4)

@@ -21,7 +21,7 @@ BLOCK = 16
 """Samples that one turn of a thread computes with one set of scratch arrays; fewer than ``slater``'s, since samples are."""
 
 
-class Moved(NamedTuple):
+class OrbitalDifference(NamedTuple):
     """Orbitals of one spin that two determinants do not share, int64 [2] each: what x has and y has not, and the reverse."""
 
     lost: Array
@@ -60,8 +60,8 @@ def _all_pairs(
     found, joined = np.empty(end - begin, np.complex128), np.empty(end - begin, np.int64)
     for block in prange((end - begin + BLOCK - 1) // BLOCK):
         up, down = unfilled(n), unfilled(n)
-        in_alpha = Moved(np.empty(2, np.int64), np.empty(2, np.int64))
-        in_beta = Moved(np.empty(2, np.int64), np.empty(2, np.int64))
+        in_alpha = OrbitalDifference(np.empty(2, np.int64), np.empty(2, np.int64))
+        in_beta = OrbitalDifference(np.empty(2, np.int64), np.empty(2, np.int64))
         for x in range(begin + block * BLOCK, min(end, begin + (block + 1) * BLOCK)):
             fill(up, state.alpha[x])
             fill(down, state.beta[x])
@@ -74,7 +74,7 @@ def _all_pairs(
 @njit(cache=True)
 def _row(
     given: Hamiltonian, state: SampledState, first_alpha: Array, first_beta: Array, x: int, up: Occupation, down: Occupation,
-    in_alpha: Moved, in_beta: Moved,
+    in_alpha: OrbitalDifference, in_beta: OrbitalDifference,
 ) -> tuple[complex, int]:  # pragma: no cover - compiled  # fmt: skip
     # Unpacked: reading a field counts references, which the inner loop must not do.
     (alpha, beta, psi), (core, one, two, n_alpha, n_beta) = state, given

@@ -23,7 +23,7 @@ class Connected(NamedTuple):
     element: Array
 
 
-class Found(NamedTuple):
+class ConnectedBuffers(NamedTuple):
     """Where the determinants joined to one are written: strings [M, W] of both spins, ``element`` [M]."""
 
     alpha: Array
@@ -42,7 +42,7 @@ def most_connected(integrals: Integrals) -> int:
 def connected(integrals: Integrals, alpha: Array, beta: Array, least: float = 0.0) -> Connected:
     """Return the determinants with |element| > ``least`` Hartree of each row [U, W], in one fixed order; itself always."""
     rows, most, words = len(alpha), most_connected(integrals), alpha.shape[1]
-    found = Found(
+    found = ConnectedBuffers(
         np.empty((rows, most, words), np.uint64), np.empty((rows, most, words), np.uint64), np.empty((rows, most))
     )
     count = _list(integrals.hamiltonian, alpha, beta, least, found)
@@ -52,7 +52,7 @@ def connected(integrals: Integrals, alpha: Array, beta: Array, least: float = 0.
 
 @njit(cache=True, inline="always")
 def _note(
-    at: int, value: float, least: float, alpha: Array, beta: Array, to: Found
+    at: int, value: float, least: float, alpha: Array, beta: Array, to: ConnectedBuffers
 ) -> int:  # pragma: no cover - compiled
     """Write a determinant and its element; return where the next one goes."""
     if abs(value) <= least:
@@ -65,18 +65,20 @@ def _note(
 
 @njit(cache=True, parallel=True)
 def _list(
-    given: Hamiltonian, alpha: Array, beta: Array, least: float, found: Found
+    given: Hamiltonian, alpha: Array, beta: Array, least: float, found: ConnectedBuffers
 ) -> Array:  # pragma: no cover - compiled
     """Write what each row is joined to; return how many that are, int64 [U]."""
     count = np.empty(len(alpha), np.int64)
     for x in prange(len(alpha)):
-        to = Found(found.alpha[x], found.beta[x], found.element[x])
+        to = ConnectedBuffers(found.alpha[x], found.beta[x], found.element[x])
         count[x] = _list_row(given, alpha[x].copy(), beta[x].copy(), least, to)
     return count
 
 
 @njit(cache=True)
-def _list_row(given: Hamiltonian, a: Array, b: Array, least: float, to: Found) -> int:  # pragma: no cover - compiled
+def _list_row(
+    given: Hamiltonian, a: Array, b: Array, least: float, to: ConnectedBuffers
+) -> int:  # pragma: no cover - compiled
     """Write what (``a``, ``b``) is joined to; both strings are changed on the way and left as they were."""
     one, two, n = given.one, given.two, len(given.one)
     up, down = unfilled(n), unfilled(n)
@@ -116,7 +118,7 @@ def _list_row(given: Hamiltonian, a: Array, b: Array, least: float, to: Found) -
 @njit(cache=True)
 def _same_spin(
     two: Array, occupied: Array, empty: Array, before: Array, string: Array, at: int, least: float, a: Array, b: Array,
-    to: Found,
+    to: ConnectedBuffers,
 ) -> int:  # pragma: no cover - compiled  # fmt: skip
     """Note the doubles of one spin; ``string`` is that one of ``a`` and ``b`` which changes."""
     for first in range(len(occupied)):

@@ -47,7 +47,7 @@ class Singles(NamedTuple):
     target: Array
 
 
-class Row(NamedTuple):
+class DeterminantScratch(NamedTuple):
     """What is worked out about one determinant, in memory that the next one uses again.
 
     ``up`` and ``down`` say how its strings are filled; ``begins`` [classes + 1] is where each class begins in ``order``, the
@@ -88,10 +88,10 @@ def _no_singles(most: int, words: int) -> Singles:  # pragma: no cover - compile
 
 
 @njit(cache=True)
-def _empty_row(given: Hamiltonian, words: int, classes: int) -> Row:  # pragma: no cover - compiled
+def _empty_row(given: Hamiltonian, words: int, classes: int) -> DeterminantScratch:  # pragma: no cover - compiled
     n = len(given.one)
     most_a, most_b = max(1, given.alpha * (n - given.alpha)), max(1, given.beta * (n - given.beta))
-    return Row(
+    return DeterminantScratch(
         unfilled(n), unfilled(n), _no_singles(most_a, words), _no_singles(most_b, words),
         np.empty(classes + 1, np.int64), np.empty(most_b, np.int64), np.empty(most_b, np.uint64), np.empty(words, np.uint64),
     )  # fmt: skip
@@ -121,7 +121,7 @@ def _list_singles(
 
 
 @njit(cache=True)
-def _sort_by_class(singles: Singles, many: int, row: Row) -> None:  # pragma: no cover - compiled
+def _sort_by_class(singles: Singles, many: int, row: DeterminantScratch) -> None:  # pragma: no cover - compiled
     """Sort beta singles by class, so that an alpha single meets only those that an integral joins it to."""
     begins, order, changes = row.begins, row.order, row.changes
     kinds, change = singles.kind, singles.change
@@ -186,7 +186,7 @@ def _doubles_of_one_spin(
 
 @njit(cache=True)
 def _energy(
-    given: Hamiltonian, pattern: Pattern, state: SampledState, lookup: Lookup, x: int, row: Row
+    given: Hamiltonian, pattern: Pattern, state: SampledState, lookup: Lookup, x: int, row: DeterminantScratch
 ) -> complex:  # pragma: no cover - compiled
     """Return the local energy of the sample's determinant ``x``."""
     one, two, up, down = given.one, given.two, row.up, row.down

@@ -14,7 +14,7 @@ from effbench.arrays import Array
 from effbench.tasks.diffusion.distances import RealSet
 
 
-class Judgement(NamedTuple):
+class JudgeScores(NamedTuple):
     """Scores per output [N], where defined, and ``features`` [N, D]."""
 
     scalars: dict[str, Array]

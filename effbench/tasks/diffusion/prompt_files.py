@@ -23,7 +23,7 @@ OTHER_ENCODINGS = {
 """The byte order marks of encodings that are not read, the longer ones first."""
 
 
-class Row(NamedTuple):
+class PromptRow(NamedTuple):
     """One row: ``key`` is its id unless a column gives one, ``place`` says where it stands, ``values`` are its columns."""
 
     key: Any
@@ -54,7 +54,7 @@ def text_of(path: Path) -> str:
     return text
 
 
-def text_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+def text_rows(path: Path, columns: Sequence[str]) -> Iterator[PromptRow]:
     r"""Yield the lines of a text file, ended by ``\n`` or ``\r\n`` and by nothing else; blank lines are no rows."""
     for number, line in enumerate(text_of(path).split("\n"), 1):
         prompt = line.removesuffix("\r")
@@ -64,10 +64,10 @@ def text_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
                 "end lines by \\n or \\r\\n"
             )
         if prompt.strip():
-            yield Row(f"{number:05d}", f"line {number}", {"prompt": prompt})
+            yield PromptRow(f"{number:05d}", f"line {number}", {"prompt": prompt})
 
 
-def csv_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+def csv_rows(path: Path, columns: Sequence[str]) -> Iterator[PromptRow]:
     """Yield the rows under a header, every field as text; blank lines are no rows.
 
     Fields are separated by commas; one that holds a comma, a quote or a line end stands in double quotes.
@@ -93,14 +93,14 @@ def csv_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
                     f"{where}: {place} has {_many(len(fields), 'field')} under {_many(len(header), 'column')}; "
                     "put a field that holds a comma into double quotes"
                 )
-            yield Row(f"{count:05d}", place, dict(zip(header, fields, strict=True)))
+            yield PromptRow(f"{count:05d}", place, dict(zip(header, fields, strict=True)))
             count += 1
     except csv.Error as error:
         why = "a quote that is never closed" if "unexpected end" in str(error) else str(error).partition(" - ")[0]
         raise PluginError(f"{where}: the row that begins in line {started} is not CSV: {why}") from None
 
 
-def json_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+def json_rows(path: Path, columns: Sequence[str]) -> Iterator[PromptRow]:
     """Yield the objects of a JSON list, or the captions of a file in COCO's form with COCO's own ids."""
     where = f"prompts {str(path)!r}"
     loaded = _json(text_of(path), where)
@@ -108,14 +108,14 @@ def json_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
         for number, row in enumerate(loaded["annotations"], 1):
             values = _object(row, 0, f"annotation {number}", where).values
             require_once(list(values), ("id", "caption"), f"{where}: annotation {number}")
-            yield Row(values["id"], f"annotation {number}", {"prompt": values["caption"], **values})
+            yield PromptRow(values["id"], f"annotation {number}", {"prompt": values["caption"], **values})
         return
     if not isinstance(loaded, list):
         raise PluginError(f"{where}: neither a list of rows nor COCO's annotations")
     yield from (_object(row, number, f"row {number + 1}", where) for number, row in enumerate(loaded))
 
 
-def jsonl_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+def jsonl_rows(path: Path, columns: Sequence[str]) -> Iterator[PromptRow]:
     r"""Yield the objects of a file with one a line, lines ended by ``\n`` or ``\r\n``; blank lines are no rows."""
     where, count = f"prompts {str(path)!r}", 0
     for number, line in enumerate(text_of(path).split("\n"), 1):
@@ -124,7 +124,7 @@ def jsonl_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
             count += 1
 
 
-def parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+def parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[PromptRow]:
     """Yield the rows of a Parquet file, of which only the wanted columns are read."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -137,10 +137,10 @@ def parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
             rows = opened.read(columns=list(columns)).to_pylist()
     except (OSError, pa.ArrowException) as error:
         raise PluginError(f"{where}: cannot be read: {' '.join(str(error).split())[:300]}") from None
-    yield from (Row(f"{number:05d}", f"row {number + 1}", row) for number, row in enumerate(rows))
+    yield from (PromptRow(f"{number:05d}", f"row {number + 1}", row) for number, row in enumerate(rows))
 
 
-READERS: dict[str, Callable[[Path, Sequence[str]], Iterator[Row]]] = {
+READERS: dict[str, Callable[[Path, Sequence[str]], Iterator[PromptRow]]] = {
     ".txt": text_rows,
     ".json": json_rows,
     ".jsonl": jsonl_rows,
@@ -159,10 +159,10 @@ def require_once(names: Sequence[str], columns: Sequence[str], where: str) -> No
             raise PluginError(f"{where}: {names.count(column)} columns are called {column!r}; give each its own name")
 
 
-def _object(row: Any, number: int, place: str, where: str) -> Row:
+def _object(row: Any, number: int, place: str, where: str) -> PromptRow:
     if not isinstance(row, dict):
         raise PluginError(f"{where}: {place} is not an object with columns such as {{'prompt': 'a dog'}}")
-    return Row(f"{number:05d}", place, row)
+    return PromptRow(f"{number:05d}", place, row)
 
 
 def _json(text: str, where: str) -> Any:

@@ -18,7 +18,7 @@ from pydantic import Field
 from effbench.api import PluginError, Sample, Split, StrictParams
 from effbench.tasks.diffusion.bars import keep_bars_to_ourselves
 from effbench.tasks.diffusion.folders import is_file, is_folder
-from effbench.tasks.diffusion.prompt_files import READERS, Row, require_once
+from effbench.tasks.diffusion.prompt_files import READERS, PromptRow, require_once
 
 DIGIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 """How a prompt spells a digit."""
@@ -130,7 +130,7 @@ def _read(given: PromptSource) -> list[tuple[str, str]]:
     )
 
 
-def _named(rows: Iterable[Row], given: PromptSource, stem: str, *, may_lack_text: bool) -> list[tuple[str, str]]:
+def _named(rows: Iterable[PromptRow], given: PromptSource, stem: str, *, may_lack_text: bool) -> list[tuple[str, str]]:
     """Return (id, prompt) of the rows; raise ``PluginError`` for a column, a prompt or an id that cannot be."""
     named: dict[str, str] = {}
     places: dict[str, str] = {}
@@ -190,7 +190,7 @@ def _lone_half(text: str) -> str:
     return ""
 
 
-def _dataset_rows(given: PromptSource, columns: Sequence[str]) -> Iterator[Row]:
+def _dataset_rows(given: PromptSource, columns: Sequence[str]) -> Iterator[PromptRow]:
     """Yield the rows of a hub data set, or of a local folder that ``datasets`` can read.
 
     The library's readers of text formats guess: ``None`` is dropped from a CSV file and 001 becomes 1, a date in a JSON file
@@ -217,7 +217,7 @@ def _dataset_rows(given: PromptSource, columns: Sequence[str]) -> Iterator[Row]:
             loaded = load_dataset(source, split=given.split, revision=revision)
             require_once(loaded.column_names, columns, where)
             rows = list(loaded.select_columns(list(columns)))
-            yield from (Row(f"{number:05d}", f"row {number + 1}", row) for number, row in enumerate(rows))
+            yield from (PromptRow(f"{number:05d}", f"row {number + 1}", row) for number, row in enumerate(rows))
             return
         splits = builder.config.data_files
         if given.split not in splits:
@@ -235,7 +235,7 @@ def _dataset_rows(given: PromptSource, columns: Sequence[str]) -> Iterator[Row]:
             raise PluginError(f"{where}: its file {name} is none that is read; those are {', '.join(READERS)}")
         for row in reader(Path(file), columns):
             values = {"text": row.values["prompt"]} if builder.name == "text" else row.values  # as the library calls it
-            yield Row(f"{count:05d}", f"{Path(name).name}, {row.place}", values)
+            yield PromptRow(f"{count:05d}", f"{Path(name).name}, {row.place}", values)
             count += 1
 
 

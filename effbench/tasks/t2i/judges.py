@@ -18,7 +18,7 @@ from effbench import zoo
 from effbench.api import PluginError, Sample
 from effbench.arrays import Array
 from effbench.tasks.diffusion.distances import RealSet
-from effbench.tasks.diffusion.judging import Judgement, real_set, targets_of
+from effbench.tasks.diffusion.judging import JudgeScores, real_set, targets_of
 
 
 class Judge(ABC):
@@ -35,7 +35,7 @@ class Judge(ABC):
         return real_set(self.folder)
 
     @abstractmethod
-    def judge(self, images: Array, samples: Sequence[Sample]) -> Judgement:
+    def judge(self, images: Array, samples: Sequence[Sample]) -> JudgeScores:
         """Return what it says of images and their samples; a score that the samples do not allow is left out."""
 
     @abstractmethod
@@ -48,7 +48,7 @@ class DigitJudge(Judge):
 
     scores: ClassVar[Mapping[str, str]] = {"prompt_accuracy": "digit"}
 
-    def judge(self, images: Array, samples: Sequence[Sample]) -> Judgement:
+    def judge(self, images: Array, samples: Sequence[Sample]) -> JudgeScores:
         """Return ``prompt_accuracy`` where targets name the digit."""
         import torch
 
@@ -57,7 +57,7 @@ class DigitJudge(Judge):
         scalars = {}
         if asked := targets_of(samples, "digit"):
             scalars["prompt_accuracy"] = (logits.argmax(1).numpy() == np.array(asked)).astype(np.float64)
-        return Judgement(scalars, features.numpy())
+        return JudgeScores(scalars, features.numpy())
 
     def maps(self, images: Array) -> list[Any]:
         """Return the outputs of the convolutional stages."""
@@ -69,7 +69,7 @@ class EmojiJudge(Judge):
 
     scores: ClassVar[Mapping[str, str]] = {"prompt_accuracy": "candidates", "alignment": "prompt"}
 
-    def judge(self, images: Array, samples: Sequence[Sample]) -> Judgement:
+    def judge(self, images: Array, samples: Sequence[Sample]) -> JudgeScores:
         """Return ``alignment`` with prompts, and ``prompt_accuracy`` where targets hold the sentences to choose from."""
         import torch
 
@@ -85,7 +85,7 @@ class EmojiJudge(Judge):
             table = sorted({sentence for sentences in candidates for sentence in sentences})
             rows = [[table.index(sentence) for sentence in sentences] for sentences in candidates]
             scalars["prompt_accuracy"] = first_among(vectors, net.sentences(table), rows).astype(np.float64)
-        return Judgement(scalars, features)
+        return JudgeScores(scalars, features)
 
     def maps(self, images: Array) -> list[Any]:
         """Return the outputs of the convolutional stages."""
@@ -112,9 +112,9 @@ def find_judge(name: str) -> Judge:
 def _digit_net(folder: Path) -> Any:
     from safetensors.torch import load_file
 
-    from effbench.zoo.digits_pixart.models import Judge as DigitNet
+    from effbench.zoo.digits_pixart.models import DigitClassifier
 
-    net = DigitNet()
+    net = DigitClassifier()
     net.load_state_dict(load_file(folder / "classifier.safetensors"))
     return net.eval()
 

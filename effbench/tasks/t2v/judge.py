@@ -10,7 +10,7 @@ import numpy as np
 from effbench import zoo
 from effbench.api import PluginError, Sample
 from effbench.arrays import Array
-from effbench.tasks.diffusion.judging import Judgement, targets_of
+from effbench.tasks.diffusion.judging import JudgeScores, targets_of
 
 FILE = "videos.safetensors"
 """The file of a judge's folder by which it is one of videos."""
@@ -25,7 +25,7 @@ def find_judge(name: str) -> Path:
     return folder
 
 
-def judge_videos(folder: Path, videos: Array, samples: Sequence[Sample]) -> Judgement:
+def judge_videos(folder: Path, videos: Array, samples: Sequence[Sample]) -> JudgeScores:
     """Return what the judge says of videos [N, F, C, H, W] in [0, 1] and of samples that name their emoji and direction.
 
     ``temporal_consistency`` is the mean cosine of the features of successive frames.
@@ -48,4 +48,4 @@ def judge_videos(folder: Path, videos: Array, samples: Sequence[Sample]) -> Judg
             "direction_accuracy": moved.astype(np.float64),
             "frame_alignment": seen.names[rows, :, concepts].mean(1).astype(np.float64),
         }
-    return Judgement(scalars, seen.features)
+    return JudgeScores(scalars, seen.features)

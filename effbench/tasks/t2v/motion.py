@@ -21,7 +21,7 @@ STILLNESS = 1e-4
 """Added to the mean squared difference per pixel of displacement, so that a plain ground stands still."""
 
 
-class Motion(NamedTuple):
+class TemporalConsistency(NamedTuple):
     """What is measured of each video [N]; NaN where no pixel counts.
 
     ``warping_error`` is the mean squared difference of a frame and its successor along the flow, ``flicker`` the mean
@@ -32,10 +32,10 @@ class Motion(NamedTuple):
     flicker: Array
 
 
-def motion_of(videos: Array) -> Motion:
+def motion_of(videos: Array) -> TemporalConsistency:
     """Return the motion of videos [N, F, C, H, W] in [0, 1] with at least two frames."""
     rows = [_motion(video) for video in videos]
-    return Motion(np.array([w for w, _ in rows]), np.array([f for _, f in rows]))
+    return TemporalConsistency(np.array([w for w, _ in rows]), np.array([f for _, f in rows]))
 
 
 def _motion(video: Array) -> tuple[float, float]:

@@ -27,7 +27,7 @@ class Orbitals(StrictParams):
     )
 
 
-class Training(StrictParams):
+class TrainingSettings(StrictParams):
     """How a neural quantum state is trained."""
 
     steps: Annotated[int, Field(ge=1, description="Steps of the optimiser.")] = 2000
@@ -82,11 +82,13 @@ class Training(StrictParams):
         return self.temperature_ha * float(COLDEST**part) if 0 <= part < 1 else 0.0
 
 
-class NeuralState(Orbitals, Training):
+class NeuralState(Orbitals, TrainingSettings):
     """Base of the parameters of a method that trains an autoregressive state; a subclass adds those of its network."""
 
-    def parts(self) -> tuple[Training, Orbitals, dict[str, Any]]:
+    def parts(self) -> tuple[TrainingSettings, Orbitals, dict[str, Any]]:
         """Return the settings of training, of sampling, and those of the network by name."""
         given = self.model_dump()
-        training, orbitals = ({name: given.pop(name) for name in base.model_fields} for base in (Training, Orbitals))
-        return Training(**training), Orbitals(**orbitals), given
+        training, orbitals = (
+            {name: given.pop(name) for name in base.model_fields} for base in (TrainingSettings, Orbitals)
+        )
+        return TrainingSettings(**training), Orbitals(**orbitals), given

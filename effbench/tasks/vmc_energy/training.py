@@ -3,7 +3,7 @@
 Annealing: the entropy of |psi|^2 times a temperature that falls is subtracted from the energy (Hibat-Allah et al., Nature
 Machine Intelligence 3, 952 (2021)), so that amplitudes of a wrong phase do not die before the phase is found. It costs: low
 excited states come in that take long to leave. So a training starts twice from the same parameters, without and with it, and
-goes on from the start whose energy is lower (``Training.trial``). Draws are
+goes on from the start whose energy is lower (``TrainingSettings.trial``). Draws are
 chosen between steps so that about ``unique`` determinants come: hot states are broad and need few draws, cold ones are
 narrow and need many. Energies that are reported hold no entropy.
 """
@@ -24,7 +24,7 @@ from effbench.kernels.local_energy.policies import Policy
 from effbench.tasks.vmc_energy.ansatz import Autoregressive
 from effbench.tasks.vmc_energy.optimisers import Adam, MinSR, Optimiser
 from effbench.tasks.vmc_energy.sampling import sample
-from effbench.tasks.vmc_energy.settings import Training
+from effbench.tasks.vmc_energy.settings import TrainingSettings
 from effbench.tasks.vmc_energy.workers import ALONE, Workers
 
 PARTS = ("sample", "amplitude", "local_energy", "gradient")
@@ -54,7 +54,12 @@ class Trainer:
     """Trains an ansatz on a molecule; ``step`` may be called beyond the settings' number, ``run`` goes up to it."""
 
     def __init__(
-        self, ansatz: Autoregressive, integrals: Integrals, settings: Training, seed: int, workers: Workers = ALONE
+        self,
+        ansatz: Autoregressive,
+        integrals: Integrals,
+        settings: TrainingSettings,
+        seed: int,
+        workers: Workers = ALONE,
     ) -> None:
         self.ansatz, self.integrals, self.settings, self.seed = ansatz, integrals, settings, seed
         self.workers = workers

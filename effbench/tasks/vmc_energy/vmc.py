@@ -17,7 +17,7 @@ from effbench.tasks.vmc_energy.ansatz import Autoregressive
 from effbench.tasks.vmc_energy.checkpoint import Checkpoint
 from effbench.tasks.vmc_energy.evaluation import evaluate
 from effbench.tasks.vmc_energy.orders import order_of
-from effbench.tasks.vmc_energy.settings import NeuralState, Orbitals, Training
+from effbench.tasks.vmc_energy.settings import NeuralState, Orbitals, TrainingSettings
 from effbench.tasks.vmc_energy.symmetry import parities
 from effbench.tasks.vmc_energy.system import Problem, Solution, Solver
 from effbench.tasks.vmc_energy.training import Trainer
@@ -32,7 +32,7 @@ class VariationalMonteCarlo(Solver):
     """``make`` returns the ansatz of a molecule for a seed."""
 
     make: Callable[[Integrals, int], Autoregressive]
-    training: Training
+    training: TrainingSettings
 
     def solve(self, problem: Problem, seed: int) -> Solution:
         """Return the energy of a fresh sample after training, with its standard error.

@@ -18,7 +18,7 @@ from effbench import zoo
 from effbench.zoo.digits_pixart.data import load_digits
 from effbench.zoo.digits_pixart.models import LATENT_CHANNELS, LATENT_SIZE
 from effbench.zoo.digits_pixart.train import shifted
-from effbench.zoo.fitting import Plan, fit
+from effbench.zoo.fitting import TrainingPlan, fit
 from effbench.zoo.flow import flow_batch
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SEED, NO_CLASS = 20261125, 1000
 """A date; and DiT's class for "none", the first after ImageNet's thousand."""
-PLAN = Plan("dit", steps=1600, lr=1e-3, warmup=100, decay_share=0.4, floor=0.05, ema_decay=0.998)
+PLAN = TrainingPlan("dit", steps=1600, lr=1e-3, warmup=100, decay_share=0.4, floor=0.05, ema_decay=0.998)
 """As the shipped weights were trained; card.yaml says what came of it."""
 BATCH, LABEL_DROPOUT = 64, 0.1
 """Images a step, and the share of labels dropped, 0.1 as in classifier-free guidance (arXiv 2207.12598)."""

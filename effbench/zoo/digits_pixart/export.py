@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from effbench.zoo.checkpoints import load_ema
 from effbench.zoo.digits_pixart.data import load_digits
-from effbench.zoo.digits_pixart.models import Judge, build_autoencoder, train_tokenizer
+from effbench.zoo.digits_pixart.models import DigitClassifier, build_autoencoder, train_tokenizer
 from effbench.zoo.digits_pixart.train import SEED, STAGES, build_denoiser
 from effbench.zoo.flow import sampler
 from effbench.zoo.shipping import write_card
@@ -49,7 +49,7 @@ def build_pipeline(work: Path, stage: str) -> PixArtSigmaPipeline:
 def export_judge(work: Path, out: Path) -> dict[str, str]:
     """Write classifier and features of the held-out digits; return what the classifier's training recorded of itself."""
     out.mkdir(parents=True, exist_ok=True)
-    judge = Judge()
+    judge = DigitClassifier()
     judge.load_state_dict(load_file(work / "judge.safetensors"))
     save_file(judge.state_dict(), out / "classifier.safetensors")
     _, held_out = load_digits()

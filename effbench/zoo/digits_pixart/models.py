@@ -88,7 +88,7 @@ def train_tokenizer() -> PreTrainedTokenizerBase:
     return tokenizer_of(Counter(word for caption in captions for word in caption.split()), MAX_TOKENS)
 
 
-class Judge(nn.Module):
+class DigitClassifier(nn.Module):
     """Small CNN that reads a digit: [B, 1, 32, 32] in [-1, 1] -> (logits [B, 10], features [B, 64])."""
 
     def __init__(self) -> None:

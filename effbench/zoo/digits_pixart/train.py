@@ -23,15 +23,15 @@ from effbench.zoo.checkpoints import save_atomically
 from effbench.zoo.digits_pixart.data import Digits, load_digits
 from effbench.zoo.digits_pixart.models import (
     MAX_TOKENS,
-    Judge,
+    DigitClassifier,
     build_autoencoder,
     build_text_encoder,
     build_transformer,
     train_tokenizer,
 )
 from effbench.zoo.digits_pixart.prompts import phrasings
-from effbench.zoo.fitting import Plan, fit
-from effbench.zoo.flow import Denoiser, flow_loss
+from effbench.zoo.fitting import TrainingPlan, fit
+from effbench.zoo.flow import FlowDenoiser, flow_loss
 
 SEED = 20261122
 """A date; any would do, and the shipped weights have this one."""
@@ -39,7 +39,7 @@ CAPTION_DROPOUT = 0.1
 """Share of captions left out, so that guidance has an unconditional half: 0.1 as in arXiv 2207.12598."""
 
 
-class Stage(NamedTuple):
+class DigitsStage(NamedTuple):
     """One stage of denoiser training."""
 
     name: str
@@ -49,7 +49,7 @@ class Stage(NamedTuple):
     lr: float
 
 
-STAGES = (Stage("coarse", 16, 64, 1500, 1e-3), Stage("full", 32, 32, 2200, 7e-4))
+STAGES = (DigitsStage("coarse", 16, 64, 1500, 1e-3), DigitsStage("full", 32, 32, 2200, 7e-4))
 """Half resolution first, where a step costs a quarter, then full. As the shipped weights were trained; card.yaml says
 what came of it.
 """
@@ -58,7 +58,7 @@ what came of it.
 def train_judge(train: Digits, held_out: Digits, out: Path) -> None:
     """Train the classifier for 12 epochs with small shifts and write it with its held-out accuracy in the metadata."""
     torch.manual_seed(SEED)
-    judge, generator = Judge(), torch.Generator().manual_seed(SEED)
+    judge, generator = DigitClassifier(), torch.Generator().manual_seed(SEED)
     epochs, batch = 12, 64
     steps = epochs * (len(train.labels) // batch)
     optimizer = torch.optim.AdamW(judge.parameters(), lr=2e-3, weight_decay=0.01)
@@ -125,9 +125,9 @@ def standardise_latents(model: Any, images: torch.Tensor) -> None:
     post.weight.mul_(std[None, :, None, None])
 
 
-def build_denoiser() -> Denoiser:
+def build_denoiser() -> FlowDenoiser:
     """Return text encoder and transformer, untrained."""
-    return Denoiser(build_text_encoder(len(train_tokenizer())), build_transformer())
+    return FlowDenoiser(build_text_encoder(len(train_tokenizer())), build_transformer())
 
 
 def caption_tokens() -> tuple[torch.Tensor, torch.Tensor]:
@@ -139,7 +139,7 @@ def caption_tokens() -> tuple[torch.Tensor, torch.Tensor]:
     return tokens.input_ids.view(shape), tokens.attention_mask.view(shape)
 
 
-def train_denoiser(train: Digits, work: Path, stage: Stage, start_from: Path | None) -> None:
+def train_denoiser(train: Digits, work: Path, stage: DigitsStage, start_from: Path | None) -> None:
     """Run one stage and write ``<work>/<stage>.safetensors`` with the EMA weights."""
     torch.manual_seed(SEED + 2)
     autoencoder = build_autoencoder().eval()
@@ -161,7 +161,7 @@ def train_denoiser(train: Digits, work: Path, stage: Stage, start_from: Path | N
         phrasing[dropped] = len(ids) - 1
         return flow_loss(model, x_0, ids[phrasing, labels], mask[phrasing, labels], generator)
 
-    plan = Plan(stage.name, stage.steps, stage.lr, floor=0.05)
+    plan = TrainingPlan(stage.name, stage.steps, stage.lr, floor=0.05)
     ema = fit(model, loss_of, plan, work)
     # T5 shares one embedding under two names; the copy under the second name is not a parameter of its own.
     save_atomically({**model.state_dict(), **ema}, work / f"{stage.name}.safetensors", {"steps": str(plan.steps)})

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from effbench.zoo.checkpoints import facts_of
 from effbench.zoo.emoji_judge.models import DualEncoder
-from effbench.zoo.emoji_judge.scoring import Judge
+from effbench.zoo.emoji_judge.scoring import ImageTextScorer
 from effbench.zoo.emoji_judge.train import BATCH, HARD, PLAN
 from effbench.zoo.emoji_scenes.compose import Composer, to_tensor
 from effbench.zoo.emoji_scenes.concepts import load_pictures, world
@@ -39,7 +39,7 @@ def export(encoder: DualEncoder, real: torch.Tensor, out: Path) -> None:
     """Write encoder, tokenizer and the features of real images [N, 3, 64, 64] in [0, 1] into a folder."""
     save_half(encoder, out / "encoder.safetensors")
     tokenizer().save_pretrained(out / "tokenizer")
-    features = Judge(same_in_half(encoder), tokenizer()).images(real)[1]  # type: ignore[arg-type]
+    features = ImageTextScorer(same_in_half(encoder), tokenizer()).images(real)[1]  # type: ignore[arg-type]
     save_file({"features": torch.from_numpy(features).half()}, out / "real_features.safetensors")
 
 

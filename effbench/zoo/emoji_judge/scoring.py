@@ -14,7 +14,7 @@ from effbench.arrays import Array
 from effbench.zoo.emoji_judge.models import DualEncoder
 
 
-class Judge:
+class ImageTextScorer:
     """The dual encoder with its tokenizer; images are [N, 3, 64, 64] in [0, 1]."""
 
     def __init__(self, encoder: DualEncoder, tokenizer: Any) -> None:
@@ -37,7 +37,7 @@ class Judge:
 
 
 @cache
-def load_judge(folder: Path) -> Judge:
+def load_judge(folder: Path) -> ImageTextScorer:
     """Return the judge of a folder that holds ``encoder.safetensors`` and ``tokenizer/``."""
     from safetensors.torch import load_file
     from transformers import T5Tokenizer
@@ -46,7 +46,7 @@ def load_judge(folder: Path) -> Judge:
     weights = load_file(folder / "encoder.safetensors")
     encoder = DualEncoder(len(weights["text.tokens.weight"]))
     encoder.load_state_dict({name: w.float() if w.is_floating_point() else w for name, w in weights.items()})
-    return Judge(encoder, tokenizer)
+    return ImageTextScorer(encoder, tokenizer)
 
 
 def first_among(vectors: Array, sentences: Array, candidates: Sequence[Sequence[int]]) -> Array:

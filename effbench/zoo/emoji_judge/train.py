@@ -25,9 +25,9 @@ from effbench.zoo.emoji_scenes.language import Scene, sentence
 from effbench.zoo.emoji_scenes.splits import draw_ground, draw_scene
 from effbench.zoo.emoji_scenes.tokens import tokenizer, tokens
 from effbench.zoo.emoji_scenes.truth import nearly_true, true_pairs
-from effbench.zoo.fitting import Plan, fit
+from effbench.zoo.fitting import TrainingPlan, fit
 
-PLAN = Plan("judge", steps=1200, lr=2e-3, warmup=60, decay_share=0.6, weight_decay=0.02, ema_decay=0.99)
+PLAN = TrainingPlan("judge", steps=1200, lr=2e-3, warmup=60, decay_share=0.6, weight_decay=0.02, ema_decay=0.99)
 """As the shipped weights were trained; card.yaml says what came of it."""
 BATCH, HARD = 96, 4
 """Pairs a step, and nearly true sentences beside each."""
@@ -37,7 +37,7 @@ of it.
 """
 
 
-class Training(nn.Module):
+class NamingDualEncoder(nn.Module):
     """The dual encoder with the layer that names [C emoji, G grounds] from its features."""
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ def blemished(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
 def train_judge(composer: Composer, work: Path) -> None:
     """Train and write ``judge.safetensors`` with its measures on held-out combinations in the metadata."""
     torch.manual_seed(world().seed)
-    model = Training()
+    model = NamingDualEncoder()
 
     def loss_of(step: int) -> torch.Tensor:
         rng = np.random.default_rng((world().seed, 3, step))
@@ -97,7 +97,7 @@ def train_judge(composer: Composer, work: Path) -> None:
     finish(model, composer, work)
 
 
-def finish(model: Training, composer: Composer, work: Path) -> None:
+def finish(model: NamingDualEncoder, composer: Composer, work: Path) -> None:
     """Write the EMA of the last checkpoint as ``judge.safetensors``."""
     load_ema(work / f"{PLAN.name}.checkpoint.safetensors", model)
     rng = np.random.default_rng((world().seed, 4))

@@ -18,14 +18,14 @@ from effbench.zoo.checkpoints import save_atomically
 from effbench.zoo.emoji_scenes.compose import Composer, to_tensor
 from effbench.zoo.emoji_scenes.concepts import world
 from effbench.zoo.emoji_scenes.splits import draw_scene
-from effbench.zoo.fitting import Plan, fit
+from effbench.zoo.fitting import TrainingPlan, fit
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderTiny
 
 LATENT_CHANNELS, LATENT_SIZE = 4, 16
 """As in Stable Diffusion's autoencoder; a quarter of the images' side."""
-PLAN = Plan("autoencoder", steps=1700, lr=1.5e-3, decay_share=0.5, weight_decay=0.0, ema_decay=0.99)
+PLAN = TrainingPlan("autoencoder", steps=1700, lr=1.5e-3, decay_share=0.5, weight_decay=0.0, ema_decay=0.99)
 """As the shipped weights were trained; card.yaml says what came of it."""
 CROP, CROPS, SCENES, WHOLE_SHARE = 32, 64, 48, 0.12
 """Side and number of crops of a step, scenes that they are cut from, share of steps on whole scenes. As the shipped

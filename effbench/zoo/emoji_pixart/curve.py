@@ -10,12 +10,12 @@ import torch
 from safetensors.torch import load_file
 
 from effbench.zoo.emoji_judge.models import DualEncoder
-from effbench.zoo.emoji_judge.scoring import Judge, first_among
+from effbench.zoo.emoji_judge.scoring import ImageTextScorer, first_among
 from effbench.zoo.emoji_scenes.prompts import candidates, prompts
 from effbench.zoo.emoji_scenes.tokens import tokenizer
 from effbench.zoo.fitting import write_line
 
-Draws = Callable[[dict[str, torch.Tensor], Sequence[str]], torch.Tensor]
+ImageSampler = Callable[[dict[str, torch.Tensor], Sequence[str]], torch.Tensor]
 """From parameters of a network and sentences to images [N, 3, 64, 64] in [0, 1], always on the noise of ``SEED``."""
 
 EVERY_S = 600.0
@@ -26,25 +26,25 @@ SEED = 1
 """Of the noise, the same at every point, so that points differ by training alone."""
 
 
-def trained_judge(work: Path) -> Judge:
+def trained_judge(work: Path) -> ImageTextScorer:
     """Return the judge as its recipe left it."""
     encoder = DualEncoder(len(tokenizer()))
     encoder.load_state_dict(load_file(work / "judge.safetensors"))
-    return Judge(encoder, tokenizer())
+    return ImageTextScorer(encoder, tokenizer())
 
 
-def accuracy(images: torch.Tensor, name: str, judge: Judge) -> float:
+def accuracy(images: torch.Tensor, name: str, judge: ImageTextScorer) -> float:
     """Return the share of images [N, 3, 64, 64] in [0, 1], of the first N prompts of a list, that fit theirs best of 20."""
     sentences = judge.sentences([entry.prompt for entry in prompts(name)])
     rows: Sequence[Sequence[int]] = candidates(name)[: len(images)]
     return float(np.mean(first_among(judge.images(images)[0], sentences, rows)))
 
 
-class Curve:
+class ImageLearningCurve:
     """Looks at the EMA of a running training and writes what it sees to ``curve.jsonl`` and ``look/``."""
 
-    def __init__(self, work: Path, stage: str, draws: Draws) -> None:
-        self.work, self.stage, self.draws = work, stage, draws
+    def __init__(self, work: Path, stage: str, sampler: ImageSampler) -> None:
+        self.work, self.stage, self.sampler = work, stage, sampler
         self.judge = trained_judge(work)
         self.looked_s = 0.0
 
@@ -55,7 +55,7 @@ class Curve:
         self.looked_s = training_s
         seen = {}
         for name in LISTS:
-            images = self.draws(ema, [entry.prompt for entry in prompts(name)])
+            images = self.sampler(ema, [entry.prompt for entry in prompts(name)])
             seen[f"{name}_among_20"] = accuracy(images, name, self.judge)
             save_sheet(images[:40], self.work / "look" / f"{self.stage}-{step:05d}-{name}.png")
         write_line(self.work, stage=self.stage, step=step, training_s=round(training_s, 1), **seen)

@@ -17,7 +17,7 @@ from torch import nn
 
 from effbench.zoo.checkpoints import load_ema, put
 from effbench.zoo.emoji_pixart.autoencoder import build_autoencoder
-from effbench.zoo.emoji_pixart.curve import SEED, Curve
+from effbench.zoo.emoji_pixart.curve import SEED, ImageLearningCurve
 from effbench.zoo.emoji_pixart.models import build_denoiser
 from effbench.zoo.emoji_pixart.sampling import assemble, draw
 from effbench.zoo.emoji_scenes.compose import Composer, to_tensor
@@ -25,30 +25,30 @@ from effbench.zoo.emoji_scenes.concepts import world
 from effbench.zoo.emoji_scenes.language import sentence
 from effbench.zoo.emoji_scenes.splits import draw_ground, draw_scene
 from effbench.zoo.emoji_scenes.tokens import tokens
-from effbench.zoo.fitting import Plan, fit
+from effbench.zoo.fitting import TrainingPlan, fit
 from effbench.zoo.flow import flow_loss
 
 CAPTION_DROPOUT = 0.1
 """Share of captions left out, so that guidance has an unconditional half: 0.1 as in arXiv 2207.12598."""
 
 
-class Stage(NamedTuple):
+class EmojiStage(NamedTuple):
     """One stage: its plan, how many scenes a step sees, and by what their side is divided."""
 
-    plan: Plan
+    plan: TrainingPlan
     batch: int
     shrink: int
 
 
-COARSE = Stage(Plan("coarse", steps=1100, lr=1e-3, warmup=200, decay_share=0.1, ema_decay=0.998), 128, 2)
+COARSE = EmojiStage(TrainingPlan("coarse", steps=1100, lr=1e-3, warmup=200, decay_share=0.1, ema_decay=0.998), 128, 2)
 """Half of the side first, where a step is cheap. As the shipped weights were trained; card.yaml says what came of it."""
-FULL = Stage(Plan("full", steps=2000, lr=8e-4, warmup=100, decay_share=0.4, ema_decay=0.998), 64, 1)
+FULL = EmojiStage(TrainingPlan("full", steps=2000, lr=8e-4, warmup=100, decay_share=0.4, ema_decay=0.998), 64, 1)
 """Then the whole side. As the shipped weights were trained; card.yaml says what came of it."""
 STAGES = (COARSE, FULL)
 """In the order in which they train."""
 
 
-def train_denoiser(composer: Composer, work: Path, stage: Stage, start_from: Path | None) -> None:
+def train_denoiser(composer: Composer, work: Path, stage: EmojiStage, start_from: Path | None) -> None:
     """Run one stage to its end; it leaves its last checkpoint, whose EMA is the result."""
     torch.manual_seed(world().seed)
     autoencoder = build_autoencoder().eval()
@@ -69,10 +69,10 @@ def train_denoiser(composer: Composer, work: Path, stage: Stage, start_from: Pat
         ids, mask = tokens(["" if drop else sentence(scene) for scene, drop in zip(said, dropped)])
         return flow_loss(model, latents, ids, mask, generator)
 
-    def draws(ema: dict[str, torch.Tensor], sentences: Sequence[str]) -> torch.Tensor:
+    def sample_images(ema: dict[str, torch.Tensor], sentences: Sequence[str]) -> torch.Tensor:
         denoiser = build_denoiser()
         put(ema, denoiser)
         return draw(assemble(denoiser, autoencoder), sentences, SEED)
 
-    curve = Curve(work, stage.plan.name, draws) if stage.shrink == 1 else None
+    curve = ImageLearningCurve(work, stage.plan.name, sample_images) if stage.shrink == 1 else None
     fit(model, loss_of, stage.plan, work, None if curve is None else curve.look)

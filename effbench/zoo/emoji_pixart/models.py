@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from effbench.zoo.emoji_pixart.autoencoder import LATENT_CHANNELS, LATENT_SIZE
 from effbench.zoo.emoji_scenes.tokens import tokenizer
-from effbench.zoo.flow import Denoiser
+from effbench.zoo.flow import FlowDenoiser
 
 if TYPE_CHECKING:
     from diffusers import PixArtTransformer2DModel
@@ -60,6 +60,6 @@ def build_text_encoder(
     )
 
 
-def build_denoiser() -> Denoiser:
+def build_denoiser() -> FlowDenoiser:
     """Return text encoder and transformer, untrained."""
-    return Denoiser(build_text_encoder(), build_transformer())
+    return FlowDenoiser(build_text_encoder(), build_transformer())

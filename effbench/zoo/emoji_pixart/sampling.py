@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from effbench.zoo.emoji_scenes.tokens import tokenizer
-from effbench.zoo.flow import Denoiser, own_noise, sampler
+from effbench.zoo.flow import FlowDenoiser, own_noise, sampler
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderTiny, PixArtSigmaPipeline
@@ -17,7 +17,7 @@ STEPS, GUIDANCE = 20, 3.0
 """Of the sampler, and the scale of guidance: what the pipeline is judged at first."""
 
 
-def assemble(denoiser: Denoiser, autoencoder: AutoencoderTiny) -> PixArtSigmaPipeline:
+def assemble(denoiser: FlowDenoiser, autoencoder: AutoencoderTiny) -> PixArtSigmaPipeline:
     """Return the pipeline of trained parts."""
     from diffusers import PixArtSigmaPipeline
 

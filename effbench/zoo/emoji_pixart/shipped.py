@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from effbench import zoo
 from effbench.zoo.checkpoints import save_atomically, save_start
-from effbench.zoo.flow import Denoiser
+from effbench.zoo.flow import FlowDenoiser
 
 START = "shipped.start.safetensors"
 """Parameters that ship, in the working folder of a training that goes on from them."""
@@ -28,7 +28,7 @@ def unpack(work: Path) -> Path:
     put_unless_there(pipeline.vae.state_dict(), work / "autoencoder.safetensors", psnr_db)
     put_judge("zoo:emoji-judge", "encoder.safetensors", work / "judge.safetensors")
     path = work / START
-    save_start(path, Denoiser(pipeline.text_encoder, pipeline.transformer), {"begun_from": model.name})
+    save_start(path, FlowDenoiser(pipeline.text_encoder, pipeline.transformer), {"begun_from": model.name})
     return path
 
 

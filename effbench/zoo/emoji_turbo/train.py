@@ -16,7 +16,7 @@ from torch import nn
 
 from effbench.zoo.checkpoints import facts_of, load_ema, put
 from effbench.zoo.emoji_pixart.autoencoder import build_autoencoder
-from effbench.zoo.emoji_pixart.curve import SEED, Curve
+from effbench.zoo.emoji_pixart.curve import SEED, ImageLearningCurve
 from effbench.zoo.emoji_scenes.compose import Composer, to_tensor
 from effbench.zoo.emoji_scenes.concepts import load_pictures, world
 from effbench.zoo.emoji_scenes.language import sentence
@@ -24,12 +24,12 @@ from effbench.zoo.emoji_scenes.splits import draw_ground, draw_scene
 from effbench.zoo.emoji_turbo.distil import GUIDANCE, STEPS, distillation_loss
 from effbench.zoo.emoji_turbo.models import build_denoiser, token_ids
 from effbench.zoo.emoji_turbo.sampling import assemble, draw
-from effbench.zoo.fitting import Plan, fit
+from effbench.zoo.fitting import TrainingPlan, fit
 from effbench.zoo.flow import flow_batch
 
-TEACHER = Plan("turbo-teacher", steps=2400, lr=8e-4, warmup=100, decay_share=0.4, ema_decay=0.998)
+TEACHER = TrainingPlan("turbo-teacher", steps=2400, lr=8e-4, warmup=100, decay_share=0.4, ema_decay=0.998)
 """As the shipped weights were trained; card.yaml says what came of it."""
-STUDENT = Plan("turbo", steps=1500, lr=3e-4, warmup=50, decay_share=0.6, ema_decay=0.995)
+STUDENT = TrainingPlan("turbo", steps=1500, lr=3e-4, warmup=50, decay_share=0.6, ema_decay=0.995)
 """As the shipped weights were trained; card.yaml says what came of it."""
 BATCH, CAPTION_DROPOUT = 64, 0.1
 """Images a step; captions left out for guidance, 0.1 as in arXiv 2207.12598."""
@@ -74,10 +74,10 @@ def train_teacher(scenes: Scenes, work: Path) -> None:
         mixed, s, velocity = flow_batch(latents, generator)
         return nn.functional.mse_loss(model(mixed, s, *model.embed(ids)), velocity)
 
-    def draws(ema: dict[str, torch.Tensor], sentences: Sequence[str]) -> torch.Tensor:
+    def sample_images(ema: dict[str, torch.Tensor], sentences: Sequence[str]) -> torch.Tensor:
         return scenes.images(ema, 2, sentences, TEACHER_STEPS, GUIDANCE)
 
-    fit(model, loss_of, TEACHER, work, Curve(work, TEACHER.name, draws).look)
+    fit(model, loss_of, TEACHER, work, ImageLearningCurve(work, TEACHER.name, sample_images).look)
 
 
 def train_student(scenes: Scenes, work: Path) -> None:
@@ -92,13 +92,13 @@ def train_student(scenes: Scenes, work: Path) -> None:
         latents, ids, generator = scenes.draw(1, step, 0.0)
         return distillation_loss(student, teacher, latents, ids, empty, generator)
 
-    def draws(ema: dict[str, torch.Tensor], sentences: Sequence[str]) -> torch.Tensor:
+    def sample_images(ema: dict[str, torch.Tensor], sentences: Sequence[str]) -> torch.Tensor:
         return scenes.images(ema, 1, sentences, STEPS, 1.0)
 
-    fit(student, loss_of, STUDENT, work, Curve(work, STUDENT.name, draws).look)
+    fit(student, loss_of, STUDENT, work, ImageLearningCurve(work, STUDENT.name, sample_images).look)
 
 
-def is_done(work: Path, plan: Plan) -> bool:
+def is_done(work: Path, plan: TrainingPlan) -> bool:
     """Return whether a stage has reached the end of its plan."""
     checkpoint = work / f"{plan.name}.checkpoint.safetensors"
     return checkpoint.exists() and int(facts_of(checkpoint)["step"]) >= plan.steps

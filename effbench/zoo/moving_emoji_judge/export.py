@@ -15,7 +15,7 @@ from effbench.zoo.emoji_scenes.concepts import load_pictures, world
 from effbench.zoo.moving_emoji.compose import film, to_tensor
 from effbench.zoo.moving_emoji.language import draw_motion
 from effbench.zoo.moving_emoji_judge.models import VideoJudge
-from effbench.zoo.moving_emoji_judge.scoring import FILE, Judge
+from effbench.zoo.moving_emoji_judge.scoring import FILE, VideoScorer
 from effbench.zoo.moving_emoji_judge.train import BATCH, PLAN
 from effbench.zoo.shipping import curve_of, parameters_of, same_in_half, save_half, write_card, write_quality
 
@@ -30,7 +30,7 @@ SAID = {"object_accuracy": "right emoji among 124", "direction_accuracy": "right
 def export(net: VideoJudge, real: torch.Tensor, out: Path) -> None:
     """Write the network and the features of real videos [N, F, 3, H, W] in [0, 1] into a folder."""
     save_half(net, out / FILE)
-    features = Judge(same_in_half(net)).see(real).features  # type: ignore[arg-type]
+    features = VideoScorer(same_in_half(net)).see(real).features  # type: ignore[arg-type]
     save_file({"features": torch.from_numpy(features).half()}, out / "real_features.safetensors")
 
 

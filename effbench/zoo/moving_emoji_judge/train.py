@@ -13,12 +13,12 @@ from effbench.zoo.checkpoints import load_ema, save_atomically
 from effbench.zoo.emoji_judge.train import blemished, refresh_statistics
 from effbench.zoo.emoji_scenes.compose import Composer
 from effbench.zoo.emoji_scenes.concepts import load_pictures, world
-from effbench.zoo.fitting import Plan, fit
+from effbench.zoo.fitting import TrainingPlan, fit
 from effbench.zoo.moving_emoji.compose import film, to_tensor
 from effbench.zoo.moving_emoji.language import Motion, draw_motion
 from effbench.zoo.moving_emoji_judge.models import VideoJudge
 
-PLAN = Plan("moving-judge", steps=900, lr=2e-3, warmup=50, decay_share=0.6, weight_decay=0.02, ema_decay=0.99)
+PLAN = TrainingPlan("moving-judge", steps=900, lr=2e-3, warmup=50, decay_share=0.6, weight_decay=0.02, ema_decay=0.99)
 """As the shipped weights were trained; card.yaml says what came of it."""
 BATCH = 24
 """Videos a step. As the shipped weights were trained; card.yaml says what came of it."""

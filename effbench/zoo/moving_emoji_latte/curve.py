@@ -16,7 +16,7 @@ from effbench.zoo.fitting import write_line
 from effbench.zoo.moving_emoji.language import Motion
 from effbench.zoo.moving_emoji.prompts import entries
 from effbench.zoo.moving_emoji_judge.models import VideoJudge
-from effbench.zoo.moving_emoji_judge.scoring import Judge
+from effbench.zoo.moving_emoji_judge.scoring import VideoScorer
 from effbench.zoo.moving_emoji_latte.models import build_denoiser
 from effbench.zoo.moving_emoji_latte.sampling import assemble, draw
 
@@ -27,14 +27,14 @@ LISTS = ("held_out", "evaluation")
 """Prompts that are judged, as ``moving_emoji`` names them."""
 
 
-def trained_judge(work: Path) -> Judge:
+def trained_judge(work: Path) -> VideoScorer:
     """Return the judge as its recipe left it."""
     net = VideoJudge(world().n_seen)
     net.load_state_dict(load_file(work / "moving-judge.safetensors"))
-    return Judge(net)
+    return VideoScorer(net)
 
 
-def accuracy(videos: torch.Tensor, motions: Sequence[Motion], judge: Judge) -> dict[str, float]:
+def accuracy(videos: torch.Tensor, motions: Sequence[Motion], judge: VideoScorer) -> dict[str, float]:
     """Return how often the judge names the emoji and the direction of videos [N, F, 3, H, W] in [0, 1]."""
     seen = judge.see(videos)
     named, moved = seen.names.mean(1).argmax(1), seen.directions.argmax(1)
@@ -45,7 +45,7 @@ def accuracy(videos: torch.Tensor, motions: Sequence[Motion], judge: Judge) -> d
     }
 
 
-class Curve:
+class VideoLearningCurve:
     """Looks at the EMA of a running training and writes what it sees to ``curve.jsonl`` and ``look/``."""
 
     def __init__(self, work: Path, stage: str, autoencoder: AutoencoderTiny) -> None:

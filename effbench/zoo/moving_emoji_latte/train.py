@@ -19,16 +19,16 @@ from effbench.zoo.emoji_pixart.models import build_denoiser as build_image_denoi
 from effbench.zoo.emoji_scenes.compose import Composer
 from effbench.zoo.emoji_scenes.concepts import load_pictures, world
 from effbench.zoo.emoji_scenes.tokens import tokenizer as image_tokenizer
-from effbench.zoo.fitting import Plan, fit
+from effbench.zoo.fitting import TrainingPlan, fit
 from effbench.zoo.flow import flow_batch
 from effbench.zoo.moving_emoji.compose import film, to_tensor
 from effbench.zoo.moving_emoji.language import draw_motion, sentence
 from effbench.zoo.moving_emoji_judge.train import train_judge
-from effbench.zoo.moving_emoji_latte.curve import Curve
+from effbench.zoo.moving_emoji_latte.curve import VideoLearningCurve
 from effbench.zoo.moving_emoji_latte.models import MAX_TOKENS, begin_from, build_denoiser, tokenizer
 from effbench.zoo.moving_emoji_latte.shipped import unpack
 
-PLAN = Plan("moving", steps=2000, lr=8e-4, warmup=100, decay_share=0.4, ema_decay=0.998)
+PLAN = TrainingPlan("moving", steps=2000, lr=8e-4, warmup=100, decay_share=0.4, ema_decay=0.998)
 """As the shipped weights were trained; card.yaml says what came of it."""
 BATCH = 16
 """Videos a step. As the shipped weights were trained; card.yaml says what came of it."""
@@ -66,7 +66,7 @@ def train_denoiser(composer: Composer, work: Path, start_from: Path | None = Non
         found = model(mixed, s, encoded.input_ids, encoded.attention_mask, torch.from_numpy(dropped))
         return torch.nn.functional.mse_loss(found, velocity)
 
-    fit(model, loss_of, PLAN, work, Curve(work, PLAN.name, autoencoder).look)
+    fit(model, loss_of, PLAN, work, VideoLearningCurve(work, PLAN.name, autoencoder).look)
 
 
 def main() -> None:

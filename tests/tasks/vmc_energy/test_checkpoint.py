@@ -11,7 +11,7 @@ from effbench.tasks.vmc_energy import training
 from effbench.tasks.vmc_energy.checkpoint import SCHEMA, Checkpoint
 from effbench.tasks.vmc_energy.frozen import frozen_integrals
 from effbench.tasks.vmc_energy.problems import load_problem
-from effbench.tasks.vmc_energy.settings import Training
+from effbench.tasks.vmc_energy.settings import TrainingSettings
 from effbench.tasks.vmc_energy.symmetry import parities
 from effbench.tasks.vmc_energy.training import Trainer
 from effbench.tasks.vmc_energy.vmc import VariationalMonteCarlo
@@ -70,12 +70,12 @@ def test_a_file_that_does_not_fit_is_refused_in_a_sentence(tmp_path):
     integrals = frozen_integrals("lih")
     symmetric = Made(integrals, np.arange(6)[::-1].copy(), 0, labels=parities(integrals))
     with pytest.raises(PluginError, match="another network: symmetries"):
-        Checkpoint(path, "lih").resume(Trainer(symmetric, integrals, Training(**SHORT), 0))
+        Checkpoint(path, "lih").resume(Trainer(symmetric, integrals, TrainingSettings(**SHORT), 0))
     other = Made(integrals, np.arange(6), 0)
     with pytest.raises(
         PluginError, match=r"another network: order \[5, 4, 3, 2, 1, 0\], not order \[0, 1, 2, 3, 4, 5\]"
     ):
-        Checkpoint(path, "lih").resume(Trainer(other, integrals, Training(**SHORT), 0))
+        Checkpoint(path, "lih").resume(Trainer(other, integrals, TrainingSettings(**SHORT), 0))
 
 
 def test_damaged_and_foreign_files_are_refused(tmp_path):
@@ -94,7 +94,7 @@ def made(integrals, seed):
 
 
 def test_a_killed_solver_goes_on_in_the_folder_of_its_cell_and_leaves_nothing(tmp_path, monkeypatch):
-    solver, problem = VariationalMonteCarlo(made, Training(steps=10)), load_problem("h2")
+    solver, problem = VariationalMonteCarlo(made, TrainingSettings(steps=10)), load_problem("h2")
     expected = solver.solve(problem, 3)
     monkeypatch.setenv(WORK_VARIABLE, str(tmp_path / "work"))
     steps, step = [], Trainer.step
@@ -128,7 +128,7 @@ def test_an_energy_that_is_no_number_says_so_and_keeps_the_last_good_parameters(
         return found._replace(energies=found.energies * np.nan) if len(calls) == 5 else found
 
     monkeypatch.setattr(training, "local_energies", broken)
-    solver = VariationalMonteCarlo(made, Training(steps=10))
+    solver = VariationalMonteCarlo(made, TrainingSettings(steps=10))
     kept = f" in {tmp_path / 'h2-0.safetensors'}" if is_run else ""
     with pytest.raises(
         PluginError, match=f"h2: training stopped: the energy of step 4 is not finite; .* are kept{kept}$"

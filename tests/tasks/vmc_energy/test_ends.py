@@ -9,7 +9,7 @@ from effbench.cli.app import app
 from effbench.stats.curves import last_fall
 from effbench.store import read_store
 from effbench.tasks.vmc_energy.ends import STILL_FALLS, STILL_HOT, TOO_SHORT, remarks_on
-from effbench.tasks.vmc_energy.settings import Training
+from effbench.tasks.vmc_energy.settings import TrainingSettings
 from effbench.tasks.vmc_energy.task import VmcEnergy
 
 EXACT = -2.0
@@ -53,9 +53,11 @@ def test_a_fall_that_matters_to_nobody_and_a_rise_are_not_said():
 def test_a_temperature_that_has_not_died_is_said():
     flat = np.full(100, EXACT)
     assert remarks_on(flat, 1e-3) == [STILL_HOT] and remarks_on(flat, 1e-6) == [] == remarks_on(flat, 0.0)
-    assert Training(steps=300, temperature_ha=1.0, cooling=0.99).temperature_at(299) > 0.04
+    assert TrainingSettings(steps=300, temperature_ha=1.0, cooling=0.99).temperature_at(299) > 0.04
     for steps in (1, 10, 300, 2000):
-        assert all(Training(steps=steps).temperature_at(step) == 0 for step in range((steps + 1) // 2, steps)), steps
+        assert all(
+            TrainingSettings(steps=steps).temperature_at(step) == 0 for step in range((steps + 1) // 2, steps)
+        ), steps
 
 
 def test_a_solver_without_steps_has_none_and_a_few_steps_cannot_tell():

@@ -15,7 +15,7 @@ from effbench.tasks.vmc_energy.frozen import frozen_integrals, solved
 from effbench.tasks.vmc_energy.molecules import Molecule
 from effbench.tasks.vmc_energy.problems import load_problem
 from effbench.tasks.vmc_energy.sampling import sample
-from effbench.tasks.vmc_energy.settings import Training
+from effbench.tasks.vmc_energy.settings import TrainingSettings
 from effbench.tasks.vmc_energy.training import Trainer, weights_of
 from effbench_baselines.nqs_made.made import Made
 
@@ -23,7 +23,7 @@ from effbench_baselines.nqs_made.made import Made
 def trainer(name="h2", seed=0, **settings):
     integrals = frozen_integrals(name)
     network = Made(integrals, np.arange(integrals.orbitals)[::-1].copy(), seed)
-    return Trainer(network, integrals, Training(**settings), seed)
+    return Trainer(network, integrals, TrainingSettings(**settings), seed)
 
 
 def test_h2_is_solved_by_sampling():
@@ -129,7 +129,7 @@ def test_a_stretched_chain_is_solved_by_default(seed):
     """The case vmc-annealing-stuck: entropy mixes near excited states in, and 4.2 mHa were left after 2000 steps."""
     problem = stretched(4, 1.8)
     network = Made(problem.integrals, np.arange(4)[::-1].copy(), seed)
-    Trainer(network, problem.integrals, Training(steps=600), seed).run()
+    Trainer(network, problem.integrals, TrainingSettings(steps=600), seed).run()
     found = evaluate(network, problem.integrals, 1e10, seed=1, most_unique=100)
     assert -1e-6 < found.energy_ha - problem.energies.fci < 1.6e-3
 
@@ -140,7 +140,7 @@ def test_momentum_needs_fewer_steps_where_excited_states_are_near():
     problem, left = stretched(4, 1.8), {}
     for momentum in (0.0, 0.9):
         network = Made(problem.integrals, np.arange(4)[::-1].copy(), 1)
-        trace = Trainer(network, problem.integrals, Training(steps=300, momentum=momentum), 1).run()
+        trace = Trainer(network, problem.integrals, TrainingSettings(steps=300, momentum=momentum), 1).run()
         left[momentum] = np.mean(trace.energy_ha[-10:]) - problem.energies.fci
     assert left[0.9] < 0.3 * left[0.0]
 
@@ -184,9 +184,9 @@ def test_the_better_of_two_starts_goes_on():
 
 
 def test_only_the_default_starts_twice():
-    assert Training(steps=40).trial == 10 and Training(steps=3).trial == 0
-    assert Training(temperature_ha=0).trial == 0 == Training(cooling=0.99).trial
-    temperatures = [Training(steps=40).temperature_at(step) for step in range(40)]
+    assert TrainingSettings(steps=40).trial == 10 and TrainingSettings(steps=3).trial == 0
+    assert TrainingSettings(temperature_ha=0).trial == 0 == TrainingSettings(cooling=0.99).trial
+    temperatures = [TrainingSettings(steps=40).temperature_at(step) for step in range(40)]
     assert temperatures[:10] == [0] * 10 and temperatures[10] == 1 and temperatures[15:] == [0] * 25
     assert all(a > b > 0 for a, b in pairwise(temperatures[10:15]))
-    assert {Training(temperature_ha=0).temperature_at(step) for step in range(2000)} == {0}
+    assert {TrainingSettings(temperature_ha=0).temperature_at(step) for step in range(2000)} == {0}

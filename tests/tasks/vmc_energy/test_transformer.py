@@ -11,7 +11,7 @@ from effbench.kernels.local_energy.integrals import random_integrals
 from effbench.tasks.vmc_energy.ansatz import hartree_fock_tokens
 from effbench.tasks.vmc_energy.frozen import frozen_integrals, solved
 from effbench.tasks.vmc_energy.sampling import sample
-from effbench.tasks.vmc_energy.settings import Training
+from effbench.tasks.vmc_energy.settings import TrainingSettings
 from effbench.tasks.vmc_energy.symmetry import parities
 from effbench.tasks.vmc_energy.system import HartreeFock, SolverSystem
 from effbench.tasks.vmc_energy.training import Trainer
@@ -55,7 +55,7 @@ def test_it_starts_near_hartree_fock_and_lowers_the_energy():
     network = Transformer(integrals, order, 0)
     tokens = torch.from_numpy(hartree_fock_tokens(integrals, order))[None]
     assert float(network(tokens)[0].detach().exp() ** 2) > 0.2
-    settings = Training(optimiser="adam", rate=3e-3, steps=120, unique=60, temperature_ha=0.0)
+    settings = TrainingSettings(optimiser="adam", rate=3e-3, steps=120, unique=60, temperature_ha=0.0)
     energies = Trainer(network, integrals, settings, 0).run().energy_ha
     assert np.mean(energies[-10:]) < energies[0] - 0.2 and np.mean(energies[-10:]) > solved()["lih"].energies.fci
 

@@ -11,7 +11,7 @@ from effbench.api import PluginError
 from effbench.tasks.vmc_energy.frozen import frozen_integrals
 from effbench.tasks.vmc_energy.problems import load_problem
 from effbench.tasks.vmc_energy.sampling import sample
-from effbench.tasks.vmc_energy.settings import Training
+from effbench.tasks.vmc_energy.settings import TrainingSettings
 from effbench.tasks.vmc_energy.training import Trainer
 from effbench.tasks.vmc_energy.vmc import VariationalMonteCarlo
 from effbench.tasks.vmc_energy.workers import ALONE, Workers, run_together
@@ -31,7 +31,7 @@ def drawn(workers):
 
 def energies(settings, workers):
     integrals = frozen_integrals("lih")
-    trainer = Trainer(network(integrals, 0), integrals, Training(**settings), 0, workers)
+    trainer = Trainer(network(integrals, 0), integrals, TrainingSettings(**settings), 0, workers)
     found = [trainer.step() for _ in range(STEPS)]
     weights = np.concatenate([p.detach().numpy().ravel() for p in trainer.ansatz.parameters()])
     # Every worker must hold the same network, or the next step would be another one on each.
@@ -82,8 +82,8 @@ def broken(workers):
 
 @pytest.mark.timeout(300)
 def test_a_solver_of_two_workers_answers_and_its_sentences_arrive_as_they_are():
-    expected = VariationalMonteCarlo(network, Training(steps=3)).solve(load_problem("h2"), 0)
-    found = VariationalMonteCarlo(network, Training(steps=3, workers=2)).solve(load_problem("h2"), 0)
+    expected = VariationalMonteCarlo(network, TrainingSettings(steps=3)).solve(load_problem("h2"), 0)
+    found = VariationalMonteCarlo(network, TrainingSettings(steps=3, workers=2)).solve(load_problem("h2"), 0)
     assert found.energy_ha == pytest.approx(expected.energy_ha, abs=1e-9) and found.steps == 3
     with pytest.raises(PluginError, match=r"^h2: training stopped$"):
         run_together(broken, 2, 2)
