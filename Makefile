@@ -102,7 +102,7 @@ zoo-emoji-turbo: zoo-emoji-pixart  ## train zoo:emoji-turbo, teacher and student
 flasheval: setup  ## the study of condensed subsets, into docs/flasheval.md (DATA=<folder with FlashEval's scores>, ONLY="embedded certificates selectors")
 	PYTHONPATH=tests $(BIN)/python -m bench_flasheval $(if $(DATA),--data $(DATA)) $(if $(ONLY),--only $(ONLY))
 
-vmc: setup  ## run suites/vmc.yaml (PySCF included) and put its table and curves into docs/vmc.md (forty minutes)
+vmc: setup  ## run suites/vmc.yaml (PySCF included) and put its table and curves into docs/vmc.md (hours; it goes on where it stopped)
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[vmc]"
 	$(BIN)/effbench run suites/vmc.yaml --store $(RESULTS)/vmc
 	$(BIN)/python docs/readme_table.py $(RESULTS)/vmc --page docs/vmc.md --section energies --columns quality,headline

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
 
 from effbench.arrays import Array
+from effbench.compiled import njit, prange
 from effbench.kernels.local_energy.determinants import pack
 from effbench.tasks.vmc_energy.binomial import GOLDEN, mix
 from effbench_baselines.nqs_rbm.rbm import Rbm

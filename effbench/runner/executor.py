@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
 WORKERS_SHARE = 0.85
 """Of the memory that is free, what a worker may take: past it a machine without swap ends whatever is largest, maybe us."""
-TIMED_OR_SUMMED = ("prepare", "latency", "summary")
-"""Jobs whose code version says nothing of the parts: named by training, of the timings' own, and made anew each time."""
+TIMED_OR_SUMMED = ("latency", "summary")
+"""Jobs whose code version says nothing of the parts: the timings name their own, and a summary is made anew each time."""
 
 
 @dataclass
@@ -131,7 +131,7 @@ class Executor:
         folder = self.store.cell(cell.id)
         found = metadata_values(folder.samples, "code_version") | metadata_values(folder.timings, "code_version")
         prepares = [job_name("prepare", training) for training in cell.trainings(self.suite.seeds)]
-        for name in (*prepares, *JOBS):
+        for name in dict.fromkeys((*prepares, *JOBS)):
             job = folder.job(name) if name not in TIMED_OR_SUMMED else None
             found |= {job.code_version} if job else set()
         if found - {cell.code_version} and not self.accept_code_change:
@@ -166,7 +166,11 @@ class Executor:
                 self._finish(task, cell)
 
     def _finish(self, task: TaskPlan, cell: Cell) -> None:
-        self._summarise(task, cell)
+        stopped = None
+        try:
+            self._summarise(task, cell)
+        except Stopped as reason:  # the record says what failed, so it comes first
+            stopped = reason
         record: CellRecord = finish.finish_cell(self.suite, task, cell, self.store, self.surroundings)
         self.outcome.computed += 1
         if record.status == "failed":
@@ -175,6 +179,8 @@ class Executor:
             self.outcome.failed[cell.label] = (
                 cell.unsupported or "; ".join(failures) or self._why_incomplete(task, cell)
             )
+        if stopped is not None:
+            raise stopped
 
     def _summarise(self, task: TaskPlan, cell: Cell) -> None:
         """Let a worker make the summary and its resamples of the rows that count, where there are any."""

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numba import njit, prange
 
 from effbench.arrays import Array
 from effbench.atomic import write_with
+from effbench.compiled import njit, prange
 from effbench.subset.matrix import ScoreMatrix
 from effbench.subset.selection import Selection, check_request, even
 from effbench.subset.sets import draw_into, draw_reference, set_key

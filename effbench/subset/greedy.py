@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, prange
 
 from effbench.arrays import Array
+from effbench.compiled import njit, prange
 from effbench.subset.matrix import ScoreMatrix
 from effbench.subset.selection import Selection, check_request, even
 from effbench.subset.tau import tau_of_mean, truth_signs

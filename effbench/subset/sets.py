@@ -8,9 +8,9 @@ partial Fisher-Yates shuffle of the pool with SplitMix64 as generator (Steele, L
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from effbench.arrays import Array
+from effbench.compiled import njit
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 """2**64 over the golden ratio, SplitMix64's step; the multipliers and the shifts below are its output function."""

@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit, prange
 
 from effbench.arrays import Array
+from effbench.compiled import njit, prange
 
 if TYPE_CHECKING:
     import torch

@@ -288,3 +288,14 @@ def test_a_preloaded_module_that_ends_the_server_costs_its_own_task(strangers, c
     assert strangers("run", suite, "--json") == 1
     assert "called exit(1)" in sentences(strangers)["preloads/reference"]
     assert {n["task"]: n["value"] for n in strangers.json()["numbers"] if n["name"] == "planted_cost"}["w"] == 1.0
+
+
+def test_a_summary_that_fails_under_stop_still_leaves_its_record(strangers, classes):
+    classes("WorkloadTask", {"broken": TASKS["summary-raises"][0]})
+    suite = strangers.suite(tasks=["{use: broken, with: {units: 2, size: 4, samples: 2}}", WORKLOAD])
+    suite.write_text(suite.read_text().replace("{timeout_s: 30}", "{timeout_s: 30, on_error: stop}"))
+    assert strangers("run", suite, "--json") == 1
+    (cell,) = read_store(strangers.path / "results/s").cells
+    assert (cell.task_id, cell.status) == ("broken", "failed")
+    assert [n.reason for n in cell.numbers if n.name == "planted_cost"] == ["error"]
+    assert sentences(strangers)["w/reference"] == "not run"

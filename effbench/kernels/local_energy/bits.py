@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
 from effbench.arrays import Array
+from effbench.compiled import njit
 
 
 class Occupation(NamedTuple):

@@ -6,9 +6,9 @@ from math import comb
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
 
 from effbench.arrays import Array
+from effbench.compiled import njit, prange
 from effbench.kernels.local_energy.bits import fill, flip, unfilled
 from effbench.kernels.local_energy.elements import diagonal, sign_of_move, sign_of_two, single
 from effbench.kernels.local_energy.integrals import Hamiltonian, Integrals

@@ -5,9 +5,8 @@ Source: Szabo and Ostlund, Modern Quantum Chemistry, tables 2.3 and 2.4. The pla
 
 from __future__ import annotations
 
-from numba import njit
-
 from effbench.arrays import Array
+from effbench.compiled import njit
 
 
 @njit(cache=True, inline="always")

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from effbench.arrays import Array
+from effbench.compiled import njit
 from effbench.kernels.local_energy.bits import occupied
 
 Rows = tuple[int, int]

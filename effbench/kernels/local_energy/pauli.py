@@ -6,9 +6,9 @@ Where symmetry leaves few flip masks, listing them beats listing single moves: t
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
 
 from effbench.arrays import Array
+from effbench.compiled import njit, prange
 from effbench.kernels import record_kernel
 from effbench.kernels.local_energy.bits import popcount
 from effbench.kernels.local_energy.integrals import Integrals

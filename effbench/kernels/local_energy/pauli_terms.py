@@ -17,9 +17,9 @@ from math import comb
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from effbench.arrays import Array
+from effbench.compiled import njit
 from effbench.kernels.local_energy.bits import flip
 from effbench.kernels.local_energy.determinants import words_for
 from effbench.kernels.local_energy.integrals import Integrals

@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
 
 from effbench.arrays import Array
+from effbench.compiled import njit, prange
 from effbench.kernels import record_kernel
 from effbench.kernels.local_energy.bits import Occupation, fill, flip, unfilled
 from effbench.kernels.local_energy.elements import diagonal, sign_of_move, sign_of_two, single

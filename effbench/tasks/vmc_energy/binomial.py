@@ -10,7 +10,8 @@ from __future__ import annotations
 from math import log, log1p, sqrt
 
 import numpy as np
-from numba import njit
+
+from effbench.compiled import njit
 
 GOLDEN, FIRST, SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 """Those of SplitMix64: Steele, Lea and Flood, OOPSLA 2014, with the variant 13 of its mixer by Stafford."""

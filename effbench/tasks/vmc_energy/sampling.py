@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numba import njit
 
 from effbench.arrays import Array
+from effbench.compiled import njit
 from effbench.tasks.vmc_energy.ansatz import TOKENS, Autoregressive
 from effbench.tasks.vmc_energy.binomial import binomial, mix
 from effbench.tasks.vmc_energy.settings import MOST_DRAWS
