@@ -48,7 +48,7 @@ fmt: setup  ## format the sources
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-types: setup  ## mypy, strict on effbench
+types: setup  ## mypy, strict on effbench, baselines and leaderboard
 	$(BIN)/mypy
 
 docs: setup  ## regenerate docs/suite.md from the schema
