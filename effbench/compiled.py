@@ -43,7 +43,7 @@ def forget_stale(folders: Sequence[Path], elsewhere: Path | None = None) -> bool
     caches = [folder / "__pycache__" for folder in folders]
     if elsewhere is not None:  # numba names a folder there after the source's, with a hash of its path
         caches = [cache for folder in folders for cache in elsewhere.glob(f"{folder.name}_*")]
-    return any([_forget(cache, state.hexdigest()) for cache in caches if cache.is_dir()])
+    return any([_forget(cache, state.hexdigest()) for cache in caches])
 
 
 def _forget(cache: Path, digest: str) -> bool:
@@ -52,6 +52,7 @@ def _forget(cache: Path, digest: str) -> bool:
     with contextlib.suppress(OSError):  # a folder that cannot be written holds nothing of ours
         if stamp.is_file() and stamp.read_text("utf-8") == digest:
             return False
+        cache.mkdir(exist_ok=True)
         for index in cache.glob("*.nbi"):
             index.unlink(missing_ok=True)
             found = True
