@@ -8,7 +8,7 @@ VMC_PEERS_VENV ?= .venv-vmc-peers
 NETKET_VENV ?= .venv-netket
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-proofs test-slow test-install lint fmt types docs readme self bench-overhead bench-timing zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean
+.PHONY: help setup quickstart test test-proofs test-slow test-install lint fmt types docs readme self coverage bench-overhead bench-timing zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -61,6 +61,9 @@ readme: setup  ## put the table and the picture of results/quickstart into READM
 
 self: setup  ## EffBench measures itself 20 times (a quarter of an hour) and writes docs/methodology.md
 	$(BIN)/python -m effbench.selfcheck --results $(RESULTS)/self --page docs/methodology.md
+
+coverage: setup  ## what the intervals cover on simulated data (two minutes), into docs/methodology.md
+	$(BIN)/python -m effbench.selfcheck --coverage --page docs/methodology.md
 
 bench-overhead: setup  ## the runner's overhead per sample against a bare loop
 	$(BIN)/python -m pytest -m slow -n 0 -s tests/bench_overhead.py
