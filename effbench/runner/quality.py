@@ -213,7 +213,7 @@ def scored(task: Task, outputs: Sequence[Output], samples: Sequence[Sample], the
     try:
         scores = task.score(outputs, copy.deepcopy(list(samples)), theirs)
     except (ValueError, KeyError, IndexError) as error:
-        differs = _first_mismatch(outputs, theirs, samples) if theirs else ""
+        differs = (_first_mismatch(outputs, theirs, samples) or _left_out(outputs, theirs)) if theirs else ""
         if not differs:
             raise
         raise PluginError(f"score raised {one_line(error)}; {differs}") from error
@@ -231,6 +231,12 @@ def _first_mismatch(outputs: Sequence[Output], theirs: Sequence[Output], samples
                 said = " against ".join("nothing" if shape is None else str(shape) for shape in shapes)
                 return f"{name!r} of sample {sample.id!r} is {said} of the reference"
     return ""
+
+
+def _left_out(outputs: Sequence[Output], theirs: Sequence[Output]) -> str:
+    """Return what ``keep`` leaves out of a reference that the outputs have, or ""."""
+    missing = sorted(outputs[0].keys() - theirs[0].keys())
+    return f"keep leaves out {', '.join(missing)} of the reference: keep all that score reads" if missing else ""
 
 
 def _hashes(outputs: Sequence[Output]) -> list[str]:

@@ -299,3 +299,16 @@ def test_a_summary_that_fails_under_stop_still_leaves_its_record(strangers, clas
     assert (cell.task_id, cell.status) == ("broken", "failed")
     assert [n.reason for n in cell.numbers if n.name == "planted_cost"] == ["error"]
     assert sentences(strangers)["w/reference"] == "not run"
+
+
+def test_a_score_that_reads_what_keep_left_out_is_told_so(strangers, classes):
+    body = (
+        "metrics = (*WorkloadTask.metrics, Metric('distance', '', False, needs_reference=True))\n    "
+        "def score(self, outputs, batch, reference):\n"
+        "        far = [np.nan] * len(batch) if reference is None else [r['state'].sum() for r in reference]\n"
+        "        return Scores({'planted_cost': np.ones(len(batch)), 'distance': np.array(far, float)})\n"
+    )
+    classes("WorkloadTask", {"narrow": body})
+    task = "{use: narrow, with: {units: 2, size: 4, samples: 2}}"
+    assert strangers("run", strangers.suite(["{use: planted-twin}"], [task])) == 1
+    assert "KeyError: 'state'; keep leaves out state of the reference: keep all that score reads" in strangers.err

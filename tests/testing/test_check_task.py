@@ -1,6 +1,5 @@
 """``check_task`` passes a good task and catches every way of breaking the contract: each check can fail."""
 
-import importlib
 import itertools
 import random
 import time
@@ -415,47 +414,6 @@ def test_what_a_failed_step_kept_from_running_is_said():
 
 def test_ids_from_string_hashes_are_caught_in_another_process():
     assert any("gives other ids in another process" in violation for violation in violations(OrderByHash))
-
-
-HEAVY_MODULE = """
-import sys
-
-from effbench.api import Sample, System, Task
-
-in_fresh_process = "pytest" not in sys.modules
-if in_fresh_process:
-    import {at_import}
-
-
-class Heavy(Task):
-    name = "heavy"
-    run = score = None
-
-    def load(self, ctx):
-        return System()
-
-    def samples(self, split, subset=None):
-        if in_fresh_process:
-            import {in_samples}
-        return [Sample(split)]
-"""
-
-
-@pytest.mark.parametrize(
-    ("module", "at_import", "in_samples", "words"),
-    [
-        ("heavy_import", "pandas", "json", "importing heavy_import also imports pandas"),
-        ("heavy_samples", "json", "torch", "samples imports torch; it must be free of them"),
-        ("lost_import", "no_such_module", "json", "lost_import does not work in a fresh process (ModuleNotFoundError"),
-    ],
-)
-def test_a_fresh_process_sees_what_this_one_cannot(module, at_import, in_samples, words, tmp_path, monkeypatch):
-    for stub in ("pandas", "torch"):
-        (tmp_path / f"{stub}.py").touch()
-    (tmp_path / f"{module}.py").write_text(HEAVY_MODULE.format(at_import=at_import, in_samples=in_samples))
-    monkeypatch.syspath_prepend(tmp_path)
-    heavy = importlib.import_module(module).Heavy
-    assert any(words in violation for violation in violations(heavy))
 
 
 def test_a_tolerance_forgives_rounding_and_no_more():
