@@ -73,6 +73,7 @@ def test_a_second_run_computes_nothing_and_an_interrupted_one_decides_the_same(c
     assert committed(cli.cwd / "results/small") == before and quality(cli.cwd / "results/small") == numbers
 
 
+@pytest.mark.proof
 def test_another_method_shares_the_level_and_the_reference_goes_on_where_it_must(cli, write_suite):
     assert cli("run", write_suite(stopping_suite([FAR]))).code == 0
     assert ran(cli) == {"reference": 25, "far": 25} and records(cli)["reference"].n_samples == 25

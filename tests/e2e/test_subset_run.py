@@ -93,6 +93,7 @@ def test_a_suite_runs_on_a_weighted_subset_and_every_number_counts_the_weights(c
     assert compared["numbers"][0]["how"] == "paired resamples"
 
 
+@pytest.mark.proof
 def test_other_weights_on_the_same_samples_are_another_plan(cli, write_suite):
     assert cli("run", write_suite(suite_text(methods=[MOMENTUM]))).code == 0
     _, scores = gaps(cli.cwd / "results/small", "reference")

@@ -75,6 +75,7 @@ def test_the_random_curve_rises_to_one_and_is_inverted():
     assert curve.size_of(1.0) is None and curve.size_of(-0.5) == pytest.approx(5)
 
 
+@pytest.mark.proof
 def test_the_interval_covers_what_more_methods_would_show():
     """Pools of 40 methods drawn from one population: the interval of each should hold the mean tau of very many."""
     rng = np.random.default_rng(11)
