@@ -1,0 +1,1 @@
+"""LayerNorm, modulation and quantization of rows in one pass."""

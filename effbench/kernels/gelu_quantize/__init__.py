@@ -1,0 +1,1 @@
+"""GELU and quantization of rows in one pass."""

@@ -1,0 +1,1 @@
+"""The Hadamard rotation of rows, factored."""

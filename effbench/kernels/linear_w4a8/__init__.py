@@ -1,0 +1,1 @@
+"""Linear layer with packed 4-bit weights and 8-bit activations."""

@@ -1,0 +1,1 @@
+"""Linear layer with 8-bit weights and 8-bit activations."""

@@ -1,0 +1,1 @@
+"""Quantization of rows at run time, each with its own scale."""
