@@ -1,4 +1,6 @@
-"""LayerNorm without weights, modulation and quantization of rows, the specification: what feeds q, k, v and the MLP in a DiT::
+"""LayerNorm without weights, modulation and quantization of rows, the specification.
+
+It feeds q, k, v and the MLP of a DiT::
 
     x' = (x - mean) / sqrt(var + eps) * (1 + scale) + shift,   codes = quantize_rows(x' * multiplier [@ H])
 

@@ -28,7 +28,7 @@ def conv2d_w8a8(
     stride: tuple[int, int] = (1, 1),
     padding: tuple[int, int] = (0, 0),
 ) -> torch.Tensor:
-    """Return the convolution of x [B, I, H, W] with a kernel [O, I, KH, KW] as [B, O, H', W'] float32; ``kernel`` is (KH, KW)."""
+    """Return the convolution of x [B, I, H, W] with a kernel [O, I, KH, KW] as [B, O, H', W'] float32."""
     codes = (
         quantize_tensor(x, static).double() - static.zero
     )  # exact in float64; padding by 0 is padding by the zero point

@@ -1,6 +1,8 @@
-"""GELU (its tanh form) and quantization of rows, the specification: what feeds the second layer of an MLP::
+"""GELU (its tanh form) and quantization of rows, the specification.
 
-codes = quantize_rows(gelu(x) * multiplier [@ H])
+It feeds the second layer of an MLP::
+
+    codes = quantize_rows(gelu(x) * multiplier [@ H])
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The Hadamard rotation, dense: H [n, n] / sqrt(n) for every n = 2^k x {1, 12, 20, 144, 240}, by Kronecker products.
 
-H12 and H20 are Paley's (Paley 1933, construction I, q = 11 and 19). Sizes of real models, 1152 = 12 x 12 x 8, 4608 = 12 x 12 x 32
-and 1920 = 12 x 20 x 8, have no Sylvester matrix.
+H12 and H20 are Paley's (Paley 1933, construction I, q = 11 and 19). Sizes of real models, 1152 = 12 x 12 x 8, 4608 = 12 x 12
+x 32 and 1920 = 12 x 20 x 8, have no Sylvester matrix.
 """
 
 from __future__ import annotations
