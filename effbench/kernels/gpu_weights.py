@@ -13,7 +13,10 @@ from effbench.kernels.codes import QuantizedWeight
 from effbench.kernels.linear_w4a8.reference import pack
 
 MOST_INPUTS = 32768
-"""Most inputs of a product: 255 x 255 x inputs must fit into int32."""
+"""Most inputs of a product: 255 x 255 x inputs must fit into int32.
+
+Sums before the zero point is made good stay below 128 x 128 x inputs = 2^29, far from where sm_80's saturate.
+"""
 GROUP_STEP = 128
 """Inputs of one step through a weight with groups: a larger group is a multiple of it."""
 
@@ -41,7 +44,7 @@ class PackedGpuWeight(NamedTuple):
     sums: torch.Tensor
     step: int
 
-    def nbytes(self) -> int:
+    def packed_bytes(self) -> int:
         """Return the bytes of codes, scales, zero points and sums."""
         return sum(part.nbytes for part in self[:4])
 

@@ -18,7 +18,7 @@ from effbench.kernels.linear_w8a8.reference import integer_product
 from effbench.kernels.linear_w8a8.reference import linear_w8a8 as w8a8_reference
 from effbench.kernels.quantize_rows.reference import quantize_rows as rows_reference
 
-SMALL = ProductTile(16, 32, 32, Options(4))
+SMALL = ProductTile(32, 32, 32, Options(4))
 """Several tiles each way at shapes that the interpreter can afford."""
 
 
@@ -53,12 +53,12 @@ def same_rows(found, expected):
         assert torch.equal(ours.cpu().nan_to_num(-7), theirs.nan_to_num(-7)), name
 
 
-def near_rows(found, expected, most=0.002):
-    """Assert that rows differ by single codes at ties, a share of ``most`` of them, and are consistent in themselves."""
+def near_rows(found, expected):
+    """Assert that rows differ by 1 at a tie, at most once and in a share of 1e-4, and are consistent in themselves."""
     found = on("cpu", found)
     apart = (found.codes.int() - expected.codes.int() - (found.zero - expected.zero)[..., None]).abs()
     assert apart.max() <= 1, apart.max()
-    assert (apart > 0).float().mean() <= most, (apart > 0).float().mean()
+    assert (apart > 0).sum() <= 1 + 1e-4 * apart.numel(), (apart > 0).sum()
     assert (found.zero - expected.zero).abs().max() <= 1
     assert torch.allclose(found.scale, expected.scale, rtol=2e-5, atol=0)
     assert torch.equal(found.sums, found.codes.sum(-1, dtype=torch.int32))

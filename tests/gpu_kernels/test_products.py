@@ -102,6 +102,7 @@ def test_all_bytes_come_apart_right(device):
     found = w4a16.linear_w4a16(torch.eye(512, device=device), on(device, one), None)
     assert torch.equal(found.cpu()[:, 0], codes[0].float())
     assert packed_gpu_weight(one).codes.view(torch.uint8).tolist() == [every.tolist()]
+    assert packed_gpu_weight(one).packed_bytes() == 256 + 4 + 1 + 4  # codes, scale, zero point, sum
 
 
 def test_a_bad_row_comes_out_as_nan_and_touches_no_other(device):
@@ -118,10 +119,9 @@ def test_a_bad_row_comes_out_as_nan_and_touches_no_other(device):
         assert not found[3].isfinite().any() and found[[0, 1, 2, 4]].isfinite().all()
 
 
-@pytest.mark.parametrize("zero", [0, 1, 90, 255])
-@pytest.mark.parametrize(("kernel", "stride", "padding"), [
-    ((3, 3), (1, 1), (1, 1)), ((1, 1), (1, 1), (0, 0)), ((3, 2), (2, 1), (0, 2)), ((4, 4), (2, 2), (1, 1)),
-    ((5, 3), (1, 2), (4, 1)),
+@pytest.mark.parametrize(("kernel", "stride", "padding", "zero"), [
+    *(((3, 3), (1, 1), (1, 1), zero) for zero in (0, 1, 90, 255)), ((1, 1), (1, 1), (0, 0), 90),
+    ((3, 2), (2, 1), (0, 2), 255), ((4, 4), (2, 2), (1, 1), 90), ((5, 3), (1, 2), (4, 1), 0),
 ])  # fmt: skip
 def test_conv(device, kernel, stride, padding, zero):
     compare_conv(conv, device, kernel=kernel, stride=stride, padding=padding, zero=zero)

@@ -7,6 +7,8 @@ from comparisons import (
     compare_gelu,
     compare_hadamard,
     compare_quantize_rows,
+    hadamard_reference,
+    near_rows,
     numbers,
     rows_reference,
     same_rows,
@@ -86,6 +88,18 @@ def test_any_strides(device):
     wide[:, 1, ::2] = x.to(device)
     same_rows(quantize_rows.quantize_rows(wide[:, 1, ::2]), expected)
     same_rows(quantize_rows.quantize_rows(x.T.contiguous().to(device).T), expected)
+
+
+@pytest.mark.parametrize("width", [40, 96])
+def test_rows_are_multiplied_and_rotated_before(device, width):
+    x, multiplier = numbers(4, width), torch.randn(width, generator=torch.Generator().manual_seed(1))
+    found = quantize_rows.quantize_rows(x.to(device), multiplier=multiplier.to(device))
+    same_rows(found, rows_reference(x * multiplier))
+    found = quantize_rows.quantize_rows(x.to(device), symmetric=True, multiplier=multiplier.to(device), rotate=True)
+    near_rows(found, rows_reference(hadamard_reference(x, multiplier), symmetric=True))
+    static = StaticRange(0.3, 120)
+    found = quantize_rows.quantize_rows_static(x.to(device), static, multiplier=multiplier.to(device), rotate=True)
+    assert (found.codes.cpu() != quantize_tensor(hadamard_reference(x, multiplier), static)).sum() <= 1
 
 
 def test_a_static_range_cuts_off_and_nothing_more(device):
