@@ -45,7 +45,7 @@ test-gpu-kernels: $(TRITON_VENV)/.installed  ## the Triton kernels in the interp
 
 $(TRITON_VENV)/.installed: pyproject.toml constraints-triton.txt
 	$(PYTHON) -m venv $(TRITON_VENV)
-	$(TRITON_VENV)/bin/python -m pip install --disable-pip-version-check -c constraints-triton.txt torch triton numpy filelock pytest pytest-timeout pytest-xdist
+	$(TRITON_VENV)/bin/python -m pip install --disable-pip-version-check -c constraints-triton.txt torch triton numba filelock pytest pytest-timeout pytest-xdist
 	$(TRITON_VENV)/bin/python -m pip install --disable-pip-version-check --no-deps -e .
 	@touch $@
 

@@ -64,32 +64,37 @@ class KernelResources(NamedTuple):
     ptx: str
 
 
-def empty(*shape: int, dtype: torch.dtype = torch.float16) -> torch.Tensor:
+def _empty(*shape: int, dtype: torch.dtype = torch.float16) -> torch.Tensor:
     """Return a tensor without memory."""
     return torch.empty(shape, dtype=dtype, device="meta")
 
 
-def _rows(*shape: int) -> QuantizedRows:
-    counts = (empty(*shape[:-1], dtype=torch.int32), empty(*shape[:-1], dtype=torch.int32))
-    return QuantizedRows(empty(*shape, dtype=torch.uint8), empty(*shape[:-1], dtype=torch.float32), *counts)
+def int8_rows(*shape: int) -> QuantizedRows:
+    """Return codes of rows without memory."""
+    counts = (_empty(*shape[:-1], dtype=torch.int32), _empty(*shape[:-1], dtype=torch.int32))
+    return QuantizedRows(_empty(*shape, dtype=torch.uint8), _empty(*shape[:-1], dtype=torch.float32), *counts)
 
 
-def _weight(outputs: int, inputs: int) -> GpuWeight:
-    sums = empty(outputs, dtype=torch.int32)
-    return GpuWeight(empty(outputs, inputs, dtype=torch.int8), empty(outputs, dtype=torch.float32), sums)
+def int8_weight(outputs: int, inputs: int) -> GpuWeight:
+    """Return an 8-bit weight without memory."""
+    sums = _empty(outputs, dtype=torch.int32)
+    return GpuWeight(_empty(outputs, inputs, dtype=torch.int8), _empty(outputs, dtype=torch.float32), sums)
 
 
-def _packed(outputs: int, inputs: int, groups: int) -> PackedGpuWeight:
-    scale, zero = empty(outputs, groups, dtype=torch.float32), empty(outputs, groups, dtype=torch.int8)
-    codes, sums = empty(outputs, inputs // 2, dtype=torch.int8), empty(outputs, groups, dtype=torch.int32)
+def int4_weight(outputs: int, inputs: int, groups: int) -> PackedGpuWeight:
+    """Return a 4-bit weight without memory, of groups of at most 128 inputs or none."""
+    scale, zero = _empty(outputs, groups, dtype=torch.float32), _empty(outputs, groups, dtype=torch.int8)
+    codes, sums = _empty(outputs, inputs // 2, dtype=torch.int8), _empty(outputs, groups, dtype=torch.int32)
     return PackedGpuWeight(codes, scale, zero, sums, inputs // groups)
 
 
 def cases() -> list[CompiledCase]:
     """Return calls at the shapes of PixArt-XL (1,024 tokens, guidance), its MLP, and SDXL's convolutions, in fp16."""
-    x, hidden, half = empty(2, 1024, 1152), empty(2, 1024, 4608), torch.float16
-    modulation, signs = empty(2, 1152), empty(1152, dtype=torch.float32)
-    text, image, bias = _rows(1, 32, 4096), empty(2, 320, 64, 64), empty(4608)
+    x, hidden, half = _empty(2, 1024, 1152), _empty(2, 1024, 4608), torch.float16
+    modulation, signs = _empty(2, 1152), _empty(1152, dtype=torch.float32)
+    text, image, bias = int8_rows(1, 32, 4096), _empty(2, 320, 64, 64), _empty(4608)
+    deep = int8_rows(2, 1024, 4608)
+    static, at_one = StaticRange(0.1, 117), StaticRange(0.1, 1)
     return [
         CompiledCase("quantize_rows, 1,152", False, lambda: quantize_rows(x)),
         CompiledCase("adaln_quantize, 1,152", False, lambda: adaln_quantize(x, modulation, modulation)),
@@ -97,40 +102,46 @@ def cases() -> list[CompiledCase]:
              lambda: adaln_quantize(x, modulation, modulation, multiplier=signs, rotate=True)),
         CompiledCase("gelu_quantize, 4,608", False, lambda: gelu_quantize(hidden)),
         CompiledCase("gelu_quantize, rotated 12 x 12 x 32", False, lambda: gelu_quantize(hidden, rotate=True)),
-        CompiledCase("hadamard, 12 x 20 x 8", False, lambda: hadamard(empty(2, 1024, 1920))),
-        CompiledCase("hadamard, 2^12", False, lambda: hadamard(empty(2, 1024, 4096))),
+        CompiledCase("hadamard, 12 x 20 x 8", False, lambda: hadamard(_empty(2, 1024, 1920))),
+        CompiledCase("hadamard, 2^12", False, lambda: hadamard(_empty(2, 1024, 4096))),
         CompiledCase("linear_w8a8, many rows", True,
-             lambda: linear_w8a8(_rows(2, 1024, 1152), _weight(4608, 1152), bias, dtype=half)),
+             lambda: linear_w8a8(int8_rows(2, 1024, 1152), int8_weight(4608, 1152), bias, dtype=half)),
         CompiledCase("linear_w8a8, gate and residual", True,
-             lambda: linear_w8a8(_rows(2, 1024, 4608), _weight(1152, 4608), None, gate=modulation, residual=x, dtype=half)),
-        CompiledCase("linear_w8a8, few rows", True, lambda: linear_w8a8(text, _weight(1152, 4096), None, dtype=half)),
+             lambda: linear_w8a8(deep, int8_weight(1152, 4608), None, gate=modulation, residual=x, dtype=half)),
+        CompiledCase("linear_w8a8, few rows", True,
+             lambda: linear_w8a8(text, int8_weight(1152, 4096), None, dtype=half)),
         CompiledCase("linear_w8a8, few rows, odd sizes", True,
-             lambda: linear_w8a8(_rows(1, 7, 1151), _weight(997, 1151), None)),
-        CompiledCase("linear_w8a8, one row", True, lambda: linear_w8a8(_rows(1, 1, 1152), _weight(1152, 1152), None)),
-        CompiledCase("linear_w8a8, odd sizes", True, lambda: linear_w8a8(_rows(1, 1021, 1151), _weight(997, 1151), None)),
+             lambda: linear_w8a8(int8_rows(1, 7, 1151), int8_weight(997, 1151), None)),
+        CompiledCase("linear_w8a8, one row", True,
+             lambda: linear_w8a8(int8_rows(1, 1, 1152), int8_weight(1152, 1152), None)),
+        CompiledCase("linear_w8a8, odd sizes", True,
+             lambda: linear_w8a8(int8_rows(1, 1021, 1151), int8_weight(997, 1151), None)),
         CompiledCase("linear_w4a8, per channel", True,
-             lambda: linear_w4a8(_rows(2, 1024, 1152), _packed(4608, 1152, 1), bias, dtype=half)),
+             lambda: linear_w4a8(int8_rows(2, 1024, 1152), int4_weight(4608, 1152, 1), bias, dtype=half)),
         CompiledCase("linear_w4a8, groups of 128", True,
-             lambda: linear_w4a8(_rows(2, 1024, 1152), _packed(4608, 1152, 9), bias, dtype=half)),
+             lambda: linear_w4a8(int8_rows(2, 1024, 1152), int4_weight(4608, 1152, 9), bias, dtype=half)),
         CompiledCase("linear_w4a8, groups of 32", True,
-             lambda: linear_w4a8(_rows(2, 1024, 1152), _packed(4608, 1152, 36), bias, dtype=half)),
-        CompiledCase("linear_w4a8, few rows", True, lambda: linear_w4a8(text, _packed(1152, 4096, 32), None, dtype=half)),
-        CompiledCase("linear_w4a8, odd sizes", True, lambda: linear_w4a8(_rows(1, 1021, 1150), _packed(997, 1150, 1), None)),
-        CompiledCase("linear_w4a16, per channel", True, lambda: linear_w4a16(x, _packed(4608, 1152, 1), bias)),
-        CompiledCase("linear_w4a16, groups of 128", True, lambda: linear_w4a16(x, _packed(4608, 1152, 9), bias)),
+             lambda: linear_w4a8(int8_rows(2, 1024, 1152), int4_weight(4608, 1152, 36), bias, dtype=half)),
+        CompiledCase("linear_w4a8, few rows", True,
+             lambda: linear_w4a8(text, int4_weight(1152, 4096, 32), None, dtype=half)),
+        CompiledCase("linear_w4a8, odd sizes", True,
+             lambda: linear_w4a8(int8_rows(1, 1021, 1150), int4_weight(997, 1150, 1), None)),
+        CompiledCase("linear_w4a16, per channel", True, lambda: linear_w4a16(x, int4_weight(4608, 1152, 1), bias)),
+        CompiledCase("linear_w4a16, groups of 128", True, lambda: linear_w4a16(x, int4_weight(4608, 1152, 9), bias)),
         CompiledCase("linear_w4a16, bf16", True,
-             lambda: linear_w4a16(empty(2, 1024, 1152, dtype=torch.bfloat16), _packed(4608, 1152, 9), bias)),
+             lambda: linear_w4a16(_empty(2, 1024, 1152, dtype=torch.bfloat16), int4_weight(4608, 1152, 9), bias)),
         CompiledCase("linear_w4a16, fp32", True,
-             lambda: linear_w4a16(empty(2, 1024, 1152, dtype=torch.float32), _packed(4608, 1152, 9), bias)),
+             lambda: linear_w4a16(_empty(2, 1024, 1152, dtype=torch.float32), int4_weight(4608, 1152, 9), bias)),
         CompiledCase("linear_w4a16, odd sizes", True,
-             lambda: linear_w4a16(empty(1, 1021, 1150, dtype=torch.float32), _packed(997, 1150, 1), None)),
-        CompiledCase("linear_w4a16, few rows", True, lambda: linear_w4a16(empty(1, 32, 4096), _packed(1152, 4096, 32), None)),
+             lambda: linear_w4a16(_empty(1, 1021, 1150, dtype=torch.float32), int4_weight(997, 1150, 1), None)),
+        CompiledCase("linear_w4a16, few rows", True,
+             lambda: linear_w4a16(_empty(1, 32, 4096), int4_weight(1152, 4096, 32), None)),
         CompiledCase("conv2d_w8a8, 3 x 3", True,
-             lambda: conv2d_w8a8(image, _weight(640, 2880), (3, 3), None, StaticRange(0.1, 117), padding=(1, 1), dtype=half)),
+             lambda: conv2d_w8a8(image, int8_weight(640, 2880), (3, 3), None, static, padding=(1, 1), dtype=half)),
         CompiledCase("conv2d_w8a8, 2 x 2 steps", True,
-             lambda: conv2d_w8a8(image, _weight(320, 2880), (3, 3), None, StaticRange(0.1, 0), (2, 2), (1, 1))),
+             lambda: conv2d_w8a8(image, int8_weight(320, 2880), (3, 3), None, StaticRange(0.1, 0), (2, 2), (1, 1))),
         CompiledCase("conv2d_w8a8, 4 channels", True,
-             lambda: conv2d_w8a8(empty(2, 4, 64, 64), _weight(320, 36), (3, 3), None, StaticRange(0.1, 1), padding=(1, 1))),
+             lambda: conv2d_w8a8(_empty(2, 4, 64, 64), int8_weight(320, 36), (3, 3), None, at_one, padding=(1, 1))),
     ]  # fmt: skip
 
 

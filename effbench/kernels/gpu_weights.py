@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 
 from effbench.kernels.codes import QuantizedWeight
-from effbench.kernels.linear_w4a8.reference import pack
+from effbench.kernels.linear_w4a8.reference import pack, unpack
 
 MOST_INPUTS = 32768
 """Most inputs of a product: 255 x 255 x inputs must fit into int32.
@@ -31,6 +31,11 @@ class GpuWeight(NamedTuple):
     scale: torch.Tensor
     sums: torch.Tensor
 
+    def plain(self) -> QuantizedWeight:
+        """Return the codes less their zero points as a weight."""
+        scale = self.scale[:, None]
+        return QuantizedWeight(self.codes, scale, torch.zeros_like(scale, dtype=torch.int8))
+
 
 class PackedGpuWeight(NamedTuple):
     """4-bit weight [O, I]: ``codes`` [O, I / 2] int8 of two codes each, ``scale`` float32 and ``zero`` int8 [O, G].
@@ -43,6 +48,10 @@ class PackedGpuWeight(NamedTuple):
     zero: torch.Tensor
     sums: torch.Tensor
     step: int
+
+    def plain(self) -> QuantizedWeight:
+        """Return the codes as they were before packing."""
+        return QuantizedWeight(unpack(self.codes.view(torch.uint8)), self.scale, self.zero)
 
     def packed_bytes(self) -> int:
         """Return the bytes of codes, scales, zero points and sums."""

@@ -105,6 +105,13 @@ def test_all_bytes_come_apart_right(device):
     assert packed_gpu_weight(one).packed_bytes() == 256 + 4 + 1 + 4  # codes, scale, zero point, sum
 
 
+def test_weights_of_a_card_give_back_what_they_were_made_of():
+    four = packed_weight(9, 256, 2)
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(packed_gpu_weight(four).plain(), four))
+    _, eight = scaled(*codes_of("full range", 1, 40, 9))
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(gpu_weight(eight).plain(), eight))
+
+
 def test_a_bad_row_comes_out_as_nan_and_touches_no_other(device):
     rows, weight = scaled(*codes_of("gaussian", 5, 64, 9))
     four = packed_weight(9, 64, 2)
