@@ -53,5 +53,5 @@ def linear_w8a8(
             scratch_bytes,
             block_rows,
         )
-    record_kernel(weight.kernel_name, x, weight, bias, out=y)
+    record_kernel(weight.kernel_name, x, panels, bias, out=y)
     return y
