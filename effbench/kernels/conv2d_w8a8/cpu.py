@@ -121,7 +121,7 @@ def conv2d_w8a8(
     isa = instruction_sets.named(weight.isa)
     if static.bits > isa.activation_bits:
         raise ValueError(
-        f"{isa.name} multiplies codes of {isa.activation_bits} bits exactly, got a static range of {static.bits}"
+            f"{isa.name} multiplies codes of {isa.activation_bits} bits exactly, got a static range of {static.bits}"
         )
     images, channels, height, width = x.shape
     laid = layout(channels, (height, width), weight.kernel, stride, padding)
@@ -156,9 +156,7 @@ def conv2d_w8a8(
     parts = -(-pixels // size)
     at_once = max(1, CACHED_BYTES * parts // (groups * laid.group_bytes))
     blocks = len(weight.sums) // tile.channels
-    added = weight.sums.new_zeros(len(weight.sums), dtype=torch.float32)
-    if bias is not None:
-        added[: weight.outputs] = bias
+    added = torch.zeros(weight.outputs) if bias is None else bias.contiguous()
     multiply.run(
         team,
         copies, groups * laid.group_bytes, weight.codes.data_ptr(), weight.codes.nbytes // blocks, steps,
