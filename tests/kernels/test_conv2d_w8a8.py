@@ -1,7 +1,5 @@
 """The int8 convolution against its exact reference on every instruction set there is, and proof that this can fail."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -35,6 +33,8 @@ def poisoned(monkeypatch):
     empty, new_empty = torch.empty, torch.Tensor.new_empty
     monkeypatch.setattr(torch, "empty", lambda *size, **kind: empty(*size, **kind).fill_(255))
     monkeypatch.setattr(torch.Tensor, "new_empty", lambda x, *size: new_empty(x, *size).fill_(torch.nan))
+    cpu.plan.cache_clear()
+    monkeypatch.setattr(cpu, "workspace", cpu.Workspace())
     monkeypatch.setattr(cpu, "LEAST_SHARE", 1)
 
 
@@ -226,7 +226,7 @@ def test_packed_codes_come_back(isa):
 def test_a_kernel_that_pads_with_code_0_is_caught(monkeypatch):
     isa = instruction_sets.current()
     right = Program()
-    image.write(right, "quantize_image", isa.lanes)
+    image.write(right, "quantize_image", isa)
     assert right.text().count("16843009") == 1, "the constant that spreads the zero point over four channels"
     wrong = address_of("quantize_image", right.text().replace("16843009", "0"), isa)
     planted = threads.Kernel(wrong, len(image.FIELDS)), cpu.kernels(isa.name)[1]
@@ -241,8 +241,7 @@ def test_a_kernel_that_pads_with_code_0_is_caught(monkeypatch):
 def test_eight_bits_would_saturate_on_avx2(monkeypatch):
     with pytest.raises(ValueError, match="7 bits exactly"):
         both("avx2", "adversarial", *SHAPES[3], bits=8)
-    eight = replace(instruction_sets.named("avx2"), activation_bits=8)
-    monkeypatch.setattr(cpu.instruction_sets, "named", lambda name: eight)
+    monkeypatch.setitem(instruction_sets.ACTIVATION_BITS, "avx2", 8)
     for kind in ("full range", "adversarial"):
         ours, exact = both("avx2", kind, *SHAPES[3], bits=8)
         assert rms_ratio(ours, exact) > 1e-3, "the comparison could not see a saturating kernel"

@@ -14,22 +14,24 @@ from __future__ import annotations
 
 from llvmlite import ir
 
-from effbench.kernels.emitter import F32, I32, I64, Code, Job, Program, Value
+from effbench.kernels.emitter import F32, I32, I64, Code, Program, Value
+from effbench.kernels.isa import Isa
 
 FIELDS = (
-    "x", "images", "channels", "height", "width", "copies", "group_bytes", "planes", "plane_bytes", "plane_pixels",
-    "plane_width", "first_pixel", "columns", "phases", "rows", "result_width", "stride_y", "stride_x", "direct",
-    "inverse", "low", "high", "zero", "not_finite",
+    "x", "copies", "planes", "not_finite",
+    "images", "channels", "height", "width", "group_bytes", "plane_bytes", "plane_pixels", "plane_width", "first_pixel",
+    "columns", "phases", "rows", "result_width", "stride_y", "stride_x", "direct", "inverse", "low", "high", "zero",
 )  # fmt: skip
-"""Addresses, sizes in bytes or elements, float32 as bits. ``low`` and ``high``: the ends of the codes, less the zero point."""
+"""Four addresses, sizes in bytes or elements, float32 as bits. ``low`` and ``high``: the ends of the codes, less the zero point."""
 ROUNDER = 1.5 * 2**23
 """Added to a float32 below 2^22 it rounds it to the nearest integer, ties to even, which stands in the low bits of the sum."""
 GROUP = 4
 """Channels in an int32: what a dot product of bytes takes together."""
 
 
-def write(program: Program, name: str, lanes: int) -> None:
-    """Write the function, for vectors of ``lanes`` pixels."""
+def write(program: Program, name: str, isa: Isa) -> None:
+    """Write the function, for vectors of as many pixels as a register has lanes."""
+    lanes = isa.lanes
     with program.kernel(name, FIELDS) as (code, fields):
         job = {field: fields[field] for field in FIELDS}
         thread, team = fields.place_in_team()

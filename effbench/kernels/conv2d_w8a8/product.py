@@ -11,12 +11,13 @@ from typing import NamedTuple
 from llvmlite import ir
 
 from effbench.kernels.emitter import F32, I8, I16, I32, I64, Code, Program, Value
+from effbench.kernels.isa import Isa
 
 FIELDS = (
-    "copies", "image_bytes", "panels", "panel_bytes", "steps", "offsets", "zero", "sums", "scales", "scale", "bias", "y",
-    "images", "channels", "pixels", "blocks", "parts", "parts_at_once",
+    "copies", "panels", "sums", "scales", "bias", "offsets", "y",
+    "image_bytes", "panel_bytes", "steps", "zero", "scale", "images", "channels", "pixels", "blocks", "parts", "parts_at_once",
 )  # fmt: skip
-"""Addresses, sizes in bytes or elements, float32 as bits. ``blocks`` of channels and ``parts`` of an image's pixels are tiles;
+"""Seven addresses, sizes in bytes or elements, float32 as bits. ``blocks`` of channels and ``parts`` of an image's pixels are tiles;
 all blocks go over ``parts_at_once`` of them before the next, so that their pixels stay in the cache."""
 
 
@@ -31,10 +32,10 @@ TILES = {"avx512-vnni": Tile(6, 4), "avx2": Tile(4, 2), "portable": Tile(4, 2)}
 """Instruction set -> the tile whose sums fill its registers, beside what a step needs."""
 
 
-def write(program: Program, name: str, isa: str, lanes: int) -> None:
+def write(program: Program, name: str, isa: Isa) -> None:
     """Write the function that computes a whole result, and its micro-kernels."""
-    tile = TILES[isa]
-    kernels = [_micro_kernel(program, f"{name}_{n}", isa, lanes, Tile(tile.channels, n + 1)) for n in range(tile.vectors)]
+    tile, lanes = TILES[isa.name], isa.lanes
+    kernels = [_micro_kernel(program, f"{name}_{n}", isa, Tile(tile.channels, n + 1)) for n in range(tile.vectors)]
     size = lanes * tile.vectors
     with program.kernel(name, FIELDS) as (code, fields):
         job = {field: fields[field] for field in FIELDS}
@@ -81,7 +82,7 @@ def _real(code: Code, bits: Value) -> Value:
     return code.convert("bitcast", code.convert("trunc", bits, I32), F32)
 
 
-def _micro_kernel(program: Program, name: str, isa: str, lanes: int, tile: Tile) -> ir.Function:
+def _micro_kernel(program: Program, name: str, isa: Isa, tile: Tile) -> ir.Function:
     """Return a function that computes one tile.
 
     Step k multiplies the pixels ``offsets[k]`` (int32) bytes after ``codes`` with the k-th weights of ``panel``, four bytes a
@@ -91,6 +92,7 @@ def _micro_kernel(program: Program, name: str, isa: str, lanes: int, tile: Tile)
     with program.function(name, *kinds) as (code, arguments, function):
         function.attributes.add("noinline")
         panel, offsets, steps, codes, zero, sums, scales, scale, bias, y, channel_bytes, present, left = arguments
+        lanes = isa.lanes
         wide, channels, places = ir.VectorType(I32, lanes), range(tile.channels), range(tile.vectors)
 
         def step(k: Value, *totals: Value) -> list[Value]:
@@ -117,18 +119,18 @@ def _micro_kernel(program: Program, name: str, isa: str, lanes: int, tile: Tile)
     return function
 
 
-def _dot(code: Code, isa: str, before: Value, codes: Value, weights: Value) -> Value:
+def _dot(code: Code, isa: Isa, before: Value, codes: Value, weights: Value) -> Value:
     """Return int32 lanes plus the four products of uint8 codes and int8 weights in each lane."""
     lanes, wide = codes.type.count, codes.type
     bytes_ = ir.VectorType(I8, 4 * lanes)
-    if isa == "portable":
+    if isa.name == "portable":
         for byte in range(4):
             up, down = 24 - 8 * byte, code.constant(wide, 24)
             code_ = Value(code, code.builder.lshr((codes << up).ir, down.ir))
             before = before + code_ * ((weights << up) >> 24)
         return before
     codes, weights = code.convert("bitcast", codes, bytes_), code.convert("bitcast", weights, bytes_)
-    if isa == "avx512-vnni":
+    if isa.name == "avx512-vnni":
         return code.intrinsic("llvm.x86.avx512.vpdpbusd.512", wide, [wide, bytes_, bytes_])(before, codes, weights)
     pairs = ir.VectorType(I16, 2 * lanes)
     halves = code.intrinsic("llvm.x86.avx2.pmadd.ub.sw", pairs, [bytes_, bytes_])(codes, weights)
