@@ -193,13 +193,19 @@ class Code:
         return numbers.compared("<", self.spread(self.convert("trunc", least, I32), lanes))
 
     def loop(
-        self, start: Value | int, stop: Value, step: int, body: Callable[..., Vectors], carried: Vectors = ()
+        self,
+        start: Value | int,
+        stop: Value,
+        step: Value | int,
+        body: Callable[..., Vectors | None],
+        carried: Vectors = (),
     ) -> list[Value]:
         """Write ``body(index, *carried) -> carried of the next turn`` for index = start, start + step, ... < stop.
 
         Returns what is carried after the last turn; that of the beginning where there is none.
         """
         first = self.i64(start) if isinstance(start, int) else start
+        stride = self.i64(step) if isinstance(step, int) else step
         before = self.builder.block
         head, inside, after = (self.function.append_basic_block(name) for name in ("head", "body", "after"))
         self.builder.branch(head)
@@ -212,7 +218,7 @@ class Code:
         self.builder.cbranch(self.builder.icmp_signed("<", index, stop.ir), inside, after)
         self.builder.position_at_end(inside)
         results = body(Value(self, index), *(Value(self, phi) for phi in phis)) or ()
-        index.add_incoming(self.builder.add(index, I64(step)), self.builder.block)
+        index.add_incoming(self.builder.add(index, stride.ir), self.builder.block)
         for phi, value in zip(phis, results, strict=True):
             phi.add_incoming(value.ir, self.builder.block)
         self.builder.branch(head)
@@ -229,12 +235,16 @@ class Code:
         """Call another function of the program that returns nothing."""
         self.builder.call(function, [value.ir for value in values])
 
-    def memory(self, size: int) -> Value:
-        """Return the address of bytes that last as long as the call of the function, aligned to a cache line."""
-        with self.builder.goto_entry_block():
-            place = self.builder.alloca(ir.ArrayType(I8, size))
-            place.align = 64
-            return Value(self, self.builder.ptrtoint(place, I64))
+    def call_address(self, function: Value, *values: Value) -> None:
+        """Call a function that returns nothing and is known by its address."""
+        kind = ir.FunctionType(ir.VoidType(), [value.type for value in values])
+        self.builder.call(self.builder.inttoptr(function.ir, kind.as_pointer()), [value.ir for value in values])
+
+    def copy(self, target: Value, source: Value, size: Value) -> None:
+        """Copy ``size`` bytes; the two places must not overlap."""
+        copy = self.intrinsic("llvm.memcpy.p0.p0.i64", ir.VoidType(), [POINTER, POINTER, I64, I1])
+        places = [Value(self, self.builder.inttoptr(place.ir, POINTER)) for place in (target, source)]
+        copy(*places, size, self.constant(I1, 0))
 
 
 class Program:
@@ -270,11 +280,12 @@ class Job:
     """What a kernel was told: two functions of the thread team, then its named fields."""
 
     def __init__(self, code: Code, address: Value, fields: Sequence[str]) -> None:
-        self.code, self.address = code, address
-        self.places = {name: number for number, name in enumerate(("thread_number", "team_size", *fields))}
+        self.code = code
+        names = ("thread_number", "team_size", *fields)
+        self.fields = {name: code.load(I64, address + 8 * place, align=8) for place, name in enumerate(names)}
 
     def __getitem__(self, field: str) -> Value:
-        return self.code.load(I64, self.address + 8 * self.places[field], align=8)
+        return self.fields[field]
 
     def place_in_team(self) -> tuple[Value, Value]:
         """Return the number of this thread and how many there are, both 64-bit."""

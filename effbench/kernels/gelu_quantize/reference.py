@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 
 from effbench.kernels.codes import QuantizedRows
-from effbench.kernels.hadamard.reference import hadamard
+from effbench.kernels.hadamard.reference import transformed
 from effbench.kernels.quantize_rows.reference import quantize_rows
 
 
@@ -23,8 +23,4 @@ def gelu_quantize(
 ) -> QuantizedRows:
     """Return the codes of gelu(x) for rows x [..., C]."""
     activated = torch.nn.functional.gelu(x.float(), approximate="tanh")
-    if rotate:
-        activated = hadamard(activated, multiplier)
-    elif multiplier is not None:
-        activated = activated * multiplier
-    return quantize_rows(activated, bits, symmetric)
+    return quantize_rows(transformed(activated, multiplier, rotate), bits, symmetric)
