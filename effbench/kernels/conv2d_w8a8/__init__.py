@@ -5,18 +5,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 
+from effbench.kernels.choice import Choice, chosen
 from effbench.kernels.codes import QuantizedWeight, StaticRange
 from effbench.kernels.conv2d_w8a8 import cpu, packing, reference
 from effbench.kernels.conv2d_w8a8.geometry import Pair, check_range, result_size
 from effbench.kernels.conv2d_w8a8.packing import PackedConvW8
 
 __all__ = ["PackedConvW8", "conv2d_w8a8", "pack_conv_w8a8"]
-
-Implementation = Literal["auto", "reference", "cpu", "triton"]
 
 
 def pack_conv_w8a8(weight: QuantizedWeight, kernel: Pair) -> PackedConvW8:
@@ -38,7 +35,7 @@ def conv2d_w8a8(
     static: StaticRange,
     stride: Pair = (1, 1),
     padding: Pair = (0, 0),
-    impl: Implementation = "auto",
+    impl: Choice = "auto",
 ) -> torch.Tensor:
     """Return the convolution of x [B, I, H, W] with a packed kernel [O, I, KH, KW] as [B, O, H', W'] float32.
 
@@ -52,28 +49,12 @@ def conv2d_w8a8(
         raise ValueError(f"x is on {x.device}, the kernel was packed on {weight.codes.device}")
     if bias is not None and (bias.shape != (weight.outputs,) or bias.dtype not in (torch.float32, x.dtype)):
         raise ValueError(f"a bias is [{weight.outputs}] float32, got {list(bias.shape)} {bias.dtype}")
-    chosen = _chosen(x, impl)
-    if chosen == "cpu":
+    ran = chosen("conv2d_w8a8", impl, x)
+    if ran == "cpu":
         return cpu.conv2d_w8a8(x, weight, bias, static, stride, padding)
-    if chosen == "reference":
+    if ran == "reference":
         return reference.conv2d_w8a8(x, weight.plain(), weight.kernel, bias, static, stride, padding)
     from effbench.kernels.conv2d_w8a8 import gpu
 
     y: torch.Tensor = gpu.conv2d_w8a8(x, weight.plain(), weight.kernel, bias, static, stride, padding)
     return y
-
-
-def _chosen(x: torch.Tensor, impl: Implementation) -> str:
-    """Return the implementation that runs; raise ``ValueError`` where it cannot take this x."""
-    on_cpu = x.dtype == torch.float32 and x.is_cpu
-    if impl == "auto":
-        if x.is_cuda:
-            return "triton"
-        if not on_cpu:
-            raise ValueError(f"conv2d_w8a8 takes CUDA tensors, or float32 on the CPU, got {x.dtype} on {x.device}")
-        return "cpu"
-    if impl not in ("reference", "cpu", "triton"):
-        raise ValueError(f"impl is auto, reference, cpu or triton, got {impl!r}")
-    if impl == "cpu" and not on_cpu:
-        raise ValueError(f"conv2d_w8a8 on the CPU takes float32 tensors there, got {x.dtype} on {x.device}")
-    return impl

@@ -18,7 +18,9 @@ def result_size(shape: tuple[int, ...], inputs: int, kernel: Pair, stride: Pair,
     if len(shape) != 4 or not shape[2] * shape[3]:
         raise ValueError(f"conv2d_w8a8 takes images [B, I, H, W] of a pixel at least, got {list(shape)}")
     if shape[1] != inputs:
-        raise ValueError(f"x has {shape[1]} channels and the kernel {inputs} inputs; groups of channels are not supported")
+        raise ValueError(
+            f"x has {shape[1]} channels and the kernel {inputs} inputs; groups of channels are not supported"
+        )
     if min(stride) < 1 or min(padding) < 0:
         raise ValueError(f"a stride is 1 at least and a padding 0, got {stride} and {padding}")
     reach = [shape[2 + axis] + 2 * padding[axis] - kernel[axis] for axis in (0, 1)]

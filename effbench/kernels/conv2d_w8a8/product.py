@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 from llvmlite import ir
 
-from effbench.kernels.emitter import F32, I8, I16, I32, I64, Code, Program, Value
+from effbench.kernels.conv2d_w8a8.image import real
+from effbench.kernels.dot import add_products
+from effbench.kernels.emitter import F32, I8, I32, I64, Program, Value
 from effbench.kernels.isa import Isa
 
 FIELDS = (
@@ -37,14 +39,13 @@ def write(program: Program, name: str, isa: Isa) -> None:
     tile, lanes = TILES[isa.name], isa.lanes
     kernels = [_micro_kernel(program, f"{name}_{n}", isa, Tile(tile.channels, n + 1)) for n in range(tile.vectors)]
     size = lanes * tile.vectors
-    with program.kernel(name, FIELDS) as (code, fields):
-        job = {field: fields[field] for field in FIELDS}
-        thread, team = fields.place_in_team()
+    with program.kernel(name, FIELDS) as (code, job):
+        thread, team = job.place_in_team()
         per_image, at_once = job["blocks"] * job["parts"], job["blocks"] * job["parts_at_once"]
         units, channel_bytes = job["images"] * per_image, job["pixels"] * 4
-        zero, scale = code.convert("trunc", job["zero"], I32), _real(code, job["scale"])
+        zero, scale = code.convert("trunc", job["zero"], I32), real(code, job["scale"])
 
-        def compute(unit: Value) -> tuple[()]:
+        def compute(unit: Value) -> None:
             image = unit // per_image
             within = unit - image * per_image
             round_ = within // at_once
@@ -73,13 +74,8 @@ def write(program: Program, name: str, isa: Isa) -> None:
             for number, kernel in enumerate(kernels, start=1):
                 with code.when(vectors.compared("==", number)):
                     code.call(kernel, *arguments)
-            return ()
 
         code.loop(units * thread // team, units * (thread + 1) // team, 1, compute)
-
-
-def _real(code: Code, bits: Value) -> Value:
-    return code.convert("bitcast", code.convert("trunc", bits, I32), F32)
 
 
 def _micro_kernel(program: Program, name: str, isa: Isa, tile: Tile) -> ir.Function:
@@ -93,16 +89,17 @@ def _micro_kernel(program: Program, name: str, isa: Isa, tile: Tile) -> ir.Funct
         function.attributes.add("noinline")
         panel, offsets, steps, codes, zero, sums, scales, scale, bias, y, channel_bytes, present, left = arguments
         lanes = isa.lanes
-        wide, channels, places = ir.VectorType(I32, lanes), range(tile.channels), range(tile.vectors)
+        bytes_, channels, places = ir.VectorType(I8, 4 * lanes), range(tile.channels), range(tile.vectors)
 
         def step(k: Value, *totals: Value) -> list[Value]:
             here = codes + code.convert("sext", code.load(I32, offsets + k * 4, 4), I64)
-            pixels = [code.load(wide, here + 4 * lanes * place, 4) for place in places]
+            pixels = [code.load(bytes_, here + 4 * lanes * place, 4) for place in places]
             weights = panel + k * (4 * tile.channels)
             after = []
             for channel in channels:
-                weight = code.spread(code.load(I32, weights + 4 * channel, 4), lanes)
-                after += [_dot(code, isa, totals[len(after) + place], pixels[place], weight) for place in places]
+                weight = code.convert("bitcast", code.spread(code.load(I32, weights + 4 * channel, 4), lanes), bytes_)
+                sums_ = totals[len(after) : len(after) + tile.vectors]
+                after += [add_products(code, isa, total, vector, weight) for total, vector in zip(sums_, pixels)]
             return after
 
         begun = [code.spread(zero * code.load(I32, sums + 4 * channel, 4) * -1, lanes) for channel in channels]
@@ -117,22 +114,3 @@ def _micro_kernel(program: Program, name: str, isa: Isa, tile: Tile) -> ir.Funct
                     address = y + channel_bytes * channel + 4 * lanes * place
                     code.store_lanes(total * factor + added, address, masks[place])
     return function
-
-
-def _dot(code: Code, isa: Isa, before: Value, codes: Value, weights: Value) -> Value:
-    """Return int32 lanes plus the four products of uint8 codes and int8 weights in each lane."""
-    lanes, wide = codes.type.count, codes.type
-    bytes_ = ir.VectorType(I8, 4 * lanes)
-    if isa.name == "portable":
-        for byte in range(4):
-            up, down = 24 - 8 * byte, code.constant(wide, 24)
-            code_ = Value(code, code.builder.lshr((codes << up).ir, down.ir))
-            before = before + code_ * ((weights << up) >> 24)
-        return before
-    codes, weights = code.convert("bitcast", codes, bytes_), code.convert("bitcast", weights, bytes_)
-    if isa.name == "avx512-vnni":
-        return code.intrinsic("llvm.x86.avx512.vpdpbusd.512", wide, [wide, bytes_, bytes_])(before, codes, weights)
-    pairs = ir.VectorType(I16, 2 * lanes)
-    halves = code.intrinsic("llvm.x86.avx2.pmadd.ub.sw", pairs, [bytes_, bytes_])(codes, weights)
-    ones = code.constant(pairs, 1)
-    return before + code.intrinsic("llvm.x86.avx2.pmadd.wd", wide, [pairs, pairs])(halves, ones)

@@ -92,7 +92,9 @@ class PackedW8:
         """Return the bytes that it holds."""
         if self.panels is None:
             return sum(part.nbytes for part in self.weight())
-        return sum(part.nbytes for part in (self.panels.codes, self.panels.corrections, self.panels.scale, self.panels.no_bias))
+        return sum(
+            part.nbytes for part in (self.panels.codes, self.panels.corrections, self.panels.scale, self.panels.no_bias)
+        )
 
     def block(self, rows: int) -> tuple[int, int]:
         """Return how many of so many rows a thread takes at a time, and the bytes that it needs for them."""
@@ -109,7 +111,9 @@ def pack_w8a8(weight: QuantizedWeight) -> PackedW8:
     if weight.scale.shape != (outputs, 1):
         raise ValueError(f"linear_w8a8 wants one scale a channel [{outputs}, 1]; got {list(weight.scale.shape)}")
     if not 0 < inputs <= LARGEST_INPUTS or outputs == 0:
-        raise ValueError(f"linear_w8a8 wants 1 to {LARGEST_INPUTS} inputs and some outputs; got a weight {[outputs, inputs]}")
+        raise ValueError(
+            f"linear_w8a8 wants 1 to {LARGEST_INPUTS} inputs and some outputs; got a weight {[outputs, inputs]}"
+        )
     return PackedW8(weight)
 
 
