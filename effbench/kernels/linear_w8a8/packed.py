@@ -111,7 +111,9 @@ def pack_w8a8(weight: QuantizedWeight) -> PackedW8:
     if weight.scale.shape != (outputs, 1):
         raise ValueError(f"linear_w8a8 wants one scale a channel [{outputs}, 1]; got {list(weight.scale.shape)}")
     if not 0 < inputs <= LARGEST_INPUTS or outputs == 0:
-        raise ValueError(f"linear_w8a8 wants 1 to {LARGEST_INPUTS} inputs and some outputs; got a weight {[outputs, inputs]}")
+        raise ValueError(
+            f"linear_w8a8 wants 1 to {LARGEST_INPUTS} inputs and some outputs; got a weight {[outputs, inputs]}"
+        )
     return PackedW8(weight)
 
 

@@ -30,7 +30,11 @@ QUANTIZATION_OUTPUTS = 80
 
 def scratch_bytes(block_rows: int, padded_inputs: int, inputs: int) -> int:
     """Return the scratch memory of one thread: codes and results of a block of rows, and one row of float32."""
-    return _in_lines(block_rows * padded_inputs + SLACK) + _in_lines(block_rows * ROW_RESULT) + _in_lines(4 * inputs + SLACK)
+    return (
+        _in_lines(block_rows * padded_inputs + SLACK)
+        + _in_lines(block_rows * ROW_RESULT)
+        + _in_lines(4 * inputs + SLACK)
+    )
 
 
 def _in_lines(size: int) -> int:
@@ -61,7 +65,9 @@ def _results(job: Job, block: Value) -> Value:
     return block + ((job["block_rows"] * job["padded_inputs"] + (SLACK + 63)) & -64)
 
 
-def _share(code: Code, job: Job, thread: Value, team: Value, tall: int) -> tuple[tuple[Value, Value], tuple[Value, Value]]:
+def _share(
+    code: Code, job: Job, thread: Value, team: Value, tall: int
+) -> tuple[tuple[Value, Value], tuple[Value, Value]]:
     """Return the (first, end) rows and panels of a thread: rows are split, and panels too where there are too few rows.
 
     Threads that split panels each quantize all their rows, which a narrow layer does not repay.
@@ -99,7 +105,14 @@ def _fill(code: Code, isa: Isa, job: Job, quantize: ir.Function, block: Value, r
 
 
 def _panel(
-    code: Code, job: Job, tiles: dict[int, ir.Function], columns: int, block: Value, start: Value, count: Value, panel: Value
+    code: Code,
+    job: Job,
+    tiles: dict[int, ir.Function],
+    columns: int,
+    block: Value,
+    start: Value,
+    count: Value,
+    panel: Value,
 ) -> None:
     """Write y of a block of rows and one panel of channels, in tiles as tall as there are rows left."""
     padded, outputs = job["padded_inputs"], job["outputs"]
