@@ -159,6 +159,7 @@ class _Tally:
                 raise self.refuse(UnknownOp(name))
             if cost is not SEEN_BY_TORCH:
                 self._add_formulas(cost, args, {}, out)
+            if cost is not SEEN_BY_TORCH and "torch" in sys.modules:
                 self._remember([TensorTraffic(t, distinct_bytes(t)) for t in tensors(list(args))], list(tensors(out)))
 
     def _add_formulas(self, cost: Cost, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> int:

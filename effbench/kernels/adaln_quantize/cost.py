@@ -18,5 +18,8 @@ def bytes_moved(*operands: Any, out: Any) -> int:
     return operand_bytes(*operands, out)
 
 
-COSTS = {f"adaln_quantize/{name}": Cost(flops, bytes_moved, "float32") for name in ("avx512-vnni", "avx2", "portable", "triton")}
+COSTS = {
+    f"adaln_quantize/{name}": Cost(flops, bytes_moved, "float32")
+    for name in ("avx512-vnni", "avx2", "portable", "triton")
+}
 """Recorded kernel -> cost."""
