@@ -15,7 +15,7 @@ from __future__ import annotations
 from llvmlite import ir
 
 from effbench.kernels.dot import CODES_PER_WORD
-from effbench.kernels.emitter import F32, I32, I64, Code, Job, Program, Value
+from effbench.kernels.emitter import F32, I32, Code, Job, Program, Value
 from effbench.kernels.isa import Isa
 from effbench.kernels.quantize_rows.row import ROUNDER
 

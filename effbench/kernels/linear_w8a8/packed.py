@@ -20,7 +20,7 @@ from effbench.kernels.machine_code import address_of
 from effbench.kernels.operands import operand_bytes
 from effbench.kernels.threads import Kernel
 
-WIDTHS = {"avx512-vnni": (4, 3, 2, 1), "avx2": (2, 1), "portable": (2, 1)}
+WIDTHS = {"avx512-vnni": (2, 3, 4, 1), "avx2": (2, 1), "portable": (2, 1)}
 """Vectors of channels that a panel may have; the first that fills up the fewest channels is taken."""
 BLOCK_BYTES = 384 * 2**10
 """Codes of a block of rows: with a panel of the weight they are to stay in a second-level cache of 512 KB and more."""
