@@ -1,7 +1,7 @@
 """Products of unsigned activation codes with int8 weights, summed in int32: the one thing that differs between processors.
 
 Four codes of a row lie in one 32-bit word; each lane of a vector of weights holds the four codes of its channel that belong
-to the same inputs. ``accumulate`` is the inner loop of every integer kernel: a tile of rows x channels, its sums in registers.
+to the same inputs. ``accumulate`` is the inner loop of the linear layers: a tile of rows x channels, its sums in registers.
 """
 
 from __future__ import annotations

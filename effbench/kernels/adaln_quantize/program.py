@@ -1,6 +1,6 @@
 """The program of ``adaln_quantize``: LayerNorm and modulation as the source of rows that are quantized.
 
-Three passes over a row, which lies in the first-level cache after the first: its mean, its variance about that mean, the rest.
+Three passes over a row, which lies in the first-level cache after the first: its mean, its variance about it, the rest.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The code that rotates one row, for one size: butterflies for the power of two, then Paley's matrices of +-1, all in one buffer.
+"""The code that rotates one row, for one size: butterflies for the power of two, then Paley's matrices of +-1, in one buffer.
 
 A butterfly stage of stride s maps the pair (a, b) = (x[i], x[i + s]) to (a + b, a - b). Strides within a vector are shuffles;
 of the others, as many as the registers allow are done between one load and one store.

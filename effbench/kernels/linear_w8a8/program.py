@@ -1,5 +1,4 @@
-"""The program of ``linear_w8a8`` and ``linear_w4a8``: a thread quantizes a block of rows, then takes one panel of channels
-after another.
+"""The program of ``linear_w8a8`` and ``linear_w4a8``: quantize a block of rows, then take one panel of channels after another.
 
 The codes of a block stay in the second-level cache while all panels pass; the sums of a tile of rows x channels stay in
 registers until they are scaled and written. Every output depends on its row and its channel alone, whichever thread, block
@@ -134,7 +133,7 @@ def _group(
     count: Value,
     group: Value,
 ) -> None:
-    """Write y of a block of rows and one panel for one group of inputs, or add to it, in tiles as tall as there are rows left.
+    """Write y of a block of rows and one panel for one group of inputs, or add to it, in tiles as tall as rows are left.
 
     ``column`` is the panel's first channel, ``start`` the block's first row and ``count`` its rows.
     """

@@ -26,7 +26,7 @@ TALLEST = 14
 
 
 def heights(isa: Isa, width: int) -> tuple[int, ...]:
-    """Return the rows of the tiles of ``width`` vectors, the tallest first: sums, weights and a row's word fill the registers."""
+    """Return the rows of the tiles of ``width`` vectors, the tallest first: sums, weights and a word fill the registers."""
     other = 1 if isa.name == "avx512-vnni" else 3  # without VNNI also the pairs of products and a vector of ones
     tallest = max(1, min((isa.registers - width - other) // width, TALLEST))
     return (tallest, *(2**power for power in reversed(range(4)) if 2**power < tallest))

@@ -1,4 +1,4 @@
-"""Bytes of the quantization of rows; it multiplies no matrices, and element-wise work is in its time, as everywhere."""
+"""Bytes of the quantization of rows; element-wise work is in its time, as everywhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The program of every operation that makes quantized rows: a source writes or finds a row, which is transformed and quantized."""
+"""The program of every operation that makes quantized rows: a source makes or finds a row, which is then quantized."""
 
 from __future__ import annotations
 

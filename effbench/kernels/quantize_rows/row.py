@@ -44,9 +44,9 @@ def settings(bits: int, symmetric: bool, static: StaticRange | None) -> tuple[in
 def quantize_row(program: Program, isa: Isa) -> ir.Function:
     """Write the function (x, inputs, codes, result, SETTINGS...) -> nothing; all arguments are 64-bit.
 
-    ``x`` is the address of ``inputs`` float32, ``codes`` that of as many bytes, after which ``SLACK`` more are overwritten (by
-    zeros first). ``result`` gets scale float32, zero int32 and the sum of the codes int32. A row that is not finite has scale
-    NaN and codes 0.
+    ``x`` is the address of ``inputs`` float32, ``codes`` that of as many bytes, behind which ``SLACK`` more may be written
+    (zeros first). ``result`` gets scale float32, zero int32 and the sum of the codes int32. A row that is not finite has
+    scale NaN and codes 0.
     """
     kinds = [I64] * (4 + len(SETTINGS))
     with program.function("quantize_row", *kinds) as (code, arguments, function):
@@ -113,7 +113,7 @@ def _codes(
 ) -> Value:
     """Write the codes of a row, zeros after them, and return their sum as int32.
 
-    ``how`` is 1 / scale, zero point, largest code, and whether the range was fixed before, so that numbers may lie far outside.
+    ``how`` is 1 / scale, zero point, largest code, and whether the range was fixed before: then numbers may lie far outside.
     """
     lanes = isa.lanes
     inverse, zero, top, is_static = how
