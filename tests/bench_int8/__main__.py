@@ -123,7 +123,8 @@ def section(processes: Sequence[Process], shapes: Sequence[Linear], convolutions
     about = {key: value for process in processes for key, value in process.about.items()}
     peers = [peer for peer in PEERS if peer != "ort" or "onnxruntime" in about]
     versions = ", ".join(f"{name} {about[name]}" for name in ("torch", "onnxruntime") if name in about)
-    yield f"{facts()["cpu_model"]}, {THREADS} threads, {about['isa']} ({isa.activation_bits(about['isa'])}-bit codes), {versions}."
+    codes = f"{about['isa']} ({isa.activation_bits(about['isa'])}-bit codes)"
+    yield f"{facts()['cpu_model']}, {THREADS} threads, {codes}, {versions}."
     yield ""
     yield "| tokens x inputs -> outputs | fp32, us (GFLOP/s) | ours | " + " | ".join(peers) + " | rotation adds |"
     yield "|---|--:|--:|" + "--:|" * len(peers) + "--:|"

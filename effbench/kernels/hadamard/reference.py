@@ -69,7 +69,8 @@ def hadamard(x: torch.Tensor, multiplier: torch.Tensor | None = None) -> torch.T
     ``multiplier`` [C] holds random signs, and 1 / s of smoothing where there is one.
     """
     wide = x.double() if multiplier is None else x.double() * multiplier.double()
-    return (wide @ hadamard_matrix(x.shape[-1]).to(x.device)).to(x.dtype)
+    rotated: torch.Tensor = wide @ hadamard_matrix(x.shape[-1]).to(x.device)
+    return rotated.to(x.dtype)
 
 
 def transformed(x: torch.Tensor, multiplier: torch.Tensor | None, rotate: bool) -> torch.Tensor:

@@ -10,7 +10,7 @@ from effbench.kernels.operands import element_count, operand_bytes
 
 def flops(x: Any, weight: Any, bias: Any, *, out: Any) -> int:
     """Return the operations of x [..., I] -> [..., O]: one multiply-accumulate, 2 operations, per product."""
-    return 2 * element_count(x) * out.shape[-1]
+    return 2 * element_count(x) * int(out.shape[-1])
 
 
 def bytes_moved(x: Any, weight: Any, bias: Any, *, out: Any) -> int:

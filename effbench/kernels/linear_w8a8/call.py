@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import TypedDict
+from typing import NamedTuple
 
 import torch
 
@@ -18,7 +18,7 @@ from effbench.kernels.quantize_rows.request import check_request
 Reference = Callable[[QuantizedRows, QuantizedWeight, torch.Tensor | None], torch.Tensor]
 
 
-class Quantization(TypedDict):
+class Quantization(NamedTuple):
     """How rows are quantized, as ``quantize_rows`` takes it; ``bits`` None is what is multiplied exactly."""
 
     bits: int | None
@@ -48,7 +48,7 @@ def integer_linear(
         raise ValueError(f"{operation} wants a float32 bias [{weight.outputs}], got {bias.dtype} {list(bias.shape)}")
     if ran != "reference" and (weight.panels is None) == (ran == "cpu"):
         raise ValueError(f"{operation}: a weight that was packed on {weight.device.type} cannot be multiplied by {ran}")
-    bits, symmetric, static, multiplier, rotate = how.values()
+    bits, symmetric, static, multiplier, rotate = how
     most = weight.activation_bits
     if isinstance(x, QuantizedRows):
         if bits is not None or symmetric or static is not None or multiplier is not None or rotate:
