@@ -276,11 +276,11 @@ class Program:
         code.builder.ret_void()
 
     @contextmanager
-    def kernel(self, name: str, fields: Sequence[str]) -> Iterator[tuple[Code, Job]]:
+    def kernel(self, name: str, fields: Sequence[str]) -> Iterator[tuple[Code, KernelJob]]:
         """Write the function that a thread team runs (``threads.Kernel``), on a job of 64-bit fields."""
         function = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [POINTER]), name)
         code = Code(self.module, function)
-        yield code, Job(code, Value(code, code.builder.ptrtoint(function.args[0], I64)), fields)
+        yield code, KernelJob(code, Value(code, code.builder.ptrtoint(function.args[0], I64)), fields)
         code.builder.ret_void()
 
     def text(self) -> str:
@@ -288,7 +288,7 @@ class Program:
         return str(self.module)
 
 
-class Job:
+class KernelJob:
     """What a kernel was told: two functions of the thread team, then its named fields."""
 
     def __init__(self, code: Code, address: Value, fields: Sequence[str]) -> None:

@@ -78,8 +78,6 @@ def seconds(processes: Sequence[Process], kind: str, shape: Linear | Convolution
         for arm, error in process.ask({"make": kind, "shape": list(shape)}).items():
             assert error < QUANTIZED or math.isclose(error, 0), f"{shape}: {arm} is {error:.1%} off float32"
             owner[arm] = process
-    if "ours" in owner and kind == "linear" and owner["ours"].ask({"has": "rotated"}):
-        owner["rotated"] = owner["ours"]
     calls = {}
     for arm, process in owner.items():
         once = process.ask({"arm": arm, "calls": 3}) / 3
@@ -118,7 +116,9 @@ def geometric_mean(ratios: Sequence[float]) -> float:
     return math.exp(sum(map(math.log, ratios)) / len(ratios))
 
 
-def section(processes: Sequence[Process], shapes: Sequence[Linear], convolutions: Sequence[Convolution]) -> Iterator[str]:
+def section(
+    processes: Sequence[Process], shapes: Sequence[Linear], convolutions: Sequence[Convolution]
+) -> Iterator[str]:
     """Yield the lines of one instruction set's section."""
     about = {key: value for process in processes for key, value in process.about.items()}
     peers = [peer for peer in PEERS if peer != "ort" or "onnxruntime" in about]

@@ -51,7 +51,7 @@ def test_adaln(machine, poisoned, width, symmetric, rotate):
 
 
 def test_the_error_of_gelu_against_float64(machine):
-    """At most 2e-7 of 1 + |x|, and 1e-5 of the value far down its tail; each row has one number, which its scale tells."""
+    """At most 2e-7 of 1 + |x|, and 2e-5 of the value far down its tail; each row has one number, which its scale tells."""
     x = torch.linspace(-9.5, 12, 20001)[:, None]
     wide = x[:, 0].double()
     exact = (wide / (1 + torch.exp(-2 * (2 / torch.pi) ** 0.5 * (wide + 0.044715 * wide**3)))).abs()
@@ -60,7 +60,7 @@ def test_the_error_of_gelu_against_float64(machine):
     error = (found - exact).abs()[counted]
     assert counted.float().mean() > 0.98
     assert (error / (1 + wide[counted].abs())).max() < 2e-7
-    assert (error / exact[counted]).max() < 1e-5
+    assert (error / exact[counted]).max() < 2e-5
 
 
 def test_the_check_sees_another_gelu():

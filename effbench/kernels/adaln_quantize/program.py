@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from llvmlite import ir
 
-from effbench.kernels.emitter import F32, I32, Code, Job, Value
+from effbench.kernels.emitter import F32, I32, Code, KernelJob, Value
 from effbench.kernels.isa import Isa
 from effbench.kernels.quantize_rows.program import rows_program
 
@@ -21,7 +21,7 @@ def adaln_program(isa: Isa) -> str:
     """Return the LLVM IR of the kernel "adaln_quantize"."""
     vector = ir.VectorType(F32, isa.lanes)
 
-    def modulated(code: Code, job: Job, row: Value, place: Value) -> Value:
+    def modulated(code: Code, job: KernelJob, row: Value, place: Value) -> Value:
         inputs = job["inputs"]
         x = job["x"] + row * inputs * 4
         of_item = (row // job["rows_per_item"]) * inputs * 4

@@ -15,7 +15,7 @@ from __future__ import annotations
 from llvmlite import ir
 
 from effbench.kernels.dot import CODES_PER_WORD
-from effbench.kernels.emitter import F32, I32, Code, Job, Program, Value
+from effbench.kernels.emitter import F32, I32, Code, KernelJob, Program, Value
 from effbench.kernels.isa import Isa
 from effbench.kernels.quantize_rows.row import ROUNDER
 
@@ -77,7 +77,7 @@ def write(program: Program, name: str, isa: Isa) -> None:
         code.loop(units * thread // team, units * (thread + 1) // team, 1, quantize_group)
 
 
-def _quantized(code: Code, x: list[Value], job: Job) -> tuple[Value, Value]:
+def _quantized(code: Code, x: list[Value], job: KernelJob) -> tuple[Value, Value]:
     """Return pixels of four channels as codes, and whether any was not finite."""
     lanes = x[0].type.count
     wide = ir.VectorType(I32, lanes)
@@ -92,7 +92,7 @@ def _quantized(code: Code, x: list[Value], job: Job) -> tuple[Value, Value]:
     return codes, bad.compared("!=", 0)
 
 
-def _copy(code: Code, job: Job, plane: Value, target: Value, lanes: int) -> None:
+def _copy(code: Code, job: KernelJob, plane: Value, target: Value, lanes: int) -> None:
     """Copy a padded plane for each column and phase; a row's last vector may run over, into what is written after it."""
     width, adjacent = job["result_width"], job["stride_x"].compared("==", 1)
 

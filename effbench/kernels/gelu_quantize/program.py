@@ -10,7 +10,7 @@ import math
 
 from llvmlite import ir
 
-from effbench.kernels.emitter import F32, I32, Code, Job, Value
+from effbench.kernels.emitter import F32, I32, Code, KernelJob, Value
 from effbench.kernels.isa import Isa
 from effbench.kernels.quantize_rows.program import rows_program
 from effbench.kernels.quantize_rows.row import ROUNDER, ROUNDER_BITS
@@ -46,7 +46,7 @@ def gelu_program(isa: Isa) -> str:
     """Return the LLVM IR of the kernel "gelu_quantize"."""
     vector = ir.VectorType(F32, isa.lanes)
 
-    def activated(code: Code, job: Job, row: Value, place: Value) -> Value:
+    def activated(code: Code, job: KernelJob, row: Value, place: Value) -> Value:
         inputs = job["inputs"]
         x = job["x"] + row * inputs * 4
 

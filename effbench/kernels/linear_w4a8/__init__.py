@@ -8,7 +8,7 @@ from effbench.kernels.choice import Choice
 from effbench.kernels.codes import QuantizedRows, StaticRange
 from effbench.kernels.linear_w4a8 import reference
 from effbench.kernels.linear_w4a8.packed import PackedW4, pack_w4a8
-from effbench.kernels.linear_w8a8.call import Quantization, integer_linear
+from effbench.kernels.linear_w8a8.call import integer_linear, quantization
 
 __all__ = ["PackedW4", "linear_w4a8", "pack_w4a8"]
 
@@ -29,5 +29,5 @@ def linear_w4a8(
 
     Arguments and errors are those of ``linear_w8a8``. Sums are exact within a group, and added in float32.
     """
-    how = Quantization(bits=bits, symmetric=symmetric, static=static, multiplier=multiplier, rotate=rotate)
+    how = quantization(bits, symmetric, static, multiplier, rotate)
     return integer_linear(x, weight, bias, how, impl, reference.linear_w4a8)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from llvmlite import ir
 
-from effbench.kernels.emitter import I8, I16, I32, Code, Job, Value
+from effbench.kernels.emitter import I8, I16, I32, Code, KernelJob, Value
 from effbench.kernels.isa import Isa
 from effbench.kernels.linear_w8a8.program import linear_program
 
@@ -22,7 +22,7 @@ def linear_w4a8_program(isa: Isa) -> str:
     vector = 4 * lanes  # bytes
     codes, words = ir.VectorType(I8, vector), ir.VectorType(I16, 2 * lanes)
 
-    def unpacked(code: Code, job: Job, panel: Value, place: Value) -> Value:
+    def unpacked(code: Code, job: KernelJob, panel: Value, place: Value) -> Value:
         low_half = code.constant(codes, 15)
         inputs = job["group_inputs"]
         packed = job["panels"] + panel * lanes * job["padded_inputs"]

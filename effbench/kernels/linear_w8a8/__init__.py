@@ -7,7 +7,7 @@ import torch
 from effbench.kernels.choice import Choice
 from effbench.kernels.codes import QuantizedRows, StaticRange
 from effbench.kernels.linear_w8a8 import reference
-from effbench.kernels.linear_w8a8.call import Quantization, integer_linear
+from effbench.kernels.linear_w8a8.call import integer_linear, quantization
 from effbench.kernels.linear_w8a8.packed import PackedW8, pack_w8a8
 from effbench.kernels.linear_w8a8.reference import quantize_weight
 
@@ -33,5 +33,5 @@ def linear_w8a8(
     multiplies exactly, unless fewer are asked for. A row that holds NaN or infinity gives a row of NaN. Raises
     ``ValueError`` for operands that do not fit one another, and for more bits than are multiplied exactly.
     """
-    how = Quantization(bits=bits, symmetric=symmetric, static=static, multiplier=multiplier, rotate=rotate)
+    how = quantization(bits, symmetric, static, multiplier, rotate)
     return integer_linear(x, weight, bias, how, impl, reference.linear_w8a8)

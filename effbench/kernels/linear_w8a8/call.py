@@ -28,6 +28,19 @@ class Quantization(NamedTuple):
     rotate: bool
 
 
+DEFAULT = Quantization(None, False, None, None, False)
+"""Row by row, asymmetric, to as many bits as are multiplied exactly."""
+
+
+def quantization(
+    bits: int | None, symmetric: bool, static: StaticRange | None, multiplier: torch.Tensor | None, rotate: bool
+) -> Quantization:
+    """Return how rows are quantized; ``DEFAULT`` itself where nothing is asked for."""
+    if bits is None and static is None and multiplier is None and not symmetric and not rotate:
+        return DEFAULT
+    return Quantization(bits, symmetric, static, multiplier, rotate)
+
+
 def integer_linear(
     x: torch.Tensor | QuantizedRows,
     weight: PackedWeight,
@@ -58,9 +71,12 @@ def integer_linear(
             return cpu.linear(x, weight, bias, most, False, None, None, False)
         rows = x
     else:
-        bits = check_request(operation, weight.inputs, most if bits is None else bits, static, multiplier, rotate)
-        if bits > most:
-            raise ValueError(f"{operation}: {weight.isa} multiplies codes of {most} bits exactly, not of {bits}")
+        if how is DEFAULT:  # what most calls ask for, and what small ones have no time to check
+            bits = most
+        else:
+            bits = check_request(operation, weight.inputs, most if bits is None else bits, static, multiplier, rotate)
+            if bits > most:
+                raise ValueError(f"{operation}: {weight.isa} multiplies codes of {most} bits exactly, not of {bits}")
         if ran == "cpu":
             return cpu.linear(x, weight, bias, bits, symmetric, static, multiplier, rotate)
         rows = quantize_rows(

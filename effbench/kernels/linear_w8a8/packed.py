@@ -14,6 +14,8 @@ import torch
 from effbench.kernels import isa
 from effbench.kernels.codes import QuantizedWeight
 from effbench.kernels.dot import CODES_PER_WORD, CORRECTION_BASE, LARGEST_INPUTS
+from effbench.kernels.hadamard.cpu import rotation
+from effbench.kernels.hadamard.reference import has_rotation
 from effbench.kernels.linear_w8a8.program import FIELDS, linear_program, scratch_bytes, stored_panel
 from effbench.kernels.linear_w8a8.tile import heights
 from effbench.kernels.machine_code import address_of
@@ -65,6 +67,9 @@ class PackedWeight:
         self.channels = -(-self.outputs // (self.width * machine.lanes)) * self.width * machine.lanes
         self.panels = self.panels_of(weight, machine)
         self.kernel = self.compiled(machine)
+        if has_rotation(self.inputs):
+            rotation(self.inputs)  # compiled now, so that no call ever waits for it
+        self._blocks: dict[int, tuple[int, int]] = {}
         self._tall = heights(machine, self.width)[0]
         self._most_rows = max(self._tall, BLOCK_BYTES // self.padded_inputs // self._tall * self._tall)
         self.fields = (
@@ -100,8 +105,11 @@ class PackedWeight:
 
     def block(self, rows: int) -> tuple[int, int]:
         """Return how many of so many rows a thread takes at a time, and the bytes that it needs for them."""
-        count = min(-(-rows // self._tall) * self._tall, self._most_rows)
-        return count, scratch_bytes(count, self.padded_inputs, self.inputs, self.panel_bytes())
+        if (found := self._blocks.get(rows)) is None:
+            count = min(-(-rows // self._tall) * self._tall, self._most_rows)
+            found = count, scratch_bytes(count, self.padded_inputs, self.inputs, self.panel_bytes())
+            self._blocks = {rows: found}  # the last one alone: a layer sees the same number of rows again and again
+        return found
 
     def panel_bytes(self) -> int:
         """Return the scratch memory that a panel is unpacked to."""

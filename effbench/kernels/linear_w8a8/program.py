@@ -12,7 +12,7 @@ from collections.abc import Callable
 from llvmlite import ir
 
 from effbench.kernels.dot import CODES_PER_WORD, zero_point_pair
-from effbench.kernels.emitter import I32, Code, Job, Program, Value
+from effbench.kernels.emitter import I32, Code, KernelJob, Program, Value
 from effbench.kernels.isa import Isa
 from effbench.kernels.linear_w8a8.tile import ROW_RESULT, SCALE, ZERO, ZERO_PAIR, heights, tile
 from effbench.kernels.quantize_rows.row import SETTINGS, SLACK, quantize_row, transformed_row
@@ -40,7 +40,7 @@ def scratch_bytes(block_rows: int, padded_inputs: int, inputs: int, panel_bytes:
     return sum(-(-size // 64) * 64 for size in sizes)
 
 
-PanelSource = Callable[[Code, Job, Value, Value], Value]
+PanelSource = Callable[[Code, KernelJob, Value, Value], Value]
 """Given the number of a panel and a place for its int8 codes, returns where they are."""
 
 
@@ -76,17 +76,17 @@ def linear_program(isa: Isa, width: int, name: str, panel_source: PanelSource) -
     return program.text()
 
 
-def _results(job: Job, block: Value) -> Value:
+def _results(job: KernelJob, block: Value) -> Value:
     """Return where the results of the rows of a block stand, behind their codes."""
     return block + ((job["block_rows"] * job["padded_inputs"] + (SLACK + 63)) & -64)
 
 
-def _row(job: Job, block: Value) -> Value:
+def _row(job: KernelJob, block: Value) -> Value:
     """Return where a row of float32 is transformed, behind the results."""
     return _results(job, block) + ((job["block_rows"] * ROW_RESULT + 63) & -64)
 
 
-def _share(code: Code, job: Job, thread: Value, team: Value) -> tuple[tuple[Value, Value], tuple[Value, Value]]:
+def _share(code: Code, job: KernelJob, thread: Value, team: Value) -> tuple[tuple[Value, Value], tuple[Value, Value]]:
     """Return the (first, end) rows and panels of a thread: rows are split, and panels too where there are too few rows.
 
     Threads that split panels each quantize all their rows, which a narrow layer does not repay.
@@ -106,7 +106,7 @@ def _share(code: Code, job: Job, thread: Value, team: Value) -> tuple[tuple[Valu
     return (first, end), (panels * other // others, panels * (other + 1) // others)
 
 
-def _fill(code: Code, isa: Isa, job: Job, quantize: ir.Function, block: Value, row: Value, place: Value) -> None:
+def _fill(code: Code, isa: Isa, job: KernelJob, quantize: ir.Function, block: Value, row: Value, place: Value) -> None:
     """Write the codes and the results of one row to its place in the block."""
     inputs, padded = job["inputs"], job["padded_inputs"]
     target, result = block + place * padded, _results(job, block) + place * ROW_RESULT
@@ -124,7 +124,7 @@ def _fill(code: Code, isa: Isa, job: Job, quantize: ir.Function, block: Value, r
 
 def _group(
     code: Code,
-    job: Job,
+    job: KernelJob,
     tiles: dict[int, ir.Function],
     block: Value,
     panel: Value,

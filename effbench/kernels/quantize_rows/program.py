@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from effbench.kernels.emitter import I32, Code, Job, Program, Value
+from effbench.kernels.emitter import I32, Code, KernelJob, Program, Value
 from effbench.kernels.isa import Isa
 from effbench.kernels.quantize_rows.row import SETTINGS, SLACK, quantize_row, transformed_row
 
@@ -19,7 +19,7 @@ FIELDS = (
 RESULT_BYTES = 64
 """Of scratch memory that ``quantize_row`` writes what belongs to a row to."""
 
-Source = Callable[[Code, Job, Value, Value], Value]
+Source = Callable[[Code, KernelJob, Value, Value], Value]
 """Called with the number of a row and the address of a place for one (``inputs`` float32 and a vector of slack); writes the
 instructions that find or make the row and returns its address."""
 
@@ -51,6 +51,6 @@ def rows_program(isa: Isa, name: str, source: Source, more_fields: Sequence[str]
     return program.text()
 
 
-def row_of_x(code: Code, job: Job, row: Value, place: Value) -> Value:
+def row_of_x(code: Code, job: KernelJob, row: Value, place: Value) -> Value:
     """Return where a row of x stands: the source of ``quantize_rows``."""
     return job["x"] + row * job["inputs"] * 4

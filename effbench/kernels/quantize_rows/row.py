@@ -12,13 +12,14 @@ from llvmlite import ir
 
 from effbench.kernels.codes import StaticRange
 from effbench.kernels.dot import add_products
-from effbench.kernels.emitter import F32, I8, I16, I32, I64, Code, Job, Program, Value
+from effbench.kernels.emitter import F32, I8, I16, I32, I64, Code, KernelJob, Program, Value
 from effbench.kernels.isa import Isa
 from effbench.kernels.quantize_rows.reference import LEAST_RANGE
 
 ROUNDER = 1.5 * 2**23
 """Added to a float32 of magnitude below 2^22 it rounds to an integer, ties to even, that is in the low bits of the sum."""
 ROUNDER_BITS = 0x4B400000
+"""The bits of ``ROUNDER`` as an integer."""
 FAR = 2.0**20
 """Where quotients of a static range are cut before they are rounded: far outside all codes, well inside 2^22."""
 CURRENT_ROUNDING = 4
@@ -183,7 +184,7 @@ def packed_codes(code: Code, isa: Isa, parts: list[Value], shift: Value) -> Valu
     return code.convert("bitcast", code.shuffle(as_words, order), all_bytes)
 
 
-def transformed_row(code: Code, isa: Isa, job: Job, x: Value, target: Value) -> Value:
+def transformed_row(code: Code, isa: Isa, job: KernelJob, x: Value, target: Value) -> Value:
     """Multiply and rotate a row as a job says; return where it stands now: at ``target``, or still at ``x``.
 
     The fields "inputs", "multiplier" (address of float32, or 0) and "rotate" (of ``hadamard.program.rotate``, or 0) say it.
