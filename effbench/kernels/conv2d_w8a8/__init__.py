@@ -39,8 +39,8 @@ def conv2d_w8a8(
 ) -> torch.Tensor:
     """Return the convolution of x [B, I, H, W] with a packed kernel [O, I, KH, KW] as [B, O, H', W'] float32.
 
-    ``impl`` "auto" is "triton" for CUDA tensors and "cpu" for float32 ones on the CPU. Raises ``ValueError`` for operands that
-    do not fit each other, groups of channels, a range without a code for 0 or with more bits than the instruction set
+    ``impl`` "auto" is "triton" for CUDA tensors and "cpu" for float32 ones on the CPU. Raises ``ValueError`` for operands
+    that do not fit each other, groups of channels, a range without a code for 0 or with more bits than the instruction set
     multiplies exactly, and on a CPU for an x that is not finite.
     """
     result_size(x.shape, weight.inputs, weight.kernel, stride, padding)

@@ -96,7 +96,7 @@ def plan(
         raise ValueError(f"{isa} multiplies codes of {bits} bits exactly, got a static range of {static.bits}")
     images, channels, height, width = shape
     rows, columns = result_size(shape, channels, kernel, stride, padding)
-    direct = kernel == stride == (1, 1) and padding == (0, 0)
+    is_same = stride == (1, 1) and (rows, columns) == (height, width) and padding[0] * width >= padding[1]
     phases = min(stride[0], kernel[0])
     copied = rows + (kernel[0] - 1) // stride[0]
     plane_width = max(padding[1] + width, (columns - 1) * stride[1] + kernel[1])
@@ -120,13 +120,13 @@ def plan(
     top = 2**static.bits - 1
     return Plan(
         (
-            images, channels, *((1, height * width) if direct else (height, width)), group_bytes, plane_bytes, plane_pixels,
-            plane_width, padding[0] * plane_width + padding[1], kernel[1], phases, copied, columns, *stride, direct,
+            images, channels, height, width, group_bytes, plane_bytes, plane_pixels,
+            plane_width, *padding, kernel[1], phases, copied, columns, *stride, is_same,
             *_bits(1 / scale, -static.zero, top - static.zero), static.zero,
         ),
         (
-            groups * group_bytes, len(offsets) * tile.channels * image.GROUP, len(offsets), static.zero, *_bits(scale), images,
-            outputs, pixels, blocks, parts, at_once,
+            groups * group_bytes, len(offsets) * tile.channels * image.GROUP, len(offsets), static.zero, *_bits(scale),
+            images, outputs, pixels, blocks, parts, at_once,
         ),
         offsets,
         (images, outputs, rows, columns),

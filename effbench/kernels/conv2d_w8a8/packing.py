@@ -21,9 +21,8 @@ MOST_INPUTS = (2**31 - 1) // LARGEST_PRODUCT
 class PackedConvW8:
     """The codes of a kernel [O, I, KH, KW], for the CPU or as they were given.
 
-    ``codes`` int8 for an instruction set ``isa``: [blocks of channels, I / 4, KW, KH, channels, 4], filled up with 0; without one
-    [O, I * KH * KW]. ``scales`` [O] float32 and ``sums`` [O] int32, the sum of a channel's codes, have the length that the
-    blocks have.
+    ``codes`` int8 for an instruction set ``isa``: [blocks of channels, I / 4, KW, KH, channels, 4], filled up with 0; without
+    one [O, I * KH * KW]. ``scales`` [O] float32 and ``sums`` [O] int32, the sum of a channel's codes, are filled up alike.
     """
 
     kernel: tuple[int, int]

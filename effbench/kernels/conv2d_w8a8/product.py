@@ -1,7 +1,7 @@
 """Multiplies quantized pixels with packed weights: the sums of a tile of channels and pixels stay in registers.
 
-In each step a vector holds neighbouring pixels, four input channels each, and meets the four weights of an output channel in all
-lanes. So the sums lie in the order of the result, [B, O, H', W'], and are finished and stored where they belong.
+In each step a vector holds neighbouring pixels, four input channels each, and meets the four weights of an output channel in
+all lanes. So the sums lie in the order of the result, [B, O, H', W'], and are finished and stored where they belong.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from effbench.kernels.isa import Isa
 
 FIELDS = (
     "copies", "panels", "sums", "scales", "bias", "offsets", "y",
-    "image_bytes", "panel_bytes", "steps", "zero", "scale", "images", "channels", "pixels", "blocks", "parts", "parts_at_once",
+    "image_bytes", "panel_bytes", "steps", "zero", "scale",
+    "images", "channels", "pixels", "blocks", "parts", "parts_at_once",
 )  # fmt: skip
-"""Seven addresses, sizes in bytes or elements, float32 as bits. ``blocks`` of channels and ``parts`` of an image's pixels are tiles;
-all blocks go over ``parts_at_once`` of them before the next, so that their pixels stay in the cache."""
+"""Seven addresses, sizes in bytes or elements, float32 as bits. ``blocks`` of channels and ``parts`` of an image's pixels are
+tiles; all blocks go over ``parts_at_once`` of them before the next, so that their pixels stay in the cache."""
 
 
 class Tile(NamedTuple):
