@@ -1,5 +1,7 @@
 """The int8 convolution against its exact reference on every instruction set there is, and proof that this can fail."""
 
+import copy
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -31,7 +33,12 @@ AVX2 = pytest.mark.skipif(instruction_sets.detect() == "portable", reason="this 
 def poisoned(monkeypatch):
     """Fill fresh memory with what spoils a result that rests on it, and split even the smallest work."""
     empty, new_empty = torch.empty, torch.Tensor.new_empty
-    monkeypatch.setattr(torch, "empty", lambda *size, **kind: empty(*size, **kind).fill_(255))
+
+    def spoiled(*size, **kind):
+        fresh = empty(*size, **kind)
+        return fresh.fill_(255) if fresh.dtype == torch.uint8 else fresh
+
+    monkeypatch.setattr(torch, "empty", spoiled)
     monkeypatch.setattr(torch.Tensor, "new_empty", lambda x, *size: new_empty(x, *size).fill_(torch.nan))
     cpu.plan.cache_clear()
     monkeypatch.setattr(cpu, "workspace", cpu.Workspace())
@@ -207,6 +214,16 @@ def test_memory_formats():
         ours = conv2d_w8a8(view, weight, None, static)
         assert ours.is_contiguous()
         assert torch.equal(ours, conv2d_w8a8(view.contiguous(), weight, None, static))
+
+
+def test_a_copy_does_not_rest_on_the_memory_of_its_original():
+    weight = pack_conv_w8a8(reference.quantize_kernel(torch.arange(72.0).reshape(2, 4, 3, 3)), (3, 3))
+    x, static = torch.arange(100.0).reshape(1, 4, 5, 5), StaticRange(1.0, 0, 7)
+    before, copied = conv2d_w8a8(x, weight, None, static), copy.deepcopy(weight)
+    for part in (weight.codes, weight.scales, weight.sums):
+        part.zero_()
+    assert torch.equal(conv2d_w8a8(x, copied, None, static), before)
+    assert not torch.equal(conv2d_w8a8(x, weight, None, static), before)
 
 
 def test_no_images():

@@ -96,7 +96,7 @@ def _micro_kernel(program: Program, name: str, isa: Isa, tile: Tile) -> ir.Funct
             here = codes + code.convert("sext", code.load(I32, offsets + k * 4, 4), I64)
             pixels = [code.load(bytes_, here + 4 * lanes * place, 4) for place in places]
             weights = panel + k * (4 * tile.channels)
-            after = []
+            after: list[Value] = []
             for channel in channels:
                 weight = code.convert("bitcast", code.spread(code.load(I32, weights + 4 * channel, 4), lanes), bytes_)
                 sums_ = totals[len(after) : len(after) + tile.vectors]
@@ -106,12 +106,22 @@ def _micro_kernel(program: Program, name: str, isa: Isa, tile: Tile) -> ir.Funct
         begun = [code.spread(zero * code.load(I32, sums + 4 * channel, 4) * -1, lanes) for channel in channels]
         totals = code.loop(0, steps, 1, step, [begun[channel] for channel in channels for _ in places])
         masks = [code.first_lanes(left - lanes * place, lanes) for place in places]
-        for channel in channels:
-            with code.when(present.compared(">", channel)):
-                factor = code.spread(scale * code.load(F32, scales + 4 * channel, 4), lanes)
-                added = code.spread(code.load(F32, bias + 4 * channel, 4), lanes)
-                for place in places:
-                    total = code.convert("sitofp", totals[channel * tile.vectors + place], factor.type)
-                    address = y + channel_bytes * channel + 4 * lanes * place
-                    code.store_lanes(total * factor + added, address, masks[place])
+
+        def finish(is_whole: bool) -> None:
+            for channel in channels:
+                with code.when(present.compared(">", channel)):
+                    factor = code.spread(scale * code.load(F32, scales + 4 * channel, 4), lanes)
+                    added = code.spread(code.load(F32, bias + 4 * channel, 4), lanes)
+                    for place in places:
+                        total = code.convert("sitofp", totals[channel * tile.vectors + place], factor.type)
+                        address = y + channel_bytes * channel + 4 * lanes * place
+                        if is_whole:
+                            code.store(total * factor + added, address, 4)
+                        else:
+                            code.store_lanes(total * factor + added, address, masks[place])
+
+        # Masked stores take many times as long as plain ones on some processors without AVX-512.
+        for compared, is_whole in ((">=", True), ("<", False)):
+            with code.when(left.compared(compared, lanes * tile.vectors)):
+                finish(is_whole)
     return function
