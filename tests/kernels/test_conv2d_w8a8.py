@@ -32,14 +32,17 @@ AVX2 = pytest.mark.skipif(instruction_sets.detect() == "portable", reason="this 
 @pytest.fixture(autouse=True)
 def poisoned(monkeypatch):
     """Fill fresh memory with what spoils a result that rests on it, and split even the smallest work."""
-    empty, new_empty = torch.empty, torch.Tensor.new_empty
 
-    def spoiled(*size, **kind):
-        fresh = empty(*size, **kind)
-        return fresh.fill_(255) if fresh.dtype == torch.uint8 else fresh
+    def spoiled(make):
+        def spoil(*arguments, **options):
+            fresh = make(*arguments, **options)
+            worst = {torch.uint8: 255, torch.float32: torch.nan}.get(fresh.dtype)
+            return fresh if worst is None else fresh.fill_(worst)
 
-    monkeypatch.setattr(torch, "empty", spoiled)
-    monkeypatch.setattr(torch.Tensor, "new_empty", lambda x, *size: new_empty(x, *size).fill_(torch.nan))
+        return spoil
+
+    monkeypatch.setattr(torch, "empty", spoiled(torch.empty))
+    monkeypatch.setattr(torch.Tensor, "new_empty", spoiled(torch.Tensor.new_empty))
     cpu.plan.cache_clear()
     monkeypatch.setattr(cpu, "workspace", cpu.Workspace())
     monkeypatch.setattr(cpu, "LEAST_SHARE", 1)
