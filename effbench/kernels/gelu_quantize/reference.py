@@ -22,5 +22,5 @@ def gelu_quantize(
     rotate: bool = False,
 ) -> QuantizedRows:
     """Return the codes of gelu(x) for rows x [..., C]."""
-    activated = torch.nn.functional.gelu(x.float(), approximate="tanh")
+    activated = torch.nn.functional.gelu(x.double(), approximate="tanh").float()  # float32 loses its lower tail
     return quantize_rows(transformed(activated, multiplier, rotate), bits, symmetric)

@@ -121,3 +121,24 @@ def rotation_program(isa: Isa, size: int) -> str:
     program = Program()
     rotate(program, isa, size, inside=False)
     return program.text()
+
+
+VECTOR_SLACK = 64
+"""Bytes behind a row that a vector of it may be written over."""
+ROWS_FIELDS = ("x", "rows", "inputs", "multiplier", "rotate", "y", "scratch", "scratch_bytes")
+
+
+def rows_program() -> str:
+    """Return the LLVM IR of the kernel "hadamard", which calls the function "rotate" of the job's size row by row."""
+    program = Program()
+    with program.kernel("hadamard", ROWS_FIELDS) as (code, job):
+        thread, team = job.place_in_team()
+        rows, size = job["rows"], job["inputs"] * 4
+        row = job["scratch"] + thread * job["scratch_bytes"]
+
+        def one_row(r: Value) -> None:
+            code.call_address(job["rotate"], job["x"] + r * size, job["multiplier"], row)
+            code.copy(job["y"] + r * size, row, size)
+
+        code.loop(rows * thread // team, rows * (thread + 1) // team, 1, one_row)
+    return program.text()
