@@ -12,6 +12,7 @@ from effbench.kernels import threads
 from effbench.kernels.codes import QuantizedWeight, StaticRange
 from effbench.kernels.conv2d_w8a8 import conv2d_w8a8, cost, cpu, image, pack_conv_w8a8, packing, reference
 from effbench.kernels.emitter import Program
+from effbench.kernels.gpu_weights import convolution_weight
 from effbench.kernels.machine_code import address_of
 from effbench.kernels.recording import listening
 
@@ -288,7 +289,14 @@ def test_it_says_that_it_ran_and_what_that_cost():
     on_gpu = (x, plain, (3, 3), bias)
     gpu = cost.COSTS["conv2d_w8a8/triton"]
     assert gpu.flops(*on_gpu, out=out) == found.flops(*arguments, out=out)
-    assert gpu.bytes_moved(*on_gpu, out=out) == moved - weight.packed_bytes() + 8 * 36 + 4 * 8 + 2 * x.numel()
+    assert gpu.bytes_moved(*on_gpu, out=out) == moved - weight.packed_bytes() + 8 * 36 + (4 + 1) * 8 + 2 * x.numel()
+
+
+def test_a_gpus_codes_come_back():
+    weight = reference.quantize_kernel(torch.randn(9, 5, 2, 3))
+    packed = packing.PackedConvW8((2, 3), 9, 5, None, *convolution_weight(weight, (2, 3)))
+    assert not torch.equal(packed.codes, weight.codes)
+    assert torch.equal(packed.plain().codes, weight.codes)
 
 
 @every_isa

@@ -12,6 +12,7 @@ from effbench.kernels.codes import QuantizedWeight, StaticRange
 from effbench.kernels.conv2d_w8a8 import cpu, packing, reference
 from effbench.kernels.conv2d_w8a8.geometry import Pair, check_range, result_size
 from effbench.kernels.conv2d_w8a8.packing import PackedConvW8
+from effbench.kernels.gpu_weights import GpuWeight
 
 __all__ = ["PackedConvW8", "conv2d_w8a8", "pack_conv_w8a8"]
 
@@ -37,7 +38,7 @@ def conv2d_w8a8(
     padding: Pair = (0, 0),
     impl: Choice = "auto",
 ) -> torch.Tensor:
-    """Return the convolution of x [B, I, H, W] with a packed kernel [O, I, KH, KW] as [B, O, H', W'] float32.
+    """Return the convolution of x [B, I, H, W] with a packed kernel [O, I, KH, KW] as [B, O, H', W'] of x's type.
 
     ``impl`` "auto" is "triton" for CUDA tensors and "cpu" for float32 ones on the CPU. Raises ``ValueError`` for operands
     that do not fit each other, groups of channels, a range without a code for 0 or with more bits than the instruction set
@@ -56,5 +57,5 @@ def conv2d_w8a8(
         return reference.conv2d_w8a8(x, weight.plain(), weight.kernel, bias, static, stride, padding)
     from effbench.kernels.conv2d_w8a8 import gpu
 
-    y: torch.Tensor = gpu.conv2d_w8a8(x, weight.plain(), weight.kernel, bias, static, stride, padding)
-    return y
+    operand = GpuWeight(weight.codes, weight.scales, weight.sums) if weight.isa is None else weight.plain()
+    return gpu.conv2d_w8a8(x, operand, weight.kernel, bias, static, stride, padding, dtype=x.dtype)
