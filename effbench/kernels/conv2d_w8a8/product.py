@@ -31,7 +31,7 @@ class Tile(NamedTuple):
     vectors: int
 
 
-TILES = {"avx512-vnni": Tile(6, 4), "avx2": Tile(4, 2), "portable": Tile(4, 2)}
+TILES = {"avx512-vnni": Tile(6, 4), "avx2": Tile(4, 3), "portable": Tile(4, 2)}
 """Instruction set -> the tile whose sums fill its registers, beside what a step needs."""
 
 
