@@ -1,6 +1,7 @@
 """The int8 convolution against its exact reference on every instruction set there is, and proof that this can fail."""
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -188,6 +189,35 @@ def test_any_number_of_threads(isa, count):
     finally:
         torch.set_num_threads(before)
     assert torch.equal(ours, exact)
+
+
+@every_isa
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_nothing_is_written_beyond_the_memory_that_was_asked_for(isa, shape, monkeypatch):
+    room, asked = torch.full((2**20,), 171, dtype=torch.uint8), []
+    start = -(-(room.data_ptr() + 512) // cpu.SLACK) * cpu.SLACK
+    monkeypatch.setattr(cpu.Workspace, "address", lambda _, size: asked.append(size) or start)
+    results = torch.full((2**17,), -1.0)
+    monkeypatch.setattr(
+        torch.Tensor, "new_empty", lambda _, size: results[100 : 100 + torch.Size(size).numel()].view(size)
+    )
+    ours, exact = both(isa, "full range", *shape)
+    assert torch.equal(ours, exact)
+    assert (results[:100] == -1).all()
+    assert (results[100 + ours.numel() :] == -1).all()
+    first = start - room.data_ptr()
+    assert (room[:first] == 171).all()
+    assert (room[first + asked[0] :] == 171).all()
+
+
+def test_threads_of_python_at_once():
+    generator = torch.Generator().manual_seed(7)
+    weight = pack_conv_w8a8(reference.quantize_kernel(torch.randn(20, 12, 3, 3, generator=generator)), (3, 3))
+    images, static = torch.randn(24, 1, 12, 9, 11, generator=generator), StaticRange(0.05, 60, 7)
+    alone = [conv2d_w8a8(x, weight, None, static) for x in images]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda x: conv2d_w8a8(x, weight, None, static), images))
+    assert all(map(torch.equal, alone, together))
 
 
 @every_isa
