@@ -11,10 +11,10 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from effbench.kernels import cost, record_kernel
-from effbench_baselines.int8_dynamic.layer import Int8Linear
-from effbench_baselines.int8_simulated.layer import SimulatedInt8Linear
 from effbench.measure.compute import Compute, measure_compute
 from effbench.measure.formulas import UnknownOp, sounds_like_a_product
+from effbench_baselines.int8_dynamic.layer import Int8Linear
+from effbench_baselines.int8_simulated.layer import SimulatedInt8Linear
 
 F32 = 4
 

@@ -10,9 +10,9 @@ from torch import nn
 from torch.profiler import record_function
 
 from effbench.kernels import isa, record_kernel, recording
+from effbench.measure.kernels_run import KernelCount, kernels_run, matches
 from effbench_baselines.int8_dynamic.layer import Int8Linear
 from effbench_baselines.int8_simulated.layer import SimulatedInt8Linear
-from effbench.measure.kernels_run import KernelCount, kernels_run, matches
 
 INT8 = "quantized::linear_dynamic"
 

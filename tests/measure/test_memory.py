@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 from effbench.api import System
-from effbench_baselines.int8_dynamic.layer import Int8Linear, replace_linears
 from effbench.measure import memory
 from effbench.measure.memory import ResidentSampler, device_process_bytes, live_tensor_bytes, parameter_bytes
 from effbench.measure.nvml import Gpu
+from effbench_baselines.int8_dynamic.layer import Int8Linear, replace_linears
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 MB = 1_000_000

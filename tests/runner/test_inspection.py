@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from effbench.api import Artifact, Method, Sample, Scores, System, Task
-from effbench_baselines.int8_dynamic.layer import Int8Linear
-from effbench_baselines.int8_simulated.layer import SimulatedInt8Linear
 from effbench.runner.inspection import inspect, time_repeats
 from effbench.runner.jobs import JobSpec
+from effbench_baselines.int8_dynamic.layer import Int8Linear
+from effbench_baselines.int8_simulated.layer import SimulatedInt8Linear
 
 ROWS, WIDE, OUT = 4, 64, 32
 
