@@ -27,7 +27,7 @@ LEAST_SHARE = {"avx512-vnni": 2**20, "avx2": 2**18, "portable": 2**16}
 """Multiply-accumulates that are worth another thread: what one does while a team of two begins and ends, about 3 us."""
 
 
-class Plan(NamedTuple):
+class ConvPlan(NamedTuple):
     """What a call takes that is known before its tensors are: fields of both jobs, and the ``offsets`` int32 of each step."""
 
     image_fields: tuple[int, ...]
@@ -86,7 +86,7 @@ def plan(
     stride: Pair,
     padding: Pair,
     cached_bytes: int,
-) -> Plan:
+) -> ConvPlan:
     """Return the plan for images of a shape, see ``image.py`` and ``product.py`` for what its fields mean.
 
     Raises ``ValueError`` for codes that are wider than the instruction set multiplies exactly, and for too large images.
@@ -118,7 +118,7 @@ def plan(
     at_once = min(parts, max(1, cached_bytes * parts // (groups * group_bytes)))
     scale = ctypes.c_float(static.scale).value
     top = 2**static.bits - 1
-    return Plan(
+    return ConvPlan(
         (
             images, channels, height, width, group_bytes, plane_bytes, plane_pixels,
             plane_width, *padding, kernel[1], phases, copied, columns, *stride, is_same,
