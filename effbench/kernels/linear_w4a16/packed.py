@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import torch
-
 from effbench.kernels.codes import QuantizedWeight
 from effbench.kernels.linear_w4a8.packed import check_w4
 from effbench.kernels.linear_w4a8.reference import pack, unpack

@@ -30,6 +30,8 @@ def linear(
     else:
         codes = x if x.is_contiguous() else x.contiguous()
         shape, source = codes.shape, (codes.data_ptr(), 0, 0, 0)
+    addend = panels.no_bias if bias is None else bias.contiguous()
+    scales = None if multiplier is None else multiplier.contiguous()
     y = torch.empty((*shape[:-1], weight.outputs))
     rows = codes.numel() // inputs
     if rows:
@@ -42,11 +44,11 @@ def linear(
             rows,
             inputs,
             weight.padded_inputs,
-            0 if multiplier is None else multiplier.data_ptr(),
+            0 if scales is None else scales.data_ptr(),
             rotation(inputs) if rotate else 0,
             *settings(bits, symmetric, static),
             *weight.fields,
-            panels.no_bias.data_ptr() if bias is None else bias.data_ptr(),
+            addend.data_ptr(),
             y.data_ptr(),
             weight.outputs,
             scratch.data_ptr(),

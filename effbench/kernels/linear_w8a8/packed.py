@@ -170,7 +170,9 @@ def pack_w8a8(weight: QuantizedWeight) -> PackedW8:
 def check_size(operation: str, outputs: int, inputs: int) -> None:
     """Raise ``ValueError`` for a weight without elements or of so many inputs that sums leave int32."""
     if not 0 < inputs <= LARGEST_INPUTS or outputs == 0:
-        raise ValueError(f"{operation} wants 1 to {LARGEST_INPUTS} inputs and an output at least, got {[outputs, inputs]}")
+        raise ValueError(
+            f"{operation} wants 1 to {LARGEST_INPUTS} inputs and an output at least, got {[outputs, inputs]}"
+        )
 
 
 def in_panel_order(codes: torch.Tensor, channels: int) -> torch.Tensor:

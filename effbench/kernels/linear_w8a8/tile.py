@@ -11,7 +11,10 @@ from effbench.kernels.isa import Isa
 ARGUMENTS = (
     *("codes", "padded", "panel", "groups"),
     *("corrections", "weight_scale"),  # an int32 of ``dot.corrected`` and a float32 a channel
-    *("addends", "addend_stride"),  # float32 a channel, and from one row's to the next's: the bias and 0, or what y holds
+    *(
+        "addends",
+        "addend_stride",
+    ),  # float32 a channel, and from one row's to the next's: the bias and 0, or what y holds
     *("results", "y", "y_stride", "left"),
 )
 """Addresses and strides in bytes: codes of the first row and from one to the next, the panel and its groups of four inputs,
