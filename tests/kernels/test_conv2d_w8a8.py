@@ -196,7 +196,8 @@ def test_any_number_of_threads(isa, count):
 def test_nothing_is_written_beyond_the_memory_that_was_asked_for(isa, shape, monkeypatch):
     room, asked = torch.full((2**20,), 171, dtype=torch.uint8), []
     start = -(-(room.data_ptr() + 512) // cpu.SLACK) * cpu.SLACK
-    monkeypatch.setattr(cpu.Workspace, "address", lambda _, size: asked.append(size) or start)
+    flag = cpu.workspace.prepared(0)[1]
+    monkeypatch.setattr(cpu.Workspace, "prepared", lambda _, size: asked.append(size) or (start, flag))
     results = torch.full((2**17,), -1.0)
     monkeypatch.setattr(
         torch.Tensor, "new_empty", lambda _, size: results[100 : 100 + torch.Size(size).numel()].view(size)
@@ -339,15 +340,17 @@ X = torch.zeros(1, 4, 5, 5)
 RANGE = StaticRange(1.0, 3, 7)
 
 
+@pytest.mark.parametrize("impl", ["auto", "reference"])
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
         ({"x": X[0]}, "takes images"),
         ({"x": X[:, :, :0]}, "takes images"),
         ({"x": X[:, :2]}, "groups of channels are not supported"),
-        ({"x": X.half()}, "float32"),
+        ({"x": X.half(), "impl": "auto"}, "float32"),
         ({"x": X.half(), "impl": "cpu"}, "float32"),
-        ({"x": X.to("meta")}, "packed on cpu"),
+        ({"x": X.to("meta"), "impl": "auto"}, "on the CPU"),
+        ({"x": X.to("meta"), "impl": "reference"}, "packed on cpu"),
         ({"impl": "numba"}, "no implementation"),
         ({"bias": torch.zeros(3)}, r"a bias is \[8\]"),
         ({"bias": torch.zeros(8).double()}, r"a bias is \[8\]"),
@@ -362,10 +365,10 @@ RANGE = StaticRange(1.0, 3, 7)
         ({"static": RANGE._replace(scale=1e-45)}, "has a reciprocal"),
     ],
 )
-def test_refusals(changed, sentence):
+def test_refusals(changed, sentence, impl):
     weight = pack_conv_w8a8(reference.quantize_kernel(torch.ones(8, 4, 3, 3)), (3, 3))
     with pytest.raises(ValueError, match=sentence):
-        conv2d_w8a8(**{"x": X, "weight": weight, "bias": None, "static": RANGE} | changed)
+        conv2d_w8a8(**{"x": X, "weight": weight, "bias": None, "static": RANGE, "impl": impl} | changed)
 
 
 def test_refusals_of_weights():

@@ -44,18 +44,18 @@ def conv2d_w8a8(
     that do not fit each other, groups of channels, a range without a code for 0 or with more bits than the instruction set
     multiplies exactly, and on a CPU for an x that is not finite.
     """
-    result_size(x.shape, weight.inputs, weight.kernel, stride, padding)
-    check_range(static)
-    if weight.codes.device != x.device:
+    ran = chosen("conv2d_w8a8", impl, x)
+    if (weight.isa is None) == x.is_cpu:
         raise ValueError(f"x is on {x.device}, the kernel was packed on {weight.codes.device}")
     if bias is not None and (bias.shape != (weight.outputs,) or bias.dtype not in (torch.float32, x.dtype)):
         raise ValueError(f"a bias is [{weight.outputs}] float32, got {list(bias.shape)} {bias.dtype}")
-    ran = chosen("conv2d_w8a8", impl, x)
     if ran == "cpu":
         return cpu.conv2d_w8a8(x, weight, bias, static, stride, padding)
+    result_size(x.shape, weight.inputs, weight.kernel, stride, padding)
+    check_range(static)
     if ran == "reference":
         return reference.conv2d_w8a8(x, weight.plain(), weight.kernel, bias, static, stride, padding)
     from effbench.kernels.conv2d_w8a8 import gpu
 
-    operand = GpuWeight(weight.codes, weight.scales, weight.sums) if weight.isa is None else weight.plain()
+    operand = GpuWeight(weight.codes, weight.scales, weight.sums)
     return gpu.conv2d_w8a8(x, operand, weight.kernel, bias, static, stride, padding, dtype=x.dtype)
