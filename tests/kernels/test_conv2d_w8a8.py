@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from comparing import rms_ratio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,46 +17,26 @@ from effbench.kernels.emitter import Program
 from effbench.kernels.gpu_weights import convolution_weight
 from effbench.kernels.machine_code import address_of
 from effbench.kernels.recording import listening
+from effbench.measure.compute import measure_compute
 
-NAMES = instruction_sets.LARGEST_FIRST
-ISAS = [
-    pytest.param(
-        name,
-        marks=pytest.mark.skipif(
-            NAMES.index(name) < NAMES.index(instruction_sets.detect()), reason=f"this processor has no {name}"
-        ),
-    )
-    for name in NAMES
-]
-every_isa = pytest.mark.parametrize("isa", ISAS)
 AVX2 = pytest.mark.skipif(instruction_sets.detect() == "portable", reason="this processor has no AVX2")
 
 
+@pytest.fixture
+def isa(machine):
+    return machine.name
+
+
 @pytest.fixture(autouse=True)
-def poisoned(monkeypatch):
-    """Fill fresh memory with what spoils a result that rests on it, and split even the smallest work."""
-
-    def spoiled(make):
-        def spoil(*arguments, **options):
-            fresh = make(*arguments, **options)
-            worst = {torch.uint8: 255, torch.float32: torch.nan}.get(fresh.dtype)
-            return fresh if worst is None else fresh.fill_(worst)
-
-        return spoil
-
-    monkeypatch.setattr(torch, "empty", spoiled(torch.empty))
-    monkeypatch.setattr(torch.Tensor, "new_empty", spoiled(torch.Tensor.new_empty))
+def strained(poisoned, monkeypatch):
+    """Let no call rest on what another left behind, and split even the smallest work."""
     cpu.plan.cache_clear()
     monkeypatch.setattr(cpu, "workspace", cpu.Workspace())
-    monkeypatch.setattr(cpu, "LEAST_SHARE", dict.fromkeys(NAMES, 1))
+    monkeypatch.setattr(cpu, "LEAST_SHARE", dict.fromkeys(instruction_sets.LARGEST_FIRST, 1))
 
 
 def bits_of(isa):
     return instruction_sets.ACTIVATION_BITS[isa]
-
-
-def rms_ratio(ours, exact):
-    return ((ours - exact).pow(2).mean() / exact.pow(2).mean().clamp(min=1e-30)).sqrt().item()
 
 
 def codes_of(kind, generator, bits, shape):
@@ -107,7 +88,6 @@ SHAPES = [
 ]
 
 
-@every_isa
 @pytest.mark.parametrize("kind", ["full range", "gaussian", "adversarial"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_integers_are_exact(isa, kind, shape):
@@ -115,7 +95,6 @@ def test_integers_are_exact(isa, kind, shape):
     assert torch.equal(ours, exact)
 
 
-@every_isa
 @pytest.mark.parametrize("end", ["first", "last"])
 def test_padding_is_the_zero_point_wherever_that_is(isa, end):
     zero = 0 if end == "first" else 2 ** bits_of(isa) - 1
@@ -123,7 +102,6 @@ def test_padding_is_the_zero_point_wherever_that_is(isa, end):
     assert torch.equal(ours, exact)
 
 
-@every_isa
 @pytest.mark.parametrize("bits", [2, 4, 7])
 def test_fewer_bits(isa, bits):
     ours, exact = both(isa, "full range", *SHAPES[4], bits=bits)
@@ -143,7 +121,6 @@ def test_any_size(batch, size, outputs, kernel, stride, padding):
     assert torch.equal(ours, exact)
 
 
-@every_isa
 def test_large_sums_and_parts_of_an_image(isa, monkeypatch):
     monkeypatch.setattr(cpu, "CACHED_BYTES", 30_000)
     for kind in ("full range", "adversarial"):
@@ -152,7 +129,6 @@ def test_large_sums_and_parts_of_an_image(isa, monkeypatch):
     assert exact.abs().max() > 2**24
 
 
-@every_isa
 def test_scales_and_bias(isa):
     generator = torch.Generator().manual_seed(4)
     x = torch.randn(2, 20, 9, 11, generator=generator)
@@ -163,7 +139,6 @@ def test_scales_and_bias(isa):
     assert rms_ratio(ours, reference.conv2d_w8a8(x, weight, (3, 3), bias, static, (1, 1), (1, 1))) < 1e-6
 
 
-@every_isa
 def test_codes_are_the_references_at_ties_and_beyond_the_range(isa):
     bits = bits_of(isa)
     static = StaticRange(0.25, 2 ** (bits - 1) - 1, bits)
@@ -179,7 +154,6 @@ def test_codes_are_the_references_at_ties_and_beyond_the_range(isa):
         assert torch.equal(ours, exact[..., : ours.shape[-1]])
 
 
-@every_isa
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_any_number_of_threads(isa, count):
     before = torch.get_num_threads()
@@ -191,7 +165,6 @@ def test_any_number_of_threads(isa, count):
     assert torch.equal(ours, exact)
 
 
-@every_isa
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_nothing_is_written_beyond_the_memory_that_was_asked_for(isa, shape, monkeypatch):
     room, asked = torch.full((2**20,), 171, dtype=torch.uint8), []
@@ -199,8 +172,11 @@ def test_nothing_is_written_beyond_the_memory_that_was_asked_for(isa, shape, mon
     flag = cpu.workspace.prepared(0)[1]
     monkeypatch.setattr(cpu.Workspace, "prepared", lambda _, size: asked.append(size) or (start, flag))
     results = torch.full((2**17,), -1.0)
+    empty = torch.empty
     monkeypatch.setattr(
-        torch.Tensor, "new_empty", lambda _, size: results[100 : 100 + torch.Size(size).numel()].view(size)
+        torch,
+        "empty",
+        lambda size, **kind: empty(size, **kind) if kind else results[100 : 100 + torch.Size(size).numel()].view(size),
     )
     ours, exact = both(isa, "full range", *shape)
     assert torch.equal(ours, exact)
@@ -221,7 +197,6 @@ def test_threads_of_python_at_once():
     assert all(map(torch.equal, alone, together))
 
 
-@every_isa
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
 @pytest.mark.parametrize("kernel", [(1, 1), (3, 3)])
 def test_what_is_not_finite_is_refused(isa, value, kernel):
@@ -266,7 +241,6 @@ def test_no_images():
     assert conv2d_w8a8(torch.zeros(0, 8, 4, 5), weight, None, StaticRange(1.0, 0, 7)).shape == (0, 5, 2, 3)
 
 
-@every_isa
 def test_packed_codes_come_back(isa):
     generator = torch.Generator().manual_seed(6)
     weight = reference.quantize_kernel(torch.randn(9, 5, 2, 3, generator=generator))
@@ -316,6 +290,9 @@ def test_it_says_that_it_ran_and_what_that_cost():
     assert found.flops(*arguments, out=out) == 2 * (2 * 8 * 4 * 4) * (4 * 3 * 3)
     moved = 4 * (2 * 4 * 8 * 8) + weight.packed_bytes() + 4 * 8 + 4 * (2 * 8 * 4 * 4)
     assert found.bytes_moved(*arguments, out=out) == moved
+    seen = measure_compute(lambda: conv2d_w8a8(x, weight, bias, StaticRange(1.0, 0, 7), (2, 2), (1, 1)))
+    assert seen.flops_by_dtype == {"int8": found.flops(*arguments, out=out)}
+    assert seen.bytes_moved == seen.least_bytes == moved
     plain = weight.plain()
     on_gpu = (x, plain, (3, 3), bias)
     gpu = cost.COSTS["conv2d_w8a8/triton"]
@@ -330,7 +307,6 @@ def test_a_gpus_codes_come_back():
     assert torch.equal(packed.plain().codes, weight.codes)
 
 
-@every_isa
 def test_packed_bytes(isa):
     packed = packing.pack_conv_w8a8(reference.quantize_kernel(torch.ones(48, 8, 3, 3)), (3, 3), isa)
     assert packed.packed_bytes() == 48 * 8 * 9 + 48 * (4 + 4)

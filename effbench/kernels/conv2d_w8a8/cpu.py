@@ -161,7 +161,7 @@ def conv2d_w8a8(
     isa = weight.isa
     assert isa is not None, "packed for another device"
     planned = plan(x.shape, weight.inputs, weight.outputs, weight.kernel, isa, static, stride, padding, CACHED_BYTES)
-    y = x.new_empty(planned.result)
+    y = torch.empty(planned.result)
     if not planned.work:
         return y
     source = x if x.is_contiguous() else x.contiguous()

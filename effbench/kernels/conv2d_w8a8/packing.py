@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
@@ -18,8 +18,7 @@ MOST_INPUTS = (2**31 - 1) // LARGEST_PRODUCT
 """Products that a sum of 32 bits holds, whatever they are: 65,793."""
 
 
-@dataclass(frozen=True)
-class PackedConvW8:
+class PackedConvW8(NamedTuple):
     """The codes of a kernel [O, I, KH, KW], for the CPU or a GPU.
 
     ``codes`` int8 for an instruction set ``isa``: [blocks of channels, I / 4, KW, KH, channels, 4], filled up with 0; without
