@@ -7,9 +7,10 @@ OPTIMUM_VENV ?= .venv-optimum
 VMC_PEERS_VENV ?= .venv-vmc-peers
 NETKET_VENV ?= .venv-netket
 ORT_VENV ?= .venv-ort
+TRITON_VENV ?= .venv-triton
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-proofs test-slow test-install lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean
+.PHONY: help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -39,6 +40,15 @@ test-slow: setup  ## what takes minutes: 50 kills and resumes, fork against spaw
 
 test-install: setup  ## build the wheel and install it with all dependencies in a fresh environment
 	$(BIN)/python tests/full_install.py
+
+test-gpu-kernels: $(TRITON_VENV)/.installed  ## the Triton kernels in the interpreter, and compiled for cards that are not there
+	TRITON_INTERPRET=1 $(TRITON_VENV)/bin/python -m pytest tests/gpu_kernels
+
+$(TRITON_VENV)/.installed: pyproject.toml constraints-triton.txt
+	$(PYTHON) -m venv $(TRITON_VENV)
+	$(TRITON_VENV)/bin/python -m pip install --disable-pip-version-check -c constraints-triton.txt torch triton numpy filelock pytest pytest-timeout pytest-xdist
+	$(TRITON_VENV)/bin/python -m pip install --disable-pip-version-check --no-deps -e .
+	@touch $@
 
 lint: setup  ## ruff and the import contracts
 	$(BIN)/ruff check .

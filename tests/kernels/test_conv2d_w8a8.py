@@ -1,7 +1,11 @@
 """The int8 convolution against its exact reference on every instruction set there is, and proof that this can fail."""
 
+import copy
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
+from comparing import rms_ratio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,40 +14,29 @@ from effbench.kernels import threads
 from effbench.kernels.codes import QuantizedWeight, StaticRange
 from effbench.kernels.conv2d_w8a8 import conv2d_w8a8, cost, cpu, image, pack_conv_w8a8, packing, reference
 from effbench.kernels.emitter import Program
+from effbench.kernels.gpu_weights import convolution_weight
 from effbench.kernels.machine_code import address_of
 from effbench.kernels.recording import listening
+from effbench.measure.compute import measure_compute
 
-NAMES = instruction_sets.LARGEST_FIRST
-ISAS = [
-    pytest.param(
-        name,
-        marks=pytest.mark.skipif(
-            NAMES.index(name) < NAMES.index(instruction_sets.detect()), reason=f"this processor has no {name}"
-        ),
-    )
-    for name in NAMES
-]
-every_isa = pytest.mark.parametrize("isa", ISAS)
 AVX2 = pytest.mark.skipif(instruction_sets.detect() == "portable", reason="this processor has no AVX2")
 
 
+@pytest.fixture
+def isa(machine):
+    return machine.name
+
+
 @pytest.fixture(autouse=True)
-def poisoned(monkeypatch):
-    """Fill fresh memory with what spoils a result that rests on it, and split even the smallest work."""
-    empty, new_empty = torch.empty, torch.Tensor.new_empty
-    monkeypatch.setattr(torch, "empty", lambda *size, **kind: empty(*size, **kind).fill_(255))
-    monkeypatch.setattr(torch.Tensor, "new_empty", lambda x, *size: new_empty(x, *size).fill_(torch.nan))
+def strained(poisoned, monkeypatch):
+    """Let no call rest on what another left behind, and split even the smallest work."""
     cpu.plan.cache_clear()
     monkeypatch.setattr(cpu, "workspace", cpu.Workspace())
-    monkeypatch.setattr(cpu, "LEAST_SHARE", 1)
+    monkeypatch.setattr(cpu, "LEAST_SHARE", dict.fromkeys(instruction_sets.LARGEST_FIRST, 1))
 
 
 def bits_of(isa):
     return instruction_sets.ACTIVATION_BITS[isa]
-
-
-def rms_ratio(ours, exact):
-    return ((ours - exact).pow(2).mean() / exact.pow(2).mean().clamp(min=1e-30)).sqrt().item()
 
 
 def codes_of(kind, generator, bits, shape):
@@ -95,7 +88,6 @@ SHAPES = [
 ]
 
 
-@every_isa
 @pytest.mark.parametrize("kind", ["full range", "gaussian", "adversarial"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_integers_are_exact(isa, kind, shape):
@@ -103,7 +95,6 @@ def test_integers_are_exact(isa, kind, shape):
     assert torch.equal(ours, exact)
 
 
-@every_isa
 @pytest.mark.parametrize("end", ["first", "last"])
 def test_padding_is_the_zero_point_wherever_that_is(isa, end):
     zero = 0 if end == "first" else 2 ** bits_of(isa) - 1
@@ -111,7 +102,6 @@ def test_padding_is_the_zero_point_wherever_that_is(isa, end):
     assert torch.equal(ours, exact)
 
 
-@every_isa
 @pytest.mark.parametrize("bits", [2, 4, 7])
 def test_fewer_bits(isa, bits):
     ours, exact = both(isa, "full range", *SHAPES[4], bits=bits)
@@ -131,7 +121,6 @@ def test_any_size(batch, size, outputs, kernel, stride, padding):
     assert torch.equal(ours, exact)
 
 
-@every_isa
 def test_large_sums_and_parts_of_an_image(isa, monkeypatch):
     monkeypatch.setattr(cpu, "CACHED_BYTES", 30_000)
     for kind in ("full range", "adversarial"):
@@ -140,7 +129,6 @@ def test_large_sums_and_parts_of_an_image(isa, monkeypatch):
     assert exact.abs().max() > 2**24
 
 
-@every_isa
 def test_scales_and_bias(isa):
     generator = torch.Generator().manual_seed(4)
     x = torch.randn(2, 20, 9, 11, generator=generator)
@@ -151,7 +139,6 @@ def test_scales_and_bias(isa):
     assert rms_ratio(ours, reference.conv2d_w8a8(x, weight, (3, 3), bias, static, (1, 1), (1, 1))) < 1e-6
 
 
-@every_isa
 def test_codes_are_the_references_at_ties_and_beyond_the_range(isa):
     bits = bits_of(isa)
     static = StaticRange(0.25, 2 ** (bits - 1) - 1, bits)
@@ -167,7 +154,6 @@ def test_codes_are_the_references_at_ties_and_beyond_the_range(isa):
         assert torch.equal(ours, exact[..., : ours.shape[-1]])
 
 
-@every_isa
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_any_number_of_threads(isa, count):
     before = torch.get_num_threads()
@@ -179,7 +165,38 @@ def test_any_number_of_threads(isa, count):
     assert torch.equal(ours, exact)
 
 
-@every_isa
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_nothing_is_written_beyond_the_memory_that_was_asked_for(isa, shape, monkeypatch):
+    room, asked = torch.full((2**20,), 171, dtype=torch.uint8), []
+    start = -(-(room.data_ptr() + 512) // cpu.SLACK) * cpu.SLACK
+    flag = cpu.workspace.prepared(0)[1]
+    monkeypatch.setattr(cpu.Workspace, "prepared", lambda _, size: asked.append(size) or (start, flag))
+    results = torch.full((2**17,), -1.0)
+    empty = torch.empty
+    monkeypatch.setattr(
+        torch,
+        "empty",
+        lambda size, **kind: empty(size, **kind) if kind else results[100 : 100 + torch.Size(size).numel()].view(size),
+    )
+    ours, exact = both(isa, "full range", *shape)
+    assert torch.equal(ours, exact)
+    assert (results[:100] == -1).all()
+    assert (results[100 + ours.numel() :] == -1).all()
+    first = start - room.data_ptr()
+    assert (room[:first] == 171).all()
+    assert (room[first + asked[0] :] == 171).all()
+
+
+def test_threads_of_python_at_once():
+    generator = torch.Generator().manual_seed(7)
+    weight = pack_conv_w8a8(reference.quantize_kernel(torch.randn(20, 12, 3, 3, generator=generator)), (3, 3))
+    images, static = torch.randn(24, 1, 12, 9, 11, generator=generator), StaticRange(0.05, 60, 7)
+    alone = [conv2d_w8a8(x, weight, None, static) for x in images]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda x: conv2d_w8a8(x, weight, None, static), images))
+    assert all(map(torch.equal, alone, together))
+
+
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
 @pytest.mark.parametrize("kernel", [(1, 1), (3, 3)])
 def test_what_is_not_finite_is_refused(isa, value, kernel):
@@ -209,12 +226,21 @@ def test_memory_formats():
         assert torch.equal(ours, conv2d_w8a8(view.contiguous(), weight, None, static))
 
 
+def test_a_copy_does_not_rest_on_the_memory_of_its_original():
+    weight = pack_conv_w8a8(reference.quantize_kernel(torch.arange(72.0).reshape(2, 4, 3, 3)), (3, 3))
+    x, static = torch.arange(100.0).reshape(1, 4, 5, 5), StaticRange(1.0, 0, 7)
+    before, copied = conv2d_w8a8(x, weight, None, static), copy.deepcopy(weight)
+    for part in (weight.codes, weight.scales, weight.sums):
+        part.zero_()
+    assert torch.equal(conv2d_w8a8(x, copied, None, static), before)
+    assert not torch.equal(conv2d_w8a8(x, weight, None, static), before)
+
+
 def test_no_images():
     weight = pack_conv_w8a8(reference.quantize_kernel(torch.ones(5, 8, 3, 3)), (3, 3))
     assert conv2d_w8a8(torch.zeros(0, 8, 4, 5), weight, None, StaticRange(1.0, 0, 7)).shape == (0, 5, 2, 3)
 
 
-@every_isa
 def test_packed_codes_come_back(isa):
     generator = torch.Generator().manual_seed(6)
     weight = reference.quantize_kernel(torch.randn(9, 5, 2, 3, generator=generator))
@@ -264,14 +290,23 @@ def test_it_says_that_it_ran_and_what_that_cost():
     assert found.flops(*arguments, out=out) == 2 * (2 * 8 * 4 * 4) * (4 * 3 * 3)
     moved = 4 * (2 * 4 * 8 * 8) + weight.packed_bytes() + 4 * 8 + 4 * (2 * 8 * 4 * 4)
     assert found.bytes_moved(*arguments, out=out) == moved
+    seen = measure_compute(lambda: conv2d_w8a8(x, weight, bias, StaticRange(1.0, 0, 7), (2, 2), (1, 1)))
+    assert seen.flops_by_dtype == {"int8": found.flops(*arguments, out=out)}
+    assert seen.bytes_moved == seen.least_bytes == moved
     plain = weight.plain()
     on_gpu = (x, plain, (3, 3), bias)
     gpu = cost.COSTS["conv2d_w8a8/triton"]
     assert gpu.flops(*on_gpu, out=out) == found.flops(*arguments, out=out)
-    assert gpu.bytes_moved(*on_gpu, out=out) == moved - weight.packed_bytes() + 8 * 36 + 4 * 8 + 2 * x.numel()
+    assert gpu.bytes_moved(*on_gpu, out=out) == moved - weight.packed_bytes() + 8 * 36 + (4 + 1) * 8 + 2 * x.numel()
 
 
-@every_isa
+def test_a_gpus_codes_come_back():
+    weight = reference.quantize_kernel(torch.randn(9, 5, 2, 3))
+    packed = packing.PackedConvW8((2, 3), 9, 5, None, *convolution_weight(weight, (2, 3)))
+    assert not torch.equal(packed.codes, weight.codes)
+    assert torch.equal(packed.plain().codes, weight.codes)
+
+
 def test_packed_bytes(isa):
     packed = packing.pack_conv_w8a8(reference.quantize_kernel(torch.ones(48, 8, 3, 3)), (3, 3), isa)
     assert packed.packed_bytes() == 48 * 8 * 9 + 48 * (4 + 4)
@@ -281,15 +316,17 @@ X = torch.zeros(1, 4, 5, 5)
 RANGE = StaticRange(1.0, 3, 7)
 
 
+@pytest.mark.parametrize("impl", ["auto", "reference"])
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
         ({"x": X[0]}, "takes images"),
         ({"x": X[:, :, :0]}, "takes images"),
         ({"x": X[:, :2]}, "groups of channels are not supported"),
-        ({"x": X.half()}, "float32"),
+        ({"x": X.half(), "impl": "auto"}, "float32"),
         ({"x": X.half(), "impl": "cpu"}, "float32"),
-        ({"x": X.to("meta")}, "packed on cpu"),
+        ({"x": X.to("meta"), "impl": "auto"}, "on the CPU"),
+        ({"x": X.to("meta"), "impl": "reference"}, "packed on cpu"),
         ({"impl": "numba"}, "no implementation"),
         ({"bias": torch.zeros(3)}, r"a bias is \[8\]"),
         ({"bias": torch.zeros(8).double()}, r"a bias is \[8\]"),
@@ -304,10 +341,10 @@ RANGE = StaticRange(1.0, 3, 7)
         ({"static": RANGE._replace(scale=1e-45)}, "has a reciprocal"),
     ],
 )
-def test_refusals(changed, sentence):
+def test_refusals(changed, sentence, impl):
     weight = pack_conv_w8a8(reference.quantize_kernel(torch.ones(8, 4, 3, 3)), (3, 3))
     with pytest.raises(ValueError, match=sentence):
-        conv2d_w8a8(**{"x": X, "weight": weight, "bias": None, "static": RANGE} | changed)
+        conv2d_w8a8(**{"x": X, "weight": weight, "bias": None, "static": RANGE, "impl": impl} | changed)
 
 
 def test_refusals_of_weights():

@@ -14,7 +14,7 @@ from effbench.kernels import isa as instruction_sets
 from effbench.kernels import record_kernel, threads
 from effbench.kernels.codes import StaticRange
 from effbench.kernels.conv2d_w8a8 import image, product
-from effbench.kernels.conv2d_w8a8.geometry import Pair, result_size
+from effbench.kernels.conv2d_w8a8.geometry import Pair, check_range, result_size
 from effbench.kernels.conv2d_w8a8.packing import PackedConvW8
 from effbench.kernels.emitter import Program
 from effbench.kernels.machine_code import address_of
@@ -23,11 +23,11 @@ SLACK = 64
 """Bytes after whatever vectors write or read: those at an end go beyond it by less than one of them."""
 CACHED_BYTES = 2**19
 """Quantized pixels that all channels go over before the next ones: a part of the smaller second-level caches."""
-LEAST_SHARE = 2**16
-"""Multiply-accumulates that are worth another thread."""
+LEAST_SHARE = {"avx512-vnni": 2**20, "avx2": 2**18, "portable": 2**16}
+"""Multiply-accumulates that are worth another thread: what one does while a team of two begins and ends, about 3 us."""
 
 
-class Plan(NamedTuple):
+class ConvPlan(NamedTuple):
     """What a call takes that is known before its tensors are: fields of both jobs, and the ``offsets`` int32 of each step."""
 
     image_fields: tuple[int, ...]
@@ -43,14 +43,16 @@ class Workspace(threading.local):
     """Memory that a thread's calls use one after the other: fresh memory costs more than what is done in it."""
 
     def __init__(self) -> None:
-        self.not_finite = ctypes.c_int32(0)
-        self._memory = torch.empty(0, dtype=torch.uint8)
+        self._flag = ctypes.c_int32(0)
+        self._size = self._address = 0
 
-    def address(self, size: int) -> int:
-        """Return the address of ``size`` bytes, aligned to a cache line."""
-        if self._memory.nbytes < size + SLACK:
+    def prepared(self, size: int) -> tuple[int, ctypes.c_int32]:
+        """Return the address of ``size`` bytes, aligned to a cache line, and a flag that is 0."""
+        if self._size < size:
             self._memory = torch.empty(size + SLACK, dtype=torch.uint8)
-        return _up(self._memory.data_ptr())
+            self._size, self._address = size, _up(self._memory.data_ptr())
+        self._flag.value = 0
+        return self._address, self._flag
 
 
 workspace = Workspace()
@@ -78,7 +80,8 @@ def kernels(name: str) -> tuple[threads.Kernel, threads.Kernel]:
 
 @lru_cache(maxsize=1024)
 def plan(
-    shape: tuple[int, int, int, int],
+    shape: tuple[int, ...],
+    inputs: int,
     outputs: int,
     kernel: Pair,
     isa: str,
@@ -86,17 +89,19 @@ def plan(
     stride: Pair,
     padding: Pair,
     cached_bytes: int,
-) -> Plan:
+) -> ConvPlan:
     """Return the plan for images of a shape, see ``image.py`` and ``product.py`` for what its fields mean.
 
-    Raises ``ValueError`` for codes that are wider than the instruction set multiplies exactly, and for too large images.
+    Raises ``ValueError`` for sizes and ranges that cannot be, for codes that are wider than the instruction set multiplies
+    exactly, and for too large images.
     """
+    rows, columns = result_size(shape, inputs, kernel, stride, padding)
+    check_range(static)
     bits = instruction_sets.ACTIVATION_BITS[isa]
     if static.bits > bits:
         raise ValueError(f"{isa} multiplies codes of {bits} bits exactly, got a static range of {static.bits}")
     images, channels, height, width = shape
-    rows, columns = result_size(shape, channels, kernel, stride, padding)
-    direct = kernel == stride == (1, 1) and padding == (0, 0)
+    is_same = stride == (1, 1) and (rows, columns) == (height, width) and padding[0] * width >= padding[1]
     phases = min(stride[0], kernel[0])
     copied = rows + (kernel[0] - 1) // stride[0]
     plane_width = max(padding[1] + width, (columns - 1) * stride[1] + kernel[1])
@@ -118,15 +123,15 @@ def plan(
     at_once = min(parts, max(1, cached_bytes * parts // (groups * group_bytes)))
     scale = ctypes.c_float(static.scale).value
     top = 2**static.bits - 1
-    return Plan(
+    return ConvPlan(
         (
-            images, channels, *((1, height * width) if direct else (height, width)), group_bytes, plane_bytes, plane_pixels,
-            plane_width, padding[0] * plane_width + padding[1], kernel[1], phases, copied, columns, *stride, direct,
+            images, channels, height, width, group_bytes, plane_bytes, plane_pixels,
+            plane_width, *padding, kernel[1], phases, copied, columns, *stride, is_same,
             *_bits(1 / scale, -static.zero, top - static.zero), static.zero,
         ),
         (
-            groups * group_bytes, len(offsets) * tile.channels * image.GROUP, len(offsets), static.zero, *_bits(scale), images,
-            outputs, pixels, blocks, parts, at_once,
+            groups * group_bytes, len(offsets) * tile.channels * image.GROUP, len(offsets), static.zero, *_bits(scale),
+            images, outputs, pixels, blocks, parts, at_once,
         ),
         offsets,
         (images, outputs, rows, columns),
@@ -155,15 +160,13 @@ def conv2d_w8a8(
     """
     isa = weight.isa
     assert isa is not None, "packed for another device"
-    planned = plan(x.shape, weight.outputs, weight.kernel, isa, static, stride, padding, CACHED_BYTES)
-    y = x.new_empty(planned.result)
+    planned = plan(x.shape, weight.inputs, weight.outputs, weight.kernel, isa, static, stride, padding, CACHED_BYTES)
+    y = torch.empty(planned.result)
     if not planned.work:
         return y
     source = x if x.is_contiguous() else x.contiguous()
-    team = max(1, min(torch.get_num_threads(), planned.work // LEAST_SHARE))
-    copies = workspace.address(planned.copies_bytes + team * planned.plane_bytes)
-    flag = workspace.not_finite
-    flag.value = 0
+    team = max(1, min(torch.get_num_threads(), planned.work // LEAST_SHARE[isa]))
+    copies, flag = workspace.prepared(planned.copies_bytes + team * planned.plane_bytes)
     quantize, multiply = kernels(isa)
     quantize.run(
         team, source.data_ptr(), copies, copies + planned.copies_bytes, ctypes.addressof(flag), *planned.image_fields

@@ -14,7 +14,7 @@ LEAST_SCALE = 2.0**-126
 
 @lru_cache(maxsize=1024)
 def result_size(shape: tuple[int, ...], inputs: int, kernel: Pair, stride: Pair, padding: Pair) -> Pair:
-    """Return H' and W' of images [B, I, H, W]; raise ``ValueError`` where they do not fit the kernel of ``inputs`` channels."""
+    """Return H' and W' of images [B, I, H, W]; raise ``ValueError`` where they do not fit a kernel of ``inputs`` channels."""
     if len(shape) != 4 or not shape[2] * shape[3]:
         raise ValueError(f"conv2d_w8a8 takes images [B, I, H, W] of a pixel at least, got {list(shape)}")
     if shape[1] != inputs:

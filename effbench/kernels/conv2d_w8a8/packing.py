@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
@@ -10,6 +10,7 @@ from effbench.kernels import isa as instruction_sets
 from effbench.kernels.codes import QuantizedWeight
 from effbench.kernels.conv2d_w8a8.image import GROUP
 from effbench.kernels.conv2d_w8a8.product import TILES
+from effbench.kernels.gpu_weights import convolution_weight
 
 LARGEST_PRODUCT = 255 * 128
 """Of an activation code less its zero point and a weight's code."""
@@ -17,13 +18,11 @@ MOST_INPUTS = (2**31 - 1) // LARGEST_PRODUCT
 """Products that a sum of 32 bits holds, whatever they are: 65,793."""
 
 
-@dataclass(frozen=True)
-class PackedConvW8:
-    """The codes of a kernel [O, I, KH, KW], for the CPU or as they were given.
+class PackedConvW8(NamedTuple):
+    """The codes of a kernel [O, I, KH, KW], for the CPU or a GPU.
 
-    ``codes`` int8 for an instruction set ``isa``: [blocks of channels, I / 4, KW, KH, channels, 4], filled up with 0; without one
-    [O, I * KH * KW]. ``scales`` [O] float32 and ``sums`` [O] int32, the sum of a channel's codes, have the length that the
-    blocks have.
+    ``codes`` int8 for an instruction set ``isa``: [blocks of channels, I / 4, KW, KH, channels, 4], filled up with 0; without
+    one, on a GPU, [O, KH * KW * I]. ``scales`` [O] float32 and ``sums`` [O] int32, of a channel's codes, are filled up alike.
     """
 
     kernel: tuple[int, int]
@@ -41,7 +40,9 @@ class PackedConvW8:
     def plain(self) -> QuantizedWeight:
         """Return the codes [O, I * KH * KW] as they were before packing, with a zero point of 0."""
         codes = self.codes
-        if self.isa is not None:
+        if self.isa is None:
+            codes = codes.reshape(self.outputs, -1, self.inputs).transpose(1, 2).flatten(1)
+        else:
             codes = codes.permute(0, 4, 1, 5, 3, 2).flatten(4).flatten(2, 3)  # [blocks, channels, I + fill, KH * KW]
             codes = codes.flatten(0, 1)[: self.outputs, : self.inputs].flatten(1)
         scale = self.scales[: self.outputs, None]
@@ -65,8 +66,7 @@ def pack_conv_w8a8(weight: QuantizedWeight, kernel: tuple[int, int], isa: str | 
     inputs = length // (height * width)
     codes = weight.codes - weight.zero
     if codes.device.type != "cpu":
-        sums = codes.sum(1, dtype=torch.int32)
-        return PackedConvW8((height, width), outputs, inputs, None, codes, weight.scale[:, 0].contiguous(), sums)
+        return PackedConvW8((height, width), outputs, inputs, None, *convolution_weight(weight, kernel))
     name = isa or instruction_sets.current().name
     channels = TILES[name].channels
     blocks, groups = -(-outputs // channels), -(-inputs // GROUP)

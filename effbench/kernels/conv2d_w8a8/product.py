@@ -1,7 +1,7 @@
 """Multiplies quantized pixels with packed weights: the sums of a tile of channels and pixels stay in registers.
 
-In each step a vector holds neighbouring pixels, four input channels each, and meets the four weights of an output channel in all
-lanes. So the sums lie in the order of the result, [B, O, H', W'], and are finished and stored where they belong.
+In each step a vector holds neighbouring pixels, four input channels each, and meets the four weights of an output channel in
+all lanes. So the sums lie in the order of the result, [B, O, H', W'], and are finished and stored where they belong.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from effbench.kernels.isa import Isa
 
 FIELDS = (
     "copies", "panels", "sums", "scales", "bias", "offsets", "y",
-    "image_bytes", "panel_bytes", "steps", "zero", "scale", "images", "channels", "pixels", "blocks", "parts", "parts_at_once",
+    "image_bytes", "panel_bytes", "steps", "zero", "scale",
+    "images", "channels", "pixels", "blocks", "parts", "parts_at_once",
 )  # fmt: skip
-"""Seven addresses, sizes in bytes or elements, float32 as bits. ``blocks`` of channels and ``parts`` of an image's pixels are tiles;
-all blocks go over ``parts_at_once`` of them before the next, so that their pixels stay in the cache."""
+"""Seven addresses, sizes in bytes or elements, float32 as bits. ``blocks`` of channels and ``parts`` of an image's pixels are
+tiles; all blocks go over ``parts_at_once`` of them before the next, so that their pixels stay in the cache."""
 
 
 class Tile(NamedTuple):
@@ -30,7 +31,7 @@ class Tile(NamedTuple):
     vectors: int
 
 
-TILES = {"avx512-vnni": Tile(6, 4), "avx2": Tile(4, 2), "portable": Tile(4, 2)}
+TILES = {"avx512-vnni": Tile(6, 4), "avx2": Tile(4, 3), "portable": Tile(4, 2)}
 """Instruction set -> the tile whose sums fill its registers, beside what a step needs."""
 
 
@@ -95,7 +96,7 @@ def _micro_kernel(program: Program, name: str, isa: Isa, tile: Tile) -> ir.Funct
             here = codes + code.convert("sext", code.load(I32, offsets + k * 4, 4), I64)
             pixels = [code.load(bytes_, here + 4 * lanes * place, 4) for place in places]
             weights = panel + k * (4 * tile.channels)
-            after = []
+            after: list[Value] = []
             for channel in channels:
                 weight = code.convert("bitcast", code.spread(code.load(I32, weights + 4 * channel, 4), lanes), bytes_)
                 sums_ = totals[len(after) : len(after) + tile.vectors]
@@ -105,12 +106,22 @@ def _micro_kernel(program: Program, name: str, isa: Isa, tile: Tile) -> ir.Funct
         begun = [code.spread(zero * code.load(I32, sums + 4 * channel, 4) * -1, lanes) for channel in channels]
         totals = code.loop(0, steps, 1, step, [begun[channel] for channel in channels for _ in places])
         masks = [code.first_lanes(left - lanes * place, lanes) for place in places]
-        for channel in channels:
-            with code.when(present.compared(">", channel)):
-                factor = code.spread(scale * code.load(F32, scales + 4 * channel, 4), lanes)
-                added = code.spread(code.load(F32, bias + 4 * channel, 4), lanes)
-                for place in places:
-                    total = code.convert("sitofp", totals[channel * tile.vectors + place], factor.type)
-                    address = y + channel_bytes * channel + 4 * lanes * place
-                    code.store_lanes(total * factor + added, address, masks[place])
+
+        def finish(is_whole: bool) -> None:
+            for channel in channels:
+                with code.when(present.compared(">", channel)):
+                    factor = code.spread(scale * code.load(F32, scales + 4 * channel, 4), lanes)
+                    added = code.spread(code.load(F32, bias + 4 * channel, 4), lanes)
+                    for place in places:
+                        total = code.convert("sitofp", totals[channel * tile.vectors + place], factor.type)
+                        address = y + channel_bytes * channel + 4 * lanes * place
+                        if is_whole:
+                            code.store(total * factor + added, address, 4)
+                        else:
+                            code.store_lanes(total * factor + added, address, masks[place])
+
+        # Masked stores take many times as long as plain ones on some processors without AVX-512.
+        for compared, is_whole in ((">=", True), ("<", False)):
+            with code.when(left.compared(compared, lanes * tile.vectors)):
+                finish(is_whole)
     return function

@@ -1,0 +1,74 @@
+"""Wrong kernels, made by changing one line of the right ones: each is caught by the comparison that the right one passes."""
+
+import importlib
+import importlib.util
+from functools import partial
+
+import pytest
+from comparisons import (
+    compare_adaln,
+    compare_conv,
+    compare_gelu,
+    compare_hadamard,
+    compare_quantize_rows,
+    compare_w4a8,
+    compare_w4a16,
+    compare_w8a8,
+)
+
+PLANTED = {
+    "one code fewer than there are": (
+        "quantize_rows", "numbers, column, valid, row, codes, scales, zeros, sums, WIDTH, TOP, SYMMETRIC)",
+        "numbers, column, valid, row, codes, scales, zeros, sums, WIDTH, TOP - 1, SYMMETRIC)", compare_quantize_rows),
+    "columns beside one another are assumed": (
+        "quantize_rows", "column_stride=flat.stride(1)", "column_stride=2", compare_quantize_rows),
+    "variance counts what is no place": (
+        "adaln_quantize", "tl.where(valid, numbers - mean, 0.0)", "numbers - mean", compare_adaln),
+    "modulation of the first item for all": (
+        "adaln_quantize", "scale + item * scale_item_stride", "scale", compare_adaln),
+    "the sigmoid GELU": (
+        "gelu_quantize", "0.044715 * numbers", "0.0 * numbers", compare_gelu),
+    "the multiplier is left out": (
+        "hadamard", "if multiplier is not None:\n        numbers", "if False:\n        numbers", compare_hadamard),
+    "the zero point of activations is forgotten": (
+        "linear_w8a8", "    total -= zero", "    total -= 0 * zero", compare_w8a8),
+    "codes are read as signed": (
+        "linear_w8a8", "(codes ^ 128).to", "codes.to", compare_w8a8),
+    "what lies beyond the last input counts": (
+        "linear_w8a8", "mask=k[:, None] < K - start, other=0", "mask=k[:, None] < K - start, other=1", compare_w8a8),
+    "the last output is not written": (
+        "linear_w8a8", "(n < N)[None, :]", "(n < N - 1)[None, :]", compare_w8a8),
+    "16 bits for a sum": (
+        "linear_w8a8", "total = tl.dot(signed(x), w, total)", "total = tl.dot(signed(x), w, total).to(tl.int16).to(tl.int32)",
+        compare_w8a8),
+    "halves of a byte are swapped": (
+        "linear_w4a8", "tl.join((packed << 4) >> 4, packed >> 4)", "tl.join(packed >> 4, (packed << 4) >> 4)",
+        compare_w4a8),
+    "every group under the first one's zero point": (
+        "linear_w4a8", "weight_zero + channel * groups + group", "weight_zero + channel * groups", compare_w4a8),
+    "every group under the first one's scale": (
+        "linear_w4a16", "weight_scale + channel * groups + group", "weight_scale + channel * groups", compare_w4a16),
+    "padding by code 0": (
+        "conv2d_w8a8", "blank = zero.to(tl.uint8)", "blank = (zero * 0).to(tl.uint8)", compare_conv),
+    "rows and columns of a kernel are swapped": (
+        "conv2d_w8a8", "top + tap // KERNEL_W, left + tap % KERNEL_W", "top + tap % KERNEL_W, left + tap // KERNEL_W",
+        compare_conv),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_wrong_kernel_is_caught(name, device, tmp_path):
+    operation, right, wrong, compare = PLANTED[name]
+    original = importlib.import_module(f"effbench.kernels.{operation}.gpu")
+    with open(original.__file__, encoding="utf-8") as file:
+        source = file.read()
+    assert right in source, "the line to change is no longer there"
+    planted = tmp_path / "planted.py"
+    planted.write_text(source.replace(right, wrong), encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("planted", planted)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    compare = partial(compare, device=device)
+    compare(original)
+    with pytest.raises(AssertionError):
+        compare(module)
