@@ -8,7 +8,9 @@ they are a small share of the work and the most sensitive to it.
 
 from __future__ import annotations
 
-from effbench.api import Artifact, Method, Unsupported
+from collections.abc import Mapping
+
+from effbench.api import Artifact, Fact, Method, Unsupported
 from effbench.diffusion import DiffusionSystem
 
 
@@ -32,3 +34,9 @@ class Int8Dynamic(Method):
             )
         replace_linears(system.denoiser, Int8Linear, system.is_kept_in_float)
         return system
+
+    def facts(self, system: DiffusionSystem) -> Mapping[str, Fact | float]:
+        """Return the bits that activations have on this processor."""
+        from effbench.kernels import isa
+
+        return {"activation_bits": Fact(isa.activation_bits(), "bits")}

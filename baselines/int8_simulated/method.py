@@ -38,7 +38,8 @@ class Int8Simulated(Method):
         from effbench_baselines.int8_simulated.layer import SimulatedInt8Linear
 
         def imitate(layer: nn.Linear) -> nn.Module:
-            return SimulatedInt8Linear(layer, self.params.bits)
+            imitation: nn.Module = SimulatedInt8Linear(layer, self.params.bits)
+            return imitation
 
         replace_linears(system.denoiser, imitate, system.is_kept_in_float)
         return system

@@ -33,7 +33,7 @@ class Value:
     @property
     def is_float(self) -> bool:
         """Return whether it is, or its elements are, float32."""
-        return (self.type.element if isinstance(self.type, ir.VectorType) else self.type) == F32
+        return bool((self.type.element if isinstance(self.type, ir.VectorType) else self.type) == F32)
 
     def _other(self, other: Value | Number) -> Any:
         return self.code.constant(self.type, other).ir if isinstance(other, int | float) else other.ir

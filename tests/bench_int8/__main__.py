@@ -1,4 +1,4 @@
-"""Times integer layers beside their peers: ``make bench-int8`` writes docs/quantization-kernels.md, a section an instruction set.
+"""Times integer layers beside their peers: ``make bench-int8`` writes docs/quantization-kernels.md, a section for each.
 
 Every arm is checked before its times count: ours against its reference, all against float32. Then the arms take turns.
 """

@@ -1,4 +1,4 @@
-"""The shapes that are timed: every layer of the embedded models that may be quantized, at batch 1 with guidance, and large ones."""
+"""The shapes that are timed: all layers of the embedded models that may be quantized, and large ones."""
 
 from __future__ import annotations
 

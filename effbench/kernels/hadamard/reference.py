@@ -60,7 +60,8 @@ def hadamard_matrix(size: int) -> torch.Tensor:
     outer = torch.ones(1, 1, dtype=torch.float64)
     for order in PALEY_FACTORS[odd]:
         outer = torch.kron(outer, paley(order))
-    return torch.kron(outer, sylvester(power)) / size**0.5
+    matrix: torch.Tensor = torch.kron(outer, sylvester(power)) / size**0.5
+    return matrix
 
 
 def hadamard(x: torch.Tensor, multiplier: torch.Tensor | None = None) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The program of ``linear_w8a8`` and ``linear_w4a8``: quantize a block of rows, then take one panel of channels after another.
+"""The program of ``linear_w8a8`` and ``linear_w4a8``: quantize a block of rows, then take panel after panel of channels.
 
 The codes of a block stay in the second-level cache while all panels pass; the sums of a tile of rows x channels stay in
 registers until they are scaled and written. Every output depends on its row and its channel alone, whichever thread, block
