@@ -6,10 +6,11 @@ RESULTS ?= results
 OPTIMUM_VENV ?= .venv-optimum
 VMC_PEERS_VENV ?= .venv-vmc-peers
 NETKET_VENV ?= .venv-netket
+ORT_VENV ?= .venv-ort
 TRITON_VENV ?= .venv-triton
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean
+.PHONY: help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -84,6 +85,14 @@ bench-timing: setup $(OPTIMUM_VENV)/.installed  ## compare our timing with torch
 $(OPTIMUM_VENV)/.installed: constraints-optimum.txt
 	$(PYTHON) -m venv $(OPTIMUM_VENV)
 	$(OPTIMUM_VENV)/bin/python -m pip install --disable-pip-version-check -c constraints-optimum.txt optimum-benchmark
+	@touch $@
+
+bench-int8: setup $(ORT_VENV)/.installed  ## time our integer layers beside torch's and ONNX Runtime's; writes docs/quantization-kernels.md
+	PYTHONPATH=tests $(BIN)/python -m bench_int8 --ort-python $(ORT_VENV)/bin/python --page docs/quantization-kernels.md
+
+$(ORT_VENV)/.installed: constraints-ort.txt
+	$(PYTHON) -m venv $(ORT_VENV)
+	$(ORT_VENV)/bin/python -m pip install --disable-pip-version-check -c constraints-ort.txt onnx onnxruntime
 	@touch $@
 
 zoo-digits-pixart: setup  ## retrain zoo:digits-pixart (1-2 hours; resumes where it stopped)

@@ -59,7 +59,8 @@ def test_the_three_axes_are_there_and_a_simulated_method_has_quality_only(tiny):
     )
     assert found["int8-simulated", "latency_p50_ms"].reason == "simulated"
     assert found["int8-simulated", "peak_rss_growth_mb"].reason == "simulated"
-    assert found["int8-simulated", "psnr_db"].value > found["int8-dynamic", "psnr_db"].value > 15
+    # With VNNI both have 8-bit codes and differ by ties alone; elsewhere the real one may have 7.
+    assert found["int8-simulated", "psnr_db"].value > found["int8-dynamic", "psnr_db"].value - 3 > 15
     assert found["reference", "psnr_db"].reason == "no_reference"
     assert found["reference", "latency_p50_ms"].value > 0
 

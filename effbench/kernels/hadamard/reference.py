@@ -60,7 +60,8 @@ def hadamard_matrix(size: int) -> torch.Tensor:
     outer = torch.ones(1, 1, dtype=torch.float64)
     for order in PALEY_FACTORS[odd]:
         outer = torch.kron(outer, paley(order))
-    return torch.kron(outer, sylvester(power)) / size**0.5
+    matrix: torch.Tensor = torch.kron(outer, sylvester(power)) / size**0.5
+    return matrix
 
 
 def hadamard(x: torch.Tensor, multiplier: torch.Tensor | None = None) -> torch.Tensor:
@@ -69,4 +70,12 @@ def hadamard(x: torch.Tensor, multiplier: torch.Tensor | None = None) -> torch.T
     ``multiplier`` [C] holds random signs, and 1 / s of smoothing where there is one.
     """
     wide = x.double() if multiplier is None else x.double() * multiplier.double()
-    return (wide @ hadamard_matrix(x.shape[-1]).to(x.device)).to(x.dtype)
+    rotated: torch.Tensor = wide @ hadamard_matrix(x.shape[-1]).to(x.device)
+    return rotated.to(x.dtype)
+
+
+def transformed(x: torch.Tensor, multiplier: torch.Tensor | None, rotate: bool) -> torch.Tensor:
+    """Return rows x [..., C] times ``multiplier`` [C] where there is one, and rotated where that is asked for."""
+    if rotate:
+        return hadamard(x, multiplier)
+    return x if multiplier is None else x * multiplier

@@ -1,0 +1,1 @@
+"""Integer layers beside their peers: ``make bench-int8`` writes docs/quantization-kernels.md."""
