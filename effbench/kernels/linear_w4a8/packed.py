@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -22,6 +23,9 @@ from effbench.kernels.linear_w8a8.program import FIELDS
 from effbench.kernels.machine_code import address_of
 from effbench.kernels.threads import Kernel
 
+if TYPE_CHECKING:
+    from effbench.kernels.gpu_weights import PackedGpuWeight
+
 LEAST, LARGEST = -8, 7
 """Codes of four bits, as two's complement."""
 
@@ -30,6 +34,12 @@ class PackedW4(PackedWeight):
     """A weight of 4-bit codes with one scale and zero point a channel, or one for each of its groups of inputs."""
 
     operation = "linear_w4a8"
+
+    def gpu_form(self, weight: QuantizedWeight) -> PackedGpuWeight:
+        """Return two codes a byte."""
+        from effbench.kernels.gpu_weights import packed_gpu_weight
+
+        return packed_gpu_weight(weight)
 
     def panel_width(self, machine: isa.Isa) -> int:
         """Return the width that has a vector for each half of a byte."""

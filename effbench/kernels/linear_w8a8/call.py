@@ -85,7 +85,7 @@ def integer_linear(
     if ran == "reference":
         return reference(rows, weight.weight(), bias)
     gpu = getattr(import_module(f"effbench.kernels.{operation}.gpu"), operation)
-    result: torch.Tensor = gpu(rows, weight.weight(), bias, dtype=torch.float32 if values is not x else values.dtype)
+    result: torch.Tensor = gpu(rows, weight.on_gpu, bias, dtype=torch.float32 if values is not x else values.dtype)
     return result
 
 

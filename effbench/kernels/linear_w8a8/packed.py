@@ -7,7 +7,7 @@ kernel after the other. Channels and inputs are filled up with zeros.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -21,6 +21,9 @@ from effbench.kernels.linear_w8a8.tile import heights
 from effbench.kernels.machine_code import address_of
 from effbench.kernels.operands import operand_bytes
 from effbench.kernels.threads import Kernel
+
+if TYPE_CHECKING:
+    from effbench.kernels.gpu_weights import GpuWeight, PackedGpuWeight
 
 WIDTHS = {"avx512-vnni": (2, 3, 4, 1), "avx2": (2, 1), "portable": (2, 1)}
 """Vectors of channels that a panel may have; of those that fill up the fewest channels the first is taken."""
@@ -45,7 +48,7 @@ class Panels(NamedTuple):
 
 
 class PackedWeight:
-    """A weight [outputs, inputs] in the form of its device: panels for a CPU, else its plain codes."""
+    """A weight [outputs, inputs] in the form of its device: ``panels`` for a CPU, else ``on_gpu``."""
 
     operation = ""
     panels: Panels | None = None
@@ -55,9 +58,9 @@ class PackedWeight:
         self.groups = weight.scale.shape[1]
         self.device = weight.codes.device
         self.activation_bits, self.isa = 8, self.device.type
-        self._plain: QuantizedWeight | None = None
+        self.on_gpu: GpuWeight | PackedGpuWeight | None = None
         if self.device.type != "cpu":
-            self._plain = weight
+            self.on_gpu = self.gpu_form(weight)
             return
         machine = isa.current()
         self.isa, self.activation_bits = machine.name, machine.activation_bits
@@ -79,6 +82,10 @@ class PackedWeight:
             0 if self.panels.offsets is None else self.panels.offsets.data_ptr(),
         )
 
+    def gpu_form(self, weight: QuantizedWeight) -> GpuWeight | PackedGpuWeight:
+        """Return the form that the Triton kernel reads."""
+        raise NotImplementedError
+
     def panel_width(self, machine: isa.Isa) -> int:
         """Return how many vectors of channels a panel has."""
         raise NotImplementedError
@@ -97,11 +104,11 @@ class PackedWeight:
 
     def weight(self) -> QuantizedWeight:
         """Return the plain codes; where 8-bit ones had zero points, those less the zero points."""
-        return self.plain_panels(isa.named(self.isa)) if self._plain is None else self._plain
+        return self.plain_panels(isa.named(self.isa)) if self.on_gpu is None else self.on_gpu.plain()
 
     def packed_bytes(self) -> int:
         """Return the bytes that it holds."""
-        return operand_bytes(self._plain if self.panels is None else self.panels)
+        return operand_bytes(self.on_gpu if self.panels is None else self.panels)
 
     def block(self, rows: int) -> tuple[int, int]:
         """Return how many of so many rows a thread takes at a time, and the bytes that it needs for them."""
@@ -124,6 +131,12 @@ class PackedW8(PackedWeight):
     """A weight of int8 codes with one scale a channel."""
 
     operation = "linear_w8a8"
+
+    def gpu_form(self, weight: QuantizedWeight) -> GpuWeight:
+        """Return the codes less the zero points, and their sums."""
+        from effbench.kernels.gpu_weights import gpu_weight
+
+        return gpu_weight(weight)
 
     def panel_width(self, machine: isa.Isa) -> int:
         """Return the width that fills up the fewest channels."""

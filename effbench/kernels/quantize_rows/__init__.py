@@ -41,10 +41,6 @@ def quantize_rows(
         )
     from effbench.kernels.quantize_rows import gpu
 
-    if rotate:
-        from effbench.kernels.hadamard import gpu as rotation
-
-        x = rotation.hadamard(x, multiplier)
-    elif multiplier is not None:
-        x = x * multiplier
-    return gpu.quantize_rows(x, bits, symmetric) if static is None else gpu.quantize_rows_static(x, static)
+    if static is not None:
+        return gpu.quantize_rows_static(x, static, multiplier=multiplier, rotate=rotate)
+    return gpu.quantize_rows(x, bits, symmetric, multiplier=multiplier, rotate=rotate)
