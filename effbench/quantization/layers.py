@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import torch
 from torch import nn
@@ -23,10 +22,8 @@ from effbench.quantization.products import (
     packed_bytes,
     scheme_bytes,
 )
-from effbench.quantization.schemes import ActivationScheme
+from effbench.quantization.schemes import ActivationScheme, LayerExecution
 from effbench.quantization.timesteps import TimestepRanges
-
-LayerExecution = Literal["real", "simulated"]
 
 
 class QuantizedLinear(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -13,10 +13,8 @@ from effbench.kernels.linear_w4a16.reference import linear_w4a16
 from effbench.kernels.linear_w8a8.reference import linear_w8a8
 from effbench.kernels.quantize_rows.reference import quantize_rows, quantize_tensor
 from effbench.quantization.fake import fake_rows, fake_tensor
-from effbench.quantization.schemes import ActivationScheme
+from effbench.quantization.schemes import ActivationScheme, Kernel, kernel_of
 from effbench.quantization.transform import Transform
-
-Kernel = Literal["w8a8", "w4a8", "w4a16"]
 
 
 class LowRank(NamedTuple):
@@ -51,20 +49,6 @@ class LinearState(NamedTuple):
         return self.weight.dequantized() if isinstance(self.weight, QuantizedWeight) else self.weight.detach()
 
 
-def kernel_of(bits: int, activation: ActivationScheme, groups: int = 1) -> Kernel | None:
-    """Return which kernel computes a scheme, or None where it can only be imitated.
-
-    Weights of 8 bits have one group; activations have 8 bits and no groups, or are not quantized beside 4-bit weights.
-    """
-    if not activation.is_on:
-        return "w4a16" if bits == 4 else None
-    if activation.bits != 8 or activation.group is not None:
-        return None
-    if bits == 8 and groups == 1:
-        return "w8a8"
-    return "w4a8" if bits == 4 else None
-
-
 class Packed(NamedTuple):
     """A weight as its kernel takes it."""
 
@@ -75,7 +59,7 @@ class Packed(NamedTuple):
 def pack(state: LinearState, activation: ActivationScheme) -> Packed:
     """Return a state's weight as its kernel takes it; raise ``ValueError`` where none computes it."""
     groups = state.weight.scale.shape[1] if isinstance(state.weight, QuantizedWeight) else 1
-    kernel = kernel_of(state.bits, activation, groups)
+    kernel = kernel_of(state.bits, activation, None if groups == 1 else state.shape[1] // groups)
     if kernel is None or not isinstance(state.weight, QuantizedWeight):
         raise ValueError(
             f"no kernel computes {state.bits}-bit weights in {groups} groups with {activation.kind} activations of "
