@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,7 @@ from effbench.api import Context, PluginError
 from effbench.diffusion import DiffusionSystem
 from effbench.quantization.ranges import RunningRange
 from effbench.quantization.timesteps import TimestepRanges
+from effbench.quantization.transform import Transform
 
 SAMPLES_AT_ONCE = 4
 """Samples of one calibration batch; a range is updated once per batch and call of the denoiser."""
@@ -36,11 +37,18 @@ class LayerStatistics:
 
 
 def observe(
-    system: DiffusionSystem, ctx: Context, layers: Layers, ranges: int = 1, samples: int | None = None, seed: int = 0
+    system: DiffusionSystem,
+    ctx: Context,
+    layers: Layers,
+    ranges: int = 1,
+    samples: int | None = None,
+    seed: int = 0,
+    transforms: Mapping[str, Sequence[Transform]] | None = None,
 ) -> dict[str, LayerStatistics]:
     """Return layer name -> statistics of its inputs over the calibration samples (the first ``samples`` of them).
 
-    Raises ``PluginError`` where there are no samples, where an input is not finite, and for a layer that never ran.
+    ``transforms`` are layer name -> what its inputs are brought to first, one for each range. Raises ``PluginError`` where
+    there are no samples, where an input is not finite, and for a layer that never ran.
     """
     found = {}
     for name, layer in layers:
@@ -53,6 +61,8 @@ def observe(
     def see(name: str, layer: Any, x: torch.Tensor) -> None:
         seen, index = found[name], where.current
         rows = _rows(layer, x)
+        if transforms is not None and name in transforms:
+            rows = transforms[name][index].activations(rows)
         largest = rows.abs().amax(0).float().cpu()
         seen.channel_max[index] = torch.maximum(seen.channel_max[index], largest)
         seen.running[index].update(rows)

@@ -59,6 +59,9 @@ class QuantizedLinear(nn.Module):
                 self.register_buffer(f"weight_{index}", state.dequantized(), persistent=False)
             if state.transform.multiplier is not None:
                 self.register_buffer(f"multiplier_{index}", state.transform.multiplier, persistent=False)
+            if state.branch is not None:
+                self.register_buffer(f"down_{index}", state.branch.down, persistent=False)
+                self.register_buffer(f"up_{index}", state.branch.up, persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the product in the dtype of x."""
@@ -85,7 +88,7 @@ class QuantizedLinear(nn.Module):
 
     def scheme_bytes(self) -> float:
         """Return the bytes of all states' weights as the scheme packs them, executed so or not."""
-        return sum(scheme_bytes(state.weight, state.bits) for state in self.states)
+        return sum(scheme_bytes(state) for state in self.states)
 
 
 class QuantizedConv2d(nn.Module):
@@ -117,11 +120,13 @@ class QuantizedConv2d(nn.Module):
                 "a real convolution is W8A8 with a static range, without groups or dilation; use execution='simulated'"
             )
         self.bits, self.activation, self.static, self.execution = bits, activation, static, execution
-        self.kernel_size, self.stride, self.padding = layer.kernel_size, layer.stride, layer.padding
+        self.kernel_size, self.stride, self.padding = (
+            (int(pair[0]), int(pair[1])) for pair in (layer.kernel_size, layer.stride, layer.padding)
+        )
         self.dilation, self.groups = layer.dilation, layer.groups
         self.shape = tuple(layer.weight.shape)
         self.bias = None if layer.bias is None else nn.Parameter(layer.bias.detach(), requires_grad=False)
-        self._scheme_bytes = scheme_bytes(weight, bits)
+        self._scheme_bytes = scheme_bytes(LinearState(weight, bits))
         self._packed: object = weight if execution == "real" else None
         if execution != "real":
             plain = weight.dequantized() if isinstance(weight, QuantizedWeight) else weight.detach()

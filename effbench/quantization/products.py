@@ -19,17 +19,26 @@ from effbench.quantization.transform import Transform
 Kernel = Literal["w8a8", "w4a8", "w4a16"]
 
 
+class LowRank(NamedTuple):
+    """A branch that stays in floats beside a quantized weight: x -> (x @ down^T) @ up^T, ``down`` [r, I], ``up`` [O, r]."""
+
+    down: torch.Tensor
+    up: torch.Tensor
+
+
 class LinearState(NamedTuple):
     """What a quantized linear layer is in one range of timesteps.
 
     ``weight`` are codes, or a plain tensor [O, I] where it is not quantized (``bits`` 16), both in the basis of
-    ``transform``. ``static`` is the range of the transformed inputs, for static-tensor activations.
+    ``transform``. ``static`` is the range of the transformed inputs, for static-tensor activations; ``branch`` adds to the
+    product what it makes of the transformed inputs, unrounded.
     """
 
     weight: QuantizedWeight | torch.Tensor
     bits: int
     transform: Transform = Transform()
     static: StaticRange | None = None
+    branch: LowRank | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -81,11 +90,16 @@ def packed_bytes(packed: Any) -> int:
     return sum(part.numel() * part.element_size() for part in weight)
 
 
-def scheme_bytes(weight: QuantizedWeight | torch.Tensor, bits: int) -> float:
-    """Return the bytes of a weight as its scheme packs it: ``bits`` a code, 4 bytes a scale and 1 a zero point."""
-    if not isinstance(weight, QuantizedWeight):
-        return weight.numel() * weight.element_size()
-    return weight.codes.numel() * bits / 8 + weight.scale.numel() * 5
+def scheme_bytes(state: LinearState) -> float:
+    """Return the bytes of a state's weight as its scheme packs it: its bits a code, 4 bytes a scale and 1 a zero point.
+
+    What stays in floats (an unquantized weight, a low-rank branch) counts as it is.
+    """
+    plain = [] if isinstance(state.weight, QuantizedWeight) else [state.weight]
+    held = float(sum(part.numel() * part.element_size() for part in (*plain, *(state.branch or ()))))
+    if isinstance(state.weight, QuantizedWeight):
+        held += state.weight.codes.numel() * state.bits / 8 + state.weight.scale.numel() * 5
+    return held
 
 
 def computed(
@@ -94,24 +108,27 @@ def computed(
     """Return the layer's output [..., O] by its kernel, in the dtype of x."""
     moved = state.transform.activations(x)
     if packed.kernel == "w4a16":
-        return linear_w4a16(moved, packed.weight, bias)
-    product = linear_w8a8 if packed.kernel == "w8a8" else linear_w4a8
-    rows = quantize_rows(moved, activation.bits, activation.symmetric)
-    if activation.kind == "static-tensor":
-        rows = _static_rows(moved, _found(state.static))
-    return product(rows, packed.weight, bias).to(x.dtype)
+        y = linear_w4a16(moved, packed.weight, bias)
+    else:
+        product = linear_w8a8 if packed.kernel == "w8a8" else linear_w4a8
+        rows = quantize_rows(moved, activation.bits, activation.symmetric)
+        if activation.kind == "static-tensor":
+            rows = _static_rows(moved, _found(state.static))
+        y = product(rows, packed.weight, bias).to(x.dtype)
+    return y if state.branch is None else y + _branch(moved, state.branch)
 
 
 def imitated(
     x: torch.Tensor, state: LinearState, weight: torch.Tensor, bias: torch.Tensor | None, activation: ActivationScheme
 ) -> torch.Tensor:
     """Return the layer's output [..., O] in floats; ``weight`` is the state's, dequantized."""
-    moved = state.transform.activations(x)
+    moved = rounded = state.transform.activations(x)
     if activation.is_on and activation.kind == "dynamic-token":
-        moved = fake_rows(moved, activation.bits, activation.symmetric, activation.group)
+        rounded = fake_rows(moved, activation.bits, activation.symmetric, activation.group)
     elif activation.is_on:
-        moved = fake_tensor(moved, _found(state.static))
-    return torch.nn.functional.linear(moved, weight, bias)
+        rounded = fake_tensor(moved, _found(state.static))
+    y = torch.nn.functional.linear(rounded, weight, bias)
+    return y if state.branch is None else y + _branch(moved, state.branch)
 
 
 def computed_convolution(
@@ -134,6 +151,10 @@ def imitated_convolution(x: torch.Tensor, activation: ActivationScheme, static: 
     if activation.kind == "static-tensor":
         return fake_tensor(x, _found(static))
     return fake_rows(x.flatten(1), activation.bits, activation.symmetric).reshape(x.shape)
+
+
+def _branch(x: torch.Tensor, branch: LowRank) -> torch.Tensor:
+    return x @ branch.down.to(x.dtype).T @ branch.up.to(x.dtype).T
 
 
 def _static_rows(x: torch.Tensor, static: StaticRange) -> QuantizedRows:

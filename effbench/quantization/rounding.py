@@ -77,4 +77,5 @@ def _inverse_factor(hessian: torch.Tensor) -> torch.Tensor:
     damped = hessian + torch.diag(torch.full_like(diagonal, float(DAMPING * diagonal.mean())))
     damped += torch.diag((damped.diagonal() <= 0).to(damped.dtype))  # no row at all reached this weight
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
-    return torch.linalg.cholesky(inverse, upper=True)
+    factor: torch.Tensor = torch.linalg.cholesky(inverse, upper=True)
+    return factor

@@ -11,11 +11,9 @@ so that ViDiT-Q's released alpha = 0.99 is SmoothQuant's 0.01.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 
-Convention = Literal["smoothquant", "vidit-q"]
+from effbench.quantization.recipe import Convention
 
 LEAST, MOST = 1e-4, 1e4
 """Bounds of a multiplier, channel by channel: beyond them a float32 product loses what smoothing should save."""
@@ -38,3 +36,23 @@ def smoothing_multiplier(
     x, w = torch.where(known, x, ones), torch.where(known, w, ones)
     multiplier = torch.where(known, w ** (1 - moved) / x**moved, ones)
     return multiplier.clamp(LEAST, MOST).float()
+
+
+def weighted_salience(x_max: torch.Tensor, w_max: torch.Tensor) -> torch.Tensor:
+    """Return one salience of each activation channel [I] from its largest magnitudes in R ranges of timesteps [R, I].
+
+    PTQ4DiT (arXiv 2405.16005) weights a timestep by exp(-rho), rho the rank correlation (Spearman) of the channels' saliences
+    in activations and in the weight: a timestep counts more where balancing has more to gain. Written from what is generally
+    known of the method; the paper's text was not at hand.
+    """
+    weights = torch.stack([torch.exp(-_rank_correlation(row, w_max)) for row in x_max])
+    return (weights[:, None] * x_max.double()).sum(0).div(weights.sum()).float()
+
+
+def _rank_correlation(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    pair = torch.stack([a, b]).double()
+    ranks = pair.argsort(stable=True, dim=1).argsort(stable=True, dim=1).double()
+    centred = ranks - ranks.mean(1, keepdim=True)
+    spread = centred.norm(dim=1).prod()
+    found: torch.Tensor = (centred[0] * centred[1]).sum() / spread if spread > 0 else spread
+    return found

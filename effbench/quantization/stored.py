@@ -10,7 +10,7 @@ import torch
 from effbench.api import PluginError
 from effbench.kernels.codes import QuantizedWeight, StaticRange
 from effbench.kernels.linear_w4a8.reference import pack, unpack
-from effbench.quantization.products import LinearState
+from effbench.quantization.products import LinearState, LowRank
 from effbench.quantization.transform import Transform
 
 
@@ -38,6 +38,8 @@ def state_to_tensors(key: str, state: LinearState) -> dict[str, torch.Tensor]:
         tensors = {f"{key}/weight": state.weight}
     if state.transform.multiplier is not None:
         tensors[f"{key}/multiplier"] = state.transform.multiplier
+    if state.branch is not None:
+        tensors |= {f"{key}/down": state.branch.down, f"{key}/up": state.branch.up}
     return tensors
 
 
@@ -58,8 +60,14 @@ def state_of(key: str, tensors: Mapping[str, Any], plan: Mapping[str, Any], devi
         weight = torch.as_tensor(tensors[f"{key}/weight"]).to(device)
     else:
         weight = QuantizedWeight(*(part.to(device) for part in codes_of(key, tensors)))
-    multiplier = tensors.get(f"{key}/multiplier")
-    if multiplier is not None:
-        multiplier = torch.as_tensor(multiplier).to(device)
-    static = StaticRange(**plan["static"]) if "static" in plan else None
-    return LinearState(weight, int(plan["bits"]), Transform(multiplier, bool(plan["rotated"])), static)
+    multiplier, down, up = (
+        torch.as_tensor(tensors[f"{key}/{part}"]).to(device) if f"{key}/{part}" in tensors else None
+        for part in ("multiplier", "down", "up")
+    )
+    return LinearState(
+        weight,
+        int(plan["bits"]),
+        Transform(multiplier, bool(plan["rotated"])),
+        StaticRange(**plan["static"]) if "static" in plan else None,
+        None if down is None or up is None else LowRank(down, up),
+    )
