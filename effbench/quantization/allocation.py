@@ -156,7 +156,9 @@ def _check(layers: Sequence[LayerScores], budget: float) -> None:
             raise AllocationError(f"layer {layer.name!r} has no size or no bit-width to choose from")
         for width, score in layer.scores.items():
             if not math.isfinite(score):
-                raise AllocationError(f"layer {layer.name!r} has the score {score} at {width} bits, which is not finite")
+                raise AllocationError(
+                    f"layer {layer.name!r} has the score {score} at {width} bits, which is not finite"
+                )
 
 
 def _least_mean(layers: Sequence[LayerScores]) -> Fraction:

@@ -11,10 +11,8 @@ from torch import nn
 from effbench.api import Artifact, PluginError
 from effbench.diffusion import DiffusionSystem
 from effbench.kernels.codes import QuantizedWeight, StaticRange
-from effbench.quantization.layers import LayerExecution, QuantizedConv2d, QuantizedLinear, replace_layers
-from effbench.quantization.products import kernel_of
-from effbench.quantization.recipe import Recipe
-from effbench.quantization.schemes import ActivationScheme
+from effbench.quantization.layers import QuantizedConv2d, QuantizedLinear, replace_layers
+from effbench.quantization.schemes import ActivationScheme, LayerExecution
 from effbench.quantization.stored import codes_of, state_of
 from effbench.quantization.timesteps import TimestepRanges
 
@@ -48,21 +46,6 @@ def apply(system: DiffusionSystem, artifact: Artifact, execution: LayerExecution
     if missing:
         raise PluginError(f"the plan has layers that the denoiser has not, {missing[0]} first of {len(missing)}")
     return system.observed_by(ranges) if ranges.count > 1 else system
-
-
-def execution_of(recipe: Recipe, bits: tuple[int, ...] = ()) -> LayerExecution:
-    """Return how layers of a recipe run: real where kernels compute all of it, with weights of ``bits`` (else its own)."""
-    groups = 1 if recipe.weight.group is None else 2
-    kernels = [kernel_of(each, recipe.activation, groups) for each in bits or (recipe.weight.bits,)]
-    if None in kernels or (recipe.convolutions and not is_real_convolution(recipe)):
-        return "simulated"
-    return "real"
-
-
-def is_real_convolution(recipe: Recipe) -> bool:
-    """Return whether a kernel computes the convolutions of a recipe."""
-    static = recipe.activation.kind == "static-tensor" and recipe.activation.bits == 8
-    return static and recipe.weight.bits == 8
 
 
 def _convolution(

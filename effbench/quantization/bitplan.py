@@ -127,7 +127,9 @@ class BitPlan(_Entry):
             if name not in settings or settings[name] != value:
                 raise PluginError(f"{where} holds for {name} {value!r}; this system has {settings.get(name)!r}")
         if unknown := [name for name in self.layers if name not in parameters]:
-            raise PluginError(f"{where} names a layer {unknown[0]!r} that is not there{nearest(unknown[0], parameters)}")
+            raise PluginError(
+                f"{where} names a layer {unknown[0]!r} that is not there{nearest(unknown[0], parameters)}"
+            )
         if missing := [name for name in parameters if name not in self.layers]:
             raise PluginError(f"{where} says nothing of layer {missing[0]!r}, one of {len(missing)} that it leaves out")
         for name, layer in self.layers.items():

@@ -25,7 +25,7 @@ def weight_facts(denoiser: nn.Module) -> Mapping[str, Fact]:
     bits = sum(count * layer.mean_bits for count, layer in zip(counts, quantized))
     return {
         "mean_weight_bits": Fact(bits / total if total else float(UNQUANTIZED), "bit"),
-        "quantized_weight_mb": Fact(sum(layer.scheme_bytes() for layer in quantized) / 1e6, "MB"),
+        "quantized_weight_mb": Fact(sum(layer.scheme_bytes for layer in quantized) / 1e6, "MB"),
         "quantized_weight_share": Fact(total / max(1, total + left), "share", higher_is_better=True),
         "float_layers": Fact(len(plain), ""),
     }

@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch
 
 from effbench.kernels.codes import StaticRange
-from effbench.kernels.quantize_rows.reference import quantize_rows, quantize_tensor
+from effbench.kernels.quantize_rows import quantize_rows
+from effbench.kernels.quantize_rows.reference import quantize_tensor
 from effbench.quantization.schemes import UNQUANTIZED, group_count
+from effbench.quantization.transform import implementation
 
 
 def fake_rows(x: torch.Tensor, bits: int, symmetric: bool = False, group: int | None = None) -> torch.Tensor:
@@ -14,7 +16,7 @@ def fake_rows(x: torch.Tensor, bits: int, symmetric: bool = False, group: int | 
     if bits == UNQUANTIZED:
         return x
     grouped = x.unflatten(-1, (group_count(x.shape[-1], group), -1))
-    rows = quantize_rows(grouped, bits, symmetric)
+    rows = quantize_rows(grouped.contiguous(), bits, symmetric=symmetric, impl=implementation(x))
     values = (rows.codes.float() - rows.zero[..., None]) * rows.scale[..., None]
     return values.flatten(-2).to(x.dtype)
 

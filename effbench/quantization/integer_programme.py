@@ -50,9 +50,7 @@ class Programme:
         spread = max(max(given.values()) - least for given, least in zip(scores, lowest))
         factor = SPAN / spread if spread > 0 else 1.0
         self.scores = [
-            (given[width] - least) * factor
-            for given, least, widths in zip(scores, lowest, choices)
-            for width in widths
+            (given[width] - least) * factor for given, least, widths in zip(scores, lowest, choices) for width in widths
         ]
         self.ends = list(accumulate(len(widths) for widths in choices))
         self.starts = [0, *self.ends[:-1]]

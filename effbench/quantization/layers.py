@@ -5,9 +5,7 @@ Real and simulated execution of a scheme round to the same codes, so that they a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import torch
 from torch import nn
@@ -15,18 +13,13 @@ from torch import nn
 from effbench.kernels.codes import QuantizedWeight, StaticRange
 from effbench.quantization.products import (
     LinearState,
-    computed,
+    RealProduct,
     computed_convolution,
     imitated,
-    imitated_convolution,
-    pack,
-    packed_bytes,
-    scheme_bytes,
+    imitated_input,
 )
-from effbench.quantization.schemes import ActivationScheme
+from effbench.quantization.schemes import ActivationScheme, LayerExecution
 from effbench.quantization.timesteps import TimestepRanges
-
-LayerExecution = Literal["real", "simulated"]
 
 
 class QuantizedLinear(nn.Module):
@@ -48,47 +41,44 @@ class QuantizedLinear(nn.Module):
         self.ranges = TimestepRanges() if ranges is None else ranges
         if len(states) not in (1, self.ranges.count):
             raise ValueError(f"{len(states)} states for {self.ranges.count} ranges of timesteps; want one, or as many")
-        self.states, self.activation, self.execution = tuple(states), activation, execution
+        self.activation, self.execution = activation, execution
         self.out_features, self.in_features = states[0].shape
-        self.bias = None if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
-        self._packed: list[object] = []
+        self.weights = self.out_features * self.in_features
+        self.mean_bits = sum(state.bits for state in states) / len(states)
+        self.scheme_bytes = sum(state.scheme_bytes() for state in states)
+        self.inputs = tuple(state.inputs for state in states)
+        self.bias = None
+        if bias is not None:  # kernels take float32
+            self.bias = nn.Parameter(
+                bias.detach().float() if execution == "real" else bias.detach(), requires_grad=False
+            )
+        self._products: list[RealProduct] = []
         for index, state in enumerate(states):
             if execution == "real":
-                self._packed.append(pack(state, activation))
+                self._products.append(RealProduct.of(state, activation))
             else:
                 self.register_buffer(f"weight_{index}", state.dequantized(), persistent=False)
-            if state.transform.multiplier is not None:
-                self.register_buffer(f"multiplier_{index}", state.transform.multiplier, persistent=False)
-            if state.branch is not None:
-                self.register_buffer(f"down_{index}", state.branch.down, persistent=False)
-                self.register_buffer(f"up_{index}", state.branch.up, persistent=False)
+            for name, held in _floats(state):
+                self.register_buffer(f"{name}_{index}", held, persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the product in the dtype of x."""
-        index = self.ranges.current if len(self.states) > 1 else 0
-        state = self.states[index]
+        index = self.ranges.current if len(self.inputs) > 1 else 0
         if self.execution == "real":
-            return computed(x, state, self._packed[index], self.bias, self.activation)
+            return self._products[index](x, self.bias)
         weight = self.get_buffer(f"weight_{index}").to(x.dtype)
-        return imitated(x, state, weight, self.bias, self.activation)
+        return imitated(x, weight, self.bias, self.inputs[index], self.activation)
 
     def packed_bytes(self) -> int:
         """Return the bytes of weights that torch does not see: codes, scales and zero points of the real execution."""
-        return sum(packed_bytes(weight) for weight in self._packed)
+        return sum(product.packed_bytes() for product in self._products)
 
-    @property
-    def weights(self) -> int:
-        """Return the number of weights of one state."""
-        return self.in_features * self.out_features
 
-    @property
-    def mean_bits(self) -> float:
-        """Return the mean of the states' bits."""
-        return sum(state.bits for state in self.states) / len(self.states)
-
-    def scheme_bytes(self) -> float:
-        """Return the bytes of all states' weights as the scheme packs them, executed so or not."""
-        return sum(scheme_bytes(state) for state in self.states)
+def _floats(state: LinearState) -> list[tuple[str, torch.Tensor]]:
+    """Return the tensors that a state holds beside its weight, by name; registered so that memory is counted."""
+    transform, _, branch = state.inputs
+    found = [] if transform.multiplier is None else [("multiplier", transform.multiplier)]
+    return found + ([("down", branch.down), ("up", branch.up)] if branch is not None else [])
 
 
 class QuantizedConv2d(nn.Module):
@@ -119,16 +109,19 @@ class QuantizedConv2d(nn.Module):
             raise ValueError(
                 "a real convolution is W8A8 with a static range, without groups or dilation; use execution='simulated'"
             )
-        self.bits, self.activation, self.static, self.execution = bits, activation, static, execution
+        self.activation, self.static, self.execution = activation, static, execution
+        self.weights, self.mean_bits = layer.weight.numel(), float(bits)
+        self.scheme_bytes = LinearState(weight, bits).scheme_bytes()
         self.kernel_size, self.stride, self.padding = (
             (int(pair[0]), int(pair[1])) for pair in (layer.kernel_size, layer.stride, layer.padding)
         )
         self.dilation, self.groups = layer.dilation, layer.groups
         self.shape = tuple(layer.weight.shape)
         self.bias = None if layer.bias is None else nn.Parameter(layer.bias.detach(), requires_grad=False)
-        self._scheme_bytes = scheme_bytes(LinearState(weight, bits))
-        self._packed: object = weight if execution == "real" else None
-        if execution != "real":
+        self._packed: QuantizedWeight | None = None
+        if execution == "real" and isinstance(weight, QuantizedWeight):
+            self._packed = weight
+        else:
             plain = weight.dequantized() if isinstance(weight, QuantizedWeight) else weight.detach()
             self.register_buffer("weight", plain.reshape(self.shape), persistent=False)
 
@@ -140,26 +133,12 @@ class QuantizedConv2d(nn.Module):
                 x, self._packed, self.kernel_size, self.bias, self.static, self.stride, self.padding
             )
         weight = self.get_buffer("weight").to(x.dtype)
-        rounded = imitated_convolution(x, self.activation, self.static)
+        rounded = imitated_input(x, self.activation, self.static)
         return nn.functional.conv2d(rounded, weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
     def packed_bytes(self) -> int:
         """Return the bytes of weights that torch does not see."""
-        return 0 if self._packed is None else packed_bytes(self._packed)
-
-    @property
-    def weights(self) -> int:
-        """Return the number of weights."""
-        return math.prod(self.shape)
-
-    @property
-    def mean_bits(self) -> float:
-        """Return the bits of the weight."""
-        return self.bits
-
-    def scheme_bytes(self) -> float:
-        """Return the bytes of the weight as the scheme packs it, executed so or not."""
-        return self._scheme_bytes
+        return 0 if self._packed is None else sum(part.nbytes for part in self._packed)
 
 
 def replace_layers(

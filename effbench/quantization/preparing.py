@@ -13,7 +13,7 @@ from effbench.diffusion import DiffusionSystem
 from effbench.kernels.codes import StaticRange
 from effbench.kernels.hadamard.reference import has_rotation
 from effbench.quantization.calibrate import LayerStatistics, grams, observe
-from effbench.quantization.products import LinearState, LowRank
+from effbench.quantization.products import Inputs, LinearState, LowRank
 from effbench.quantization.ranges import static_range
 from effbench.quantization.recipe import Recipe
 from effbench.quantization.rotation import random_signs, without_rotation
@@ -75,9 +75,9 @@ def state_of_layer(
         branch = leading_part(moved, low_rank)
         moved = moved - branch.up @ branch.down
     if scheme.bits == UNQUANTIZED:
-        return LinearState(moved.to(weight.dtype), scheme.bits, transform, static)
+        return LinearState(moved.to(weight.dtype), scheme.bits, Inputs(transform, static))
     hessian = None if gram is None else transform.hessian(gram)
-    return LinearState(quantize_weight(moved, scheme, hessian), scheme.bits, transform, static, branch)
+    return LinearState(quantize_weight(moved, scheme, hessian), scheme.bits, Inputs(transform, static, branch))
 
 
 def leading_part(weight: torch.Tensor, rank: int) -> LowRank:

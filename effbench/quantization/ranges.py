@@ -28,6 +28,12 @@ def static_range(low: float, high: float, bits: int = 8, symmetric: bool = False
     return StaticRange(scale, min(zero, 2**bits - 1), bits)
 
 
+def with_bits(static: StaticRange, bits: int) -> StaticRange:
+    """Return the same range of values with codes of other bits."""
+    low, high = -static.zero * static.scale, (2**static.bits - 1 - static.zero) * static.scale
+    return static_range(low, high, bits)
+
+
 @dataclass
 class RunningRange:
     """The least and the greatest value of a tensor as an exponential mean over batches, updated once per batch.

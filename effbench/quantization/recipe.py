@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from effbench.quantization.schemes import ActivationScheme, WeightScheme
+from effbench.quantization.schemes import ActivationScheme, LayerExecution, WeightScheme, kernel_of
 
 Convention = Literal["smoothquant", "vidit-q"]
 """Which way alpha of smoothing counts; ``smoothing.py`` has both formulas."""
@@ -43,12 +43,9 @@ class Recipe:
     convolutions: bool = False
     samples: int = 16
 
-    @property
-    def needs_samples(self) -> bool:
-        """Return whether anything has to be observed."""
-        return (
-            self.smoothing is not None
-            or self.weight.rounding == "gptq"
-            or (self.activation.kind == "static-tensor" and self.activation.is_on)
-            or (self.convolutions and self.activation.is_on)
-        )
+
+def execution_of(recipe: Recipe, bits: tuple[int, ...] = ()) -> LayerExecution:
+    """Return how a recipe runs: real where kernels compute all of it, with linear weights of ``bits`` (else its own)."""
+    kernels = [kernel_of(each, recipe.activation, recipe.weight.group) for each in bits or (recipe.weight.bits,)]
+    is_static_w8a8 = recipe.activation.kind == "static-tensor" and recipe.activation.bits == recipe.weight.bits == 8
+    return "simulated" if None in kernels or (recipe.convolutions and not is_static_w8a8) else "real"

@@ -18,6 +18,8 @@ UNQUANTIZED = 16
 ActivationKind = Literal["dynamic-token", "static-tensor", "none"]
 """A scale for each row, found when it is seen; one for the whole tensor, found before; or no quantization."""
 Rounding = Literal["nearest", "gptq"]
+Kernel = Literal["w8a8", "w4a8", "w4a16"]
+LayerExecution = Literal["real", "simulated"]
 
 
 def checked_bits(bits: int) -> int:
@@ -88,6 +90,20 @@ def group_count(inputs: int, group: int | None) -> int:
     if group is None or group >= inputs:
         return 1
     return next(count for count in range(-(-inputs // group), inputs + 1) if inputs % count == 0)
+
+
+def kernel_of(bits: int, activation: ActivationScheme, group: int | None = None) -> Kernel | None:
+    """Return which kernel computes a linear layer of ``bits``-bit weights, or None where it can only be imitated.
+
+    8-bit weights have no groups; activations have 8 bits and no groups, or are not quantized beside 4-bit weights.
+    """
+    if not activation.is_on:
+        return "w4a16" if bits == 4 else None
+    if activation.bits != 8 or activation.group is not None:
+        return None
+    if bits == 8 and group is None:
+        return "w8a8"
+    return "w4a8" if bits == 4 else None
 
 
 def _check_group(group: int | None) -> None:

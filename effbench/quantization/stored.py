@@ -10,7 +10,7 @@ import torch
 from effbench.api import PluginError
 from effbench.kernels.codes import QuantizedWeight, StaticRange
 from effbench.kernels.linear_w4a8.reference import pack, unpack
-from effbench.quantization.products import LinearState, LowRank
+from effbench.quantization.products import Inputs, LinearState, LowRank
 from effbench.quantization.transform import Transform
 
 
@@ -36,20 +36,24 @@ def state_to_tensors(key: str, state: LinearState) -> dict[str, torch.Tensor]:
         tensors = codes_to_tensors(key, state.weight, state.bits)
     else:
         tensors = {f"{key}/weight": state.weight}
-    if state.transform.multiplier is not None:
-        tensors[f"{key}/multiplier"] = state.transform.multiplier
-    if state.branch is not None:
-        tensors |= {f"{key}/down": state.branch.down, f"{key}/up": state.branch.up}
+    if state.inputs.transform.multiplier is not None:
+        tensors[f"{key}/multiplier"] = state.inputs.transform.multiplier
+    if state.inputs.branch is not None:
+        tensors |= {f"{key}/down": state.inputs.branch.down, f"{key}/up": state.inputs.branch.up}
     return tensors
 
 
 def state_to_plan(state: LinearState) -> dict[str, Any]:
     """Return the part of a state that a reader of the plan sees: bits, groups, transform and static range."""
-    plan: dict[str, Any] = {"bits": state.bits, "rotated": state.transform.rotate}
+    plan: dict[str, Any] = {"bits": state.bits, "rotated": state.inputs.transform.rotate}
     if isinstance(state.weight, QuantizedWeight):
         plan["groups"] = state.weight.scale.shape[1]
-    if state.static is not None:
-        plan["static"] = {"scale": state.static.scale, "zero": state.static.zero, "bits": state.static.bits}
+    if state.inputs.static is not None:
+        plan["static"] = {
+            "scale": state.inputs.static.scale,
+            "zero": state.inputs.static.zero,
+            "bits": state.inputs.static.bits,
+        }
     return plan
 
 
@@ -64,10 +68,9 @@ def state_of(key: str, tensors: Mapping[str, Any], plan: Mapping[str, Any], devi
         torch.as_tensor(tensors[f"{key}/{part}"]).to(device) if f"{key}/{part}" in tensors else None
         for part in ("multiplier", "down", "up")
     )
-    return LinearState(
-        weight,
-        int(plan["bits"]),
+    inputs = Inputs(
         Transform(multiplier, bool(plan["rotated"])),
         StaticRange(**plan["static"]) if "static" in plan else None,
         None if down is None or up is None else LowRank(down, up),
     )
+    return LinearState(weight, int(plan["bits"]), inputs)
