@@ -12,7 +12,7 @@ from effbench.api import Artifact, Execution, Fact, PluginError
 from effbench.kernels.codes import QuantizedWeight, StaticRange
 from effbench.quantization.bitplan import BitPlan
 from effbench.quantization.layers import QuantizedConv2d, QuantizedLinear, replace_layers
-from effbench.quantization.products import LinearState
+from effbench.quantization.products import Inputs, LinearState
 from effbench.quantization.schemes import UNQUANTIZED, ActivationScheme
 from effbench.quantization.stored import codes_of
 from effbench_baselines.mixdq.structure import quantizable, restructure
@@ -60,7 +60,7 @@ def _quantized(
             raise PluginError(f"the artifact holds no range of the inputs of {name}")
         static = StaticRange(**ranges[name])
     if isinstance(layer, nn.Linear):
-        return QuantizedLinear([LinearState(weight, weight_bits, static=static)], layer.bias, activation, execution)
+        return QuantizedLinear([LinearState(weight, weight_bits, Inputs(static=static))], layer.bias, activation, execution)
     return QuantizedConv2d(layer, weight, weight_bits, activation, static, execution)
 
 
