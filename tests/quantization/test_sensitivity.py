@@ -127,9 +127,10 @@ def test_sqnr_is_that_of_the_changed_layer_by_hand():
         outputs.append(out[0])
 
     handle = system.denoiser.register_forward_hook(see, with_kwargs=True)
-    ctx.run(system, samples, 0)
+    with torch.no_grad():
+        ctx.run(system, samples, 0)
     handle.remove()
-    with changed(system.denoiser, trial, STATICS):
+    with changed(system.denoiser, trial, STATICS), torch.no_grad():
         again = [system.denoiser(*args, **kwargs)[0] for args, kwargs in inputs]
     signal = sum(float(y.double().square().sum()) for y in outputs)
     noise = sum(float((y.double() - z.double()).square().sum()) for y, z in zip(outputs, again))
