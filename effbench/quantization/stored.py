@@ -49,11 +49,7 @@ def state_to_plan(state: LinearState) -> dict[str, Any]:
     if isinstance(state.weight, QuantizedWeight):
         plan["groups"] = state.weight.scale.shape[1]
     if state.inputs.static is not None:
-        plan["static"] = {
-            "scale": state.inputs.static.scale,
-            "zero": state.inputs.static.zero,
-            "bits": state.inputs.static.bits,
-        }
+        plan["static"] = dict(state.inputs.static._asdict())
     return plan
 
 

@@ -19,7 +19,7 @@ from effbench.kernels.hadamard.reference import hadamard as exact_hadamard
 
 
 def implementation(x: torch.Tensor) -> Implementation:
-    """Return which implementation a simulation takes of an operation that gives the same codes in all: the quickest on hand."""
+    """Return which implementation a simulation takes of an operation whose codes are the same in all: the quickest here."""
     return "cpu" if x.device.type == "cpu" and x.dtype == torch.float32 else "reference"
 
 

@@ -115,7 +115,7 @@ def test_damages_by_hand():
 
 def test_mixed_precision_meets_its_budget_and_leaves_the_model_alone(tmp_path, monkeypatch):
     name = "DiTPipeline"
-    task, system, context = fresh(name)
+    _, system, context = fresh(name)
     before = {key: value.clone() for key, value in system.denoiser.state_dict().items()}
     monkeypatch.setenv("EFFBENCH_WORK", str(tmp_path))
     mixed = method(mixed={"mean_bits": 5.0, "samples": 1}, calibration_samples=1)
@@ -178,7 +178,7 @@ def test_a_budget_below_the_minimum_says_the_minimum():
 
 def test_a_bit_plan_takes_the_place_of_the_search(tmp_path):
     name = "DiTPipeline"
-    task, system, context = fresh(name)
+    _, system, context = fresh(name)
     layers = {
         layer: LayerBits(weight=8 if ".ff." in layer else 4, activation=8, parameters=size)
         for layer, size in mixed_precision.sizes_of(system).items()
