@@ -34,7 +34,7 @@ from effbench.quantization.allocation import mean_bits
 from effbench.quantization.schemes import Bits
 from effbench.yamlpos import Document, load
 
-SCHEMA = "effbench/bit-plan/1"
+SCHEMA: Literal["effbench/bit-plan/1"] = "effbench/bit-plan/1"
 ALWAYS_TIED = ("model", "revision")
 """Settings that every plan holds for; a method adds what else its search looked at."""
 MEAN_TOLERANCE = 1e-6

@@ -44,8 +44,8 @@ CONTENT = ("ff", "attn2")
 """Parts of a layer's name that say that it carries content, as in MixDQ's code; all others carry quality."""
 SAMPLES_AT_ONCE = 8
 """Pictures of one batch of the search: a choice."""
-MOST_CALLS = 8
-"""Calls of the denoiser that SQNR is taken over, spread evenly over those of a run: a choice, four steps of two batches."""
+MOST_CALLS = 4
+"""Calls of the denoiser that SQNR is taken over, spread evenly over those of a run: a choice, those of four steps."""
 SAVE_EVERY = 16
 """Measurements between two checkpoints: a choice, some seconds of work."""
 
@@ -101,7 +101,7 @@ def measure_sensitivity(
                 if trial.measure == "sqnr":
                     score = reference.sqnr_db(system.denoiser)
                 else:
-                    score = reference.ssim(_pictures(system, ctx, samples, seed), window)
+                    score = reference.ssim(pictures_of(system, ctx, samples, seed), window)
             if not math.isfinite(score):
                 raise PluginError(f"the sensitivity of {trial.layer} ({trial.part}, {trial.bits} bits) is {score}")
             saved.add(trial.label, score)
@@ -113,7 +113,7 @@ def measure_sensitivity(
 @contextmanager
 def changed(denoiser: nn.Module, trial: Trial, statics: Mapping[tuple[str, int], StaticRange]) -> Iterator[None]:
     """Quantize one layer's weight or inputs for a while; the layer is put back as the objects that it had."""
-    layer = denoiser.get_submodule(trial.layer)
+    layer: Any = denoiser.get_submodule(trial.layer)
     if trial.part == "activation":
         static = statics[trial.layer, trial.bits]
         handle = layer.register_forward_pre_hook(lambda _, args: (fake_tensor(args[0], static), *args[1:]))
@@ -156,7 +156,7 @@ class _Reference:
         handle = system.denoiser.register_forward_hook(record, with_kwargs=True)
         try:
             with torch.no_grad():
-                pictures = _pictures(system, ctx, samples, seed)
+                pictures = pictures_of(system, ctx, samples, seed)
         finally:
             handle.remove()
         chosen = np.unique(np.linspace(0, len(calls) - 1, MOST_CALLS).round().astype(int))
@@ -186,7 +186,7 @@ def _array(output: torch.Tensor) -> Array:
     return output.detach().float().cpu().numpy()
 
 
-def _pictures(system: DiffusionSystem, ctx: Context, samples: Sequence[Sample], seed: int) -> Array:
+def pictures_of(system: DiffusionSystem, ctx: Context, samples: Sequence[Sample], seed: int) -> Array:
     """Return the pictures [N, (F,) C, H, W] that the task makes of samples."""
     made = list[Array]()
     for start in range(0, len(samples), SAMPLES_AT_ONCE):

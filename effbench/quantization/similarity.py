@@ -63,4 +63,6 @@ def local_ssim(ours: Array, theirs: Array) -> float:
             f"a window of 11 pixels needs pictures of at least 11x11, got {ours.shape[-2]}x{ours.shape[-1]}"
         )
     x, y = (torch.from_numpy(np.asarray(a, np.float64).reshape(-1, *a.shape[-3:])) for a in (ours, theirs))
-    return float(structural_similarity_index_measure(x, y, data_range=1.0))
+    found = structural_similarity_index_measure(x, y, data_range=1.0)
+    assert isinstance(found, torch.Tensor)
+    return float(found)
