@@ -5,13 +5,15 @@ import torch
 from operands import generator, outlier_layer, sqnr_db
 
 from effbench.diffusion import Step
+from effbench.kernels import isa
 from effbench.kernels.linear_w4a8.reference import linear_w4a8
 from effbench.kernels.linear_w8a8.reference import linear_w8a8
 from effbench.kernels.quantize_rows import quantize_rows
+from effbench.quantization.fake import fake_rows, fake_tensor
 from effbench.quantization.layers import QuantizedConv2d, QuantizedLinear, replace_layers
 from effbench.quantization.preparing import leading_part, state_of_layer
 from effbench.quantization.products import Inputs, LinearState
-from effbench.quantization.ranges import static_range
+from effbench.quantization.ranges import at_most_bits, static_range
 from effbench.quantization.rotation import random_signs
 from effbench.quantization.rounding import quantize_weight
 from effbench.quantization.schemes import ActivationScheme, WeightScheme
@@ -53,6 +55,29 @@ def test_real_and_simulated_execution_agree(case, low_rank):
     assert error < 1e-4 < ((theirs.flatten(0, 1) - exact).norm() / exact.norm()).item()
     assert real.packed_bytes() > 0 == simulated.packed_bytes()
     assert real.scheme_bytes == simulated.scheme_bytes
+
+
+@pytest.mark.parametrize("kind", ["dynamic-token", "static-tensor"])
+@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize("forced", ["", "avx2", "portable"])
+def test_a_real_layer_is_the_simulated_one_of_the_bits_that_the_processor_has(forced, bits, kind, monkeypatch):
+    monkeypatch.setenv("EFFBENCH_ISA", forced)
+    try:
+        exact_bits = isa.activation_bits()
+    except ValueError as error:
+        pytest.skip(str(error))
+    x, w = outlier_layer(rows=33, inputs=144, outputs=65)
+    real = layer_of(x, w, WeightScheme(bits), ActivationScheme(kind), "real", bias=False)
+    simulated = layer_of(x, w, WeightScheme(bits), ActivationScheme(kind), "simulated", bias=False)
+    transform, static, _ = simulated.inputs[0]
+    moved = transform.activations(x)
+    rounded = fake_rows(moved, exact_bits) if static is None else fake_tensor(moved, at_most_bits(static, exact_bits))
+    expected = rounded @ simulated.get_buffer("weight_0").T
+    assert ((real(x) - expected).norm() / expected.norm()).item() < 1e-4
+    if exact_bits < 8:
+        assert ((real(x) - simulated(x)).norm() / expected.norm()).item() > 1e-3, (
+            "7-bit codes could not be told from 8-bit"
+        )
 
 
 @pytest.mark.parametrize("symmetric", [True, False])
