@@ -54,7 +54,7 @@ class Peer(RecipeMethod):
 
 
 class NaiveStatic(Peer):
-    """Min-max ranges of whole tensors, found on calibration samples; what Q-Diffusion's kind of methods start from.
+    """Min-max ranges of whole tensors, running means over calibration batches; what Q-Diffusion's kind of methods start from.
 
     (Li et al., arXiv 2302.04304, without its reconstruction of blocks.) Convolutions are quantized too.
     """
