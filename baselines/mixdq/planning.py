@@ -54,11 +54,12 @@ def planned(system: DiffusionSystem, ctx: Context, params: Any, given: BitPlan |
     if not layers:
         raise Unsupported("the denoiser has no linear layer and no convolution that could be quantized")
     sizes = {name: layer.weight.numel() for name, layer in layers.items()}
+    if given is not None:
+        given.require(system.settings(), sizes)
     running = _ranges(system, phase(ctx, 0.05, 0.15), layers, len(samples))
     protected: Sequence[str]
     candidates: Mapping[str, Sequence[Picked]] = {}
     if given is not None:
-        given.require(system.settings(), sizes)
         protected = [name for name, width in given.bits("activation").items() if width == UNQUANTIZED]
         plan = given
     else:
