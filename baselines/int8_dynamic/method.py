@@ -1,7 +1,7 @@
-"""W8A8 with a real integer path on the CPU: per-channel int8 weights, activations quantised at run time.
+"""W8A8 with a real integer path on the CPU: per-channel int8 weights, activations quantized at run time. The plain control.
 
-Activations are quantised per token, so that a sample never depends on its batch, and to 7-bit codes, because full-range
-codes saturate silently on AVX2 (see ``effbench/kernels/int8_linear``).
+Activations are quantized per token, so that a sample never depends on its batch, to as many bits as the processor multiplies
+exactly: 8 with VNNI, 7 on AVX2, where full-range codes saturate silently (``effbench/kernels/isa.py``).
 Layers that prepare conditions once a step (time and caption embedding, adaLN) and the output projection stay in float:
 they are a small share of the work and the most sensitive to it.
 """
@@ -17,13 +17,13 @@ class Int8Dynamic(Method):
 
     name = "int8-dynamic"
     accepts = (DiffusionSystem,)
-    kernels = ("quantized::linear_with_input_q_dq_qweight_dq_output_fp32", "int8_linear/fbgemm")
+    kernels = ("linear_w8a8/*",)
 
     def apply(self, system: DiffusionSystem, artifact: Artifact) -> DiffusionSystem:
         """Return the system with its denoiser changed in place; raise ``Unsupported`` off the CPU or in half precision."""
         import torch
 
-        from effbench.kernels.int8_linear import Int8Linear, replace_linears
+        from effbench_baselines.int8_dynamic.layer import Int8Linear, replace_linears
 
         if system.device_type != "cpu" or system.dtype != torch.float32:
             raise Unsupported(

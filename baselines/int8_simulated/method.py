@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Int8Simulated(Method):
-    """Fake-quantise weights per output channel and activations per token, both at ``bits``."""
+    """Fake-quantize weights per output channel and activations per token, both at ``bits``."""
 
     name = "int8-simulated"
     accepts = (DiffusionSystem,)
@@ -34,7 +34,8 @@ class Int8Simulated(Method):
 
     def apply(self, system: DiffusionSystem, artifact: Artifact) -> DiffusionSystem:
         """Return the system with its denoiser changed in place."""
-        from effbench.kernels.int8_linear import SimulatedInt8Linear, replace_linears
+        from effbench_baselines.int8_dynamic.layer import replace_linears
+        from effbench_baselines.int8_simulated.layer import SimulatedInt8Linear
 
         def imitate(layer: nn.Linear) -> nn.Module:
             return SimulatedInt8Linear(layer, self.params.bits)

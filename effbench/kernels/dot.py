@@ -71,7 +71,9 @@ def corrected(code: Code, isa: Isa, pair: Value, correction: Value) -> Value:
     return _add_pairs(code, isa, code.convert("bitcast", pair, words), code.convert("bitcast", correction, words))
 
 
-def accumulate(code: Code, isa: Isa, sums: Tile, rows: Sequence[Value], panel: Value, groups: Value) -> list[list[Value]]:
+def accumulate(
+    code: Code, isa: Isa, sums: Tile, rows: Sequence[Value], panel: Value, groups: Value
+) -> list[list[Value]]:
     """Write the inner loop over ``groups`` of four inputs; return the sums [rows][vectors] with its products added.
 
     ``rows`` are the addresses of the codes of each row, ``panel`` that of the weights: for each group one vector after the

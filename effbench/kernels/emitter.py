@@ -94,6 +94,11 @@ class Value:
         """Return the greater of two; the other one where either is NaN."""
         return self.code.select(self.compared(">", other), self, other)
 
+    def least_unsigned(self, other: Value) -> Value:
+        """Return the lesser of two integers without sign."""
+        less = self.code.builder.icmp_unsigned("<", self.ir, other.ir)
+        return Value(self.code, self.code.builder.select(less, self.ir, other.ir))
+
     def __getitem__(self, lane: int) -> Value:
         return Value(self.code, self.code.builder.extract_element(self.ir, I32(lane)))
 
@@ -188,9 +193,16 @@ class Code:
 
     def first_lanes(self, count: Value, lanes: int) -> Value:
         """Return the mask of the first ``count`` (64-bit, may exceed them) lanes."""
-        numbers = Value(self, ir.Constant(ir.VectorType(I32, lanes), list(range(lanes))))
-        least = self.select(count.compared("<", lanes), count, lanes)
-        return numbers.compared("<", self.spread(self.convert("trunc", least, I32), lanes))
+        return self._first(count, lanes, I32)
+
+    def first_bytes(self, count: Value, lanes: int) -> Value:
+        """Return ``first_lanes`` for a vector of bytes."""
+        return self._first(count, lanes, I8)
+
+    def _first(self, count: Value, lanes: int, element: ir.IntType) -> Value:
+        numbers = Value(self, ir.Constant(ir.VectorType(element, lanes), list(range(lanes))))
+        least = count.least(lanes).greatest(0)
+        return numbers.compared("<", self.spread(self.convert("trunc", least, element), lanes))
 
     def loop(
         self,

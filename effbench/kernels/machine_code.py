@@ -133,7 +133,9 @@ def _load(code: bytes, function: str, isa: Isa, symbols: Mapping[str, int]) -> i
         llvm.add_symbol(name, address)
     # An engine owns its machine, so each gets one of its own.
     target = llvm.Target.from_default_triple()
-    machine = target.create_target_machine(cpu=isa.cpu, features=isa.features, reloc="pic", codemodel="jitdefault", jit=True)
+    machine = target.create_target_machine(
+        cpu=isa.cpu, features=isa.features, reloc="pic", codemodel="jitdefault", jit=True
+    )
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()

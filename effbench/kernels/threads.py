@@ -7,6 +7,7 @@ Intel's and LLVM's libraries, which have it for compatibility) calls a function 
 from __future__ import annotations
 
 import ctypes
+import struct
 import warnings
 from functools import cache
 from pathlib import Path
@@ -71,7 +72,8 @@ class Kernel:
         library = _library()
         self._parallel = None if library is None else library.GOMP_parallel
         self._team = team()
-        self._job = ctypes.c_int64 * (len(self._team) + fields)
+        # Packed into bytes: to fill an array of ctypes takes ten times as long, more than many a kernel.
+        self._job = struct.Struct(f"{len(self._team) + fields}q").pack
 
     def run(self, threads: int, *fields: int) -> None:
         """Run on ``threads`` threads (one, where there is no library); fields are 64-bit integers, addresses among them."""

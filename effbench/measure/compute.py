@@ -151,7 +151,7 @@ class _Tally:
     def add_recorded(self, name: str, args: Sequence[Any], out: Any) -> None:
         """Count one kernel that recorded itself; raises ``UnknownOp`` where it has no cost.
 
-        What it must at least read is not counted: whether its arrays stood before the call is not known.
+        Of what it must at least read, tensors count: whether other arrays stood before the call is not known.
         """
         with _uncounted():
             cost = _cost_of_recorded(name)
@@ -159,6 +159,8 @@ class _Tally:
                 raise self.refuse(UnknownOp(name))
             if cost is not SEEN_BY_TORCH:
                 self._add_formulas(cost, args, {}, out)
+            if cost is not SEEN_BY_TORCH and "torch" in sys.modules:
+                self._remember([TensorTraffic(t, distinct_bytes(t)) for t in tensors(list(args))], list(tensors(out)))
 
     def _add_formulas(self, cost: Cost, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> int:
         """Add what the formulas say; return the bytes."""

@@ -94,7 +94,8 @@ def _cpu_products(threads: int) -> dict[str, Callable[[], list[Job]]]:
     """Return data type -> what makes its products; int8 is the product inside our own int8 layer."""
     import torch
 
-    from effbench.kernels.int8_linear import cpu
+    from effbench.kernels.linear_w8a8 import linear_w8a8, pack_w8a8, quantize_weight
+    from effbench.kernels.quantize_rows import quantize_rows
 
     shapes = [(rows * threads, inner, columns) for rows, inner, columns in SHAPES]
 
@@ -104,8 +105,9 @@ def _cpu_products(threads: int) -> dict[str, Callable[[], list[Job]]]:
     def int8() -> list[Job]:
         jobs = []
         for rows, inner, columns in shapes:
-            packed, x = cpu.pack(torch.randn(columns, inner)), torch.rand(rows, inner) * 2 - 1
-            jobs.append(Job(2 * rows * inner * columns, partial(cpu.product, x, packed)))
+            packed = pack_w8a8(quantize_weight(torch.randn(columns, inner)))
+            codes = quantize_rows(torch.randn(rows, inner), packed.activation_bits)
+            jobs.append(Job(2 * rows * inner * columns, partial(linear_w8a8, codes, packed)))
         return jobs
 
     return {"float32": partial(floating, torch.float32), "bfloat16": partial(floating, torch.bfloat16), "int8": int8}

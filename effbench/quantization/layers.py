@@ -11,13 +11,15 @@ import torch
 from torch import nn
 
 from effbench.kernels.codes import QuantizedWeight, StaticRange
+from effbench.kernels.conv2d_w8a8 import PackedConvW8, conv2d_w8a8, pack_conv_w8a8
+from effbench.kernels.isa import activation_bits
 from effbench.quantization.products import (
     LinearState,
     RealProduct,
-    computed_convolution,
     imitated,
     imitated_input,
 )
+from effbench.quantization.ranges import at_most_bits
 from effbench.quantization.schemes import ActivationScheme, LayerExecution
 from effbench.quantization.timesteps import TimestepRanges
 
@@ -116,29 +118,28 @@ class QuantizedConv2d(nn.Module):
             (int(pair[0]), int(pair[1])) for pair in (layer.kernel_size, layer.stride, layer.padding)
         )
         self.dilation, self.groups = layer.dilation, layer.groups
-        self.shape = tuple(layer.weight.shape)
         self.bias = None if layer.bias is None else nn.Parameter(layer.bias.detach(), requires_grad=False)
-        self._packed: QuantizedWeight | None = None
-        if execution == "real" and isinstance(weight, QuantizedWeight):
-            self._packed = weight
+        self._packed: PackedConvW8 | None = None
+        if execution == "real" and isinstance(weight, QuantizedWeight) and static is not None:
+            self._packed = pack_conv_w8a8(weight, self.kernel_size)
+            self.static = (
+                static if self._packed.isa is None else at_most_bits(static, activation_bits(self._packed.isa))
+            )
         else:
             plain = weight.dequantized() if isinstance(weight, QuantizedWeight) else weight.detach()
-            self.register_buffer("weight", plain.reshape(self.shape), persistent=False)
+            self.register_buffer("weight", plain.reshape(layer.weight.shape), persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the convolution in the dtype of x."""
-        if self.execution == "real":
-            assert self.static is not None
-            return computed_convolution(
-                x, self._packed, self.kernel_size, self.bias, self.static, self.stride, self.padding
-            )
+        if self._packed is not None and self.static is not None:
+            return conv2d_w8a8(x, self._packed, self.bias, self.static, self.stride, self.padding).to(x.dtype)
         weight = self.get_buffer("weight").to(x.dtype)
         rounded = imitated_input(x, self.activation, self.static)
         return nn.functional.conv2d(rounded, weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
     def packed_bytes(self) -> int:
         """Return the bytes of weights that torch does not see."""
-        return 0 if self._packed is None else sum(part.nbytes for part in self._packed)
+        return 0 if self._packed is None else self._packed.packed_bytes()
 
 
 def replace_layers(

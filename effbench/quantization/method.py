@@ -63,6 +63,14 @@ class RecipeMethod(Method):
         """Return mean bits and bytes of the weights, how many layers stay in float, and the bits of activations."""
         from effbench.quantization.facts import weight_facts
 
+        return {**weight_facts(system.denoiser), "activation_bits": Fact(self._activation_bits(system), "bit")}
+
+    def _activation_bits(self, system: DiffusionSystem) -> int:
+        """Return the bits of activation codes: what was asked for, or what a processor's kernels multiply exactly."""
+        from effbench.kernels.isa import activation_bits
+
         activation = self.recipe().activation
-        bits = activation.bits if activation.is_on else UNQUANTIZED
-        return {**weight_facts(system.denoiser), "activation_bits": Fact(bits, "bit")}
+        if not activation.is_on:
+            return UNQUANTIZED
+        is_on_processor = self.execution() == "real" and system.device_type == "cpu"
+        return min(activation.bits, activation_bits()) if is_on_processor else activation.bits

@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 import torch
 
 from effbench.kernels.codes import QuantizedWeight, StaticRange
-from effbench.kernels.conv2d_w8a8.reference import conv2d_w8a8
 from effbench.kernels.linear_w4a8.reference import linear_w4a8
 from effbench.kernels.linear_w4a16.reference import linear_w4a16
 from effbench.kernels.linear_w8a8 import linear_w8a8, pack_w8a8
 from effbench.kernels.quantize_rows import quantize_rows
 from effbench.quantization.fake import fake_rows, fake_tensor
-from effbench.quantization.ranges import with_bits
+from effbench.quantization.ranges import at_most_bits
 from effbench.quantization.schemes import ActivationScheme, Kernel, kernel_of
 from effbench.quantization.transform import Transform, implementation
 
@@ -104,8 +103,8 @@ class RealProduct:
         if kernel != "w8a8":
             return cls(kernel, state.weight, state.inputs, activation)
         packed, static = pack_w8a8(state.weight), state.inputs.static
-        if static is not None and static.bits > packed.activation_bits:
-            static = with_bits(static, packed.activation_bits)
+        if static is not None:
+            static = at_most_bits(static, packed.activation_bits)
         return cls(kernel, packed, state.inputs._replace(static=static), activation)
 
     def __call__(self, x: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
@@ -148,19 +147,6 @@ def imitated(
 def imitated_input(x: torch.Tensor, activation: ActivationScheme, static: StaticRange | None) -> torch.Tensor:
     """Return the inputs [B, I, H, W] of an imitated convolution: in one range found before, or in one for each sample."""
     return _rounded(x.flatten(1), activation, static).reshape(x.shape)
-
-
-def computed_convolution(
-    x: torch.Tensor,
-    packed: Any,
-    kernel: tuple[int, int],
-    bias: torch.Tensor | None,
-    static: StaticRange,
-    stride: tuple[int, int],
-    padding: tuple[int, int],
-) -> torch.Tensor:
-    """Return the convolution of x [B, I, H, W] by the integer kernel, in the dtype of x."""
-    return conv2d_w8a8(x, packed, kernel, bias, static, stride, padding).to(x.dtype)
 
 
 def _rounded(x: torch.Tensor, activation: ActivationScheme, static: StaticRange | None) -> torch.Tensor:

@@ -28,8 +28,10 @@ def static_range(low: float, high: float, bits: int = 8, symmetric: bool = False
     return StaticRange(scale, min(zero, 2**bits - 1), bits)
 
 
-def with_bits(static: StaticRange, bits: int) -> StaticRange:
-    """Return the same range of values with codes of other bits."""
+def at_most_bits(static: StaticRange, bits: int) -> StaticRange:
+    """Return the same range of values in codes of at most so many bits; one that has no more stays as it is."""
+    if static.bits <= bits:
+        return static
     low, high = -static.zero * static.scale, (2**static.bits - 1 - static.zero) * static.scale
     return static_range(low, high, bits)
 

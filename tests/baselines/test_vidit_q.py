@@ -32,10 +32,10 @@ def fresh(name):
     return task, system, Context(calibration=lambda: systems.samples(name), run=task.run)
 
 
-@pytest.mark.parametrize(
-    "params",
-    [{"calibration_samples": 2}, {"activation_bits": 6, "weight_bits": 4, "timestep_ranges": 2, "rounding": "gptq"}],
-)
+HARDEST = {"activation_bits": 6, "weight_bits": 4, "timestep_ranges": 2, "rounding": "gptq"}
+
+
+@pytest.mark.parametrize("params", [{}, pytest.param(HARDEST, marks=pytest.mark.proof)])
 def test_it_keeps_the_contract(params):
     task = TextToImage(TextToImage.Params(steps=2))
     check_method(ViDiTQ, params=ViDiTQ.Params(**{"calibration_samples": 2, **params}), task=task, rtol=ROUNDED_ROWS)

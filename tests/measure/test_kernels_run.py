@@ -9,11 +9,12 @@ import torch
 from torch import nn
 from torch.profiler import record_function
 
-from effbench.kernels import record_kernel, recording
-from effbench.kernels.int8_linear import Int8Linear, SimulatedInt8Linear
+from effbench.kernels import isa, record_kernel, recording
 from effbench.measure.kernels_run import KernelCount, kernels_run, matches
+from effbench_baselines.int8_dynamic.layer import Int8Linear
+from effbench_baselines.int8_simulated.layer import SimulatedInt8Linear
 
-INT8 = "quantized::linear_with_input_q_dq_qweight_dq_output_fp32"
+INT8 = "quantized::linear_dynamic"
 
 
 def test_the_int8_path_shows_its_kernel_and_the_simulated_one_does_not():
@@ -22,13 +23,9 @@ def test_the_int8_path_shows_its_kernel_and_the_simulated_one_does_not():
     with torch.no_grad():
         real = kernels_run(lambda: [fast(x), fast(x)])
         simulated = kernels_run(lambda: imitated(x))
-    assert KernelCount(INT8, 2) in real
-    assert KernelCount("int8_linear/fbgemm", 2) in real
-    assert matches(["quantized::linear*", "int8_linear/fbgemm", "aten::ab?"], real) == []
-    assert matches(["quantized::linear*", "int8_linear/*", "aten::addmm"], simulated) == [
-        "quantized::linear*",
-        "int8_linear/*",
-    ]
+    assert KernelCount(f"linear_w8a8/{isa.current().name}", 2) in real
+    assert matches(["linear_w8a8/*"], real) == []
+    assert matches(["linear_w8a8/*", "aten::addmm"], simulated) == ["linear_w8a8/*"]
 
 
 def test_most_frequent_first():

@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 from effbench.api import System
-from effbench.kernels.int8_linear import Int8Linear, replace_linears
 from effbench.measure import memory
 from effbench.measure.memory import ResidentSampler, device_process_bytes, live_tensor_bytes, parameter_bytes
 from effbench.measure.nvml import Gpu
+from effbench_baselines.int8_dynamic.layer import Int8Linear, replace_linears
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 MB = 1_000_000
@@ -121,8 +121,10 @@ def test_a_module_that_lies_about_its_bytes_shows_in_the_census():
     before = live_tensor_bytes()
     honest = nn.Sequential(nn.Linear(512, 512, bias=False))
     replace_linears(honest, Int8Linear, lambda name: False)
-    assert parameter_bytes(Modules(net=honest)) == 512 * 512 + 512 * 8
-    assert live_tensor_bytes() - before < size / 100, "packed weights are out of torch's sight and the float ones gone"
+    packed = honest[0].packed_bytes()
+    assert parameter_bytes(Modules(net=honest)) == packed == pytest.approx(size / 4, rel=0.03)
+    assert live_tensor_bytes() - before == pytest.approx(packed, rel=0.01), "the codes are seen, and the floats gone"
+    before = live_tensor_bytes()
     lying = nn.Sequential(Liar(nn.Linear(512, 512, bias=False)))
     assert parameter_bytes(Modules(net=lying)) == 10
     assert live_tensor_bytes() - before == pytest.approx(size, rel=0.01)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from operands import generator
 
-from effbench.quantization.ranges import RunningRange, static_range, weight_range
+from effbench.quantization.ranges import RunningRange, at_most_bits, static_range, weight_range
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,14 @@ from effbench.quantization.ranges import RunningRange, static_range, weight_rang
 def test_known_answers(low, high, symmetric, scale, zero):
     found = static_range(low, high, 8, symmetric)
     assert (found.scale, found.zero, found.bits) == (pytest.approx(scale), zero, 8)
+
+
+def test_a_range_in_fewer_bits_is_the_same_range():
+    found = static_range(-1.0, 1.55)
+    assert at_most_bits(found, 8) is found
+    fewer = at_most_bits(found, 7)
+    assert fewer.bits == 7 and fewer.scale == pytest.approx(2.55 / 127)
+    assert abs(-fewer.zero * fewer.scale + 1.0) <= fewer.scale / 2
 
 
 def test_what_is_not_finite_is_refused():

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from effbench.api import Artifact, Method, Sample, Scores, System, Task
-from effbench.kernels.int8_linear import Int8Linear, SimulatedInt8Linear
 from effbench.runner.inspection import inspect, time_repeats
 from effbench.runner.jobs import JobSpec
+from effbench_baselines.int8_dynamic.layer import Int8Linear
+from effbench_baselines.int8_simulated.layer import SimulatedInt8Linear
 
 ROWS, WIDE, OUT = 4, 64, 32
 
@@ -49,7 +50,7 @@ class Claimed(Method):
 
     name = "claimed"
     accepts = (Layer,)
-    kernels = ("quantized::linear*",)
+    kernels = ("linear_w8a8/*",)
     layer: Any = Int8Linear
 
     def apply(self, system: Layer, artifact: Artifact) -> Layer:
@@ -72,15 +73,16 @@ def seen(method, tmp_path):
 def test_the_integer_kernel_is_seen_where_it_ran(tmp_path):
     data = seen(Claimed, tmp_path)
     assert data["kernels_missing"] == []
-    assert any(name.startswith("quantized::linear") for name, _ in data["kernels"])
+    assert any(name.startswith("linear_w8a8/") for name, _ in data["kernels"])
     assert data["flops_by_dtype"] == {"int8": 2 * ROWS * WIDE * OUT}
-    packed, bias, written = WIDE * OUT + OUT * 8, OUT * 4, ROWS * OUT * 4
+    packed, bias, written = Int8Linear(torch.nn.Linear(WIDE, OUT)).packed_bytes(), OUT * 4, ROWS * OUT * 4
+    assert packed >= WIDE * OUT + OUT * 8
     assert data["least_bytes"] == packed + bias + written
 
 
 def test_an_imitation_is_caught(tmp_path):
     data = seen(Pretending, tmp_path)
-    assert data["kernels_missing"] == ["quantized::linear*"]
+    assert data["kernels_missing"] == ["linear_w8a8/*"]
     assert data["flops_by_dtype"] == {"float32": 2 * ROWS * WIDE * OUT}
 
 

@@ -32,7 +32,7 @@ def conv2d_w8a8(
     codes = (
         quantize_tensor(x, static).double() - static.zero
     )  # exact in float64; padding by 0 is padding by the zero point
-    taps = weight.codes.double().reshape(len(weight.codes), x.shape[1], *kernel)
+    taps = (weight.codes.double() - weight.zero.double()).reshape(len(weight.codes), x.shape[1], *kernel)
     product = torch.nn.functional.conv2d(codes, taps, None, stride, padding)
     y = product * static.scale * weight.scale.double()[:, 0, None, None]
     return (y if bias is None else y + bias.double()[:, None, None]).float()

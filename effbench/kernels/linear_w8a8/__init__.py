@@ -38,7 +38,9 @@ def linear_w8a8(
     values = x.codes if is_quantized else x
     ran = chosen("linear_w8a8", impl, values, torch.uint8 if is_quantized else torch.float32)
     if values.shape[-1] != weight.inputs:
-        raise ValueError(f"linear_w8a8: rows of {values.shape[-1]} numbers do not fit a weight of {weight.inputs} inputs")
+        raise ValueError(
+            f"linear_w8a8: rows of {values.shape[-1]} numbers do not fit a weight of {weight.inputs} inputs"
+        )
     if bias is not None and (bias.shape != (weight.outputs,) or bias.dtype != torch.float32):
         raise ValueError(f"linear_w8a8 wants a float32 bias [{weight.outputs}], got {bias.dtype} {list(bias.shape)}")
     bits = weight.activation_bits if bits is None else bits

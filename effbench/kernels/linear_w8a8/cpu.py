@@ -30,7 +30,7 @@ def linear_w8a8(
     else:
         codes = x if x.is_contiguous() else x.contiguous()
         shape, source = codes.shape, (codes.data_ptr(), 0, 0, 0)
-    y = codes.new_empty((*shape[:-1], weight.outputs), dtype=torch.float32)
+    y = torch.empty((*shape[:-1], weight.outputs))
     rows = codes.numel() // inputs
     if rows:
         threads = torch.get_num_threads()
@@ -53,5 +53,5 @@ def linear_w8a8(
             scratch_bytes,
             block_rows,
         )
-    record_kernel(weight.kernel_name, x, weight, bias, out=y)
+    record_kernel(weight.kernel_name, x, panels, bias, out=y)
     return y

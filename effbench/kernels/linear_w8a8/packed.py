@@ -6,8 +6,8 @@ kernel after the other. Channels and inputs are filled up with zeros.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
+from typing import Any, NamedTuple
 
 import torch
 
@@ -17,9 +17,10 @@ from effbench.kernels.dot import CODES_PER_WORD, CORRECTION_BASE, LARGEST_INPUTS
 from effbench.kernels.linear_w8a8.program import FIELDS, linear_program, scratch_bytes
 from effbench.kernels.linear_w8a8.tile import heights
 from effbench.kernels.machine_code import address_of
+from effbench.kernels.operands import operand_bytes
 from effbench.kernels.threads import Kernel
 
-WIDTHS = {"avx512-vnni": (4, 3, 2, 1), "avx2": (2, 1), "portable": (2, 1)}
+WIDTHS = {"avx512-vnni": (2, 3, 4, 1), "avx2": (2, 1), "portable": (2, 1)}
 """Vectors of channels that a panel may have; the first that fills up the fewest channels is taken."""
 BLOCK_BYTES = 384 * 2**10
 """Codes of a block of rows: with a panel of the weight they are to stay in a second-level cache of 512 KB and more."""
@@ -34,8 +35,7 @@ def kernel(name: str, width: int) -> Kernel:
     return Kernel(address_of("linear_w8a8", linear_program(machine, width), machine), len(FIELDS))
 
 
-@dataclass(frozen=True)
-class Panels:
+class Panels(NamedTuple):
     """The processor's form: ``codes`` int8, and int32 correction and float32 scale of each of the filled-up channels.
 
     ``corrections`` hold minus the sum of a channel's codes, for zero points (``dot.corrected``); ``no_bias`` is zeros.
@@ -90,9 +90,11 @@ class PackedW8:
 
     def packed_bytes(self) -> int:
         """Return the bytes that it holds."""
-        if self.panels is None:
-            return sum(part.nbytes for part in self.weight())
-        return sum(part.nbytes for part in (self.panels.codes, self.panels.corrections, self.panels.scale, self.panels.no_bias))
+        return operand_bytes(self.weight() if self.panels is None else self.panels)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle it by its codes: compiled code and addresses belong to one process."""
+        return pack_w8a8, (self.weight(),)
 
     def block(self, rows: int) -> tuple[int, int]:
         """Return how many of so many rows a thread takes at a time, and the bytes that it needs for them."""
@@ -109,7 +111,9 @@ def pack_w8a8(weight: QuantizedWeight) -> PackedW8:
     if weight.scale.shape != (outputs, 1):
         raise ValueError(f"linear_w8a8 wants one scale a channel [{outputs}, 1]; got {list(weight.scale.shape)}")
     if not 0 < inputs <= LARGEST_INPUTS or outputs == 0:
-        raise ValueError(f"linear_w8a8 wants 1 to {LARGEST_INPUTS} inputs and some outputs; got a weight {[outputs, inputs]}")
+        raise ValueError(
+            f"linear_w8a8 wants 1 to {LARGEST_INPUTS} inputs and some outputs; got a weight {[outputs, inputs]}"
+        )
     return PackedW8(weight)
 
 

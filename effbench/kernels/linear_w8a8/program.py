@@ -27,10 +27,17 @@ FIELDS = (
 QUANTIZATION_OUTPUTS = 80
 """How many outputs cost a row as much as its quantization; decides how threads share the work, never a result."""
 
+STRIP = 4
+"""Rows that stay with one thread: tiles of fewer read a panel for too few products."""
+
 
 def scratch_bytes(block_rows: int, padded_inputs: int, inputs: int) -> int:
     """Return the scratch memory of one thread: codes and results of a block of rows, and one row of float32."""
-    return _in_lines(block_rows * padded_inputs + SLACK) + _in_lines(block_rows * ROW_RESULT) + _in_lines(4 * inputs + SLACK)
+    return (
+        _in_lines(block_rows * padded_inputs + SLACK)
+        + _in_lines(block_rows * ROW_RESULT)
+        + _in_lines(4 * inputs + SLACK)
+    )
 
 
 def _in_lines(size: int) -> int:
@@ -44,7 +51,7 @@ def linear_program(isa: Isa, width: int) -> str:
     tiles = {height: tile(program, isa, height, width) for height in heights(isa, width)}
     with program.kernel("linear_w8a8", FIELDS) as (code, job):
         thread, team = job.place_in_team()
-        rows, panels = _share(code, job, thread, team, max(tiles))
+        rows, panels = _share(code, job, thread, team)
         block = job["scratch"] + thread * job["scratch_bytes"]
 
         def one_block(start: Value) -> None:
@@ -61,20 +68,20 @@ def _results(job: Job, block: Value) -> Value:
     return block + ((job["block_rows"] * job["padded_inputs"] + (SLACK + 63)) & -64)
 
 
-def _share(code: Code, job: Job, thread: Value, team: Value, tall: int) -> tuple[tuple[Value, Value], tuple[Value, Value]]:
+def _share(code: Code, job: Job, thread: Value, team: Value) -> tuple[tuple[Value, Value], tuple[Value, Value]]:
     """Return the (first, end) rows and panels of a thread: rows are split, and panels too where there are too few rows.
 
     Threads that split panels each quantize all their rows, which a narrow layer does not repay.
     """
     rows, panels, outputs = job["rows"], job["panel_count"], job["outputs"]
-    strips = (rows + (tall - 1)) // tall
+    strips = (rows + (STRIP - 1)) // STRIP
     ways = team.least(strips)
-    by_rows = ((strips + ways - 1) // ways) * tall * (outputs + QUANTIZATION_OUTPUTS)
+    by_rows = ((strips + ways - 1) // ways) * STRIP * (outputs + QUANTIZATION_OUTPUTS)
     by_panels = rows * (((panels + team - 1) // team) * (outputs // panels) + QUANTIZATION_OUTPUTS)
     ways = code.select(by_panels.compared("<", by_rows), 1, ways)
     others = team // ways
     place, other = thread // others, thread - thread // others * others
-    per_way = (strips + ways - 1) // ways * tall
+    per_way = (strips + ways - 1) // ways * STRIP
     first = (place * per_way).least(rows)
     end = (first + per_way).least(rows)
     end = code.select(place.compared("<", ways), end, first)  # a team that cannot be split evenly leaves some idle
@@ -99,7 +106,14 @@ def _fill(code: Code, isa: Isa, job: Job, quantize: ir.Function, block: Value, r
 
 
 def _panel(
-    code: Code, job: Job, tiles: dict[int, ir.Function], columns: int, block: Value, start: Value, count: Value, panel: Value
+    code: Code,
+    job: Job,
+    tiles: dict[int, ir.Function],
+    columns: int,
+    block: Value,
+    start: Value,
+    count: Value,
+    panel: Value,
 ) -> None:
     """Write y of a block of rows and one panel of channels, in tiles as tall as there are rows left."""
     padded, outputs = job["padded_inputs"], job["outputs"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from llvmlite import ir
 
 from effbench.kernels.dot import accumulate, corrected
-from effbench.kernels.emitter import F32, I32, I64, Code, Program, Value
+from effbench.kernels.emitter import F32, I32, I64, Program, Value
 from effbench.kernels.isa import Isa
 
 ARGUMENTS = (

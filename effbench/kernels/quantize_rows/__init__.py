@@ -34,7 +34,11 @@ def quantize_rows(
         return cpu.quantize_rows(x, bits, symmetric, static, multiplier, rotate)
     if ran == "reference":
         rows = transformed(x.float(), multiplier, rotate)
-        return reference.quantize_rows(rows, bits, symmetric) if static is None else reference.quantize_rows_static(rows, static)
+        return (
+            reference.quantize_rows(rows, bits, symmetric)
+            if static is None
+            else reference.quantize_rows_static(rows, static)
+        )
     from effbench.kernels.quantize_rows import gpu
 
     if rotate:

@@ -24,7 +24,12 @@ def kernel(name: str) -> Kernel:
 
 
 def quantize_rows(
-    x: torch.Tensor, bits: int, symmetric: bool, static: StaticRange | None, multiplier: torch.Tensor | None, rotate: bool
+    x: torch.Tensor,
+    bits: int,
+    symmetric: bool,
+    static: StaticRange | None,
+    multiplier: torch.Tensor | None,
+    rotate: bool,
 ) -> QuantizedRows:
     """Return what ``quantize_rows.reference`` specifies, for arguments that the public function has checked."""
     name = isa.current().name

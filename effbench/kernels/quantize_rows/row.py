@@ -1,7 +1,6 @@
 """The code that quantizes one row of float32, a part of every kernel that takes or makes quantized rows.
 
-Two passes over the row, which lies in the first-level cache after the first: its range, then its codes. Rounding adds
-1.5 * 2^23, which leaves the integer in the low bits of the float: the same tie to even as ``rint``.
+Two passes over the row, which lies in the first-level cache after the first: its range, then its codes.
 """
 
 from __future__ import annotations
@@ -18,10 +17,12 @@ from effbench.kernels.isa import Isa
 from effbench.kernels.quantize_rows.reference import LEAST_RANGE
 
 ROUNDER = 1.5 * 2**23
-"""Added to a float32 of magnitude below 2^22 it rounds to an integer, and has that integer plus ``ROUNDER_BITS`` as bits."""
+"""Added to a float32 of magnitude below 2^22 it rounds to an integer, ties to even, that is in the low bits of the sum."""
 ROUNDER_BITS = 0x4B400000
 FAR = 2.0**20
 """Where quotients of a static range are cut before they are rounded: far outside all codes, well inside 2^22."""
+CURRENT_ROUNDING = 4
+"""How x86's conversion is told to round as the processor is set to: to the nearest, ties to even."""
 UNROLLED = 4
 """Vectors of one turn: as many as the bytes of one vector of codes come from."""
 SETTINGS = ("steps", "top", "symmetric", "static_scale", "static_zero")
@@ -69,7 +70,7 @@ def quantize_row(program: Program, isa: Isa) -> ir.Function:
         # Multiplied by 0 and shifted to 0, a row that is not finite has codes 0 without a branch of its own.
         inverse = code.select(finite, inverse, 0.0)
         zero = code.select(finite, zero, 0)
-        code.store(_codes(code, isa, x, inputs, codes, (inverse, zero, top)), result + 8)
+        code.store(_codes(code, isa, x, inputs, codes, (inverse, zero, top, is_static)), result + 8)
     return function
 
 
@@ -107,68 +108,79 @@ def _range(code: Code, isa: Isa, x: Value, inputs: Value) -> tuple[Value, Value,
     )
 
 
-def _codes(code: Code, isa: Isa, x: Value, inputs: Value, codes: Value, how: tuple[Value, Value, Value]) -> Value:
-    """Write the codes of a row, zeros after them, and return their sum as int32; ``how``: 1 / scale, zero, largest code."""
+def _codes(
+    code: Code, isa: Isa, x: Value, inputs: Value, codes: Value, how: tuple[Value, Value, Value, Value]
+) -> Value:
+    """Write the codes of a row, zeros after them, and return their sum as int32.
+
+    ``how`` is 1 / scale, zero point, largest code, and whether the range was fixed before, so that numbers may lie far outside.
+    """
     lanes = isa.lanes
-    inverse, zero, top = how
-    vector, integers = ir.VectorType(F32, lanes), ir.VectorType(I32, lanes)
-    factor = code.spread(inverse, lanes)
-    shift = code.spread(zero - ROUNDER_BITS, lanes)
+    inverse, zero, top, is_static = how
+    vector, integers, all_bytes = (ir.VectorType(*form) for form in ((F32, lanes), (I32, lanes), (I8, 4 * lanes)))
+    factor, none, far = code.spread(inverse, lanes), code.constant(integers, 0), code.constant(vector, FAR)
+    shift = code.spread(code.convert("trunc", zero, I16), 2 * lanes)
     largest = code.spread(code.convert("trunc", top, I8), 4 * lanes)
-    ones = code.constant(ir.VectorType(I8, 4 * lanes), 1)
+    ones = code.constant(all_bytes, 1)
+    whole = inputs - (inputs & (UNROLLED * lanes - 1))
 
-    def rounded(value: Value) -> Value:
-        """Return rint(value / scale) + zero as int32."""
-        quotient = value * factor
-        quotient = quotient.greatest(-FAR).least(FAR)
-        return code.convert("bitcast", quotient + ROUNDER, integers) + shift
-
-    def packed(parts: list[Value]) -> Value:
-        result = _pack_bytes(code, isa, parts)
-        builder = code.builder
-        less = builder.icmp_unsigned("<", result.ir, largest.ir)
-        return Value(code, builder.select(less, result.ir, largest.ir))
+    def written(i: Value, quotients: list[Value], sums: Value, mask: Value | None) -> list[Value]:
+        result = packed_codes(code, isa, [nearest(code, isa, q) for q in quotients], shift).least_unsigned(largest)
+        if mask is not None:
+            result = code.select(mask, result, 0)
+        code.store(result, codes + i)
+        return [add_products(code, isa, sums, result, ones)]
 
     def turn(i: Value, sums: Value) -> list[Value]:
-        result = packed([rounded(code.load(vector, x + (i + lanes * v) * 4)) for v in range(UNROLLED)])
-        code.store(result, codes + i)
-        return [add_products(code, isa, sums, result, ones)]
+        values = [code.load(vector, x + (i + lanes * v) * 4) for v in range(UNROLLED)]
+        return written(i, [value * factor for value in values], sums, None)
 
-    def rest(i: Value, sums: Value) -> list[Value]:
-        parts = []
+    def careful(i: Value, sums: Value) -> list[Value]:
+        """Do as ``turn`` for a part of a vector, and for numbers of any size."""
+        quotients = []
         for v in range(UNROLLED):
             mask = code.first_lanes(inputs - i - lanes * v, lanes)
-            value = code.load_lanes(vector, x + (i + lanes * v) * 4, mask)
-            parts.append(code.select(mask, rounded(value), 0))
-        result = packed(parts)
-        code.store(result, codes + i)
-        return [add_products(code, isa, sums, result, ones)]
+            quotient = code.load_lanes(vector, x + (i + lanes * v) * 4, mask) * factor
+            quotients.append(code.select(quotient.compared(">", FAR), far, quotient).greatest(-FAR))
+        return written(i, quotients, sums, code.first_bytes(inputs - i, 4 * lanes))
 
-    whole = inputs - (inputs & (UNROLLED * lanes - 1))
-    (sums,) = code.loop(0, whole, UNROLLED * lanes, turn, [code.constant(integers, 0)])
-    (sums,) = code.loop(whole, inputs, UNROLLED * lanes, rest, [sums])
+    start = code.select(is_static, 0, whole)
+    (sums,) = code.loop(0, start, UNROLLED * lanes, turn, [none])
+    (sums,) = code.loop(start, inputs, UNROLLED * lanes, careful, [sums])
     return code.reduce(sums, lambda a, b: a + b)
 
 
-def _pack_bytes(code: Code, isa: Isa, parts: list[Value]) -> Value:
-    """Return four vectors of int32 as one of bytes, each cut to [0, 255]."""
+def nearest(code: Code, isa: Isa, value: Value) -> Value:
+    """Return float32 below ``FAR`` rounded to int32, ties to even; NaN gives a number below all codes."""
+    integers = ir.VectorType(I32, isa.lanes)
+    if isa.name == "avx512-vnni":
+        kinds = [value.type, integers, I16, I32]
+        convert = code.intrinsic("llvm.x86.avx512.mask.cvtps2dq.512", integers, kinds)
+        return convert(value, code.constant(integers, 0), code.constant(I16, -1), code.constant(I32, CURRENT_ROUNDING))
+    if isa.name == "avx2":
+        return code.intrinsic("llvm.x86.avx.cvt.ps2dq.256", integers, [value.type])(value)
+    return code.convert("bitcast", value.greatest(-FAR) + ROUNDER, integers) - ROUNDER_BITS
+
+
+def packed_codes(code: Code, isa: Isa, parts: list[Value], shift: Value) -> Value:
+    """Return four vectors of int32, each plus the zero point (int16 in every lane), as one of bytes, cut to [0, 255]."""
     lanes = isa.lanes
+    words, all_bytes = ir.VectorType(I16, 2 * lanes), ir.VectorType(I8, 4 * lanes)
+    plus = code.intrinsic("llvm.sadd.sat", words, [words] * 2, suffix=f"v{2 * lanes}i16")
     if isa.name == "portable":
-        joined = [code.select(p.compared(">", 0), p, 0) for p in parts]
-        joined = [code.select(p.compared("<", 255), p, 255) for p in joined]
-        bytes_ = [code.convert("trunc", p, ir.VectorType(I8, lanes)) for p in joined]
-        halves = [code.shuffle(bytes_[i], range(2 * lanes), bytes_[i + 1]) for i in (0, 2)]
-        return code.shuffle(halves[0], range(4 * lanes), halves[1])
+        within = [part.least(2**14).greatest(-(2**14)) for part in parts]
+        halves = [code.convert("trunc", part, ir.VectorType(I16, lanes)) for part in within]
+        joined = [plus(code.shuffle(halves[i], range(2 * lanes), halves[i + 1]), shift) for i in (0, 2)]
+        pieces = [code.convert("trunc", word.least(255).greatest(0), ir.VectorType(I8, 2 * lanes)) for word in joined]
+        return code.shuffle(pieces[0], range(4 * lanes), pieces[1])
     prefix, suffix = ("llvm.x86.avx512", ".512") if isa.lanes == 16 else ("llvm.x86.avx2", "")
-    words, bytes_type = ir.VectorType(I16, 2 * lanes), ir.VectorType(I8, 4 * lanes)
     to_words = code.intrinsic(f"{prefix}.packssdw{suffix}", words, [parts[0].type] * 2)
-    to_bytes = code.intrinsic(f"{prefix}.packuswb{suffix}", bytes_type, [words] * 2)
-    packed = to_bytes(to_words(parts[0], parts[1]), to_words(parts[2], parts[3]))
-    # x86 packs within 128-bit pieces: word w of the result holds piece w // 4 of part w % 4.
+    to_bytes = code.intrinsic(f"{prefix}.packuswb{suffix}", all_bytes, [words] * 2)
+    packed = to_bytes(plus(to_words(parts[0], parts[1]), shift), plus(to_words(parts[2], parts[3]), shift))
+    # x86 packs within pieces of 128 bits: 32-bit word w of the result holds piece w // 4 of part w % 4.
     as_words = code.convert("bitcast", packed, ir.VectorType(I32, lanes))
-    pieces = lanes // 4
-    order = [4 * piece + part for part in range(4) for piece in range(pieces)]
-    return code.convert("bitcast", code.shuffle(as_words, order), bytes_type)
+    order = [4 * piece + part for part in range(4) for piece in range(lanes // 4)]
+    return code.convert("bitcast", code.shuffle(as_words, order), all_bytes)
 
 
 def transformed_row(code: Code, isa: Isa, job: Job, x: Value, target: Value) -> Value:
