@@ -53,16 +53,20 @@ def psnr(a, b):
     return -10 * np.log10(np.square(a.astype(np.float64) - b).mean())
 
 
-@pytest.mark.parametrize("params", [{"protect": 0.0}, {"protect": 0.0, "weight_bits": 4, "uniform": True}])
+@pytest.mark.parametrize(
+    "params",
+    [{"protect": 0.0}, pytest.param({"protect": 0.0, "weight_bits": 4, "uniform": True}, marks=pytest.mark.proof)],
+)
 def test_it_keeps_the_contract(params):
     task = TextToImage(TextToImage.Params(system="zoo:emoji-turbo", prompts="emoji", steps=1, guidance=1.0))
     check_method(MixDQ, params=MixDQ.Params(calibration_samples=4, **params), task=task, rtol=ROUNDED, n_samples=2)
 
 
 def test_what_is_real():
-    assert method().execution() == "real"
+    assert method().execution() == "real" and method().kernels == ("linear_w8a8/*",)
     for simulated in ({"weight_bits": 4}, {"activation_bits": 6}, {"simulate": True}, {"activation_bits": 16}):
-        assert method(**simulated).execution() == "simulated"
+        assert method(**simulated).execution() == "simulated" and method(**simulated).kernels == ()
+    assert method(plan="no/such/plan.yaml").kernels == ()
 
 
 @pytest.mark.parametrize(
