@@ -97,6 +97,9 @@ class MixDQ(Method):
         objective: Annotated[
             Literal["decibels", "noise"], Field(description="What of an SQNR the programme sums up.")
         ] = "decibels"
+        choices: Annotated[
+            Literal["published", "all"], Field(description="Bits of a layer: {2, 4, 8} as published, or {2, 3, 4, 5, 6, 8}.")
+        ] = "published"
         select: Annotated[bool, Field(description="Draw pictures with every candidate and take the nearest.")] = True
         band: Annotated[bool, Field(description="Mean bits within 0.02 of the budget, as in MixDQ's code.")] = False
         ssim_window: Annotated[

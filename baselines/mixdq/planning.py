@@ -16,7 +16,7 @@ from effbench.quantization.calibrate import observe
 from effbench.quantization.ranges import RunningRange, static_range
 from effbench.quantization.schemes import BITS, UNQUANTIZED
 from effbench_baselines.mixdq.progress import phase
-from effbench_baselines.mixdq.search import CHOICES, Picked, Searcher, most_sensitive
+from effbench_baselines.mixdq.search import Picked, Searcher, most_sensitive
 from effbench_baselines.mixdq.structure import quantizable, restructure
 
 if TYPE_CHECKING:
@@ -63,8 +63,7 @@ def planned(system: DiffusionSystem, ctx: Context, params: Any, given: BitPlan |
         protected = [name for name, width in given.bits("activation").items() if width == UNQUANTIZED]
         plan = given
     else:
-        widths = sorted({*(BITS), *CHOICES["activation"][False]})
-        statics = _statics(running, {name: [w for w in widths if w != UNQUANTIZED] for name in layers})
+        statics = _statics(running, {name: [width for width in BITS if width != UNQUANTIZED] for name in layers})
         settings = {name: system.settings()[name] for name in tied_to}
         found = _searched(system, ctx, params, samples, sizes, statics)
         protected, candidates = found.protected, found.candidates
@@ -106,6 +105,7 @@ def _searched(
             statics,
             decoupled=params.decoupled,
             objective=params.objective,
+            choices=params.choices,
             band=params.band,
             select=params.select,
             window=params.ssim_window,

@@ -340,6 +340,22 @@ def test_without_decoupling_all_layers_are_ranked_by_sqnr_in_one_programme():
     assert all(origin.startswith("ratio") for origin, _ in searcher().candidates(decoupled, 7.0))
 
 
+def test_all_bits_that_codes_have_may_be_chosen_from():
+    plain = searcher(choices="all").sensitivities("weight", ["block.conv"])
+    assert [trial.bits for trial in plain] == [2, 3, 4, 5, 6, 8]
+    assert list(plain.values()) == sorted(plain.values())
+    system, ctx, _ = toy()
+    found = prepared(system, ctx, weight_bits=5.5, choices="all", protect=0.0, objective="noise").config["bit_plan"]
+    assert 5 < found["mean_bits"]["weight"] <= 5.5  # {2, 4, 8} cannot come near with two layers
+
+
+def test_noise_is_summed_as_energy_and_similarity_as_it_is():
+    ours = searcher(objective="noise")
+    assert ours._gain(Trial("weight", "b.conv", 8, "sqnr"), 20.0) == pytest.approx(-0.01)
+    assert ours._gain(Trial("weight", "b.ff", 8, "ssim"), 0.9) == 0.9
+    assert searcher()._gain(Trial("weight", "b.conv", 8, "sqnr"), 20.0) == 20.0
+
+
 def test_a_budget_below_the_minimum_says_the_minimum():
     system, ctx, _ = toy()
     with pytest.raises(PluginError, match=r"weights: a budget of 3 mean bits cannot be split.*the minimum.*is 3\.8"):
