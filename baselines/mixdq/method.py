@@ -11,7 +11,8 @@ Weights are symmetric, one scale an output channel, rounded to nearest. On top o
 
 What differs from the released code: ranges are calibrated once for all bit-widths and on the model in float; a channel of
 zeros changes no other channel's scale; budgets are upper bounds (``band`` is the code's); SSIM has the usual window
-(``ssim_window``); the uniform plan stands among the candidates.
+(``ssim_window``); a layer may have 3, 5 and 6 bits, too (``choices``); the noise of layers is summed, not its decibels
+(``objective``); the uniform plan stands among the candidates.
 
 Real execution is W8A8, where protected layers stay in float whole. Everything else is simulated: no kernel multiplies
 weights of fewer bits in convolutions.
@@ -95,11 +96,11 @@ class MixDQ(Method):
         protect: Annotated[float, Field(ge=0, lt=1, description="Share of layers whose inputs stay in float.")] = 0.01
         decoupled: Annotated[bool, Field(description="Rank content layers by SSIM; false: all by SQNR.")] = True
         objective: Annotated[
-            Literal["decibels", "noise"], Field(description="What of an SQNR the programme sums up.")
-        ] = "decibels"
+            Literal["decibels", "noise"], Field(description="What of an SQNR is summed: its noise, or decibels as published.")
+        ] = "noise"
         choices: Annotated[
             Literal["published", "all"], Field(description="Bits of a layer: {2, 4, 8} as published, or {2, 3, 4, 5, 6, 8}.")
-        ] = "published"
+        ] = "all"
         select: Annotated[bool, Field(description="Draw pictures with every candidate and take the nearest.")] = True
         band: Annotated[bool, Field(description="Mean bits within 0.02 of the budget, as in MixDQ's code.")] = False
         ssim_window: Annotated[

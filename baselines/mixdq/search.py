@@ -52,7 +52,10 @@ CHOICES: dict[Choices, dict[Part, dict[bool, tuple[int, ...]]]] = {
 RATIOS: dict[Part, tuple[float, ...]] = {"weight": WEIGHT_RATIOS, "activation": ACTIVATION_RATIOS}
 
 Objective = Literal["decibels", "noise"]
-"""What of an SQNR is summed over layers: the decibels, as published, or the noise's share of the energy, less than zero."""
+"""What of an SQNR is summed over layers: the decibels, as published, or the noise's share of the energy, less than zero.
+
+Errors of independent layers add up as energies. A sum of decibels gives as much for the twelfth decibel of a layer that nobody
+sees as for that of the worst one: it starves the few layers that make the damage."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,8 @@ class Searcher:
     """Layer -> number of weights, of every layer that is quantized."""
     statics: Mapping[tuple[str, int], StaticRange]
     decoupled: bool = True
-    objective: Objective = "decibels"
-    choices: Choices = "published"
+    objective: Objective = "noise"
+    choices: Choices = "all"
     band: bool = False
     select: bool = True
     window: SsimWindow = "local"
