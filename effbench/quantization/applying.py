@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from effbench.api import Artifact, PluginError
+from effbench.api import Artifact, PluginError, Unsupported
 from effbench.diffusion import DiffusionSystem
 from effbench.kernels.codes import QuantizedWeight, StaticRange
 from effbench.quantization.layers import QuantizedConv2d, QuantizedLinear, replace_layers
@@ -20,7 +20,7 @@ from effbench.quantization.timesteps import TimestepRanges
 def apply(system: DiffusionSystem, artifact: Artifact, execution: LayerExecution) -> DiffusionSystem:
     """Return the system with its denoiser's layers replaced, in place; it observes sampling where ranges are several.
 
-    Raises ``PluginError`` where the artifact has layers that the denoiser has not.
+    Raises ``PluginError`` where the artifact has layers that the denoiser has not, ``Unsupported`` where no kernel takes one.
     """
     plan, tensors = artifact.config, artifact.tensors
     activation = ActivationScheme(**plan["recipe"]["activation"])
@@ -36,7 +36,10 @@ def apply(system: DiffusionSystem, artifact: Artifact, execution: LayerExecution
                 raise PluginError(
                     f"layer {name} of the plan is {states[0].shape}, the denoiser's {tuple(layer.weight.shape)}"
                 )
-            return QuantizedLinear(states, layer.bias, activation, execution, ranges)
+            try:
+                return QuantizedLinear(states, layer.bias, activation, execution, ranges)
+            except ValueError as error:
+                raise Unsupported(f"layer {name}: {error}") from None
         if name in plan["convolutions"] and isinstance(layer, nn.Conv2d):
             return _convolution(name, layer, plan["convolutions"][name], tensors, activation, execution)
         return None

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
 from effbench.kernels.codes import QuantizedWeight, StaticRange
-from effbench.kernels.linear_w4a8.reference import linear_w4a8
-from effbench.kernels.linear_w4a16.reference import linear_w4a16
-from effbench.kernels.linear_w8a8 import linear_w8a8, pack_w8a8
-from effbench.kernels.quantize_rows import quantize_rows
+from effbench.kernels.linear_w4a8 import PackedW4, linear_w4a8, pack_w4a8
+from effbench.kernels.linear_w4a16 import PackedNibbles, linear_w4a16, pack_w4a16
+from effbench.kernels.linear_w8a8 import PackedW8, linear_w8a8, pack_w8a8
 from effbench.quantization.fake import fake_rows, fake_tensor
 from effbench.quantization.ranges import at_most_bits
-from effbench.quantization.schemes import ActivationScheme, Kernel, kernel_of
-from effbench.quantization.transform import Transform, implementation
+from effbench.quantization.schemes import ActivationScheme, kernel_of
+from effbench.quantization.transform import Transform
 
 
 class LowRank(NamedTuple):
@@ -83,8 +83,7 @@ class LinearState(NamedTuple):
 class RealProduct:
     """A product that a kernel computes; ``weight`` is packed as the kernel takes it."""
 
-    kernel: Kernel
-    weight: Any
+    weight: PackedW8 | PackedW4 | PackedNibbles
     inputs: Inputs
     activation: ActivationScheme
 
@@ -100,39 +99,34 @@ class RealProduct:
                 f"no kernel computes {state.bits}-bit weights in {state.groups} groups with {activation.kind} activations "
                 f"of {activation.bits} bits; W8A8, W4A8 and W4A16 have one: use execution='simulated'"
             )
-        if kernel != "w8a8":
-            return cls(kernel, state.weight, state.inputs, activation)
-        packed, static = pack_w8a8(state.weight), state.inputs.static
+        if kernel == "w4a16":
+            return cls(pack_w4a16(state.weight), state.inputs, activation)
+        packed, static = (pack_w8a8 if kernel == "w8a8" else pack_w4a8)(state.weight), state.inputs.static
         if static is not None:
             static = at_most_bits(static, packed.activation_bits)
-        return cls(kernel, packed, state.inputs._replace(static=static), activation)
+        return cls(packed, state.inputs._replace(static=static), activation)
 
     def __call__(self, x: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         """Return the product of x [..., I] as [..., O] in the dtype of x; ``bias`` is float32."""
         transform, static, branch = self.inputs
-        symmetric = self.activation.symmetric
-        if self.kernel == "w8a8":
-            y = linear_w8a8(
+        if isinstance(self.weight, PackedNibbles):
+            y = linear_w4a16(transform.activations(x), self.weight, bias)
+        else:
+            product: Callable[..., torch.Tensor] = linear_w8a8 if isinstance(self.weight, PackedW8) else linear_w4a8
+            y = product(
                 x,
                 self.weight,
                 bias,
-                symmetric=symmetric,
+                symmetric=self.activation.symmetric,
                 static=static,
                 multiplier=transform.multiplier,
                 rotate=transform.rotate,
             )
-        elif self.kernel == "w4a8":
-            rows = quantize_rows(transform.activations(x), symmetric=symmetric, static=static, impl=implementation(x))
-            y = linear_w4a8(rows, self.weight, bias)
-        else:
-            y = linear_w4a16(transform.activations(x), self.weight, bias)
         return y.to(x.dtype) if branch is None else y.to(x.dtype) + branch(transform.activations(x))
 
     def packed_bytes(self) -> int:
         """Return the bytes that the packed weight holds."""
-        if isinstance(self.weight, QuantizedWeight):
-            return sum(part.nbytes for part in self.weight)
-        return int(self.weight.packed_bytes())
+        return self.weight.packed_bytes()
 
 
 def imitated(

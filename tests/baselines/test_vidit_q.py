@@ -8,7 +8,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from effbench.api import Context, PluginError
+from effbench.api import Context, PluginError, Unsupported
 from effbench.quantization.bitplan import BitPlan, LayerBits, write_plan
 from effbench.quantization.facts import weight_facts
 from effbench.tasks.t2i.task import TextToImage
@@ -55,6 +55,23 @@ def test_what_is_real():
     ):
         assert method(**simulated).execution() == "simulated" and method(**simulated).kernels == ()
     assert method(mixed={"choices": [2, 4, 8]}).execution() == "simulated"
+
+
+def test_a_processor_takes_float32_and_says_how_many_bits_it_multiplies(monkeypatch):
+    name = "DiTPipeline"
+    _, system, context = fresh(name)
+    artifact = method(calibration_samples=1).prepare(system, context)
+    monkeypatch.setenv("EFFBENCH_ISA", "portable")
+    assert method().facts(method().apply(system, artifact))["activation_bits"].value == 8
+    monkeypatch.setattr("effbench.kernels.isa.activation_bits", lambda *_: 7)
+    assert method().facts(system)["activation_bits"].value == 7
+    assert method(simulate=True).facts(system)["activation_bits"].value == 8
+    assert method(weight_bits=4, activation_bits=16).facts(system)["activation_bits"].value == 16
+    other = fresh(name)[1]
+    other.denoiser.half()
+    with pytest.raises(Unsupported, match=r"take float32, not torch\.float16; set simulate: true"):
+        method().apply(other, artifact)
+    systems.loaded.cache_clear()
 
 
 def test_a_plan_of_several_ranges_holds_for_its_steps():

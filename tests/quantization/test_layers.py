@@ -5,10 +5,15 @@ import torch
 from operands import generator, outlier_layer, sqnr_db
 
 from effbench.diffusion import Step
+from effbench.kernels import isa
+from effbench.kernels.linear_w4a8.reference import linear_w4a8
+from effbench.kernels.linear_w8a8.reference import linear_w8a8
+from effbench.kernels.quantize_rows import quantize_rows
+from effbench.quantization.fake import fake_rows, fake_tensor
 from effbench.quantization.layers import QuantizedConv2d, QuantizedLinear, replace_layers
 from effbench.quantization.preparing import leading_part, state_of_layer
 from effbench.quantization.products import Inputs, LinearState
-from effbench.quantization.ranges import static_range
+from effbench.quantization.ranges import at_most_bits, static_range
 from effbench.quantization.rotation import random_signs
 from effbench.quantization.rounding import quantize_weight
 from effbench.quantization.schemes import ActivationScheme, WeightScheme
@@ -50,6 +55,59 @@ def test_real_and_simulated_execution_agree(case, low_rank):
     assert error < 1e-4 < ((theirs.flatten(0, 1) - exact).norm() / exact.norm()).item()
     assert real.packed_bytes() > 0 == simulated.packed_bytes()
     assert real.scheme_bytes == simulated.scheme_bytes
+
+
+@pytest.mark.parametrize("kind", ["dynamic-token", "static-tensor"])
+@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize("forced", ["", "avx2", "portable"])
+def test_a_real_layer_is_the_simulated_one_of_the_bits_that_the_processor_has(forced, bits, kind, monkeypatch):
+    monkeypatch.setenv("EFFBENCH_ISA", forced)
+    try:
+        exact_bits = isa.activation_bits()
+    except ValueError as error:
+        pytest.skip(str(error))
+    x, w = outlier_layer(rows=33, inputs=144, outputs=65)
+    real = layer_of(x, w, WeightScheme(bits), ActivationScheme(kind), "real", bias=False)
+    simulated = layer_of(x, w, WeightScheme(bits), ActivationScheme(kind), "simulated", bias=False)
+    transform, static, _ = simulated.inputs[0]
+    moved = transform.activations(x)
+    rounded = fake_rows(moved, exact_bits) if static is None else fake_tensor(moved, at_most_bits(static, exact_bits))
+    expected = rounded @ simulated.get_buffer("weight_0").T
+    assert ((real(x) - expected).norm() / expected.norm()).item() < 1e-4
+    if exact_bits < 8:
+        assert ((real(x) - simulated(x)).norm() / expected.norm()).item() > 1e-3, (
+            "7-bit codes could not be told from 8-bit"
+        )
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize(("bits", "group"), [(8, None), (4, None), (4, 48)])
+def test_the_algebra_of_zero_points_is_the_product_of_dequantized_operands(symmetric, bits, group):
+    """In float64, where nothing but the algebra can differ."""
+    x, w = outlier_layer(rows=33, inputs=144, outputs=65)
+    rows = quantize_rows(x + 3, 8, symmetric=symmetric)
+    weight = quantize_weight(w, WeightScheme(bits, group, symmetric=bits == 8 or symmetric))
+    product = linear_w8a8 if bits == 8 else linear_w4a8
+    operand = (rows.codes.double() - rows.zero[:, None]) * rows.scale.double()[:, None]
+    per_group = weight.codes.double().unflatten(1, (weight.scale.shape[1], -1)) - weight.zero.double()[:, :, None]
+    exact = operand @ (per_group * weight.scale.double()[:, :, None]).flatten(1).T
+    found = product(rows, weight, None).double()
+    assert ((found - exact).norm() / exact.norm()).item() < 1e-7
+    forgotten = product(rows._replace(zero=torch.zeros_like(rows.zero)), weight, None).double()
+    assert ((forgotten - exact).norm() / exact.norm()).item() > 1e-2
+
+
+@pytest.mark.parametrize("execution", ["real", "simulated"])
+def test_tokens_are_quantized_by_themselves(execution):
+    x, w = outlier_layer(rows=24)
+    layer = layer_of(x, w, WeightScheme(8), ActivationScheme(), execution)
+    x = x * torch.logspace(-2, 2, 24)[:, None]
+    together, order = layer(x.reshape(4, 6, -1)), torch.randperm(6, generator=generator())
+    alone = torch.cat([layer(x.reshape(4, 6, -1)[i : i + 1]) for i in range(4)])
+    for ours, theirs in ((layer(x.reshape(4, 6, -1)[:, order]), together[:, order]), (alone, together)):
+        # A product of floats depends on its batch in its last bits; one of integers does not.
+        error = (ours - theirs).norm(dim=-1) / theirs.norm(dim=-1)
+        assert error.max() < (1e-6 if execution == "real" else 1e-5)
 
 
 def test_a_wrong_multiplier_would_be_seen():

@@ -6,7 +6,7 @@ import diffusion_systems as systems
 import pytest
 import torch
 
-from effbench.api import Artifact, Context, PluginError
+from effbench.api import Artifact, Context, PluginError, Unsupported
 from effbench.artifacts import Prepared, read_artifact, write_artifact
 from effbench.inside import root_of
 from effbench.quantization.applying import apply
@@ -157,3 +157,12 @@ def test_an_artifact_for_another_model_is_refused(tmp_path):
     fewer = {key: value for key, value in artifact.tensors.items() if key != f"{first}/0/codes"}
     with pytest.raises(PluginError, match=f"holds no {first}/0/codes"):
         apply(fresh(name)[1], Artifact(fewer, artifact.config), "simulated")
+
+
+def test_a_layer_that_no_kernel_takes_is_unsupported_by_name():
+    name = "DiTPipeline"
+    task, system = fresh(name)
+    recipe = Recipe(weight=WeightScheme(4, group=2))  # kernels read four inputs at a time
+    artifact = prepare(system, context(task, name), recipe)
+    with pytest.raises(Unsupported, match=r"layer transformer_blocks\.0.* wants groups of a multiple of 4 inputs"):
+        apply(system, artifact, "real")

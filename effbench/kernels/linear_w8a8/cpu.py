@@ -6,14 +6,14 @@ import torch
 
 from effbench.kernels.codes import QuantizedRows, StaticRange
 from effbench.kernels.hadamard.cpu import rotation
-from effbench.kernels.linear_w8a8.packed import PackedW8
+from effbench.kernels.linear_w8a8.packed import PackedWeight
 from effbench.kernels.quantize_rows.row import settings
 from effbench.kernels.recording import record_kernel
 
 
-def linear_w8a8(
+def linear(
     x: torch.Tensor | QuantizedRows,
-    weight: PackedW8,
+    weight: PackedWeight,
     bias: torch.Tensor | None,
     bits: int,
     symmetric: bool,
@@ -21,7 +21,7 @@ def linear_w8a8(
     multiplier: torch.Tensor | None,
     rotate: bool,
 ) -> torch.Tensor:
-    """Return what ``linear_w8a8.reference`` specifies, for arguments that the public function has checked."""
+    """Return what the reference of the weight's operation specifies, for arguments that the public function has checked."""
     inputs, panels = weight.inputs, weight.panels
     assert panels is not None
     if isinstance(x, QuantizedRows):

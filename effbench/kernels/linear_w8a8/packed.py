@@ -14,135 +14,182 @@ import torch
 from effbench.kernels import isa
 from effbench.kernels.codes import QuantizedWeight
 from effbench.kernels.dot import CODES_PER_WORD, CORRECTION_BASE, LARGEST_INPUTS
-from effbench.kernels.linear_w8a8.program import FIELDS, linear_program, scratch_bytes
+from effbench.kernels.linear_w8a8.program import FIELDS, linear_program, scratch_bytes, stored_panel
 from effbench.kernels.linear_w8a8.tile import heights
 from effbench.kernels.machine_code import address_of
 from effbench.kernels.operands import operand_bytes
 from effbench.kernels.threads import Kernel
 
 WIDTHS = {"avx512-vnni": (2, 3, 4, 1), "avx2": (2, 1), "portable": (2, 1)}
-"""Vectors of channels that a panel may have; the first that fills up the fewest channels is taken."""
+"""Vectors of channels that a panel may have; of those that fill up the fewest channels the first is taken."""
 BLOCK_BYTES = 384 * 2**10
 """Codes of a block of rows: with a panel of the weight they are to stay in a second-level cache of 512 KB and more."""
 LINE = 64
 """Bytes that a vector is aligned to, a cache line."""
 
 
-@cache
-def kernel(name: str, width: int) -> Kernel:
-    """Return the compiled kernel of an instruction set for panels of so many vectors."""
-    machine = isa.named(name)
-    return Kernel(address_of("linear_w8a8", linear_program(machine, width), machine), len(FIELDS))
-
-
 class Panels(NamedTuple):
-    """The processor's form: ``codes`` int8, and int32 correction and float32 scale of each of the filled-up channels.
+    """The processor's form. Of each group of each channel, filled-up ones included: int32 correction, float32 scale.
 
-    ``corrections`` hold minus the sum of a channel's codes, for zero points (``dot.corrected``); ``no_bias`` is zeros.
+    ``codes`` are bytes, ``corrections`` minus the sum of a channel's codes, for zero points (``dot.corrected``), ``no_bias``
+    zeros; ``offsets`` belong to packed 4-bit codes alone.
     """
 
-    isa: str
-    width: int
     codes: torch.Tensor
     corrections: torch.Tensor
     scale: torch.Tensor
     no_bias: torch.Tensor
+    offsets: torch.Tensor | None = None
 
 
-class PackedW8:
-    """A weight [outputs, inputs] of int8 codes with one scale a channel."""
+class PackedWeight:
+    """A weight [outputs, inputs] in the form of its device: panels for a CPU, else its plain codes."""
+
+    operation = ""
+    panels: Panels | None = None
 
     def __init__(self, weight: QuantizedWeight) -> None:
         self.outputs, self.inputs = weight.codes.shape
+        self.groups = weight.scale.shape[1]
         self.device = weight.codes.device
-        self._plain: QuantizedWeight | None = None
-        self.panels: Panels | None = None
         self.activation_bits, self.isa = 8, self.device.type
+        self._plain: QuantizedWeight | None = None
         if self.device.type != "cpu":
             self._plain = weight
             return
         machine = isa.current()
-        self.panels = _panels(weight, machine)
-        self.kernel = kernel(machine.name, self.panels.width)
-        self.isa = machine.name
-        self.kernel_name = f"linear_w8a8/{machine.name}"
-        self.activation_bits = machine.activation_bits
-        padded = -(-self.inputs // CODES_PER_WORD) * CODES_PER_WORD
-        self._tall = heights(machine, self.panels.width)[0]
-        self._most_rows = max(self._tall, BLOCK_BYTES // padded // self._tall * self._tall)
-        self.padded_inputs = padded
-        channels = self.panels.width * machine.lanes
+        self.isa, self.activation_bits = machine.name, machine.activation_bits
+        self.kernel_name = f"{self.operation}/{machine.name}"
+        self.padded_inputs = -(-self.inputs // CODES_PER_WORD) * CODES_PER_WORD
+        self.width = self.panel_width(machine)
+        self.channels = -(-self.outputs // (self.width * machine.lanes)) * self.width * machine.lanes
+        self.panels = self.panels_of(weight, machine)
+        self.kernel = self.compiled(machine)
+        self._tall = heights(machine, self.width)[0]
+        self._most_rows = max(self._tall, BLOCK_BYTES // self.padded_inputs // self._tall * self._tall)
         self.fields = (
-            *(self.panels.codes.data_ptr(), -(-self.outputs // channels)),
+            *(self.panels.codes.data_ptr(), self.channels // (self.width * machine.lanes)),
             *(self.panels.corrections.data_ptr(), self.panels.scale.data_ptr()),
+            *(self.groups, self.inputs // self.groups, self.channels),
+            0 if self.panels.offsets is None else self.panels.offsets.data_ptr(),
         )
 
+    def panel_width(self, machine: isa.Isa) -> int:
+        """Return how many vectors of channels a panel has."""
+        raise NotImplementedError
+
+    def panels_of(self, weight: QuantizedWeight, machine: isa.Isa) -> Panels:
+        """Return the panels of plain codes."""
+        raise NotImplementedError
+
+    def compiled(self, machine: isa.Isa) -> Kernel:
+        """Return the kernel that reads the panels, compiled where it is not yet."""
+        raise NotImplementedError
+
+    def plain_panels(self, machine: isa.Isa) -> QuantizedWeight:
+        """Return the codes of panels."""
+        raise NotImplementedError
+
     def weight(self) -> QuantizedWeight:
-        """Return the plain codes; where the weight had zero points, those less the zero points."""
-        if self.panels is None:
-            assert self._plain is not None
-            return self._plain
-        channels = self.panels.width * isa.named(self.panels.isa).lanes
+        """Return the plain codes; where 8-bit ones had zero points, those less the zero points."""
+        return self.plain_panels(isa.named(self.isa)) if self._plain is None else self._plain
+
+    def packed_bytes(self) -> int:
+        """Return the bytes that it holds."""
+        return operand_bytes(self._plain if self.panels is None else self.panels)
+
+    def block(self, rows: int) -> tuple[int, int]:
+        """Return how many of so many rows a thread takes at a time, and the bytes that it needs for them."""
+        count = min(-(-rows // self._tall) * self._tall, self._most_rows)
+        return count, scratch_bytes(count, self.padded_inputs, self.inputs, self.panel_bytes())
+
+    def panel_bytes(self) -> int:
+        """Return the scratch memory that a panel is unpacked to."""
+        return 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle it by its codes: compiled code and addresses belong to one process."""
+        return type(self), (self.weight(),)
+
+
+class PackedW8(PackedWeight):
+    """A weight of int8 codes with one scale a channel."""
+
+    operation = "linear_w8a8"
+
+    def panel_width(self, machine: isa.Isa) -> int:
+        """Return the width that fills up the fewest channels."""
+        return min(
+            WIDTHS[machine.name],
+            key=lambda vectors: -(-self.outputs // (vectors * machine.lanes)) * vectors,
+        )
+
+    def panels_of(self, weight: QuantizedWeight, machine: isa.Isa) -> Panels:
+        """Return the panels of plain codes; zero points are taken off."""
+        codes = torch.zeros(self.channels, self.padded_inputs, dtype=torch.int8)
+        codes[: self.outputs, : self.inputs] = weight.codes - weight.zero
+        in_panels = in_panel_order(codes, self.width * machine.lanes)
+        return Panels(
+            aligned(codes.numel(), torch.int8).copy_(in_panels),
+            *channel_arrays(codes[:, None, : self.inputs], weight.scale, self.outputs),
+        )
+
+    def compiled(self, machine: isa.Isa) -> Kernel:
+        """Return the kernel for panels of this width."""
+        return _kernel(machine.name, self.width)
+
+    def plain_panels(self, machine: isa.Isa) -> QuantizedWeight:
+        """Return the codes of panels, with zero points 0."""
+        assert self.panels is not None
+        channels = self.width * machine.lanes
         codes = self.panels.codes.view(-1, self.padded_inputs // CODES_PER_WORD, channels, CODES_PER_WORD)
         codes = codes.permute(0, 2, 1, 3).reshape(-1, self.padded_inputs)[: self.outputs, : self.inputs].contiguous()
         scale = self.panels.scale[: self.outputs, None].clone()
         return QuantizedWeight(codes, scale, torch.zeros_like(scale, dtype=torch.int8))
 
-    def packed_bytes(self) -> int:
-        """Return the bytes that it holds."""
-        return operand_bytes(self.weight() if self.panels is None else self.panels)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Copy and pickle it by its codes: compiled code and addresses belong to one process."""
-        return pack_w8a8, (self.weight(),)
-
-    def block(self, rows: int) -> tuple[int, int]:
-        """Return how many of so many rows a thread takes at a time, and the bytes that it needs for them."""
-        count = min(-(-rows // self._tall) * self._tall, self._most_rows)
-        return count, scratch_bytes(count, self.padded_inputs, self.inputs)
+@cache
+def _kernel(name: str, width: int) -> Kernel:
+    machine = isa.named(name)
+    program = linear_program(machine, width, "linear_w8a8", stored_panel(width, machine))
+    return Kernel(address_of("linear_w8a8", program, machine), len(FIELDS))
 
 
 def pack_w8a8(weight: QuantizedWeight) -> PackedW8:
     """Return a weight in the form that ``linear_w8a8`` takes on its device, and compile the kernel that reads it.
 
-    Raises ``ValueError`` for a weight with groups, for one with so many inputs that sums leave int32, and for one that has none.
+    Raises ``ValueError`` for a weight with groups, for one of so many inputs that sums leave int32, and for one without any.
     """
     outputs, inputs = weight.codes.shape
     if weight.scale.shape != (outputs, 1):
         raise ValueError(f"linear_w8a8 wants one scale a channel [{outputs}, 1]; got {list(weight.scale.shape)}")
-    if not 0 < inputs <= LARGEST_INPUTS or outputs == 0:
-        raise ValueError(
-            f"linear_w8a8 wants 1 to {LARGEST_INPUTS} inputs and some outputs; got a weight {[outputs, inputs]}"
-        )
+    check_size("linear_w8a8", outputs, inputs)
     return PackedW8(weight)
 
 
-def _panels(weight: QuantizedWeight, machine: isa.Isa) -> Panels:
-    outputs, inputs = weight.codes.shape
-    width = min(WIDTHS[machine.name], key=lambda vectors: -(-outputs // (vectors * machine.lanes)) * vectors)
-    channels = width * machine.lanes
-    filled, padded = -(-outputs // channels) * channels, -(-inputs // CODES_PER_WORD) * CODES_PER_WORD
-    codes = torch.zeros(filled, padded, dtype=torch.int8)
-    codes[:outputs, :inputs] = weight.codes - weight.zero
-    in_panels = codes.view(-1, channels, padded // CODES_PER_WORD, CODES_PER_WORD).permute(0, 2, 1, 3)
-    scale, none = (aligned(filled, torch.float32).zero_() for _ in range(2))
-    scale[:outputs] = weight.scale[:, 0]
-    return Panels(
-        machine.name,
-        width,
-        aligned(filled * padded, torch.int8).copy_(in_panels.reshape(-1)),
-        aligned(filled, torch.int32).copy_(corrections(codes)),
-        scale,
-        none,
-    )
+def check_size(operation: str, outputs: int, inputs: int) -> None:
+    """Raise ``ValueError`` for a weight without elements or of so many inputs that sums leave int32."""
+    if not 0 < inputs <= LARGEST_INPUTS or outputs == 0:
+        raise ValueError(f"{operation} wants 1 to {LARGEST_INPUTS} inputs and an output at least, got {[outputs, inputs]}")
 
 
-def corrections(codes: torch.Tensor) -> torch.Tensor:
-    """Return minus the sum of each row of int8 codes [O, I] as the two 16-bit halves of an int32 that ``dot.corrected`` reads."""
-    total = -codes.sum(1, dtype=torch.int32)
+def in_panel_order(codes: torch.Tensor, channels: int) -> torch.Tensor:
+    """Return codes [O, I], both filled up, in the order of panels of so many channels, as one row."""
+    return codes.view(-1, channels, codes.shape[1] // CODES_PER_WORD, CODES_PER_WORD).permute(0, 2, 1, 3).reshape(-1)
+
+
+def channel_arrays(
+    codes: torch.Tensor, scale: torch.Tensor, outputs: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return corrections, scale and no bias of codes less zero points [O, G, I / G], O filled up, and scale [O, G]."""
+    filled, groups, _ = codes.shape
+    total = -codes.sum(2, dtype=torch.int32).T.contiguous().view(-1)  # [G * O]
     high = torch.div(total + CORRECTION_BASE // 2, CORRECTION_BASE, rounding_mode="floor")
     low = total - high * CORRECTION_BASE
-    return (low & 0xFFFF) | (high << 16)
+    scales = aligned(filled * groups, torch.float32).zero_()
+    scales.view(groups, filled)[:, :outputs] = scale.T
+    corrections = aligned(len(total), torch.int32).copy_((low & 0xFFFF) | (high << 16))
+    return corrections, scales, aligned(filled, torch.float32).zero_()
 
 
 def aligned(size: int, dtype: torch.dtype) -> torch.Tensor:

@@ -1,4 +1,5 @@
-"""The program of ``linear_w8a8``: a thread quantizes a block of rows, then multiplies it with one panel of channels after another.
+"""The program of ``linear_w8a8`` and ``linear_w4a8``: a thread quantizes a block of rows, then takes one panel of channels
+after another.
 
 The codes of a block stay in the second-level cache while all panels pass; the sums of a tile of rows x channels stay in
 registers until they are scaled and written. Every output depends on its row and its channel alone, whichever thread, block
@@ -6,6 +7,8 @@ or tile it falls into.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from llvmlite import ir
 
@@ -20,8 +23,9 @@ FIELDS = (
     *("rows", "inputs", "padded_inputs"),
     *("multiplier", "rotate"),  # float32 an input; function (row, multiplier, result); 0 where there is none
     *SETTINGS,
-    *("panels", "panel_count", "corrections", "weight_scale", "bias"),
-    *("y", "outputs"),
+    *("panels", "panel_count", "corrections", "weight_scale"),  # the last two for each group of each channel
+    *("scale_groups", "group_inputs", "channels", "offsets"),  # channels: outputs and what fills up the last panel
+    *("bias", "y", "outputs"),
     *("scratch", "scratch_bytes", "block_rows"),  # scratch_bytes of each thread
 )
 QUANTIZATION_OUTPUTS = 80
@@ -31,25 +35,27 @@ STRIP = 4
 """Rows that stay with one thread: tiles of fewer read a panel for too few products."""
 
 
-def scratch_bytes(block_rows: int, padded_inputs: int, inputs: int) -> int:
-    """Return the scratch memory of one thread: codes and results of a block of rows, and one row of float32."""
-    return (
-        _in_lines(block_rows * padded_inputs + SLACK)
-        + _in_lines(block_rows * ROW_RESULT)
-        + _in_lines(4 * inputs + SLACK)
-    )
+def scratch_bytes(block_rows: int, padded_inputs: int, inputs: int, panel_bytes: int = 0) -> int:
+    """Return the scratch memory of one thread: codes and results of a block of rows, a row of float32, an unpacked panel."""
+    sizes = (block_rows * padded_inputs + SLACK, block_rows * ROW_RESULT, 4 * inputs + SLACK, panel_bytes)
+    return sum(-(-size // 64) * 64 for size in sizes)
 
 
-def _in_lines(size: int) -> int:
-    return -(-size // 64) * 64
+PanelSource = Callable[[Code, Job, Value, Value], Value]
+"""Given the number of a panel and a place for its int8 codes, returns where they are."""
 
 
-def linear_program(isa: Isa, width: int) -> str:
-    """Return the LLVM IR of the kernel "linear_w8a8" for panels of ``width`` vectors of channels."""
+def stored_panel(width: int, isa: Isa) -> PanelSource:
+    """Return the source of panels that lie in memory as they are multiplied."""
+    return lambda code, job, panel, place: job["panels"] + panel * (width * isa.lanes) * job["padded_inputs"]
+
+
+def linear_program(isa: Isa, width: int, name: str, panel_source: PanelSource) -> str:
+    """Return the LLVM IR of the kernel ``name`` for panels of ``width`` vectors of channels."""
     program = Program()
     quantize = quantize_row(program, isa)
     tiles = {height: tile(program, isa, height, width) for height in heights(isa, width)}
-    with program.kernel("linear_w8a8", FIELDS) as (code, job):
+    with program.kernel(name, FIELDS) as (code, job):
         thread, team = job.place_in_team()
         rows, panels = _share(code, job, thread, team)
         block = job["scratch"] + thread * job["scratch_bytes"]
@@ -57,7 +63,15 @@ def linear_program(isa: Isa, width: int) -> str:
         def one_block(start: Value) -> None:
             count = job["block_rows"].least(rows[1] - start)
             code.loop(0, count, 1, lambda r: _fill(code, isa, job, quantize, block, start + r, r))
-            code.loop(*panels, 1, lambda p: _panel(code, job, tiles, width * isa.lanes, block, start, count, p))
+
+            def one_panel(number: Value) -> None:
+                panel = panel_source(code, job, number, _row(job, block) + ((job["inputs"] * 4 + (SLACK + 63)) & -64))
+                column = number * (width * isa.lanes)
+                code.loop(
+                    0, job["scale_groups"], 1, lambda g: _group(code, job, tiles, block, panel, column, start, count, g)
+                )
+
+            code.loop(*panels, 1, one_panel)
 
         code.loop(*rows, job["block_rows"], one_block)
     return program.text()
@@ -66,6 +80,11 @@ def linear_program(isa: Isa, width: int) -> str:
 def _results(job: Job, block: Value) -> Value:
     """Return where the results of the rows of a block stand, behind their codes."""
     return block + ((job["block_rows"] * job["padded_inputs"] + (SLACK + 63)) & -64)
+
+
+def _row(job: Job, block: Value) -> Value:
+    """Return where a row of float32 is transformed, behind the results."""
+    return _results(job, block) + ((job["block_rows"] * ROW_RESULT + 63) & -64)
 
 
 def _share(code: Code, job: Job, thread: Value, team: Value) -> tuple[tuple[Value, Value], tuple[Value, Value]]:
@@ -99,33 +118,40 @@ def _fill(code: Code, isa: Isa, job: Job, quantize: ir.Function, block: Value, r
         code.store(code.load(I32, job["row_scale"] + row * 4), result + SCALE)
         code.store(code.load(I32, job["row_zero"] + row * 4), result + ZERO)
     with code.when(job["codes"].compared("==", 0)):
-        transformed = _results(job, block) + ((job["block_rows"] * ROW_RESULT + 63) & -64)
-        source = transformed_row(code, isa, job, job["x"] + row * inputs * 4, transformed)
+        source = transformed_row(code, isa, job, job["x"] + row * inputs * 4, _row(job, block))
         code.call(quantize, source, inputs, target, result, *(job[setting] for setting in SETTINGS))
     code.store(zero_point_pair(code.load(I32, result + ZERO)), result + ZERO_PAIR)
 
 
-def _panel(
+def _group(
     code: Code,
     job: Job,
     tiles: dict[int, ir.Function],
-    columns: int,
     block: Value,
+    panel: Value,
+    column: Value,
     start: Value,
     count: Value,
-    panel: Value,
+    group: Value,
 ) -> None:
-    """Write y of a block of rows and one panel of channels, in tiles as tall as there are rows left."""
-    padded, outputs = job["padded_inputs"], job["outputs"]
-    results, column = _results(job, block), panel * columns
-    stride = outputs * 4
+    """Write y of a block of rows and one panel for one group of inputs, or add to it, in tiles as tall as there are rows left.
+
+    ``column`` is the panel's first channel, ``start`` the block's first row and ``count`` its rows.
+    """
+    inputs, padded, stride = job["group_inputs"], job["padded_inputs"], job["outputs"] * 4
+    channel = (group * job["channels"] + column) * 4
+    first = job["y"] + start * stride + column * 4
+    is_first = group.compared("==", 0)
+    columns = job["channels"] // job["panel_count"]
 
     def one_tile(function: ir.Function, row: Value) -> None:
+        y = first + row * stride
         code.call(
             function,
-            *(block + row * padded, padded, job["panels"] + column * padded, padded >> 2),
-            *(job[array] + column * 4 for array in ("corrections", "weight_scale", "bias")),
-            *(results + row * ROW_RESULT, job["y"] + (start + row) * stride + column * 4, stride, outputs - column),
+            *(block + row * padded + group * inputs, padded, panel + group * inputs * columns, (inputs + 3) >> 2),
+            *(job["corrections"] + channel, job["weight_scale"] + channel),
+            *(code.select(is_first, job["bias"] + column * 4, y), code.select(is_first, 0, stride)),
+            *(_results(job, block) + row * ROW_RESULT, y, stride, job["outputs"] - column),
         )
 
     row = code.i64(0)

@@ -10,7 +10,8 @@ from effbench.kernels.isa import Isa
 
 ARGUMENTS = (
     *("codes", "padded", "panel", "groups"),
-    *("corrections", "weight_scale", "bias"),  # an int32 of ``dot.corrected`` and two float32 a channel
+    *("corrections", "weight_scale"),  # an int32 of ``dot.corrected`` and a float32 a channel
+    *("addends", "addend_stride"),  # float32 a channel, and from one row's to the next's: the bias and 0, or what y holds
     *("results", "y", "y_stride", "left"),
 )
 """Addresses and strides in bytes: codes of the first row and from one to the next, the panel and its groups of four inputs,
@@ -33,7 +34,8 @@ def tile(program: Program, isa: Isa, height: int, width: int) -> ir.Function:
     lanes = isa.lanes
     integers, floats = ir.VectorType(I32, lanes), ir.VectorType(F32, lanes)
     with program.function(f"tile_{height}x{width}", *[I64] * len(ARGUMENTS)) as (code, arguments, function):
-        codes, padded, panel, groups, corrections, weight_scale, bias, results, y, y_stride, left = arguments
+        codes, padded, panel, groups, *more = arguments
+        corrections, weight_scale, addends, addend_stride, results, y, y_stride, left = more
         vectors = [4 * lanes * v for v in range(width)]  # bytes from the first channel on
         starts = [code.load(integers, corrections + at) for at in vectors]
         sums = []
@@ -45,20 +47,20 @@ def tile(program: Program, isa: Isa, height: int, width: int) -> ir.Function:
         def row_scale(r: int) -> Value:
             return code.spread(code.load(F32, results + (ROW_RESULT * r + SCALE)), lanes)
 
-        is_whole = left.compared(">=", lanes * width)
-        with code.when(is_whole):
+        def output(r: int, v: int, factor: Value, addend: Value) -> Value:
+            return code.fused(code.convert("sitofp", sums[r][v], floats), row_scale(r) * factor, addend)
+
+        with code.when(left.compared(">=", lanes * width)):
             factors = [code.load(floats, weight_scale + at) for at in vectors]
-            biases = [code.load(floats, bias + at) for at in vectors]
             for r in range(height):
-                for v in range(width):
-                    value = code.fused(code.convert("sitofp", sums[r][v], floats), row_scale(r) * factors[v], biases[v])
-                    code.store(value, y + y_stride * r + vectors[v])
+                for v, at in enumerate(vectors):
+                    addend = code.load(floats, addends + addend_stride * r + at)
+                    code.store(output(r, v, factors[v], addend), y + y_stride * r + at)
         with code.when(left.compared("<", lanes * width)):
-            for v in range(width):
+            for v, at in enumerate(vectors):
                 mask = code.first_lanes(left - lanes * v, lanes)
-                factor = code.load_lanes(floats, weight_scale + vectors[v], mask)
-                addend = code.load_lanes(floats, bias + vectors[v], mask)
+                factor = code.load_lanes(floats, weight_scale + at, mask)
                 for r in range(height):
-                    value = code.fused(code.convert("sitofp", sums[r][v], floats), row_scale(r) * factor, addend)
-                    code.store_lanes(value, y + y_stride * r + vectors[v], mask)
+                    addend = code.load_lanes(floats, addends + addend_stride * r + at, mask)
+                    code.store_lanes(output(r, v, factor, addend), y + y_stride * r + at, mask)
     return function
