@@ -57,6 +57,7 @@ def test_a_massive_start_token_costs_nothing_once_its_keys_and_values_are_kept(t
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_searched_plan_is_above_uniform_bits_of_equal_size():
     trial = Trial("zoo:emoji-turbo", 12)
     uniform, _ = trial.psnr_db(weight_bits=4, uniform=True, protect=0.0)
