@@ -11,7 +11,8 @@ Weights are symmetric, one scale an output channel, rounded to nearest. On top o
 
 What differs from the released code: ranges are calibrated once for all bit-widths and on the model in float; a channel of
 zeros changes no other channel's scale; budgets are upper bounds (``band`` is the code's); SSIM has the usual window
-(``ssim_window``); the uniform plan stands among the candidates.
+(``ssim_window``); a layer may have 3, 5 and 6 bits, too (``choices``); the noise of layers is summed, not its decibels
+(``objective``); the uniform plan stands among the candidates.
 
 Real execution is W8A8, where protected layers stay in float whole. Everything else is simulated: no kernel multiplies
 weights of fewer bits in convolutions.
@@ -50,8 +51,8 @@ class MixDQ(Method):
         Claim("FID", 17.03, "", f"W8A8, {TURBO} (FP16: 17.15)", CARD, not_comparable=OTHER_MODEL),
         Claim("CLIP score", 0.2703, "", f"W8A8, {TURBO} (FP16: 0.2722)", CARD, not_comparable=OTHER_MODEL),
         Claim("ImageReward", 0.8415, "", f"W8A8, {TURBO} (FP16: 0.8631)", CARD, not_comparable=OTHER_MODEL),
-        Claim("FID", 17.23, "", f"W5A8, {TURBO}", CARD, not_comparable=OTHER_MODEL),
-        Claim("ImageReward", 0.8307, "", f"W5A8, {TURBO}", CARD, not_comparable=OTHER_MODEL),
+        Claim("FID", 17.23, "", f"W5A8 by the card (elsewhere W4A16), {TURBO}", CARD, not_comparable=OTHER_MODEL),
+        Claim("ImageReward", 0.8307, "", f"W5A8 by the card (elsewhere W4A16), {TURBO}", CARD, not_comparable=OTHER_MODEL),
         Claim(
             "memory of the U-Net's weights",
             2575 / 4998,
@@ -95,8 +96,11 @@ class MixDQ(Method):
         protect: Annotated[float, Field(ge=0, lt=1, description="Share of layers whose inputs stay in float.")] = 0.01
         decoupled: Annotated[bool, Field(description="Rank content layers by SSIM; false: all by SQNR.")] = True
         objective: Annotated[
-            Literal["decibels", "noise"], Field(description="What of an SQNR the programme sums up.")
-        ] = "decibels"
+            Literal["decibels", "noise"], Field(description="What of an SQNR is summed: its noise, or decibels as published.")
+        ] = "noise"
+        choices: Annotated[
+            Literal["published", "all"], Field(description="Bits of a layer: {2, 4, 8} as published, or {2, 3, 4, 5, 6, 8}.")
+        ] = "all"
         select: Annotated[bool, Field(description="Draw pictures with every candidate and take the nearest.")] = True
         band: Annotated[bool, Field(description="Mean bits within 0.02 of the budget, as in MixDQ's code.")] = False
         ssim_window: Annotated[
@@ -114,6 +118,14 @@ class MixDQ(Method):
                     known = ", ".join(map(str, BITS))
                     raise ValueError(f"{name} is a mean of at most 8, or for all layers one of {known}; got {budget:g}")
             return self
+
+    def __init__(self, params: StrictParams | None = None) -> None:
+        """Say which kernel has to be seen to run; not every denoiser has convolutions, but all have linear layers."""
+        super().__init__(params)
+        try:
+            self.kernels = ("linear_w8a8/*",) if self.execution() == "real" else ()
+        except PluginError:  # a plan that cannot be read; said where it is used
+            self.kernels = ()
 
     def execution(self) -> Execution:
         """Return "real" where all weights and inputs have 8 bits (or stay in float together), else "simulated"."""

@@ -16,7 +16,7 @@ from effbench.quantization.calibrate import observe
 from effbench.quantization.ranges import RunningRange, static_range
 from effbench.quantization.schemes import BITS, UNQUANTIZED
 from effbench_baselines.mixdq.progress import phase
-from effbench_baselines.mixdq.search import CHOICES, Picked, Searcher, most_sensitive
+from effbench_baselines.mixdq.search import Picked, Searcher, most_sensitive
 from effbench_baselines.mixdq.structure import quantizable, restructure
 
 if TYPE_CHECKING:
@@ -54,16 +54,16 @@ def planned(system: DiffusionSystem, ctx: Context, params: Any, given: BitPlan |
     if not layers:
         raise Unsupported("the denoiser has no linear layer and no convolution that could be quantized")
     sizes = {name: layer.weight.numel() for name, layer in layers.items()}
+    if given is not None:
+        given.require(system.settings(), sizes)
     running = _ranges(system, phase(ctx, 0.05, 0.15), layers, len(samples))
     protected: Sequence[str]
     candidates: Mapping[str, Sequence[Picked]] = {}
     if given is not None:
-        given.require(system.settings(), sizes)
         protected = [name for name, width in given.bits("activation").items() if width == UNQUANTIZED]
         plan = given
     else:
-        widths = sorted({*(BITS), *CHOICES["activation"][False]})
-        statics = _statics(running, {name: [w for w in widths if w != UNQUANTIZED] for name in layers})
+        statics = _statics(running, {name: [width for width in BITS if width != UNQUANTIZED] for name in layers})
         settings = {name: system.settings()[name] for name in tied_to}
         found = _searched(system, ctx, params, samples, sizes, statics)
         protected, candidates = found.protected, found.candidates
@@ -105,6 +105,7 @@ def _searched(
             statics,
             decoupled=params.decoupled,
             objective=params.objective,
+            choices=params.choices,
             band=params.band,
             select=params.select,
             window=params.ssim_window,

@@ -40,15 +40,22 @@ from effbench.quantization.sensitivity import (
 if TYPE_CHECKING:
     from effbench.diffusion import DiffusionSystem
 
-CHOICES: dict[Part, dict[bool, tuple[int, ...]]] = {
-    "weight": {True: (2, 4, 8), False: (4, 8)},
-    "activation": {True: (4, 8), False: (4, 8)},
+Choices = Literal["published", "all"]
+CHOICES: dict[Choices, dict[Part, dict[bool, tuple[int, ...]]]] = {
+    "published": {"weight": {True: (2, 4, 8), False: (4, 8)}, "activation": {True: (4, 8), False: (4, 8)}},
+    "all": {
+        "weight": {True: (2, 3, 4, 5, 6, 8), False: (2, 3, 4, 5, 6, 8)},
+        "activation": {True: (4, 5, 6, 8), False: (4, 5, 6, 8)},
+    },
 }
-"""Part -> whether a layer carries content -> the bits it may have, as in MixDQ's code."""
+"""Part -> whether a layer carries content -> the bits it may have: those of MixDQ's code, or all that codes have here."""
 RATIOS: dict[Part, tuple[float, ...]] = {"weight": WEIGHT_RATIOS, "activation": ACTIVATION_RATIOS}
 
 Objective = Literal["decibels", "noise"]
-"""What of an SQNR is summed over layers: the decibels, as published, or the noise's share of the energy, less than zero."""
+"""What of an SQNR is summed over layers: the decibels, as published, or the noise's share of the energy, less than zero.
+
+Errors of independent layers add up as energies. A sum of decibels gives as much for the twelfth decibel of a layer that nobody
+sees as for that of the worst one: it starves the few layers that make the damage."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,8 @@ class Searcher:
     """Layer -> number of weights, of every layer that is quantized."""
     statics: Mapping[tuple[str, int], StaticRange]
     decoupled: bool = True
-    objective: Objective = "decibels"
+    objective: Objective = "noise"
+    choices: Choices = "all"
     band: bool = False
     select: bool = True
     window: SsimWindow = "local"
@@ -83,7 +91,7 @@ class Searcher:
         trials = [
             Trial(part, name, width, "ssim" if self.decoupled and is_content(name) else "sqnr")
             for name in names
-            for width in (bits or CHOICES[part][is_content(name)])
+            for width in (bits or CHOICES[self.choices][part][is_content(name)])
         ]
         return measure_sensitivity(
             self.system, self.ctx, self.samples, trials, self.statics, window=self.window, seed=self.seed, checkpoint=part

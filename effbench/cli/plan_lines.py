@@ -60,7 +60,7 @@ def _lines(plan: BitPlan, indent: str) -> Iterator[str]:
     for part in ("weight", "activation"):
         mean, budget = getattr(plan.mean_bits, part), getattr(plan.budget, part)
         head = (part, f"{mean:.4g}", "none" if budget is None else f"{budget:.4g}")
-        for width, (layers, parameters) in plan.histogram(part).items():  # type: ignore[arg-type]
+        for width, (layers, parameters) in plan.histogram(part).items():
             shares = (str(width), str(layers), f"{parameters:,}", f"{parameters / total:.1%}")
             rows.append((*head, *shares))
             head = ("", "", "")

@@ -155,8 +155,7 @@ class _Reference:
 
         handle = system.denoiser.register_forward_hook(record, with_kwargs=True)
         try:
-            with torch.no_grad():
-                pictures = pictures_of(system, ctx, samples, seed)
+            pictures = pictures_of(system, ctx, samples, seed)
         finally:
             handle.remove()
         chosen = np.unique(np.linspace(0, len(calls) - 1, MOST_CALLS).round().astype(int))
@@ -189,8 +188,9 @@ def _array(output: torch.Tensor) -> Array:
 def pictures_of(system: DiffusionSystem, ctx: Context, samples: Sequence[Sample], seed: int) -> Array:
     """Return the pictures [N, (F,) C, H, W] that the task makes of samples."""
     made = list[Array]()
-    for start in range(0, len(samples), SAMPLES_AT_ONCE):
-        made += [picture_of(output) for output in ctx.run(system, samples[start : start + SAMPLES_AT_ONCE], seed)]
+    with torch.no_grad():
+        for start in range(0, len(samples), SAMPLES_AT_ONCE):
+            made += [picture_of(output) for output in ctx.run(system, samples[start : start + SAMPLES_AT_ONCE], seed)]
     return np.stack(made)
 
 
