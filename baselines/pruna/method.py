@@ -26,12 +26,18 @@ class Pruna(Method):
 
         config: Annotated[
             dict[str, Any],
-            Field(description="Of ``SmashConfig``: algorithms and their settings, such as {torchao: {}}."),
-        ]
+            Field(
+                description="Of ``SmashConfig``: algorithms and their settings, such as {torchao: {}}; must name one."
+            ),
+        ] = {}
 
     def apply(self, system: DiffusionSystem, artifact: Artifact) -> DiffusionSystem:
         """Return the system with the pipeline that pruna made; raise ``Unsupported`` where pruna cannot, in its words."""
         require_packages(self.name, ("pruna",), "make test-peers installs it into a venv of its own")
+        if not self.params.config:
+            raise Unsupported(
+                f"{self.name}: its configuration names no algorithm; give one, such as config={{torchao: {{}}}}"
+            )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
@@ -40,6 +46,6 @@ class Pruna(Method):
                 config = SmashConfig(dict(self.params.config), device=system.device_type)
                 made = smash(system.pipeline, config).model  # the pipeline itself: what wraps it tells no class
             except Exception as error:
-                asked = ", ".join(self.params.config) or "an empty configuration"
+                asked = ", ".join(self.params.config)
                 raise Unsupported(f"{self.name}: refuses {asked} here ({one_line(error)})") from error
         return replace(system, pipeline=made)

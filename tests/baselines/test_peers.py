@@ -221,5 +221,7 @@ def test_modelopt_applies_what_it_prepared(monkeypatch):
 @needs("pruna")
 def test_pruna_gives_a_pipeline_or_says_why_not():
     check_method(Pruna, task=task(), params=Pruna.Params(config={"torchao": {}}), n_samples=2)
+    with pytest.raises(Unsupported, match=r"^pruna: its configuration names no algorithm"):
+        Pruna().apply(system(), None)
     with pytest.raises(Unsupported, match=r"^pruna: refuses no-such-algorithm here "):
         Pruna(Pruna.Params(config={"no-such-algorithm": True})).apply(system(), None)
