@@ -27,9 +27,10 @@ class Pruna(Method):
         config: Annotated[
             dict[str, Any],
             Field(
-                description="Of ``SmashConfig``: algorithms and their settings, such as {torchao: {}}; must name one."
+                default_factory=dict,
+                description="Of ``SmashConfig``: algorithms and their settings, such as {torchao: {}}; must name one.",
             ),
-        ] = {}
+        ]
 
     def apply(self, system: DiffusionSystem, artifact: Artifact) -> DiffusionSystem:
         """Return the system with the pipeline that pruna made; raise ``Unsupported`` where pruna cannot, in its words."""
