@@ -8,9 +8,11 @@ VMC_PEERS_VENV ?= .venv-vmc-peers
 NETKET_VENV ?= .venv-netket
 ORT_VENV ?= .venv-ort
 TRITON_VENV ?= .venv-triton
+PEERS_VENV ?= .venv-peers
+PRUNA_VENV ?= .venv-pruna
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted
+.PHONY: help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -37,6 +39,19 @@ test-proofs: setup  ## wider forms of what make test shows (more sizes, models a
 
 test-slow: setup  ## what takes minutes: 50 kills and resumes, fork against spawn, the overhead benchmark
 	$(BIN)/python -m pytest -m slow -n 0
+
+test-peers:  ## torchao, quanto, ONNX Runtime and others in a venv of their own: their tests, then suites/quantization-peers.yaml
+	$(PYTHON) -m venv $(PEERS_VENV)
+	$(PEERS_VENV)/bin/python -m pip install --disable-pip-version-check -c constraints.txt -c constraints-quantization-peers.txt \
+	  -e ".[bitsandbytes,modelopt,onnxruntime,quanto,torchao,test]"
+	$(PEERS_VENV)/bin/python -m pytest -n 0 tests/baselines/test_peers.py
+	$(PEERS_VENV)/bin/effbench run suites/quantization-peers.yaml --store $(RESULTS)/quantization-peers
+
+test-pruna:  ## pruna in a venv of its own: its tests, then its row of suites/quantization-peers.yaml
+	$(PYTHON) -m venv $(PRUNA_VENV)
+	$(PRUNA_VENV)/bin/python -m pip install --disable-pip-version-check -c constraints-pruna.txt -e ".[pruna,test]"
+	$(PRUNA_VENV)/bin/python -m pytest -n 0 tests/baselines/test_peers.py -k pruna
+	$(PRUNA_VENV)/bin/effbench run suites/quantization-peers.yaml --store $(RESULTS)/quantization-pruna --only '*/reference' --only '*/pruna*'
 
 test-install: setup  ## build the wheel and install it with all dependencies in a fresh environment
 	$(BIN)/python tests/full_install.py

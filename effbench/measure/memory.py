@@ -23,7 +23,7 @@ from typing import Any, Self
 
 from effbench.api import System
 from effbench.measure.nvml import open_gpu
-from effbench.measure.traffic import tensors
+from effbench.measure.traffic import parts, tensors
 
 SAMPLE_EVERY_S = 0.003
 """A choice: a peak shorter than this may be missed, which only the kernel's own mark sees; more often takes the interpreter
@@ -172,8 +172,9 @@ def parameter_bytes(system: System) -> int | None:
             if hasattr(module, "packed_bytes"):
                 packed[id(module)] = int(module.packed_bytes())
             for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
-                storage = tensor.untyped_storage()
-                storages[str(tensor.device), storage.data_ptr()] = storage.nbytes()
+                for part in parts(tensor):
+                    storage = part.untyped_storage()
+                    storages[str(part.device), storage.data_ptr()] = storage.nbytes()
     return sum(storages.values()) + sum(packed.values())
 
 

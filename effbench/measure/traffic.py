@@ -84,17 +84,32 @@ def tensors(value: Any) -> Iterator[torch.Tensor]:
     import torch
 
     if isinstance(value, torch.Tensor):
-        if value.layout == torch.strided:
-            yield value
-        elif value.layout == torch.sparse_coo:
-            yield from (value._indices(), value._values())
-        elif value.layout in (torch.sparse_csr, torch.sparse_bsr):
-            yield from (value.crow_indices(), value.col_indices(), value.values())
-        elif value.layout in (torch.sparse_csc, torch.sparse_bsc):
-            yield from (value.ccol_indices(), value.row_indices(), value.values())
+        for tensor in parts(value):
+            if tensor.layout == torch.strided:
+                yield tensor
+            elif tensor.layout == torch.sparse_coo:
+                yield from (tensor._indices(), tensor._values())
+            elif tensor.layout in (torch.sparse_csr, torch.sparse_bsr):
+                yield from (tensor.crow_indices(), tensor.col_indices(), tensor.values())
+            elif tensor.layout in (torch.sparse_csc, torch.sparse_bsc):
+                yield from (tensor.ccol_indices(), tensor.row_indices(), tensor.values())
     elif isinstance(value, list | tuple):
         for item in value:
             yield from tensors(item)
+
+
+def parts(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
+    """Yield what a tensor keeps: itself, or of one made of others (codes and scales of a quantized weight) those.
+
+    Such a tensor shows the shape and the type of the weight that it stands for, and has no memory of its own.
+    """
+    from torch.utils._python_dispatch import is_traceable_wrapper_subclass
+
+    if is_traceable_wrapper_subclass(tensor):
+        for name in tensor.__tensor_flatten__()[0]:
+            yield from parts(getattr(tensor, name))
+    else:
+        yield tensor
 
 
 def storage(tensor: torch.Tensor) -> int:

@@ -141,5 +141,7 @@ def test_every_embedded_model_describes_itself_and_is_small(name, cli):
     configs = list((model.folder / "weights").rglob("*.json"))
     assert not any("_name_or_path" in config.read_text() for config in configs)  # a path of the exporting machine
     if model.weights.is_dir():
-        assert (model.folder / "samples.png").is_file() or "derived_from" in model.card  # it draws what the original draws
+        assert (
+            model.folder / "samples.png"
+        ).is_file() or "derived_from" in model.card  # it draws what the original draws
         assert not list(model.folder.rglob("*.bin")) and not list(model.folder.rglob("*.pt"))

@@ -1,0 +1,1 @@
+"""bitsandbytes' int8 and 4-bit linear layers."""

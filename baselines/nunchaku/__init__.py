@@ -1,0 +1,1 @@
+"""SVDQuant's W4A4 engine Nunchaku."""

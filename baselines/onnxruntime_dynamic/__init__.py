@@ -1,0 +1,1 @@
+"""ONNX Runtime's dynamically quantized linear layers."""

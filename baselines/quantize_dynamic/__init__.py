@@ -1,0 +1,1 @@
+"""torch's own ``quantize_dynamic``."""

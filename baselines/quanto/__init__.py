@@ -1,0 +1,1 @@
+"""Hugging Face's optimum-quanto."""
