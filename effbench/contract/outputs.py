@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from effbench.api import Artifact, Picture, Sample, System, Task
+from effbench.api import Artifact, Output, Picture, Sample, System, Task, reproducible
 from effbench.artifacts import is_torch
 from effbench.contract.declarations import json_problem
 
@@ -35,6 +35,16 @@ def output_problems(outputs: object, batch: Sequence[Sample], call: str) -> Iter
     for name in outputs[0] if outputs else ():
         arrays = [(output[name], sample.id) for output, sample in zip(outputs, batch, strict=True)]
         yield from _array_problems(arrays, f"{call}: array {name!r}")
+
+
+def only_times_problems(outputs: Sequence[Output]) -> Iterator[str]:
+    """Yield a violation where every array of an output is left out of comparisons: any two systems would seem the same."""
+    for output in outputs[:1]:
+        if output and not reproducible(output):
+            yield (
+                f"run names its arrays {', '.join(sorted(output))}, and names ending in _s are seconds that two runs need "
+                "not agree on; name what the system computes otherwise, or nothing could tell two systems apart"
+            )
 
 
 def _array_problems(values: Sequence[tuple[Any, str]], what: str) -> Iterator[str]:
