@@ -202,7 +202,7 @@ def superscript(marks: str) -> str:
 def _entry(cell: CellRecord, number: Number | None, letters: dict[str, str], rank: int | None) -> TableEntry:
     if number is None:
         return TableEntry(reason=failure_of(cell).reason if cell.status == "failed" else "", is_said=True)
-    marks = "".join(letters[flag] for flag in dict.fromkeys(number.flags))
+    marks = "".join(sorted({letters[flag] for flag in number.flags}))
     if number.value is None:
         reason = number.reason or "error"
         is_said = reason == (failure_of(cell).reason if cell.status == "failed" else cell.execution)
