@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from effbench.counted import counted
 from effbench.errors import BadInput
@@ -54,7 +54,7 @@ def show_plan(plan: Plan, path: Path, as_json: bool) -> int:
     from effbench.runner.jobs import plan_batches
     from effbench.store import SAMPLE_KEY, CellFolder
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for task in plan.tasks:
         for cell in task.cells:
             folder = CellFolder(path / "cells" / cell.id)
