@@ -237,12 +237,12 @@ def test_times_among_the_outputs_do_not_make_another_object(strangers, classes):
     timed = RUN.format("import time; return [o | {'took_s': np.array([time.perf_counter()])} for o in outputs]")
     classes("WorkloadTask", {"timed": timed + "\n    probes = Task.probes"})
     suite = strangers.suite(tasks=["{use: timed, with: {units: 2, size: 4, samples: 4}}"])
-    measured = ["--set", "measure.latency={rounds: 1, budget_s: 0.05}", "--set", "measure.memory=true"]
-    assert strangers("run", suite, *measured, "--json") == 0, strangers.err
+    measured = ["--set", "measure.latency={rounds: 2, budget_s: 0.05}", "--set", "measure.memory=true"]
+    assert strangers("run", suite, *measured) == 0, strangers.err
+    assert [f"timed: latency round {n} of 1 method at batch 1" in strangers.err for n in (1, 2)] == [True, True]
     (cell,) = read_store(strangers.path / "results/s").cells
     assert set(cell.probe_sha256) == {"quality", "memory", "latency"} and len(set(cell.probe_sha256.values())) == 1
-    values = {n["name"]: n["value"] for n in strangers.json()["numbers"]}
-    assert values["latency_p50_ms"] > 0
+    assert next(n.value for n in cell.numbers if n.name == "latency_p50_ms") > 0
 
 
 def test_a_shape_that_is_not_the_reference_s_is_named(strangers, classes):
