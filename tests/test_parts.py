@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from effbench.api import Scores
-from effbench.digest import digest
+from effbench.digest import digest, digest_with_times
 from effbench.errors import StoreError
 from effbench.parts import (
     KeptOutputs,
@@ -76,12 +77,27 @@ def test_the_digest_tells_values_dtypes_shapes_and_order_apart():
     assert digest({"x": 1, "y": a}) == digest({"y": a.copy(), "x": 1})
 
 
+@dataclass
+class Probed:
+    energy: float
+    took_s: float
+
+
+@pytest.mark.parametrize("made", [lambda took, energy: [{"energy": energy, "took_s": took}], lambda t, e: Probed(e, t)])
+def test_the_digest_leaves_out_times_at_every_depth_and_nothing_else(made):
+    first, later, other = made(0.5, 1.0), made(0.7, 1.0), made(0.5, 2.0)
+    assert digest(first) == digest(later) != digest(other)
+    assert digest([{"part": first}]) == digest([{"part": later}])
+    assert len({digest_with_times(x) for x in (first, later, other)}) == 3
+
+
 def test_outputs_that_find_no_disk_are_one_sentence_and_leave_nothing(tmp_path):
     code = """\
 import resource, signal, sys
 from pathlib import Path
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import numpy as np
 from effbench.errors import StoreError

@@ -59,9 +59,10 @@ class Claim:
     """A number that a method's paper published, with the setting it holds in and where it stands.
 
     ``number`` names our own number that measures the same thing (``speedup``, ``parameter_mb``); ``as_ratio`` says that
-    the claim is that number divided by the reference's. ``holds_for`` are the facts of a cell under which the two are
-    comparable: ``task``, ``device_class``, ``dtype``, a parameter of the task (``system``) or of the method itself; a
-    cell that differs in one of them is shown as not comparable, naming it. ``not_comparable`` says why no cell can be.
+    the claim is that number divided by the reference's. ``holds_for`` are the conditions under which the two are
+    comparable: ``task``, ``device_class``, ``dtype``, a parameter of the task (``steps``) or of the method itself, or one
+    of its ``facts``, each with the value that it must equal; a cell that differs in one of them is shown as not
+    comparable, naming it. ``not_comparable`` says why no cell can be.
     """
 
     metric: str

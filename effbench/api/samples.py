@@ -110,7 +110,7 @@ def select(scores: Scores, rows: Sequence[int] | np.ndarray[Any, Any]) -> Scores
 
 def reproducible(output: Output) -> Output:
     """Return an output without its times, on which no two runs agree."""
-    return {name: array for name, array in output.items() if not name.endswith("_s")}
+    return {name: array for name, array in output.items() if not str(name).endswith("_s")}
 
 
 def noise_seed(sample_id: str, seed: int) -> int:

@@ -13,6 +13,7 @@ import typer
 
 from effbench.cli.aligned import aligned
 from effbench.cli.plan_lines import described_plan, is_plan, is_plan_file, plan_lines
+from effbench.counted import counted
 from effbench.legible import legible
 
 SCHEMA = "effbench/describe/1"
@@ -113,7 +114,7 @@ def _of_link(link: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a link of a chain prepared: its plan and its tensors, and what alone they hold for."""
     tensors = link["tensors"]
     method, total = legible(link["method"]) or "a method that is not named", sum(f["bytes"] for f in tensors.values())
-    yield f"\n{method}: {len(tensors)} tensor{'' if len(tensors) == 1 else 's'}, {_size(total)}"
+    yield f"\n{method}: {counted(len(tensors), 'tensor')}, {_size(total)}"
     for what, values in (("holds for", link["settings"]), ("plan", link["config"])):
         for key, value in values.items():
             if is_plan(value):
@@ -153,11 +154,30 @@ def _general(plugin: Any) -> Iterator[str]:
 def _of_task(plugin: Any) -> Iterator[str]:
     yield "\nmetrics:"
     for m in plugin.metrics:
-        arrow = "higher is better" if m.higher_is_better else "lower is better"
-        yield f"  {m.name}{f' [{m.unit}]' if m.unit else ''}: {m.description or '-'} ({arrow})"
+        marks = [
+            "primary" if m.primary else "",
+            "higher is better" if m.higher_is_better else "lower is better",
+            "of a whole set" if m.per == "set" else "",
+            "against the reference's outputs" if m.needs_reference else "",
+        ]
+        unit = f", in {m.unit}" if m.unit else ""
+        yield f"  {m.key}{unit}: {m.description or '-'} ({', '.join(filter(None, marks))})"
 
 
 def _of_method(plugin: Any) -> Iterator[str]:
+    """Yield what a method declares; what its parameters may choose is that of the default ones."""
+    from effbench.api import Method
+    from effbench.contract.declarations import params_have_defaults
+
+    made = plugin() if not any(params_have_defaults(plugin)) else None
     yield f"\naccepts: {', '.join(t.__name__ for t in plugin.accepts)}"
+    yield f"execution: {'by its parameters' if made is None else made.execution()}"
+    if plugin.prepare is not Method.prepare:
+        yield f"prepares: {'once per seed' if plugin.random_preparation else 'once'}"
+    for what, names in (("holds for one", plugin.tied_to), ("changes", plugin.changes)):
+        if names:
+            yield f"{what}: {', '.join(names)} (of the system's settings)"
+    if kernels := (plugin if made is None else made).kernels:
+        yield f"kernels that must be seen to run: {', '.join(kernels)}"
     for claim in plugin.claims:
         yield f"claims: {claim.metric} = {claim.value} {claim.unit}, {claim.setting} ({claim.source})"

@@ -9,12 +9,9 @@ from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-
-if TYPE_CHECKING:
-    from effbench.api import Task
 
 KINDS = ("method", "task")
 """What a package can be started for."""
@@ -26,13 +23,18 @@ def new(
     kind: Annotated[str, typer.Argument(help="method or task.")],
     name: Annotated[str, typer.Argument(help="Lower-case words joined by hyphens, such as half-steps.")],
     into: Annotated[Path, typer.Option(help="Folder in which the package's folder is made.")] = Path(),
-    for_task: Annotated[str, typer.Option("--for", metavar="TASK", help="Task that the method serves.")] = "t2i",
+    for_task: Annotated[
+        str | None, typer.Option("--for", metavar="TASK", help="Task that the method serves; t2i where not given.")
+    ] = None,
 ) -> None:
     """Write an installable starter package for a method or a task."""
     from effbench.cli.outcome import require_choice
     from effbench.errors import BadInput
 
     require_choice(kind, KINDS, "the kind")
+    if kind == "task" and for_task is not None:
+        raise BadInput("--for names the task that a method serves; leave it out for a task, which loads its own system")
+    for_task = for_task or "t2i"
     fields = starter_fields(kind, name, for_task)
     folder = into / fields["distribution"]
     if folder.exists():
@@ -56,7 +58,7 @@ def starter_fields(kind: str, name: str, for_task: str) -> dict[str, str]:
         raise BadInput(f"the name {name!r} is not lower-case words joined by hyphens, such as 'half-steps'")
     taken = registry.methods if kind == "method" else registry.tasks
     if name in taken.names():
-        raise BadInput(f"the {kind} {name!r} exists already, from {taken.origin(name)}; names are unique")
+        raise BadInput(f"the {kind} {name!r} is registered already, by {taken.origin(name)}; names are unique")
     class_name = "".join(word.capitalize() for word in name.split("-"))
     package = f"effbench_{name.replace('-', '_')}"
     fields = {
@@ -65,9 +67,10 @@ def starter_fields(kind: str, name: str, for_task: str) -> dict[str, str]:
         "class_name": class_name,
         "distribution": f"effbench-{name}",
         "package": package,
+        "dependencies": _dependencies(),
     }
     if kind == "method":
-        fields |= _task_fields(registry.tasks.get(for_task))
+        fields |= _task_fields(for_task)
     meanings = {*dir(api), *keyword.kwlist, "Estimator", fields.get("system_class"), fields.get("task_class")}
     if class_name in meanings:
         raise BadInput(
@@ -80,10 +83,27 @@ def starter_fields(kind: str, name: str, for_task: str) -> dict[str, str]:
     return fields
 
 
-def _task_fields(task: type[Task]) -> dict[str, str]:
-    """Return the fields that say which system a method accepts and on which task it is tested."""
+def _dependencies(*others: str) -> str:
+    """Return EffBench and other distributions, each once, as TOML lists them."""
+    return json.dumps(list(dict.fromkeys(("effbench", *others))))
+
+
+def _task_fields(name: str) -> dict[str, str]:
+    """Return the fields that say which system a method accepts, on which task it is tested and whose package that is."""
+    from effbench import registry
+    from effbench.errors import BadInput, nearest
+
+    known = registry.tasks.names()
+    if name not in known:
+        raise BadInput(
+            f"unknown task {name!r}{nearest(name, known)}; that of another package is found once it is installed"
+        )
+    task = registry.tasks.get(name)
     system = task.system_type
     return {
+        "dependencies": _dependencies(
+            *(entry.distribution for entry in registry.tasks.entries() if entry.name == name)
+        ),
         "system_module": _public_module(system),
         "system_class": system.__qualname__,
         "task_module": _public_module(task),

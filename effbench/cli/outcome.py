@@ -7,8 +7,9 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from effbench.counted import counted
 from effbench.errors import BadInput
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def close_run(path: Path, outcome: Outcome, gates: Sequence[Gate], as_json: bool
     for sentence in broken:
         print(f"gate failed: {sentence}", file=sys.stderr)
     if not as_json:
-        print(f"{len(outcome.done)} cells done, {len(outcome.failed)} failed; store: {path}", file=sys.stderr)
+        done = counted(len(outcome.done), "cell")
+        print(f"{done} done, {len(outcome.failed)} failed; store: {path}", file=sys.stderr)
         named = shlex.quote(str(path))
         print(f"next: effbench report {named} --pareto latency,quality   |   effbench board {named}", file=sys.stderr)
     if outcome.failed:
@@ -52,7 +54,7 @@ def show_plan(plan: Plan, path: Path, as_json: bool) -> int:
     from effbench.runner.jobs import plan_batches
     from effbench.store import SAMPLE_KEY, CellFolder
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for task in plan.tasks:
         for cell in task.cells:
             folder = CellFolder(path / "cells" / cell.id)
@@ -75,7 +77,7 @@ def show_plan(plan: Plan, path: Path, as_json: bool) -> int:
         print(json.dumps({"store": str(path), "cells": rows}, indent=1))
         return DONE
     for row in rows:
-        todo = row["unsupported"] or f"{row['batches_left']} quality batches left"
+        todo = row["unsupported"] or f"{counted(row['batches_left'], 'quality batch', 'quality batches')} left"
         print(
             f"{row['cell']}  {row['task']}/{row['method']}  {row['execution']}  {row['device']} {row['dtype']}  {todo}"
         )

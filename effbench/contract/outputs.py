@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from effbench.api import Artifact, Picture, Sample, System, Task
+from effbench.api import Artifact, Output, Picture, Sample, System, Task, reproducible
 from effbench.artifacts import is_torch
 from effbench.contract.declarations import json_problem
+from effbench.contract.type_names import named_apart
 
 TORCH_DTYPES = re.compile(r"bool|u?int(8|16|32|64)|bfloat16|float(16|32|64|8_.*|4_.*)")
 """What safetensors has a code for."""
@@ -35,6 +36,16 @@ def output_problems(outputs: object, batch: Sequence[Sample], call: str) -> Iter
     for name in outputs[0] if outputs else ():
         arrays = [(output[name], sample.id) for output, sample in zip(outputs, batch, strict=True)]
         yield from _array_problems(arrays, f"{call}: array {name!r}")
+
+
+def only_times_problems(outputs: Sequence[Output]) -> Iterator[str]:
+    """Yield a violation where every array of an output is left out of comparisons: any two systems would seem the same."""
+    for output in outputs[:1]:
+        if output and not reproducible(output):
+            yield (
+                f"run names its arrays {', '.join(sorted(output))}, and names ending in _s are seconds that two runs need "
+                "not agree on; name what the system computes otherwise, or nothing could tell two systems apart"
+            )
 
 
 def _array_problems(values: Sequence[tuple[Any, str]], what: str) -> Iterator[str]:
@@ -108,8 +119,9 @@ def picture_problems(pictures: object, sample: Sample) -> Iterator[str]:
 def loaded_problems(system: object, task: Task) -> Iterator[str]:
     """Yield a violation unless what ``load`` returned is of the declared type."""
     if not isinstance(system, task.system_type):
+        declared, found = named_apart((task.system_type,), type(system))
         yield (
-            f"load returned {type(system).__name__}, system_type says {task.system_type.__name__}; "
+            f"load returned {found}, system_type says {declared}; "
             "methods accept systems by that type, so the two must agree"
         )
 
@@ -117,6 +129,5 @@ def loaded_problems(system: object, task: Task) -> Iterator[str]:
 def changed_problems(system: object, expected: type[System], call: str = "apply") -> Iterator[str]:
     """Yield a violation unless what ``apply`` returned is still a system of the expected type."""
     if not isinstance(system, expected):
-        yield (
-            f"{call} returned {type(system).__name__}; return a {expected.__name__}, for example by dataclasses.replace"
-        )
+        declared, found = named_apart((expected,), type(system))
+        yield f"{call} returned {found}; return a {declared}, for example by dataclasses.replace"

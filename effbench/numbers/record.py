@@ -173,7 +173,9 @@ def _numbers(setting: Setting, parts: CellParts) -> _Made:
     no_energy = why(asked.energy, "energy")
     used_energy = jobs["energy"].data.known() if jobs["energy"] and not no_energy else None
     numbers.append(energy_number(used_energy, no_energy))
-    numbers.append(_preparation(parts, declared.prepares, failed))
+    numbers.append(
+        _preparation(parts, declared.prepares, failed or (None if declared.prepares else reasons["quality"]))
+    )
     quality = jobs["quality"]
     numbers += fact_numbers(quality.data.facts if quality is not None and not failed else None)
     return _Made(numbers, complete, noise)
@@ -191,7 +193,10 @@ def _flagged(timed: list[Timed], jobs: Mapping[str, JobResult | None], determini
 
 
 def _preparation(parts: CellParts, prepares: bool, failed: Reason | None) -> Number:
-    """Return the seconds that preparing took, the mean over trainings; zero by definition where nothing is prepared."""
+    """Return the seconds that preparing took, the mean over trainings; zero by definition where nothing is prepared.
+
+    ``failed`` is why there is none: a cell that has nothing to prepare and no system that ran did not take zero seconds.
+    """
     if failed or not prepares:
         return single_number("preparation_s", None if failed else 0.0, failed, primary=True)
     seconds = [job.data.seconds for job in parts.preparations if job is not None and job.data.seconds is not None]

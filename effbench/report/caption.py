@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from effbench.counted import counted
 from effbench.raw import CENTRED, CENTRED_ROOT, how_of
 from effbench.record import CellRecord
 from effbench.report.columns import Column, has_several_places
@@ -113,7 +114,7 @@ def machine_text(fingerprint: str, machine: Mapping[str, Any]) -> str:
     """Return a machine in words: processor, cores, GPU, memory, and the fingerprint that names it in the store."""
     parts = [str(machine["cpu_model"])] if machine.get("cpu_model") else []
     parts += [str(machine["instructions"][-1])] if machine.get("instructions") else []
-    parts += [f"{machine['cores']} cores"] if machine.get("cores") else []
+    parts += [counted(machine["cores"], "core")] if machine.get("cores") else []
     gpu = machine.get("gpu")
     parts += [", ".join(map(str, gpu)) if isinstance(gpu, list | tuple) else str(gpu)] if gpu else []
     parts += [f"{machine['memory_gb']:g} GB"] if isinstance(machine.get("memory_gb"), int | float) else []
@@ -145,12 +146,8 @@ def units_of(cell: CellRecord) -> str:
 
 def samples_text(cell: CellRecord) -> str:
     """Return what a cell's quality is of: ``40 samples in 8 groups``."""
-    return f"{cell.n_samples} samples" + (f" in {cell.n_groups} groups" if units_of(cell) == "groups" else "")
-
-
-def trainings_text(count: int) -> str:
-    """Return a number of trainings in words: ``5 trainings``."""
-    return f"{count} training{'s' if count > 1 else ''}"
+    groups = f" in {counted(cell.n_groups, 'group')}" if units_of(cell) == "groups" else ""
+    return counted(cell.n_samples, "sample") + groups
 
 
 def _trainings_text(workload: WorkloadCells) -> str:
@@ -160,7 +157,7 @@ def _trainings_text(workload: WorkloadCells) -> str:
         if cell.status == "complete" or all(other.status != "complete" for other in workload.cells):
             counts.setdefault(len(cell.trainings), []).append(cell.method_id)
     texts = [
-        trainings_text(count) + (f" ({', '.join(methods)})" if len(counts) > 1 else "")
+        counted(count, "training") + (f" ({', '.join(methods)})" if len(counts) > 1 else "")
         for count, methods in counts.items()
         if count
     ]

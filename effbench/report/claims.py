@@ -152,10 +152,10 @@ def _in_the_way(cell: CellRecord, claim: PublishedClaim) -> str:
     """Return what makes the claim's setting another one than the cell's, or ``""``."""
     if claim.not_comparable:
         return claim.not_comparable
-    facts = facts_of(cell)
+    known = _conditions(cell)
     missed = []
     for name, expected in claim.holds_for.items():
-        found = facts.get(name)
+        found = known.get(name)
         if found is None:
             missed.append(f"it holds for {name} = {expected}, and this cell has no {name}")
         elif not any(_plain(value) == _plain(expected) for value in found):
@@ -165,14 +165,19 @@ def _in_the_way(cell: CellRecord, claim: PublishedClaim) -> str:
     return "; ".join(missed)
 
 
-def facts_of(cell: CellRecord) -> dict[str, list[Any]]:
-    """Return name -> values of the facts that a claim can hold for; links of a chain may share a parameter's name."""
+def _conditions(cell: CellRecord) -> dict[str, list[Any]]:
+    """Return name -> values of what a claim can hold for; links of a chain may share a parameter's name.
+
+    A parameter hides a fact of its name: what was asked for is what a paper's setting says.
+    """
     identity = cell.identity
-    facts: dict[str, list[Any]] = {name: [value] for name, value in identity.task_params.items()}
+    known: dict[str, list[Any]] = {name: [value] for name, value in identity.task_params.items()}
     for link in identity.chain:
         for name, value in {**link.defaulted, **link.passed}.items():
-            facts.setdefault(name, []).append(value)
-    return facts | {"task": [identity.task], "device_class": [identity.device_class], "dtype": [identity.dtype]}
+            known.setdefault(name, []).append(value)
+    facts = {n.name: [n.value] for n in cell.numbers if n.axis == "facts" and n.value is not None}
+    own = {"task": [identity.task], "device_class": [identity.device_class], "dtype": [identity.dtype]}
+    return facts | known | own
 
 
 def _plain(value: Any) -> Any:

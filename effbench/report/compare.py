@@ -13,10 +13,10 @@ from math import isfinite
 from typing import Any, Literal, NamedTuple
 
 from effbench.catalogue import COMPARED_AXES, MEDIAN, PARAMETERS, entry_of, is_timed
+from effbench.counted import counted
 from effbench.errors import BadInput, nearest
 from effbench.raw import RawCell
 from effbench.record import CellRecord, Number
-from effbench.report.caption import trainings_text
 from effbench.report.columns import label_of
 from effbench.report.contrast import quality_difference
 from effbench.report.speed import rounds_needed, time_ratio
@@ -66,8 +66,8 @@ class ComparisonRow:
     @property
     def n_text(self) -> str:
         """Return n with its units: ``8 groups, 5 trainings``; ``""`` for a bare ratio."""
-        trainings = [trainings_text(self.trainings)] if self.trainings else []
-        items = [f"{self.items} items"] if self.items else []
+        trainings = [counted(self.trainings, "training")] if self.trainings else []
+        items = [counted(self.items, "item")] if self.items else []
         units = self.units.removesuffix("s") if self.n == 1 else self.units
         return ", ".join([f"{self.n} {units}", *trainings, *items]) if units else ""
 

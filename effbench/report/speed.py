@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from effbench.arrays import Array
+from effbench.counted import counted
 from effbench.stats.bootstrap import Interval
 from effbench.stats.items import LogMean, log_difference, log_mean
 from effbench.stats.paired import POWER
@@ -78,7 +79,7 @@ def time_ratio(a: Rounds, b: Rounds, reference_of_a: Rounds, reference_of_b: Rou
         return _ratio(log_difference(*(log_mean(logs.of_items(items)) for logs in beside)), level, True)
     if count == 0:
         return TimeRatio(None, None, None, None, 0, 0, False, "no round holds both")
-    few = f"{count} shared round{'s' if count > 1 else ''}, {LEAST_ROUNDS} give an interval"
+    few = f"{counted(count, 'shared round')}, {LEAST_ROUNDS} give an interval"
     return _ratio(log_mean(shared.values), level, False)._replace(reason=few)
 
 

@@ -13,17 +13,24 @@ from effbench.record import CellRecord, Number
 from effbench.report.caption import caption_of
 from effbench.report.claims import Ledger, ledger_of
 from effbench.report.columns import FACTS, SLICES_WORD, Column, columns_of, is_headline, recorded
+from effbench.report.compare import DEFAULT_LEVEL
 from effbench.report.ranks import ranks_of
 from effbench.report.resolution import UNRESOLVED, is_unresolved
 from effbench.report.rounding import rounded
 from effbench.report.summarise import WorkloadCells, failure_of, number_of, where_of
 from effbench.report.trust import badge_of, check_notes
+from effbench.stats.bootstrap import least_clusters
 
 COMPUTED = "computed"
 """How a fact's ``Number.ci_method`` says that nothing was measured, and the flag that it gets for its footnote."""
 
+FEW_UNITS, NO_INTERVAL = "few_units", "no_interval"
+"""Flags of a quality number without an interval, for a footnote that says why there is none."""
+
 FLAG_TEXT = {
     COMPUTED: "computed by the method about itself, not measured",
+    FEW_UNITS: "no interval: too few independent samples or groups for one at this level",
+    NO_INTERVAL: "no interval: too few independent samples or groups, or undefined without some of them or a training",
     "crosscheck_differs": "the hierarchical bootstrap over rounds and calls does not agree with the t interval",
     ONE_TRAINING: "trained once: this holds for this one training",
     "noisy_machine": "the machine was not quiet (noise grade C) while this was timed",
@@ -202,7 +209,7 @@ def superscript(marks: str) -> str:
 def _entry(cell: CellRecord, number: Number | None, letters: dict[str, str], rank: int | None) -> TableEntry:
     if number is None:
         return TableEntry(reason=failure_of(cell).reason if cell.status == "failed" else "", is_said=True)
-    marks = "".join(letters[flag] for flag in dict.fromkeys(number.flags))
+    marks = "".join(sorted({letters[flag] for flag in number.flags}))
     if number.value is None:
         reason = number.reason or "error"
         is_said = reason == (failure_of(cell).reason if cell.status == "failed" else cell.execution)
@@ -212,13 +219,26 @@ def _entry(cell: CellRecord, number: Number | None, letters: dict[str, str], ran
 
 
 def _shown(workload: WorkloadCells, cell: CellRecord, name: str) -> Number | None:
-    """Return a cell's number, flagged where the subset cannot tell it from the reference's and where nobody measured it."""
+    """Return a cell's number with what a table says of it besides its own flags.
+
+    These are that the subset cannot tell it from the reference's, that nobody measured it, and why it has no interval.
+    """
     number = number_of(cell, name)
     if number is None:
         return None
     unresolved = (UNRESOLVED,) if is_unresolved(workload, cell, name) else ()
     computed = (COMPUTED,) if number.ci_method == COMPUTED else ()
-    return replace(number, flags=(*number.flags, *unresolved, *computed)) if unresolved or computed else number
+    more = (*unresolved, *computed, *_without_interval(workload, cell, number))
+    return replace(number, flags=(*number.flags, *more)) if more else number
+
+
+def _without_interval(workload: WorkloadCells, cell: CellRecord, number: Number) -> tuple[str, ...]:
+    """Return the flag of a quality that has a value and no interval."""
+    if number.axis != "quality" or number.value is None or number.ci_low is not None:
+        return ()
+    units = number.n if number.units == "groups" else min(number.n, cell.n_groups or number.n)
+    least = least_clusters(max(workload.levels, default=DEFAULT_LEVEL))
+    return (FEW_UNITS,) if units < least else (NO_INTERVAL,)
 
 
 def _trained_once(workload: WorkloadCells, letters: dict[str, str]) -> list[str]:

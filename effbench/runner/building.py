@@ -19,6 +19,7 @@ from effbench.artifacts import Prepared, read_artifact
 from effbench.contract.chains import setting_problems, tied_settings
 from effbench.contract.outputs import changed_problems, loaded_problems, probe_problems
 from effbench.contract.running import run_blind
+from effbench.contract.type_names import named_apart
 from effbench.runner.jobs import JobSpec
 from effbench.store import CellFolder
 
@@ -94,8 +95,8 @@ def apply_link(method: Method, system: System, link: Prepared) -> System:
     Raises ``PluginError`` where its plan was made for other settings.
     """
     if not isinstance(system, tuple(method.accepts)):
-        accepted = ", ".join(t.__name__ for t in method.accepts)
-        raise Unsupported(f"{method.name} accepts {accepted}, got {type(system).__name__}")
+        accepted, given = named_apart(method.accepts, type(system))
+        raise Unsupported(f"{method.name} accepts {accepted}, got {given}")
     keep_promise(setting_problems(method, link.settings, system))
     changed = method.apply(system, link.artifact)
     keep_promise(changed_problems(changed, System, f"{method.name}.apply"))

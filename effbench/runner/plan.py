@@ -25,6 +25,7 @@ from effbench.contract.samples import (
     shared_group_problems,
     shared_id_problems,
 )
+from effbench.contract.type_names import named_apart
 from effbench.errors import BadInput, nearest
 from effbench.explaining import explain, first_problem
 from effbench.globs import meant
@@ -358,7 +359,7 @@ def _samples(
 def _cell(plugin: type[Task], entry: TaskEntry, variant: _Variant, identity: Identity, order: int) -> Cell:
     first = variant.chain[0]
     supported = issubclass(plugin.system_type, tuple(first.accepts))
-    accepted = ", ".join(t.__name__ for t in first.accepts)
+    accepted, given = named_apart(first.accepts, plugin.system_type)
     plugins = [plugin, *(type(method) for method in variant.chain)]
     origins = {f"task {entry.use}": registry.tasks.origin(entry.use)}
     origins |= {f"method {link.use}": registry.methods.origin(link.use) for link in variant.links}
@@ -371,9 +372,7 @@ def _cell(plugin: type[Task], entry: TaskEntry, variant: _Variant, identity: Ide
         chain=variant.chain,
         identity=identity,
         execution=variant.execution,
-        unsupported=None
-        if supported
-        else f"{first.name} accepts {accepted}, the task gives {plugin.system_type.__name__}",
+        unsupported=None if supported else f"{first.name} accepts {accepted}, the task gives {given}",
         code_version=hashlib.sha256("".join(map(registry.code_version, plugins)).encode()).hexdigest()[:16],
         origins=tuple(origins.items()),
     )

@@ -14,13 +14,13 @@ from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
-from effbench.api import Fact, Output, PluginError, Sample, Scores, System, Task, reproducible, without_target
+from effbench.api import Fact, Output, PluginError, Sample, Scores, System, Task, without_target
 from effbench.atomic import write_bytes
 from effbench.contract.facts import fact_problems, threshold_problems
-from effbench.contract.outputs import output_problems, picture_problems
+from effbench.contract.outputs import only_times_problems, output_problems, picture_problems
 from effbench.contract.samples import ids_sha256
 from effbench.contract.scores import score_problems
-from effbench.digest import digest
+from effbench.digest import digest, digest_with_times
 from effbench.errors import one_line
 from effbench.parts import (
     GROUP,
@@ -82,12 +82,13 @@ class _Bench:
         outputs, seconds = self._run(batch)
         ids = [sample.id for sample in batch.samples]
         theirs = self.reference.batch(ids, batch.seed) if self.reference else None
-        hashes = _hashes(outputs)
+        hashes = list(map(digest, outputs))
+        untouched = digest_with_times(outputs) if spec.keep_outputs else ""
         started = time.perf_counter()
         scores = scored(spec.task, outputs, batch.samples, theirs)
         self.score_s += time.perf_counter() - started
         if spec.keep_outputs:
-            if hashes != _hashes(outputs):
+            if untouched != digest_with_times(outputs):
                 raise PluginError(
                     "score changes the outputs that it is given, which are kept for comparison; copy them first"
                 )
@@ -200,6 +201,7 @@ def _require_listed(spec: JobSpec) -> None:
 def _require_outputs(outputs: Any, batch: Batch, names: frozenset[str] | None) -> frozenset[str]:
     """Return the names of the arrays; raise ``PluginError`` where outputs break the contract or the names change."""
     keep_promise(output_problems(outputs, batch.samples, "run"))
+    keep_promise(only_times_problems(outputs))
     found = frozenset(outputs[0])
     if names is not None and found != names:
         raise PluginError(
@@ -237,10 +239,6 @@ def _left_out(outputs: Sequence[Output], theirs: Sequence[Output]) -> str:
     """Return what ``keep`` leaves out of a reference that the outputs have, or ""."""
     missing = sorted(outputs[0].keys() - theirs[0].keys())
     return f"keep leaves out {', '.join(missing)} of the reference: keep all that score reads" if missing else ""
-
-
-def _hashes(outputs: Sequence[Output]) -> list[str]:
-    return [digest(reproducible(output)) for output in outputs]
 
 
 def _caption(task: Task, sample: Sample) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import psutil
 
+from effbench.counted import counted
 from effbench.measure.latency import Iteration
 from effbench.measure.noise import NoiseMeter, cpu_seconds
 from effbench.parts import write_part
@@ -60,8 +61,10 @@ class RoundRunner:
         timed: set[str] = set()
         for size in self.latency.batch_sizes:
             while group := self._next_group(size):
-                self.jobs.report.now(f"{self.task.entry.name}: latency round of {len(group)} at batch {size}")
-                timed |= self._round(group, size)
+                number = self._next_number(size)
+                who = counted(len(group), "method")
+                self.jobs.report.now(f"{self.task.entry.name}: latency round {number} of {who} at batch {size}")
+                timed |= self._round(group, size, number)
                 self.jobs.report.advance()
         return timed
 
@@ -97,15 +100,14 @@ class RoundRunner:
         job = self.jobs.store.cell(cell.id).job("memory")
         return (job.data.peak_rss or 0) if job is not None and job.status == "done" else 0
 
-    def _round(self, group: list[Cell], size: int) -> set[str]:
+    def _round(self, group: list[Cell], size: int, number: int) -> set[str]:
         """Run one round; what a member measured is written only once the whole round is over."""
         members: list[Member] = []
         struck_before = set(self.struck)
-        round_id = self._round_id(size)
         try:
             for cell in group:
                 self._start(cell, size, members)
-            noise = self._take_turns(members, LEAST_TURNS * (int(round_id[1:]) - 1))
+            noise = self._take_turns(members, LEAST_TURNS * (number - 1))
             finished = [(member, done) for member in members if (done := self._finish(member)) is not None]
         finally:
             for member in members:
@@ -113,12 +115,13 @@ class RoundRunner:
         self.out -= self.struck - struck_before
         # The reference last: a round without its rows counts for nobody, so a crash in between leaves no half of one.
         for member, done in sorted(finished, key=lambda pair: pair[0].cell.role == "reference"):
-            self._write(member, done, round_id, size, noise)
+            self._write(member, done, f"r{number:03d}", size, noise)
         return {member.cell.id for member, _ in finished}
 
-    def _round_id(self, size: int) -> str:
+    def _next_number(self, size: int) -> int:
+        """Return 1 + the number of the last round, of which a round's name is made: ``r001``."""
         known = [name for cell in self.task.cells for name in self._rounds(cell, size)]
-        return f"r{max((int(name[1:]) for name in known), default=0) + 1:03d}"
+        return max((int(name[1:]) for name in known), default=0) + 1
 
     def _start(self, cell: Cell, size: int, members: list[Member]) -> None:
         """Start a member and wait until it is warm; it stands in ``members`` at once, so that it is ended in any case."""

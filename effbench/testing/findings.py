@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, cast
 
+from effbench.counted import counted
 from effbench.errors import one_line
 
 T = TypeVar("T")
@@ -27,7 +28,7 @@ class Report:
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        lines = [f"{self.subject} keeps the contract ({len(self.passed)} checks)"]
+        lines = [f"{self.subject} keeps the contract ({counted(len(self.passed), 'check')})"]
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
 
@@ -36,7 +37,7 @@ class ConformanceError(AssertionError):
 
     def __init__(self, subject: str, violations: Sequence[str], not_checked: Sequence[str] = ()) -> None:
         self.subject, self.violations, self.not_checked = subject, tuple(violations), tuple(not_checked)
-        count = f"{len(violations)} violation" + "s" * (len(violations) != 1)
+        count = counted(len(violations), "violation")
         lines = [f"{subject} breaks the contract ({count})", *(f"  - {violation}" for violation in violations)]
         if not_checked:
             lines.append(f"  not checked because of the above: {', '.join(not_checked)}")

@@ -29,6 +29,7 @@ from effbench.contract import declarations
 from effbench.contract.facts import fact_problems
 from effbench.contract.outputs import artifact_problems, changed_problems, output_problems
 from effbench.contract.running import run_blind
+from effbench.contract.type_names import named_apart
 from effbench.errors import nearest
 from effbench.inside import root_of
 from effbench.testing.findings import Findings, Report, Steps, Unavailable
@@ -191,8 +192,8 @@ def the_task_is_accepted(trial: MethodTrial) -> Iterator[str]:
         return
     kind, accepts = trial.task.system_type, trial.method_class.accepts
     if not issubclass(kind, accepts):
-        names = ", ".join(accepted.__name__ for accepted in accepts)
-        yield f"accepts ({names}) does not cover {kind.__name__} of task {trial.task.name!r}; add it or change the task"
+        accepted, given = named_apart(accepts, kind)
+        yield f"accepts ({accepted}) does not cover {given} of task {trial.task.name!r}; add it or change the task"
 
 
 def execution_is_real_or_simulated(trial: MethodTrial) -> Iterator[str]:

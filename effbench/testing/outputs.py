@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from effbench.api import Output, Sample, reproducible
+
+TIME = re.compile(
+    r"(^|_)(times?|timings?|seconds|secs?|elapsed|durations?|took|wall|latency|runtime|ms|us|ns)(_|$)", re.IGNORECASE
+)
+"""Words of a name that suggest a time."""
 
 
 def difference(ours: Output, theirs: Output, rtol: float) -> str:
@@ -28,8 +34,17 @@ def difference(ours: Output, theirs: Output, rtol: float) -> str:
             continue
         distance, norm = _distance(a, b)
         if rtol == 0 or not distance <= rtol * norm:
-            return f"{name!r} differs by a vector of norm {distance:.3g}, its own norm is {norm:.3g}"
+            return (
+                f"{name!r} differs by a vector of norm {distance:.3g}, its own norm is {norm:.3g}{_named_as_time(name)}"
+            )
     return ""
+
+
+def _named_as_time(name: str) -> str:
+    """Return what to do about an array that seems to hold times under a name that demands equal bytes, or ""."""
+    if not TIME.search(name):
+        return ""
+    return "; if it holds times, give them in seconds under a name ending in _s, which two runs need not agree on"
 
 
 def _distance(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> tuple[float, float]:

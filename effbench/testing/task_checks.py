@@ -10,7 +10,7 @@ from typing import Any, cast
 from effbench.api import Context, Output, Sample, Split, StrictParams, System, Task, without_target
 from effbench.contract import declarations
 from effbench.contract.facts import threshold_problems
-from effbench.contract.outputs import loaded_problems, output_problems, probe_problems
+from effbench.contract.outputs import loaded_problems, only_times_problems, output_problems, probe_problems
 from effbench.contract.running import run_blind
 from effbench.contract.samples import (
     repeated_id_problems,
@@ -195,7 +195,8 @@ def load_gives_the_system_type(trial: TaskTrial) -> Iterator[str]:
 
 def run_gives_one_output_per_sample(trial: TaskTrial) -> Iterator[str]:
     """Yield violations of the form of the outputs."""
-    yield from output_problems(trial.raw_outputs, trial.batch, "run")
+    problems = list(output_problems(trial.raw_outputs, trial.batch, "run"))
+    yield from problems or only_times_problems(trial.raw_outputs)
 
 
 def the_same_seed_gives_the_same_bytes(trial: TaskTrial) -> Iterator[str]:

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from effbench.api import Artifact
+from effbench import registry
+from effbench.api import Artifact, Method, Metric, StrictParams
 from effbench.artifacts import Prepared, write_artifact
 from effbench.cli.app import run_app
+from effbench.tasks.workload.system import Workload
+from effbench.tasks.workload.task import WorkloadTask
 
 
 @pytest.fixture
@@ -108,6 +111,76 @@ def test_a_folder_without_an_artifact_and_a_damaged_one_are_one_sentence(describ
     next((cell / "artifact").glob("*.safetensors")).write_bytes(b"x")
     code, _, err = described(cell)
     assert code == 2 and "not what its name says" in err and err.count("\n") == 1
+
+
+class Sliced(WorkloadTask):
+    """Two numbers of one name, one of them of a slice, and one of a whole set."""
+
+    name = "sliced"
+    metrics = (
+        Metric("apcer", "share", higher_is_better=False, primary=True, description="attacks let through"),
+        Metric("apcer", "share", higher_is_better=False, slice="species=print"),
+        Metric("fid", "", higher_is_better=False, per="set", needs_reference=True),
+    )
+
+
+def test_a_task_shows_which_metric_ranks_and_what_each_is_of(described, monkeypatch):
+    monkeypatch.setitem(registry.tasks._loaded, "workload", Sliced)
+    lines = described("workload")[1].splitlines()
+    assert "  apcer, in share: attacks let through (primary, lower is better)" in lines
+    assert "  apcer[species=print], in share: - (lower is better)" in lines
+    assert "  fid: - (lower is better, of a whole set, against the reference's outputs)" in lines
+
+
+class Declared(Method):
+    """Declares all that a method can."""
+
+    name = "declared"
+    accepts = (Workload,)
+    random_preparation = True
+    tied_to = ("model", "steps")
+    changes = ("order",)
+
+    class Params(StrictParams):
+        is_real: bool = True
+
+    def __init__(self, params=None):
+        super().__init__(params)
+        self.kernels = ("mylib/spmm", "quantized::*") if self.params.is_real else ()
+
+    def execution(self):
+        return "real" if self.params.is_real else "simulated"
+
+    def prepare(self, system, ctx):
+        return Artifact()
+
+    def apply(self, system, artifact):
+        return system
+
+
+class Demanding(Declared):
+    class Params(StrictParams):
+        is_real: bool
+
+
+def test_a_method_shows_all_that_it_declares(described, monkeypatch):
+    monkeypatch.setitem(registry.methods._loaded, "fewer-steps", Declared)
+    lines = described("fewer-steps")[1].splitlines()
+    assert lines[lines.index("accepts: Workload") + 1 :] == [
+        "execution: real",
+        "prepares: once per seed",
+        "holds for one: model, steps (of the system's settings)",
+        "changes: order (of the system's settings)",
+        "kernels that must be seen to run: mylib/spmm, quantized::*",
+    ]
+    monkeypatch.setitem(registry.methods._loaded, "fewer-steps", Demanding)
+    assert "execution: by its parameters" in described("fewer-steps")[1].splitlines()
+
+
+@pytest.mark.parametrize("name", [*registry.tasks.names(), *registry.methods.names()])
+def test_everything_that_ships_can_be_described(described, name):
+    code, out, err = described(name)
+    assert (code, err) == (0, "") and (("(primary, " in out) or ("execution: " in out))
 
 
 def test_a_plugin_is_found_by_its_name_beside_a_folder_of_that_name(described, tmp_path, monkeypatch):

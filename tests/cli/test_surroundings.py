@@ -95,7 +95,7 @@ def test_another_locale_reads_the_store_and_prints_what_it_can(folder):
     done = shell(
         folder, "cp suite.yaml Prüfung.yaml; effbench run Prüfung.yaml --set stats.resamples=202", **ascii_only
     )
-    assert "1 cells done" in done and "method" in done and "─" not in done
+    assert "1 cell done" in done and "method" in done and "─" not in done
     record = next((folder / "results/str/cells").glob("*/cell.json")).read_text("utf-8")
     assert "'Prüfung.yaml'" in record
     latin = shell(folder, "effbench report results/str", PYTHONIOENCODING="latin-1")
@@ -107,7 +107,7 @@ def test_a_long_temporary_folder_does_not_keep_workers_from_starting(folder):
     long = folder / ("x" * 90)
     long.mkdir()
     done = shell(folder, "effbench run suite.yaml --store results/tmp", TMPDIR=str(long))
-    assert "1 cells done" in done
+    assert "1 cell done" in done
 
 
 def test_where_no_folder_is_short_enough_workers_are_spawned(monkeypatch, capsys):

@@ -67,6 +67,17 @@ def test_a_preparation_that_failed_leaves_every_number_with_its_reason(make_sett
     assert {number(found, name).reason for name in ("score", "peak_rss_mb", "preparation_s")} == {"oom"}
 
 
+def test_only_what_ran_took_no_time_to_prepare(make_setting, make_job, parts):
+    """A cell that failed stood in the table with 0 s of preparation, the best of all."""
+    idle = make_setting([SCORE], "abcdefgh")
+    assert number(record(idle, parts()), "preparation_s").value == 0
+    broken = number(record(idle, parts(quality=failed("quality", "oom"))), "preparation_s")
+    assert (broken.value, broken.reason) == (None, "oom")
+    prepared = make_setting([SCORE], "abcdefgh", prepares=True)
+    jobs = parts([make_job(seconds=2.0, artifact_sha256="a" * 64)], quality=failed("quality", "oom"))
+    assert number(record(prepared, jobs), "preparation_s").value == 2.0, "what was measured stays"
+
+
 def test_a_summary_that_failed_costs_the_quality_alone(make_setting, make_job, parts):
     memory = make_job(peak_rss=9_000_000, peak_rss_growth=1, hwm_reset=True)
     found = record(

@@ -83,6 +83,25 @@ def test_facts_that_hold_do_not_stand_in_the_way(make: Any) -> None:
     assert ledger_of(summarise(make.view(listed)).workloads[0])[0].status == "reproduced"
 
 
+@pytest.mark.parametrize(
+    ("expected", "why"),
+    [
+        ({"mean_bits": 4.5}, ""),
+        ({"mean_bits": 4}, "it holds for mean_bits = 4, not 4.5"),
+        ({"group": 64, "bits": 8}, ""),
+        ({"group": 32}, "it holds for group = 32, not 64"),
+        ({"clip_score": 0.2874}, "it holds for clip_score = 0.2874, and this cell has no clip_score"),
+    ],
+)
+def test_a_claim_can_hold_for_what_a_method_computes_about_itself(make: Any, expected: Any, why: str) -> None:
+    """Facts are conditions, a parameter hides one of its name, and what was measured is none."""
+    facts = [
+        make.number(name, value, axis="facts", unit="bit") for name, value in (("mean_bits", 4.5), ("group", 32.0))
+    ]
+    numbers = [*make.full_numbers(0.2874, 403.1, 2.02), *facts]
+    assert ledger(make, claim(holds_for=expected), numbers=numbers)[0].why == why
+
+
 def test_a_claim_of_a_link_is_not_that_of_its_chain(make: Any) -> None:
     cell = make.cell("a+b", make.full_numbers(0.3, 400.0, 2.0), 1, claims=(claim(),))
     chain = (Link(use="a"), Link(use="b"))

@@ -12,6 +12,7 @@ import pytest
 from effbench.errors import BadInput
 from effbench.report.formats import FORMATS, SCHEMA, render
 from effbench.report.summarise import Summary, summarise
+from effbench.report.tables import table_of
 
 ODD = r"a_b|c<d>&[bold]e[/bold]%$#~^\x{y}"
 
@@ -162,13 +163,35 @@ def test_one_method_that_failed_is_still_a_report(make: Any, name: str) -> None:
     assert name in {"csv", "json"} or "failed" in text
 
 
+@pytest.mark.parametrize(
+    ("n", "units", "groups", "words"),
+    [
+        (5, "groups", 5, "too few independent samples or groups for one at this level"),
+        (5, "", 5, "for one at this level"),
+        (10, "", 5, "for one at this level"),  # five samples under two seeds
+        (6, "groups", 6, "or undefined without some of them or a training"),
+        (30, "", 30, "or undefined without some of them or a training"),
+    ],
+)
+def test_a_quality_without_an_interval_says_why(make: Any, n: int, units: str, groups: int, words: str) -> None:
+    numbers = [make.number("clip_score", 0.3, n=n, units=units), make.number("parameter_mb", 10.5)]
+    cell = make.cell("ref", numbers, n_groups=groups)
+    table = table_of(summarise(make.view(cell)).workloads[0])
+    ((letter, text),) = table.footnotes
+    assert text.startswith("no interval: ") and text.endswith(words)
+    assert [entry.marks for entry in table.rows[0].entries] == [letter, ""]
+
+
 def test_flags_are_footnotes_with_a_legend(make: Any) -> None:
-    numbers = [make.number("latency_p50_ms", 12.31, 11.92, 12.7, flags=("unsettled",)), make.number("clip_score", 0.3)]
+    numbers = [
+        make.number("latency_p50_ms", 12.31, 11.92, 12.7, flags=("unsettled",)),
+        make.number("clip_score", 0.3, 0.2, 0.4),
+    ]
     other = [make.number("latency_p50_ms", 14.0, 13.0, 15.0, flags=("odd_clock", "unsettled")), numbers[1]]
     summary = summarise(make.view(make.cell("ref", numbers), make.cell("a", other, 1)))
     text = render(summary, "table")
     assert "12.3ᵃ [11.9, 12.7]" in text
-    assert "14.0ᵇᵃ" in text
+    assert "14.0ᵃᵇ" in text
     assert "ᵃ timings had not settled" in text
     assert "ᵇ odd clock" in text
     assert "12.3<sup>a</sup>" in render(summary, "html")

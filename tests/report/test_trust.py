@@ -65,7 +65,7 @@ def test_noise_is_said_once_per_grade_with_its_worst(make: Any) -> None:
 
 @pytest.mark.parametrize("flag", ["noisy_machine", "crosscheck_differs"])
 def test_new_flags_are_footnotes_in_words(make: Any, flag: str) -> None:
-    numbers = [make.number("clip_score", 0.3), make.number("latency_p50_ms", 12.0, 11.0, 13.0, flags=(flag,))]
+    numbers = [make.number("clip_score", 0.3, 0.2, 0.4), make.number("latency_p50_ms", 12.0, 11.0, 13.0, flags=(flag,))]
     (footnote,) = table_of(summarise(make.view(make.cell("ref", numbers))).workloads[0]).footnotes
     assert footnote[0] == "a"
     assert len(footnote[1].split()) > 5

@@ -32,6 +32,10 @@ TASKS = {
         "run names the arrays of 'evaluation-2'",
     ),
     "objects": (RUN.format("return [o | {'cost': o['cost'].astype(object)} for o in outputs]"), "has dtype object"),
+    "only-times": (
+        RUN.format("return [{'took_s': o['cost']} for o in outputs]"),
+        "nothing could tell two systems apart",
+    ),
     "infinite": (RUN.format("return [o | {'cost': o['cost'] * np.inf} for o in outputs]"), "holds NaN or infinity"),
     # summarise-raises
     "score-name": (SCORE.format("{'scores': np.ones(n)}"), "lacks the per-sample metric 'planted_cost'"),
@@ -75,6 +79,13 @@ TASKS = {
     ),
     "score-changes": (
         "def score(self, outputs, batch, reference):\n        outputs[0]['cost'][...] = 9\n"
+        "        return super().score(outputs, batch, reference)",
+        "score changes the outputs that it is given",
+    ),
+    "score-changes-times": (
+        RUN.format("return [o | {'took_s': o['cost'] + 0} for o in outputs]")
+        + "\n    def keep(self, output): return output"
+        "\n    def score(self, outputs, batch, reference):\n        outputs[0]['took_s'][...] = 9\n"
         "        return super().score(outputs, batch, reference)",
         "score changes the outputs that it is given",
     ),
@@ -219,6 +230,19 @@ def test_a_run_that_changes_its_samples_changes_them_for_itself_alone(strangers,
     suite = strangers.suite(tasks=["{use: writes, with: {units: 2, size: 4, samples: 4}}"], seeds=(0, 1))
     assert strangers("run", suite, "--json") == 0, strangers.err
     assert [n["value"] for n in strangers.json()["numbers"] if n["name"] == "planted_cost"] == [0.0]
+
+
+def test_times_among_the_outputs_do_not_make_another_object(strangers, classes):
+    """Quality and latency were said not to come from one object, since their probes had not taken equally long."""
+    timed = RUN.format("import time; return [o | {'took_s': np.array([time.perf_counter()])} for o in outputs]")
+    classes("WorkloadTask", {"timed": timed + "\n    probes = Task.probes"})
+    suite = strangers.suite(tasks=["{use: timed, with: {units: 2, size: 4, samples: 4}}"])
+    measured = ["--set", "measure.latency={rounds: 2, budget_s: 0.05}", "--set", "measure.memory=true"]
+    assert strangers("run", suite, *measured) == 0, strangers.err
+    assert [f"timed: latency round {n} of 1 method at batch 1" in strangers.err for n in (1, 2)] == [True, True]
+    (cell,) = read_store(strangers.path / "results/s").cells
+    assert set(cell.probe_sha256) == {"quality", "memory", "latency"} and len(set(cell.probe_sha256.values())) == 1
+    assert next(n.value for n in cell.numbers if n.name == "latency_p50_ms") > 0
 
 
 def test_a_shape_that_is_not_the_reference_s_is_named(strangers, classes):

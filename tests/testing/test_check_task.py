@@ -466,3 +466,23 @@ class Timed(Dice):
 
 def test_times_need_not_agree_and_a_goal_need_not_be_reached():
     assert check_task(Timed, fresh_process=False)
+
+
+def test_a_time_under_another_name_is_told_how_times_are_named():
+    class Misnamed(Timed):
+        def run(self, system, batch, seed):
+            return [
+                {("took" if k == "took_s" else k): v for k, v in o.items()} for o in super().run(system, batch, seed)
+            ]
+
+    found = violations(Misnamed, fresh_process=False)
+    assert [v for v in found if "second load" in v and "ending in _s" in v]
+    assert [v for v in found if "batch mates" in v and "ending in _s" in v]
+
+
+def test_outputs_that_are_times_alone_are_refused():
+    class TimesAlone(Timed):
+        def run(self, system, batch, seed):
+            return [{"took_s": output["throws"]} for output in super().run(system, batch, seed)]
+
+    assert any("nothing could tell two systems apart" in v for v in violations(TimesAlone, fresh_process=False))

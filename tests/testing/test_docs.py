@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -57,8 +58,13 @@ def test_the_task_page_runs(tmp_path):
         "adding-a-task.md",
         tmp_path,
         "from effbench.testing import check_task\n"
+        "from effbench.testing import check_method\n"
+        "from effbench_ellipse_area.method import FewerPoints\n"
+        "from effbench_ellipse_area.task import EllipseArea\n"
         "from effbench_ellipse_area.with_bias import WithBias\n\n"
-        "def test_bias():\n    assert 'order does not count' in check_task(WithBias).passed\n",
+        "def test_second_plugins():\n"
+        "    assert 'order does not count' in check_task(WithBias).passed\n"
+        "    assert not check_method(FewerPoints, task=EllipseArea()).notes, 'it changes outputs'\n",
     )
 
 
@@ -69,9 +75,10 @@ def test_the_second_entry_point_on_the_task_page_is_what_the_starter_writes():
     own = tomllib.loads(starter_files("task", starter_fields("task", "ellipse-area", ""), "")["pyproject.toml"])
     assert own["project"]["entry-points"]["effbench.tasks"].items() <= points["effbench.tasks"].items()
     code = blocks("adding-a-task.md", "python")
-    for value in points["effbench.tasks"].values():
+    for registered, value in (pair for group in points.values() for pair in group.items()):
         module, name = value.split(":")
         assert f"class {name}(" in code[f"{module.replace('.', '/')}.py"]
+        assert f'name = "{registered}"' in code[f"{module.replace('.', '/')}.py"]
 
 
 @pytest.mark.slow
@@ -100,6 +107,21 @@ def test_the_method_page_imports_without_torch(tmp_path):
         "assert a.HalfSteps().execution() == 'real' and b.RoundedWeights().execution() == 'simulated'\n"
     )
     subprocess.run([sys.executable, "-c", check], cwd=tmp_path, check=True)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_the_rounded_weights_of_the_page_are_rounded_and_survive_a_row_of_zeros(dtype):
+    torch = pytest.importorskip("torch")
+    scope = {}
+    exec(blocks("adding-a-method.md", "python")["effbench_rounded_weights/method.py"], scope)
+    method = scope["RoundedWeights"](scope["RoundedWeights"].Params(bits=3))
+    layer = torch.nn.Linear(4, 3, bias=False).to(getattr(torch, dtype))
+    given = torch.tensor([[3.0, -1.4, 0.6, 1.0], [0.0, 0.0, 0.0, 0.0], [6e-6, -3e-6, 0.0, 1e-6]])
+    layer.weight.data.copy_(given)
+    system = SimpleNamespace(linear_layers=lambda: [("a", layer)])
+    changed = method.apply(system, method.prepare(system, None)).linear_layers()[0][1].weight
+    assert changed[0].tolist() == [3.0, -1.0, 1.0, 1.0] and changed[1].tolist() == [0.0] * 4
+    assert changed[2, 0] > 0 and changed[2, 1] < 0, "what float16 can just hold is no zero"
 
 
 @pytest.mark.parametrize("title", ["effbench_half_steps/method.py", "effbench_rounded_weights/method.py"])

@@ -38,6 +38,8 @@ def test_the_method_starter_for_another_task_passes_its_own_test(tmp_path, toy_p
     call = "from pathlib import Path; from effbench.cli.new import new; new('method', 'idle', Path(), 'toy-minimise')"
     python("-c", call, path=[toy_plugin], cwd=tmp_path)
     own_tests_pass(tmp_path / "effbench-idle", toy_plugin)
+    project = tomllib.loads((tmp_path / "effbench-idle" / "pyproject.toml").read_text())["project"]
+    assert project["dependencies"] == ["effbench", "effbench-toyplugin"]
 
 
 @pytest.mark.slow
@@ -70,7 +72,7 @@ def test_the_method_starter_for_t2i_halves_the_steps(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["method", "task"])
 def test_the_entry_point_names_the_class(kind, tmp_path, monkeypatch):
-    new(kind, f"named-{kind}", into=tmp_path, for_task="t2i")
+    new(kind, f"named-{kind}", into=tmp_path)
     folder = tmp_path / f"effbench-named-{kind}"
     project = tomllib.loads((folder / "pyproject.toml").read_text())
     (name, value), *others = project["project"]["entry-points"][f"effbench.{kind}s"].items()
@@ -79,6 +81,7 @@ def test_the_entry_point_names_the_class(kind, tmp_path, monkeypatch):
     assert getattr(importlib.import_module(module), attribute).name == name == f"named-{kind}"
     assert not others
     assert project["tool"]["setuptools"]["packages"] == [f"effbench_named_{kind}"]
+    assert project["project"]["dependencies"] == ["effbench"]
 
 
 @pytest.mark.parametrize(
@@ -86,8 +89,8 @@ def test_the_entry_point_names_the_class(kind, tmp_path, monkeypatch):
     [
         ("metod", "half", "did you mean 'method'?"),
         ("method", "Half_Steps", "is not lower-case words joined by hyphens"),
-        ("method", "reference", "exists already, from effbench"),
-        ("task", "t2i", "exists already, from effbench"),
+        ("method", "reference", "is registered already, by effbench"),
+        ("task", "t2i", "is registered already, by effbench"),
         ("method", "true", "would make the class True"),
         ("task", "task", "would make the class Task"),
         ("method", "diffusion-system", "would make the class DiffusionSystem"),
@@ -96,15 +99,29 @@ def test_the_entry_point_names_the_class(kind, tmp_path, monkeypatch):
 )
 def test_unusable_names_are_refused_in_one_sentence(kind, name, words, tmp_path):
     with pytest.raises(BadInput) as refused:
-        new(kind, name, into=tmp_path, for_task="t2i")
+        new(kind, name, into=tmp_path)
     assert words in str(refused.value)
     assert "\n" not in str(refused.value)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_unknown_task_is_refused_with_the_nearest(tmp_path):
-    with pytest.raises(BadInput, match="did you mean 'workload'"):
+def test_an_unknown_task_is_refused_with_the_nearest_and_what_may_be_missing(tmp_path):
+    with pytest.raises(BadInput, match=r"did you mean 'workload'.*found once it is installed"):
         new("method", "half", into=tmp_path, for_task="wrkload")
+
+
+def test_a_task_serves_no_other_task(tmp_path):
+    with pytest.raises(BadInput, match="leave it out for a task"):
+        new("task", "own-system", into=tmp_path, for_task="t2i")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_split_of_the_task_starter_has_samples_of_its_own(tmp_path, monkeypatch):
+    new("task", "three-splits", into=tmp_path)
+    monkeypatch.syspath_prepend(tmp_path / "effbench-three-splits")
+    task = importlib.import_module("effbench_three_splits.task").ThreeSplits()
+    ids = [sample.id for split in ("calibration", "validation", "evaluation") for sample in task.samples(split)]
+    assert len(set(ids)) == len(ids) == 30
 
 
 def test_nothing_is_overwritten(tmp_path):

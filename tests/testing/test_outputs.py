@@ -35,3 +35,13 @@ def test_names_must_agree():
 
 def test_times_are_not_compared():
     assert difference({"image": IMAGE, "took_s": SPOT}, {"image": IMAGE, "took_s": IMAGE}, 0.0) == ""
+
+
+@pytest.mark.parametrize("name", ["took", "wall_time", "epoch_ms", "seconds"])
+def test_what_seems_to_be_a_time_is_told_the_name_that_times_have(name):
+    assert "under a name ending in _s" in difference({name: IMAGE}, {name: IMAGE + SPOT}, 0.0)
+
+
+@pytest.mark.parametrize("name", ["image", "sometimes", "status", "terms"])
+def test_what_does_not_seem_to_be_a_time_is_not(name):
+    assert "_s" not in difference({name: IMAGE}, {name: IMAGE + SPOT}, 0.0)

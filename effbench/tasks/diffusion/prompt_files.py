@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from effbench.api import PluginError
+from effbench.counted import counted
 
 OTHER_ENCODINGS = {
     b"\xff\xfe\x00\x00": "UTF-32",
@@ -90,7 +91,7 @@ def csv_rows(path: Path, columns: Sequence[str]) -> Iterator[PromptRow]:
             place = f"row {count + 1} (line {line})"
             if len(fields) != len(header):
                 raise PluginError(
-                    f"{where}: {place} has {_many(len(fields), 'field')} under {_many(len(header), 'column')}; "
+                    f"{where}: {place} has {counted(len(fields), 'field')} under {counted(len(header), 'column')}; "
                     "put a field that holds a comma into double quotes"
                 )
             yield PromptRow(f"{count:05d}", place, dict(zip(header, fields, strict=True)))
@@ -181,7 +182,3 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             f"the key {next(name for name in names if names.count(name) > 1)!r} stands twice in one object"
         )
     return found
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}" + "s" * (count != 1)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from effbench import zoo
 from effbench.api import PluginError
+from effbench.counted import counted
 from effbench.errors import one_line
 from effbench.tasks.diffusion.bars import keep_bars_to_ourselves
 from effbench.tasks.diffusion.folders import check_component, check_folder, index_of, is_folder
@@ -191,7 +192,7 @@ def _require_whole(source: Source, name: str, missing: list[str]) -> None:
     if missing:
         raise PluginError(
             f"{source.location}: cannot be loaded: the weights of {name!r} lack "
-            f"{len(missing)} tensor{'s' * (len(missing) > 1)}, the first is {missing[0]}"
+            f"{counted(len(missing), 'tensor')}, the first is {missing[0]}"
         )
 
 
