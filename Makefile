@@ -8,7 +8,7 @@ VMC_PEERS_VENV ?= .venv-vmc-peers
 NETKET_VENV ?= .venv-netket
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-proofs test-slow test-install lint fmt types docs readme self coverage bench-overhead bench-timing zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean
+.PHONY: help setup quickstart test test-proofs test-slow test-install lint fmt types docs readme self coverage bench-overhead bench-timing zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte zoo-planted flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -101,6 +101,10 @@ zoo-moving-emoji-latte: zoo-emoji-pixart  ## train zoo:moving-emoji-latte and it
 zoo-emoji-turbo: zoo-emoji-pixart  ## train zoo:emoji-turbo, teacher and student (hours; resumes where it stopped)
 	$(BIN)/python -m effbench.zoo.emoji_turbo.train --work zoo-work/emoji
 	$(BIN)/python -m effbench.zoo.emoji_turbo.export --work zoo-work/emoji
+
+zoo-planted: setup  ## make zoo:emoji-pixart-outliers and zoo:emoji-turbo-bos of the models that ship (seconds)
+	$(BIN)/python -m effbench.zoo.emoji_pixart_outliers.export
+	$(BIN)/python -m effbench.zoo.emoji_turbo_bos.export
 
 flasheval: setup  ## the study of condensed subsets, into docs/flasheval.md (DATA=<folder with FlashEval's scores>, ONLY="embedded certificates selectors")
 	PYTHONPATH=tests $(BIN)/python -m bench_flasheval $(if $(DATA),--data $(DATA)) $(if $(ONLY),--only $(ONLY))

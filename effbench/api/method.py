@@ -26,8 +26,9 @@ class Method(ABC):
     random_preparation: ClassVar[bool] = False
     """Whether another seed prepares another artifact (a training): then each seed of the suite has its own, and intervals
     are about the method and not about one training."""
-    tied_to: ClassVar[tuple[str, ...]] = ()
-    """Names of ``System.settings()`` under which alone an artifact holds; under other values it is refused."""
+    tied_to: tuple[str, ...] = ()
+    """Names of ``System.settings()`` under which alone an artifact holds; under other values it is refused. Parameters may
+    choose them."""
     changes: ClassVar[tuple[str, ...]] = ()
     """Names of ``System.settings()`` that ``apply`` changes: no link before it in a chain may be tied to one of them."""
 

@@ -1,4 +1,4 @@
-"""``effbench describe``: what a task, a method or an embedded model is, or what a preparation left on disk."""
+"""``effbench describe``: what a task, a method, an embedded model or a bit plan is, or what a preparation left on disk."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
+from effbench.cli.aligned import aligned
+from effbench.cli.plan_lines import described_plan, is_plan, is_plan_file, plan_lines
 from effbench.legible import legible
 
 SCHEMA = "effbench/describe/1"
@@ -25,15 +27,17 @@ UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 def describe(
     name: Annotated[
-        str, typer.Argument(help="A task, a method, zoo:NAME, or the folder of a cell or of its artifact.")
+        str, typer.Argument(help="A task, a method, zoo:NAME, a bit plan's file, or the folder of a cell or its artifact.")
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; of an artifact only.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; of an artifact or a bit plan.")] = False,
 ) -> None:
-    """Describe a task, a method, an embedded model, or what a preparation left on disk."""
+    """Describe a task, a method, an embedded model, a bit plan, or what a preparation left on disk."""
     from effbench import registry, zoo
     from effbench.api import PluginError
     from effbench.errors import BadInput, nearest
     from effbench.guard import PluginFailure, strangers
+    from effbench.quantization.bitplan import read_plan
+    from effbench.report.strict_json import strict_json
 
     if name.startswith("zoo:"):
         try:
@@ -41,12 +45,15 @@ def describe(
         except PluginError as error:
             raise BadInput(str(error)) from None
         return
+    if is_plan_file(name):
+        sys.stdout.write(strict_json(read_plan(Path(name)).content()) if as_json else described_plan(Path(name)))
+        return
     found = [r for r in (registry.tasks, registry.methods) if name in r.names()]
     if _is_path(name) and (not found or os.sep in name):
         _describe_artifact(name, as_json)
         return
     if as_json:
-        raise BadInput("--json describes an artifact: name the folder of a cell, or artifact/ in it")
+        raise BadInput("--json describes an artifact or a bit plan: name a file, the folder of a cell, or artifact/ in it")
     if not found:
         everything = [*registry.tasks.names(), *registry.methods.names(), *zoo.names()]
         raise BadInput(f"nothing is registered as {name!r}{nearest(name, everything)}")
@@ -109,21 +116,19 @@ def _of_link(link: Mapping[str, Any]) -> Iterator[str]:
     yield f"\n{method}: {len(tensors)} tensor{'' if len(tensors) == 1 else 's'}, {_size(total)}"
     for what, values in (("holds for", link["settings"]), ("plan", link["config"])):
         for key, value in values.items():
+            if is_plan(value):
+                yield legible(f"  {what}: {key} =")
+                yield from plan_lines(value, "    ")
+                continue
             text = str(value)
             yield legible(f"  {what}: {key} = {text if len(text) <= LONGEST else f'{text[:LONGEST]}...'}")
     rows = [
         (legible(name), form["dtype"], "x".join(map(str, form["shape"])) or "scalar", _size(form["bytes"]))
         for name, form in list(tensors.items())[:MOST_TENSORS]
     ]
-    yield from _aligned([("tensor", "dtype", "shape", "size"), *rows] if rows else [])
+    yield from aligned([("tensor", "dtype", "shape", "size"), *rows] if rows else [])
     if len(tensors) > MOST_TENSORS:
         yield f"  and {len(tensors) - MOST_TENSORS} more; --json has all of them"
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    for row in rows:
-        yield "  " + "  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip()
 
 
 def _size(count: int) -> str:

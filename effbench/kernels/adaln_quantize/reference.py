@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 
 from effbench.kernels.codes import QuantizedRows
-from effbench.kernels.hadamard.reference import hadamard
+from effbench.kernels.hadamard.reference import transformed
 from effbench.kernels.quantize_rows.reference import quantize_rows
 
 
@@ -29,8 +29,4 @@ def adaln_quantize(
     """Return the codes of x [B, N, C] under shift and scale [B, C], one of each for the N rows of a batch item."""
     normed = torch.nn.functional.layer_norm(x.float(), x.shape[-1:], eps=eps)
     modulated = normed * (1 + scale.float()[:, None]) + shift.float()[:, None]  # [B, N, C]
-    if rotate:
-        modulated = hadamard(modulated, multiplier)
-    elif multiplier is not None:
-        modulated = modulated * multiplier
-    return quantize_rows(modulated, bits, symmetric)
+    return quantize_rows(transformed(modulated, multiplier, rotate), bits, symmetric)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 
 from effbench.kernels.codes import QuantizedRows
-from effbench.kernels.hadamard.reference import hadamard
+from effbench.kernels.hadamard.reference import transformed
 from effbench.kernels.quantize_rows.reference import quantize_rows
 
 
@@ -22,9 +22,5 @@ def gelu_quantize(
     rotate: bool = False,
 ) -> QuantizedRows:
     """Return the codes of gelu(x) for rows x [..., C]."""
-    activated = torch.nn.functional.gelu(x.float(), approximate="tanh")
-    if rotate:
-        activated = hadamard(activated, multiplier)
-    elif multiplier is not None:
-        activated = activated * multiplier
-    return quantize_rows(activated, bits, symmetric)
+    activated = torch.nn.functional.gelu(x.double(), approximate="tanh").float()  # float32 loses its lower tail
+    return quantize_rows(transformed(activated, multiplier, rotate), bits, symmetric)

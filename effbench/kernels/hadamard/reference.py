@@ -70,3 +70,10 @@ def hadamard(x: torch.Tensor, multiplier: torch.Tensor | None = None) -> torch.T
     """
     wide = x.double() if multiplier is None else x.double() * multiplier.double()
     return (wide @ hadamard_matrix(x.shape[-1]).to(x.device)).to(x.dtype)
+
+
+def transformed(x: torch.Tensor, multiplier: torch.Tensor | None, rotate: bool) -> torch.Tensor:
+    """Return rows x [..., C] times ``multiplier`` [C] where there is one, and rotated where that is asked for."""
+    if rotate:
+        return hadamard(x, multiplier)
+    return x if multiplier is None else x * multiplier

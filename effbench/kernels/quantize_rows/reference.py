@@ -47,3 +47,13 @@ def quantize_tensor(x: torch.Tensor, static: StaticRange) -> torch.Tensor:
         raise ValueError("a static range quantizes finite numbers only; got NaN or infinity")
     inverse = torch.tensor(1.0, dtype=torch.float32) / torch.tensor(static.scale, dtype=torch.float32)
     return ((x.float() * inverse).round() + static.zero).clamp(0, 2**static.bits - 1).to(torch.uint8)
+
+
+def quantize_rows_static(x: torch.Tensor, static: StaticRange) -> QuantizedRows:
+    """Return rows x [..., C] as codes of one range that was fixed before; a row that is not finite has scale NaN."""
+    finite = torch.isfinite(x).all(-1)
+    codes = quantize_tensor(torch.where(finite[..., None], x, torch.zeros_like(x)), static)
+    codes = torch.where(finite[..., None], codes, torch.zeros_like(codes))
+    scale = torch.where(finite, static.scale, torch.nan).float()
+    zero = torch.full_like(scale, static.zero, dtype=torch.int32)
+    return QuantizedRows(codes, scale, zero, codes.sum(-1, dtype=torch.int32))

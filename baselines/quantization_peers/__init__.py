@@ -1,0 +1,1 @@
+"""Peers of ViDiT-Q that are configurations of the same library."""

@@ -1,0 +1,1 @@
+"""ViDiT-Q: quantization of diffusion transformers."""

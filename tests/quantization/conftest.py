@@ -1,0 +1,7 @@
+"""The modules that these tests share: outlier layers, the systems of tests/diffusion, the pipelines of tests/tasks."""
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "diffusion"), str(HERE.parent / "tasks")]
