@@ -192,6 +192,28 @@ subsets: setup  ## draw the matrices of suites/subset-pool*.yaml and choose the 
 	  --metric prompt_accuracy --metric frame_alignment --size $$size --name moving-emoji-$$size \
 	  --out data_manifests/subsets/moving-emoji-$$size.yaml || exit 1; done
 
+quantization: setup  ## run suites/quantization.yaml and put its table, what was expected and the methods' claims into docs and READMEs (a quarter of an hour)
+	$(BIN)/effbench run suites/quantization.yaml --store $(RESULTS)/quantization
+	$(BIN)/python docs/readme_table.py $(RESULTS)/quantization --page docs/quantization.md --section embedded --columns prompt_accuracy,psnr_db,speedup,latency_p50_ms,peak_rss_growth_mb,parameter_mb,mean_weight_bits,quantized_weight_mb,preparation_s
+	$(BIN)/python docs/advice.py $(RESULTS)/quantization --page docs/quantization.md --section advice
+	$(BIN)/python docs/readme_table.py $(RESULTS)/quantization --claims vidit-q --page baselines/vidit_q/README.md --section claims
+	$(BIN)/python docs/readme_table.py $(RESULTS)/quantization --claims mixdq --page baselines/mixdq/README.md --section claims
+	$(MAKE) quantization-expected
+
+quantization-ablations: setup  ## run suites/quantization-ablations.yaml and put its table into docs/quantization.md (half an hour)
+	$(BIN)/effbench run suites/quantization-ablations.yaml --store $(RESULTS)/quantization-ablations
+	$(BIN)/python docs/readme_table.py $(RESULTS)/quantization-ablations --page docs/quantization.md --section ablations --columns psnr_db,alignment,mean_weight_bits,preparation_s
+	$(MAKE) quantization-expected
+
+quantization-architectures: setup  ## run suites/architectures.yaml's int8 rows: blocks of real size, random weights (ten minutes)
+	$(BIN)/effbench run suites/architectures.yaml --store $(RESULTS)/architectures
+	$(BIN)/python docs/readme_table.py $(RESULTS)/architectures --page docs/quantization.md --section architectures
+	$(MAKE) quantization-expected
+
+.PHONY: quantization quantization-ablations quantization-architectures quantization-expected
+quantization-expected: setup
+	$(BIN)/python docs/expectations.py $(RESULTS)/quantization $(RESULTS)/quantization-ablations $(RESULTS)/architectures --checks docs/quantization_expected.yaml --page docs/quantization.md
+
 board: setup  ## open the board on all results
 	$(BIN)/effbench board $(wildcard $(RESULTS)/*)
 
