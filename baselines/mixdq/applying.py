@@ -60,7 +60,9 @@ def _quantized(
             raise PluginError(f"the artifact holds no range of the inputs of {name}")
         static = StaticRange(**ranges[name])
     if isinstance(layer, nn.Linear):
-        return QuantizedLinear([LinearState(weight, weight_bits, Inputs(static=static))], layer.bias, activation, execution)
+        return QuantizedLinear(
+            [LinearState(weight, weight_bits, Inputs(static=static))], layer.bias, activation, execution
+        )
     return QuantizedConv2d(layer, weight, weight_bits, activation, static, execution)
 
 

@@ -52,7 +52,9 @@ class MixDQ(Method):
         Claim("CLIP score", 0.2703, "", f"W8A8, {TURBO} (FP16: 0.2722)", CARD, not_comparable=OTHER_MODEL),
         Claim("ImageReward", 0.8415, "", f"W8A8, {TURBO} (FP16: 0.8631)", CARD, not_comparable=OTHER_MODEL),
         Claim("FID", 17.23, "", f"W5A8 by the card (elsewhere W4A16), {TURBO}", CARD, not_comparable=OTHER_MODEL),
-        Claim("ImageReward", 0.8307, "", f"W5A8 by the card (elsewhere W4A16), {TURBO}", CARD, not_comparable=OTHER_MODEL),
+        Claim(
+            "ImageReward", 0.8307, "", f"W5A8 by the card (elsewhere W4A16), {TURBO}", CARD, not_comparable=OTHER_MODEL
+        ),
         Claim(
             "memory of the U-Net's weights",
             2575 / 4998,
@@ -86,7 +88,9 @@ class MixDQ(Method):
     class Params(StrictParams):
         """Parameters of the method."""
 
-        weight_bits: Annotated[Budget, Field(description="Mean bits of weights, at most; 8: all alike, 16: float.")] = 8.0
+        weight_bits: Annotated[Budget, Field(description="Mean bits of weights, at most; 8: all alike, 16: float.")] = (
+            8.0
+        )
         activation_bits: Annotated[Budget, Field(description="Mean bits of inputs, at most; 16: float.")] = 8.0
         uniform: Annotated[bool, Field(description="Give all layers the same bits instead of searching.")] = False
         bos: Annotated[
@@ -96,10 +100,12 @@ class MixDQ(Method):
         protect: Annotated[float, Field(ge=0, lt=1, description="Share of layers whose inputs stay in float.")] = 0.01
         decoupled: Annotated[bool, Field(description="Rank content layers by SSIM; false: all by SQNR.")] = True
         objective: Annotated[
-            Literal["decibels", "noise"], Field(description="What of an SQNR is summed: its noise, or decibels as published.")
+            Literal["decibels", "noise"],
+            Field(description="What of an SQNR is summed: its noise, or decibels as published."),
         ] = "noise"
         choices: Annotated[
-            Literal["published", "all"], Field(description="Bits of a layer: {2, 4, 8} as published, or {2, 3, 4, 5, 6, 8}.")
+            Literal["published", "all"],
+            Field(description="Bits of a layer: {2, 4, 8} as published, or {2, 3, 4, 5, 6, 8}."),
         ] = "all"
         select: Annotated[bool, Field(description="Draw pictures with every candidate and take the nearest.")] = True
         band: Annotated[bool, Field(description="Mean bits within 0.02 of the budget, as in MixDQ's code.")] = False
@@ -114,7 +120,7 @@ class MixDQ(Method):
         @model_validator(mode="after")
         def _bits_make_sense(self) -> Self:
             for name, budget in (("weight_bits", self.weight_bits), ("activation_bits", self.activation_bits)):
-                if (8 < budget or self.uniform) and budget not in BITS:
+                if (budget > 8 or self.uniform) and budget not in BITS:
                     known = ", ".join(map(str, BITS))
                     raise ValueError(f"{name} is a mean of at most 8, or for all layers one of {known}; got {budget:g}")
             return self

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from effbench.api import Context, PluginError, Sample, Unsupported
+from effbench.api import Context, Sample, Unsupported
 from effbench.kernels.codes import StaticRange
 from effbench.quantization.bitplan import BitPlan, LayerBits, Mean
 from effbench.quantization.bos import NoStartToken, find_start_tokens
@@ -41,7 +41,9 @@ class Planned:
     candidates: Mapping[str, Sequence[Picked]]
 
 
-def planned(system: DiffusionSystem, ctx: Context, params: Any, given: BitPlan | None, tied_to: Sequence[str]) -> Planned:
+def planned(
+    system: DiffusionSystem, ctx: Context, params: Any, given: BitPlan | None, tied_to: Sequence[str]
+) -> Planned:
     """Return the plan for a system, which is restructured in place; a ``given`` plan takes the place of the search.
 
     Raises ``Unsupported`` where there is nothing to quantize or a start token was demanded and there is none, and

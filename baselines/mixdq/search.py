@@ -54,8 +54,8 @@ RATIOS: dict[Part, tuple[float, ...]] = {"weight": WEIGHT_RATIOS, "activation": 
 Objective = Literal["decibels", "noise"]
 """What of an SQNR is summed over layers: the decibels, as published, or the noise's share of the energy, less than zero.
 
-Errors of independent layers add up as energies. A sum of decibels gives as much for the twelfth decibel of a layer that nobody
-sees as for that of the worst one: it starves the few layers that make the damage."""
+Errors of independent layers add up as energies. A sum of decibels gives as much for the twelfth decibel of a layer that
+nobody sees as for that of the worst one: it starves the few layers that make the damage."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,14 @@ class Searcher:
             for width in (bits or CHOICES[self.choices][part][is_content(name)])
         ]
         return measure_sensitivity(
-            self.system, self.ctx, self.samples, trials, self.statics, window=self.window, seed=self.seed, checkpoint=part
+            self.system,
+            self.ctx,
+            self.samples,
+            trials,
+            self.statics,
+            window=self.window,
+            seed=self.seed,
+            checkpoint=part,
         )
 
     def candidates(self, scores: Mapping[Trial, float], budget: float) -> list[tuple[str, dict[str, int]]]:
@@ -135,7 +142,9 @@ class Searcher:
             self.ctx.progress(index, len(candidates), f"{part} plan of {origin}")
             with ExitStack() as stack:
                 for name, width in (given or {}).items():
-                    stack.enter_context(changed(self.system.denoiser, Trial("weight", name, width, "ssim"), self.statics))
+                    stack.enter_context(
+                        changed(self.system.denoiser, Trial("weight", name, width, "ssim"), self.statics)
+                    )
                 for name, width in bits.items():
                     stack.enter_context(changed(self.system.denoiser, Trial(part, name, width, "ssim"), self.statics))
                 pictures = pictures_of(self.system, self.ctx, self.samples, self.seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,7 +28,8 @@ UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 def describe(
     name: Annotated[
-        str, typer.Argument(help="A task, a method, zoo:NAME, a bit plan's file, or the folder of a cell or its artifact.")
+        str,
+        typer.Argument(help="A task, a method, zoo:NAME, a bit plan's file, or the folder of a cell or its artifact."),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; of an artifact or a bit plan.")] = False,
 ) -> None:
@@ -54,7 +55,9 @@ def describe(
         _describe_artifact(name, as_json)
         return
     if as_json:
-        raise BadInput("--json describes an artifact or a bit plan: name a file, the folder of a cell, or artifact/ in it")
+        raise BadInput(
+            "--json describes an artifact or a bit plan: name a file, the folder of a cell, or artifact/ in it"
+        )
     if not found:
         everything = [*registry.tasks.names(), *registry.methods.names(), *zoo.names()]
         raise BadInput(f"nothing is registered as {name!r}{nearest(name, everything)}")

@@ -166,7 +166,7 @@ def write_plan(path: Path, plan: BitPlan) -> None:
 
 
 def read_plan(path: Path) -> BitPlan:
-    """Return a file's plan; raise ``BadInput`` in one sentence where it is missing, malformed, edited or of another schema."""
+    """Return a file's plan; raise ``BadInput`` in one sentence where it is missing, malformed, edited or foreign."""
     return parsed_plan(load(path))
 
 

@@ -72,7 +72,10 @@ def test_what_is_real():
 @pytest.mark.parametrize(
     "params, said",
     [
-        ({"weight_bits": 9}, "weight_bits is a mean of at most 8, or for all layers one of 2, 3, 4, 5, 6, 8, 16; got 9"),
+        (
+            {"weight_bits": 9},
+            "weight_bits is a mean of at most 8, or for all layers one of 2, 3, 4, 5, 6, 8, 16; got 9",
+        ),
         ({"activation_bits": 4.5, "uniform": True}, "activation_bits is a mean of at most 8"),
         ({"weight_bits": 1}, "greater than or equal to 2"),
         ({"protect": 1.0}, "less than 1"),
@@ -215,7 +218,9 @@ def test_a_search_keeps_its_budget_and_says_what_it_chose_from():
     for part in ("weight", "activation"):
         errors = [candidate["squared_error"] for candidate in seen[part]]
         assert len(errors) > 1 and all(error > 0 for error in errors)
-        assert any(candidate["origin"] == "uniform" for candidate in seen[part])  # 5 and 6 are bits that a layer may have
+        assert any(
+            candidate["origin"] == "uniform" for candidate in seen[part]
+        )  # 5 and 6 are bits that a layer may have
         (best,) = [c for c in seen[part] if c["squared_error"] == min(errors)][:1]
         assert best["mean_bits"] == pytest.approx(getattr(plan.mean_bits, part), abs=1e-5)
     changed = MixDQ(MixDQ.Params(weight_bits=5, activation_bits=6)).apply(toy()[0], artifact)
@@ -313,7 +318,9 @@ def test_a_plan_for_another_system_or_one_that_changed_is_refused(plan_file):
     plan_file.write_text(text.replace("weight: 4", "weight: 8"))
     with pytest.raises(PluginError, match="edited after it was made"):
         m.apply(toy()[0], artifact)
-    layers = {name: LayerBits(weight=8, activation=8, parameters=n) for name, n in (("block.conv", 576), ("block.ff", 64))}
+    layers = {
+        name: LayerBits(weight=8, activation=8, parameters=n) for name, n in (("block.conv", 576), ("block.ff", 64))
+    }
     settings = artifact.config["bit_plan"]["settings"]
     write_plan(plan_file, BitPlan.of("mixdq", settings, layers))
     assert m.execution() == "real"

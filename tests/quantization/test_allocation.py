@@ -27,7 +27,9 @@ def instance(seed, count, bits=BITS, largest=2000):
     rng = np.random.default_rng(seed)
     sizes = rng.integers(1, largest, count)
     scores = np.sort(rng.normal(size=(count, len(bits))), axis=1)
-    return [LayerScores(f"layer{i}", int(s), dict(zip(bits, row.tolist()))) for i, (s, row) in enumerate(zip(sizes, scores))]
+    return [
+        LayerScores(f"layer{i}", int(s), dict(zip(bits, row.tolist()))) for i, (s, row) in enumerate(zip(sizes, scores))
+    ]
 
 
 def brute_force(layers, most, fewest=0.0):

@@ -73,14 +73,18 @@ def test_a_mean_that_is_not_that_of_the_layers_is_refused_though_its_hash_is_rig
     content = plan.content()
     content.pop("sha256")
     content["mean_bits"]["weight"] = 2.0
-    with pytest.raises(ValueError, match="weight says 2.0, the layers have 3.2"):
+    with pytest.raises(ValueError, match=r"weight says 2.0, the layers have 3.2"):
         BitPlan.model_validate({**content, "sha256": hash_of(content)})
 
 
 @pytest.mark.parametrize(
     "settings, parameters, said",
     [
-        (SETTINGS | {"model": "zoo:emoji-pixart"}, PARAMETERS, "holds for model 'zoo:emoji-turbo'; this system has 'zoo:e"),
+        (
+            SETTINGS | {"model": "zoo:emoji-pixart"},
+            PARAMETERS,
+            "holds for model 'zoo:emoji-turbo'; this system has 'zoo:e",
+        ),
         (SETTINGS | {"revision": "other"}, PARAMETERS, "holds for revision '12345678'; this system has 'other'"),
         (SETTINGS | {"steps": 20}, PARAMETERS, "holds for steps 4; this system has 20"),
         ({"model": "zoo:emoji-turbo"}, PARAMETERS, "holds for revision '12345678'; this system has None"),
@@ -96,9 +100,9 @@ def test_another_system_is_refused(plan, settings, parameters, said):
 
 
 def test_bits_that_a_method_cannot_give_are_refused(plan):
-    with pytest.raises(PluginError, match="gives layer 'blocks.1.ff' 2-bit weights; possible are 4, 8"):
+    with pytest.raises(PluginError, match=r"gives layer 'blocks.1.ff' 2-bit weights; possible are 4, 8"):
         plan.require_bits("weight", (8, 4))
-    with pytest.raises(PluginError, match="gives layer 'blocks.1.ff' 16-bit activations"):
+    with pytest.raises(PluginError, match=r"gives layer 'blocks.1.ff' 16-bit activations"):
         plan.require_bits("activation", (8,))
 
 

@@ -191,4 +191,3 @@ def test_the_system_finds_its_start_token_anew_in_every_call():
             encoder.get_input_embeddings().weight.add_(1.0)
     with pytest.raises(PluginError, match="none of those"):
         ctx.run(system, samples, 0)
-

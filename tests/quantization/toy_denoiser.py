@@ -17,7 +17,9 @@ class Denoiser(nn.Module):
     def __init__(self):
         super().__init__()
         generator = torch.Generator().manual_seed(0)
-        self.block = nn.ModuleDict({"conv": nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1), "ff": nn.Linear(CHANNELS, CHANNELS)})
+        self.block = nn.ModuleDict(
+            {"conv": nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1), "ff": nn.Linear(CHANNELS, CHANNELS)}
+        )
         with torch.no_grad():
             for parameter in self.parameters():
                 parameter.copy_(torch.randn(parameter.shape, generator=generator) / parameter[0].numel() ** 0.5)
