@@ -1,0 +1,65 @@
+"""What docs/quantization.md says is derived from stores: bounds hold or not by their numbers, advice follows tests."""
+
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import pytest
+import yaml
+
+from effbench.store import read_store
+from effbench.suite import find_suite, load_suite
+
+ROOT = Path(__file__).parent.parent
+SUITES = ("quantization", "quantization-ablations", "architectures")
+
+
+def script(name):
+    spec = spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    module = sys.modules[name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def view():
+    return read_store(ROOT / "tests" / "assets" / "store-v1")
+
+
+@pytest.mark.parametrize(
+    ("bound", "verdict"),
+    [
+        ({"number": "gap", "at_least": -0.7}, "yes"),
+        ({"number": "gap", "at_least": -0.6}, "no"),
+        ({"number": "gap", "at_most": -0.6}, "yes"),
+        ({"number": "gap", "at_most": 0, "at_least": -0.6}, "no"),
+        ({"number": "gap", "b": "reference", "at_most": -0.08}, "yes"),
+        ({"number": "gap", "b": "reference", "undecided": True}, "yes"),
+        ({"number": "p99", "at_least": 0}, "not measured: p99 was not recorded"),
+        ({"a": "nobody", "number": "gap", "at_least": 0}, "not measured: no nobody on minimise in store-v1"),
+    ],
+)
+def test_a_bound_holds_by_the_numbers_of_the_store(view, bound, verdict):
+    expectations = script("expectations")
+    check = expectations.Check.model_validate({"says": "x", "task": "minimise", "a": "toy-momentum", **bound})
+    assert check.holds(expectations.measured([view], check)) == verdict
+
+
+def test_advice_names_what_keeps_the_quality(view):
+    text = script("advice").advice(view)
+    assert text.startswith("**minimise**")
+    assert "speed at the reference's quality: `toy-momentum`, 0.9" in text
+    assert "(not certainly faster)" in text
+    assert "worse than the reference" not in text
+
+
+def test_every_expectation_is_about_a_cell_of_a_suite():
+    cells = set()
+    for name in SUITES:
+        suite = load_suite(find_suite(Path(f"suites/{name}.yaml"))).suite
+        for method in suite.methods:
+            cells |= {(task, method.id or method.use) for task in method.tasks or [task.id for task in suite.tasks]}
+    checks = yaml.safe_load((ROOT / "docs" / "quantization_expected.yaml").read_text("utf-8"))
+    for check in checks:
+        for method in filter(None, (check["a"], check.get("b"))):
+            assert (check["task"], method) in cells, check
