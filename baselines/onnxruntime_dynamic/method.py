@@ -14,10 +14,8 @@ from pydantic import Field
 
 from effbench.api import Artifact, Method, StrictParams
 from effbench.diffusion import DiffusionSystem
+from effbench_baselines.onnxruntime_dynamic.kernel import KERNEL
 from effbench_baselines.packages import require_float32_on_cpu, require_packages
-
-KERNEL = "onnxruntime/DynamicQuantizeMatMul"
-"""What a session records: the operator into which the runtime fuses the graph of a layer."""
 
 
 class OnnxRuntimeDynamic(Method):

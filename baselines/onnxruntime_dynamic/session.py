@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from effbench.kernels import record_kernel
 from effbench_baselines import linear_cost
-from effbench_baselines.onnxruntime_dynamic.method import KERNEL
+from effbench_baselines.onnxruntime_dynamic.kernel import KERNEL
 
 OPSET, IR_VERSION = 21, 10
 """Of the graphs: older than any runtime that the extra allows, so that all of them read it."""

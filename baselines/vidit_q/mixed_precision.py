@@ -150,5 +150,5 @@ def _checkpoint_file(recipe: Recipe, choices: Sequence[int], samples: int) -> Pa
 def _read(checkpoint: Path | None) -> Damage:
     if checkpoint is None or not checkpoint.exists():
         return {}
-    saved: dict[str, dict[str, dict[str, float]]] = json.loads(checkpoint.read_text())
+    saved: dict[str, dict[str, dict[str, float]]] = json.loads(checkpoint.read_text("utf-8"))
     return {name: {int(bits): found for bits, found in by_bits.items()} for name, by_bits in saved.items()}

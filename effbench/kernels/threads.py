@@ -13,9 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-MAPS = Path("/proc/self/maps")
-"""Where Linux says which libraries this process has loaded."""
-LIBRARIES = ("libgomp", "libiomp5", "libomp")
+TORCH_LIBRARIES = ("libtorch_cpu.so", "libtorch_cpu.dylib")
+"""torch's own shared library. A symbol is looked for in it and then in what it was linked to: other packages (PySCF) bring
+OpenMP libraries too, whose threads would compete with torch's."""
 
 
 class Team(NamedTuple):
@@ -32,19 +32,13 @@ NO_TEAM = Team(0, 0)
 @cache
 def _library() -> ctypes.CDLL | None:
     """Return the OpenMP library that torch loaded; None, after a warning, where none can be found."""
-    import torch  # noqa: F401 - loads it
+    import torch
 
-    try:
-        loaded = {line.split()[-1] for line in MAPS.read_text("utf-8").splitlines() if "/" in line}
-    except OSError:
-        loaded = set()
-    for path in sorted(loaded):
-        if Path(path).name.startswith(LIBRARIES):
-            library = ctypes.CDLL(path)
-            if hasattr(library, "GOMP_parallel"):
-                library.GOMP_parallel.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
-                library.GOMP_parallel.restype = None
-                return library
+    for path in (Path(torch.__file__).parent / "lib" / name for name in TORCH_LIBRARIES):
+        if path.is_file() and hasattr(library := ctypes.CDLL(str(path)), "GOMP_parallel"):
+            library.GOMP_parallel.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
+            library.GOMP_parallel.restype = None
+            return library
     warnings.warn("torch's OpenMP library was not found: integer kernels run on one thread", stacklevel=2)
     return None
 

@@ -15,7 +15,7 @@ ROUNDED_ROWS = 0.2
 
 
 @pytest.mark.parametrize(
-    "peer", [peer if peer in (NaiveStatic, SVDQuant) else pytest.param(peer, marks=pytest.mark.proof) for peer in PEERS]
+    "peer", [peer if peer is NaiveStatic else pytest.param(peer, marks=pytest.mark.proof) for peer in PEERS]
 )
 def test_each_keeps_the_contract(peer):
     task = TextToImage(TextToImage.Params(steps=2))
@@ -52,8 +52,8 @@ def test_each_is_the_recipe_that_its_name_says():
     plans = {}
     for peer in PEERS:
         systems.loaded.cache_clear()
-        task, system = systems.loaded("LattePipeline")
-        context = Context(calibration=lambda: systems.samples("LattePipeline"), run=task.run)
+        task, system = systems.loaded("DiTPipeline")
+        context = Context(calibration=lambda: systems.samples("DiTPipeline"), run=task.run)
         artifact = prepare(system, context, peer().recipe())
         layer = next(iter(artifact.config["layers"]))
         keys = {key.removeprefix(f"{layer}/0/") for key in artifact.tensors if key.startswith(f"{layer}/")}
