@@ -37,11 +37,13 @@ class Check(StrictParams):
     undecided: bool = False
 
     def holds(self, found: Found) -> str:
-        """Return yes, no, or why nobody can say."""
+        """Return yes, no, that a test leaves the difference undecided, or why nobody can say."""
         if found.value is None:
             return f"not measured: {found.reason}"
         if self.undecided:
             return "yes" if found.is_undecided else "no"
+        if found.is_undecided:
+            return "not decided"
         low_enough = self.at_most is None or found.value <= self.at_most
         return "yes" if low_enough and (self.at_least is None or found.value >= self.at_least) else "no"
 
@@ -108,12 +110,13 @@ def table_of(rows: Sequence[Row], level: float) -> str:
     lines = ["| expected | on | bound | measured | holds |", "| :-- | :-- | --: | --: | :-- |"]
     for check, found in rows:
         lines.append(f"| {check.says} | {check.task} | {check.expected()} | {found.text()} | {check.holds(found)} |")
+    known = sum(found.value is not None for _, found in rows)
     held = sum(check.holds(found) == "yes" for check, found in rows)
     return "\n".join(
         [
             *lines,
             "",
-            f"{held} of {len(rows)} hold. \\[low, high\\]: {level:.0%} interval.",
+            f"{held} of {known} that were measured hold, of {len(rows)} in all. \\[low, high\\]: {level:.0%} interval.",
         ]
     )
 

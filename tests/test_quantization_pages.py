@@ -33,7 +33,7 @@ def view():
         ({"number": "gap", "at_least": -0.6}, "no"),
         ({"number": "gap", "at_most": -0.6}, "yes"),
         ({"number": "gap", "at_most": 0, "at_least": -0.6}, "no"),
-        ({"number": "gap", "b": "reference", "at_most": -0.08}, "yes"),
+        ({"number": "gap", "b": "reference", "at_most": -0.08}, "not decided"),
         ({"number": "gap", "b": "reference", "undecided": True}, "yes"),
         ({"number": "p99", "at_least": 0}, "not measured: p99 was not recorded"),
         ({"a": "nobody", "number": "gap", "at_least": 0}, "not measured: no nobody on minimise in store-v1"),
