@@ -42,7 +42,7 @@ class Check(StrictParams):
             return f"not measured: {found.reason}"
         if self.undecided:
             return "yes" if found.is_undecided else "no"
-        if found.is_undecided:
+        if found.is_undecided and 0 in (self.at_least, self.at_most):  # that one is better at all
             return "not decided"
         low_enough = self.at_most is None or found.value <= self.at_most
         return "yes" if low_enough and (self.at_least is None or found.value >= self.at_least) else "no"
