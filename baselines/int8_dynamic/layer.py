@@ -1,43 +1,19 @@
-"""A linear layer that quantizes its rows at run time: what ``int8-dynamic`` puts in the place of ``nn.Linear``."""
+"""The layer of both int8 controls: symmetric 8-bit weights, one scale a channel, and rows quantized as they come."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import torch
 from torch import nn
 
-from effbench.kernels.linear_w8a8 import linear_w8a8, pack_w8a8, quantize_weight
+from effbench.quantization.layers import QuantizedLinear
+from effbench.quantization.products import LinearState
+from effbench.quantization.rounding import quantize_weight
+from effbench.quantization.schemes import ActivationScheme, LayerExecution, WeightScheme
 
 
-class Int8Linear(nn.Module):
-    """An ``nn.Linear`` whose weight lives as int8 codes: x [..., I] float32 -> [..., O] float32, CPU only."""
+def int8_linear(layer: nn.Linear, execution: LayerExecution = "real", bits: int = 8) -> QuantizedLinear:
+    """Return the W8A8 form of a layer x [..., I] -> [..., O]; ``bits`` are those of its inputs' codes.
 
-    def __init__(self, linear: nn.Linear) -> None:
-        super().__init__()
-        if linear.weight.device.type != "cpu" or linear.weight.dtype != torch.float32:
-            raise ValueError(
-                f"int8 linear needs float32 weights on the CPU, got {linear.weight.dtype} on {linear.weight.device}"
-            )
-        self.in_features, self.out_features = linear.in_features, linear.out_features
-        self.bias = linear.bias
-        self._packed = pack_w8a8(quantize_weight(linear.weight))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the product in float32."""
-        return linear_w8a8(x, self._packed, self.bias)
-
-    def packed_bytes(self) -> int:
-        """Return the bytes of the packed weight: codes, and what belongs to each channel."""
-        return self._packed.packed_bytes()
-
-
-def replace_linears(root: nn.Module, make: Callable[[nn.Linear], nn.Module], keep: Callable[[str], bool]) -> int:
-    """Replace every ``nn.Linear`` below ``root`` by ``make(layer)`` unless ``keep(qualified name)``; return how many."""
-    replaced = 0
-    for name, layer in list(root.named_modules()):
-        if isinstance(layer, nn.Linear) and not keep(name):
-            parent, _, child = name.rpartition(".")
-            setattr(root.get_submodule(parent), child, make(layer))
-            replaced += 1
-    return replaced
+    Raises ``ValueError`` where ``execution`` is real and no kernel multiplies such codes.
+    """
+    weight = quantize_weight(layer.weight, WeightScheme(8))
+    return QuantizedLinear([LinearState(weight, 8)], layer.bias, ActivationScheme(bits=bits), execution)

@@ -25,14 +25,19 @@ class Int8Dynamic(Method):
         """Return the system with its denoiser changed in place; raise ``Unsupported`` off the CPU or in half precision."""
         import torch
 
-        from effbench_baselines.int8_dynamic.layer import Int8Linear, replace_linears
+        from effbench.quantization.layers import replace_layers
+        from effbench_baselines.int8_dynamic.layer import int8_linear
 
         if system.device_type != "cpu" or system.dtype != torch.float32:
             raise Unsupported(
                 "int8-dynamic: the integer path runs on a CPU from float32, "
                 f"not on {system.device_type} from {system.dtype}"
             )
-        replace_linears(system.denoiser, Int8Linear, system.is_kept_in_float)
+        replace_layers(
+            system.denoiser,
+            lambda _, layer: int8_linear(layer) if isinstance(layer, torch.nn.Linear) else None,
+            system.is_kept_in_float,
+        )
         return system
 
     def facts(self, system: DiffusionSystem) -> Mapping[str, Fact | float]:

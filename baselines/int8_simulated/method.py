@@ -6,15 +6,13 @@ and a memory figure.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field
 
 from effbench.api import Artifact, Execution, Method, StrictParams
 from effbench.diffusion import DiffusionSystem
-
-if TYPE_CHECKING:
-    from torch import nn
+from effbench.quantization.schemes import Bits
 
 
 class Int8Simulated(Method):
@@ -26,7 +24,7 @@ class Int8Simulated(Method):
     class Params(StrictParams):
         """Parameters of the method."""
 
-        bits: Annotated[int, Field(ge=2, le=8, description="Bits of the activation codes.")] = 8
+        bits: Annotated[Bits, Field(le=8, description="Bits of the activation codes.")] = 8
 
     def execution(self) -> Execution:
         """Return "simulated": the arithmetic stays in floating point."""
@@ -34,12 +32,13 @@ class Int8Simulated(Method):
 
     def apply(self, system: DiffusionSystem, artifact: Artifact) -> DiffusionSystem:
         """Return the system with its denoiser changed in place."""
-        from effbench_baselines.int8_dynamic.layer import replace_linears
-        from effbench_baselines.int8_simulated.layer import SimulatedInt8Linear
+        from torch import nn
 
-        def imitate(layer: nn.Linear) -> nn.Module:
-            imitation: nn.Module = SimulatedInt8Linear(layer, self.params.bits)
-            return imitation
+        from effbench.quantization.layers import replace_layers
+        from effbench_baselines.int8_dynamic.layer import int8_linear
 
-        replace_linears(system.denoiser, imitate, system.is_kept_in_float)
+        def imitate(_: str, layer: nn.Module) -> nn.Module | None:
+            return int8_linear(layer, "simulated", self.params.bits) if isinstance(layer, nn.Linear) else None
+
+        replace_layers(system.denoiser, imitate, system.is_kept_in_float)
         return system

@@ -7,6 +7,7 @@ import pytest
 from filelock import FileLock
 
 from effbench import zoo
+from effbench.kernels.isa import activation_bits
 from effbench.store import read_store
 
 SUITE = """\
@@ -59,8 +60,9 @@ def test_the_three_axes_are_there_and_a_simulated_method_has_quality_only(tiny):
     )
     assert found["int8-simulated", "latency_p50_ms"].reason == "simulated"
     assert found["int8-simulated", "peak_rss_growth_mb"].reason == "simulated"
-    # With VNNI both have 8-bit codes and differ by ties alone; elsewhere the real one may have 7.
-    assert found["int8-simulated", "psnr_db"].value > found["int8-dynamic", "psnr_db"].value - 3 > 15
+    # With VNNI both round alike and differ by the codes that ties decide; on AVX2 the real one has 7 bits, 6 dB less.
+    lost = found["int8-simulated", "psnr_db"].value - found["int8-dynamic", "psnr_db"].value
+    assert -3 < lost < 3 + 6.02 * (8 - activation_bits()) and found["int8-dynamic", "psnr_db"].value > 18
     assert found["reference", "psnr_db"].reason == "no_reference"
     assert found["reference", "latency_p50_ms"].value > 0
 

@@ -13,8 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from effbench.kernels import cost, record_kernel
 from effbench.measure.compute import Compute, measure_compute
 from effbench.measure.formulas import UnknownOp, sounds_like_a_product
-from effbench_baselines.int8_dynamic.layer import Int8Linear
-from effbench_baselines.int8_simulated.layer import SimulatedInt8Linear
+from effbench_baselines.int8_dynamic.layer import int8_linear
 
 F32 = 4
 
@@ -81,7 +80,7 @@ def test_attention_in_pieces_counts_the_same():
 
 def test_the_int8_layer_and_its_simulation():
     linear, x = nn.Linear(64, 10), torch.randn(3, 64)
-    fast, imitated = Int8Linear(linear), SimulatedInt8Linear(linear)
+    fast, imitated = int8_linear(linear), int8_linear(linear, "simulated")
     with torch.no_grad():
         seen = measure_compute(lambda: fast(x))
         twice = measure_compute(lambda: [fast(x), fast(x)])
@@ -91,7 +90,7 @@ def test_the_int8_layer_and_its_simulation():
     assert seen.flops_by_dtype == {"int8": 2 * 3 * 64 * 10}
     assert seen.bytes_moved == seen.least_bytes == F32 * (3 * 64 + 10 + 3 * 10) + packed
     assert twice.least_bytes == seen.least_bytes + F32 * 3 * 10, "a weight has to be read once"
-    other = Int8Linear(nn.Linear(64, 10))
+    other = int8_linear(nn.Linear(64, 10))
     with torch.no_grad():
         assert measure_compute(lambda: [fast(x), other(x)]).least_bytes == twice.least_bytes + packed + F32 * 10
 

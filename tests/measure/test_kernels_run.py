@@ -11,15 +11,14 @@ from torch.profiler import record_function
 
 from effbench.kernels import isa, record_kernel, recording
 from effbench.measure.kernels_run import KernelCount, kernels_run, matches
-from effbench_baselines.int8_dynamic.layer import Int8Linear
-from effbench_baselines.int8_simulated.layer import SimulatedInt8Linear
+from effbench_baselines.int8_dynamic.layer import int8_linear
 
 INT8 = "quantized::linear_dynamic"
 
 
 def test_the_int8_path_shows_its_kernel_and_the_simulated_one_does_not():
     linear, x = nn.Linear(64, 64), torch.randn(4, 64)
-    fast, imitated = Int8Linear(linear), SimulatedInt8Linear(linear)
+    fast, imitated = int8_linear(linear), int8_linear(linear, "simulated")
     with torch.no_grad():
         real = kernels_run(lambda: [fast(x), fast(x)])
         simulated = kernels_run(lambda: imitated(x))

@@ -15,7 +15,8 @@ from effbench.api import System
 from effbench.measure import memory
 from effbench.measure.memory import ResidentSampler, device_process_bytes, live_tensor_bytes, parameter_bytes
 from effbench.measure.nvml import Gpu
-from effbench_baselines.int8_dynamic.layer import Int8Linear, replace_linears
+from effbench.quantization.layers import replace_layers
+from effbench_baselines.int8_dynamic.layer import int8_linear
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 MB = 1_000_000
@@ -120,7 +121,7 @@ def test_a_module_that_lies_about_its_bytes_shows_in_the_census():
     size = 512 * 512 * 4
     before = live_tensor_bytes()
     honest = nn.Sequential(nn.Linear(512, 512, bias=False))
-    replace_linears(honest, Int8Linear, lambda name: False)
+    replace_layers(honest, lambda _, layer: int8_linear(layer), lambda name: False)
     packed = honest[0].packed_bytes()
     assert parameter_bytes(Modules(net=honest)) == packed == pytest.approx(size / 4, rel=0.03)
     assert live_tensor_bytes() - before == pytest.approx(packed, rel=0.01), "the codes are seen, and the floats gone"

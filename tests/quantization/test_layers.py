@@ -61,11 +61,10 @@ def test_real_and_simulated_execution_agree(case, low_rank):
 @pytest.mark.parametrize("bits", [8, 4])
 @pytest.mark.parametrize("forced", ["", "avx2", "portable"])
 def test_a_real_layer_is_the_simulated_one_of_the_bits_that_the_processor_has(forced, bits, kind, monkeypatch):
+    if forced and isa.LARGEST_FIRST.index(forced) < isa.LARGEST_FIRST.index(isa.detect()):
+        pytest.skip(f"this processor has no {forced}")
     monkeypatch.setenv("EFFBENCH_ISA", forced)
-    try:
-        exact_bits = isa.activation_bits()
-    except ValueError as error:
-        pytest.skip(str(error))
+    exact_bits = isa.activation_bits()
     x, w = outlier_layer(rows=33, inputs=144, outputs=65)
     real = layer_of(x, w, WeightScheme(bits), ActivationScheme(kind), "real", bias=False)
     simulated = layer_of(x, w, WeightScheme(bits), ActivationScheme(kind), "simulated", bias=False)

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from effbench.api import Artifact, Method, Sample, Scores, System, Task
+from effbench.quantization.schemes import LayerExecution
 from effbench.runner.inspection import inspect, time_repeats
 from effbench.runner.jobs import JobSpec
-from effbench_baselines.int8_dynamic.layer import Int8Linear
-from effbench_baselines.int8_simulated.layer import SimulatedInt8Linear
+from effbench_baselines.int8_dynamic.layer import int8_linear
 
 ROWS, WIDE, OUT = 4, 64, 32
 
@@ -51,16 +51,16 @@ class Claimed(Method):
     name = "claimed"
     accepts = (Layer,)
     kernels = ("linear_w8a8/*",)
-    layer: Any = Int8Linear
+    runs: LayerExecution = "real"
 
     def apply(self, system: Layer, artifact: Artifact) -> Layer:
-        return Layer(type(self).layer(system.layer))
+        return Layer(int8_linear(system.layer, type(self).runs))
 
 
 class Pretending(Claimed):
     """Says so too, and does not."""
 
-    layer = SimulatedInt8Linear
+    runs = "simulated"
 
 
 def seen(method, tmp_path):
@@ -75,7 +75,7 @@ def test_the_integer_kernel_is_seen_where_it_ran(tmp_path):
     assert data["kernels_missing"] == []
     assert any(name.startswith("linear_w8a8/") for name, _ in data["kernels"])
     assert data["flops_by_dtype"] == {"int8": 2 * ROWS * WIDE * OUT}
-    packed, bias, written = Int8Linear(torch.nn.Linear(WIDE, OUT)).packed_bytes(), OUT * 4, ROWS * OUT * 4
+    packed, bias, written = int8_linear(torch.nn.Linear(WIDE, OUT)).packed_bytes(), OUT * 4, ROWS * OUT * 4
     assert packed >= WIDE * OUT + OUT * 8
     assert data["least_bytes"] == packed + bias + written
 

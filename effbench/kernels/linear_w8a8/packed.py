@@ -6,6 +6,7 @@ kernel after the other. Channels and inputs are filled up with zeros.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -47,7 +48,7 @@ class Panels(NamedTuple):
     offsets: torch.Tensor | None = None
 
 
-class PackedWeight:
+class PackedWeight(ABC):
     """A weight [outputs, inputs] in the form of its device: ``panels`` for a CPU, else ``on_gpu``."""
 
     operation = ""
@@ -82,25 +83,25 @@ class PackedWeight:
             0 if self.panels.offsets is None else self.panels.offsets.data_ptr(),
         )
 
+    @abstractmethod
     def gpu_form(self, weight: QuantizedWeight) -> GpuWeight | PackedGpuWeight:
         """Return the form that the Triton kernel reads."""
-        raise NotImplementedError
 
+    @abstractmethod
     def panel_width(self, machine: isa.Isa) -> int:
         """Return how many vectors of channels a panel has."""
-        raise NotImplementedError
 
+    @abstractmethod
     def panels_of(self, weight: QuantizedWeight, machine: isa.Isa) -> Panels:
         """Return the panels of plain codes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def compiled(self, machine: isa.Isa) -> Kernel:
         """Return the kernel that reads the panels, compiled where it is not yet."""
-        raise NotImplementedError
 
+    @abstractmethod
     def plain_panels(self, machine: isa.Isa) -> QuantizedWeight:
         """Return the codes of panels."""
-        raise NotImplementedError
 
     def weight(self) -> QuantizedWeight:
         """Return the plain codes; where 8-bit ones had zero points, those less the zero points."""
