@@ -192,7 +192,7 @@ subsets: setup  ## draw the matrices of suites/subset-pool*.yaml and choose the 
 	  --metric prompt_accuracy --metric frame_alignment --size $$size --name moving-emoji-$$size \
 	  --out data_manifests/subsets/moving-emoji-$$size.yaml || exit 1; done
 
-quantization: setup  ## run suites/quantization.yaml and put its table, what was expected and the methods' claims into docs and READMEs (a quarter of an hour)
+quantization: setup  ## run suites/quantization.yaml and put its table, what was expected and the methods' claims into docs and READMEs (twenty minutes)
 	$(BIN)/effbench run suites/quantization.yaml --store $(RESULTS)/quantization
 	$(BIN)/python docs/readme_table.py $(RESULTS)/quantization --page docs/quantization.md --section embedded --columns prompt_accuracy,psnr_db,speedup,latency_p50_ms,peak_rss_growth_mb,parameter_mb,mean_weight_bits,quantized_weight_mb,preparation_s
 	$(BIN)/python docs/advice.py $(RESULTS)/quantization --page docs/quantization.md --section advice

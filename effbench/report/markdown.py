@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 
 from effbench.errors import BadInput, nearest
-from effbench.report.claims import LEDGER_TEXT, LEDGER_TITLE, Ledger, ledger_columns, ledger_of
+from effbench.report.claims import LEDGER_TEXT, LEDGER_TITLE, Ledger, LedgerRow, ledger_columns, ledger_of
 from effbench.report.summarise import Summary
 from effbench.report.tables import Table, TableEntry, TableRow, superscript
 
@@ -63,6 +63,7 @@ def markdown_ledger(ledger: Ledger, skip: Collection[str] = ("task",)) -> list[s
 def claims_table(summary: Summary, method: str) -> str:
     """Return one method's claims beside what was measured, as Markdown; a sentence where it makes none.
 
+    A claim that compares with no cell stands there once, beside the cell that lacks the least.
     ``method`` is the id of a cell, or the name of a method, which stands for all its variants. Raises ``BadInput`` with
     the nearest name where the store has none of that name.
     """
@@ -73,9 +74,21 @@ def claims_table(summary: Summary, method: str) -> str:
     if not ids:
         names = {*(cell.method_id for cell in cells), *alone.values()}
         raise BadInput(f"--claims: no method {method!r} in this store{nearest(method, names)}")
-    rows = tuple(row for workload in summary.workloads for row in ledger_of(workload) if row.cell in ids)
+    rows = _once([row for workload in summary.workloads for row in ledger_of(workload) if row.cell in ids])
     if not rows:
         return f"{escape_markdown(method)} makes no claims.\n"
     told_apart = {"task": {row.task for row in rows}, "method": {row.method for row in rows}}
     skip = [heading for heading, values in told_apart.items() if len(values) == 1]
     return "\n".join([*markdown_ledger(rows, skip), "", LEDGER_TEXT]) + "\n"
+
+
+def _once(rows: Sequence[LedgerRow]) -> Ledger:
+    """Return the rows of a ledger in their order, of a claim that none of them compares the one with the least in its way."""
+    of_claim: dict[tuple[str, str, str, float], list[LedgerRow]] = {}
+    for row in rows:
+        of_claim.setdefault((row.metric, row.setting, row.source, row.claimed), []).append(row)
+    kept = []
+    for found in of_claim.values():
+        compared = [row for row in found if row.status != "not comparable"]
+        kept += compared or [min(found, key=lambda row: len(row.why))]
+    return tuple(sorted(kept, key=list(rows).index))

@@ -234,3 +234,17 @@ def test_the_name_of_a_method_stands_for_its_variants_but_not_for_chains(make: A
     assert text.count("| w(bits=") == 2
     assert "w+x" not in text
     assert "chain w+x" in claims_table(summary, "w+x")
+
+
+def test_a_claim_that_compares_with_no_variant_stands_once(make: Any) -> None:
+    far = claim(holds_for={"bits": 2, "steps": 7}), claim(value=1.9)
+    near = claim(holds_for={"bits": 2}), claim(value=1.9)
+
+    def variant(name: str, order: int, claims: tuple[dict[str, Any], ...]) -> Any:
+        cell = make.cell(name, make.full_numbers(0.3, 400.0, 2.02), order, claims=claims)
+        return cell.model_copy(update={"identity": cell.identity.model_copy(update={"chain": (Link(use="w"),)})})
+
+    summary = summarise(make.view(variant("far", 1, far), variant("near", 2, near)))
+    lines = claims_table(summary, "w").splitlines()[2:-2]
+    assert [line.split("|")[1].strip() for line in lines] == ["far", "near", "near"]
+    assert ["not comparable" in line for line in lines] == [False, True, False]
