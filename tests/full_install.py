@@ -19,8 +19,8 @@ def main() -> None:
         constraints = ROOT / "constraints.txt"
         subprocess.run([binaries / "python", "-m", "pip", "install", "-q", "-c", constraints, wheel], check=True)
         effbench = binaries / "effbench"
-        small = ["--set", "tasks.digits.samples.limit=4", "--set", "tasks.digits.with.steps=12"]
-        fast = ["--set", "measure.latency=null", "--only", "digits/int8-dynamic"]
+        small = ["--set", "tasks.emoji.samples={limit: 4}", "--set", "tasks.emoji.with.steps=12"]
+        fast = ["--set", "measure.latency=null", "--only", "emoji/int8-dynamic"]
         suite = ROOT / "suites" / "quickstart.yaml"
         subprocess.run([effbench, "run", suite, *small, *fast], cwd=work, check=True)
         subprocess.run([effbench, "doctor"], cwd=work, check=True)

@@ -43,7 +43,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command(epilog="Example: effbench run suites/quickstart.yaml --only 'digits/*' --set measure.latency.rounds=5")(
+app.command(epilog="Example: effbench run suites/quickstart.yaml --only 'emoji/*' --set measure.latency.rounds=5")(
     run.run
 )
 app.command(epilog="Example: effbench validate suites/quickstart.yaml")(validate.validate)
