@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from effbench.counted import counted
 from effbench.numbers.quality import ONE_TRAINING
 from effbench.record import CellRecord, Number
 from effbench.report.caption import caption_of
@@ -130,7 +131,7 @@ class TableRow:
 
 @dataclass(frozen=True)
 class Table:
-    """A workload's table, with the claims of its methods beside what was measured.
+    """A workload's table, with those claims of its methods that compare with what was measured here.
 
     ``footnotes`` are (letter, text); ``notes`` say what the table leaves out, what failed, and which checks did not pass.
     ``more`` is how many numbers were recorded besides those of its columns and notes, ``apart`` what ``--columns`` calls
@@ -176,6 +177,8 @@ def table_of(workload: WorkloadCells, picked: Sequence[str] = ()) -> Table:
     )
     absent = ", ".join(f"{c.label} ({c.absent})" for c in chosen if c.absent)
     failed = [_failed(cell) for cell in workload.cells if cell.status == "failed"]
+    claimed = ledger_of(workload)
+    ledger = tuple(row for row in claimed if row.status != "not comparable")
     return Table(
         title=workload.title,
         columns=columns,
@@ -187,12 +190,21 @@ def table_of(workload: WorkloadCells, picked: Sequence[str] = ()) -> Table:
             *_trained_once(workload, letters),
             *failed,
             *check_notes(workload.cells),
+            *_other_claims(len(claimed) - len(ledger)),
         ),
-        ledger=ledger_of(workload),
+        ledger=ledger,
         more=len({column.name for column in every if column.is_plain} - {column.name for column in chosen}),
         apart=_apart(every, chosen),
         is_headline=is_headline(picked),
     )
+
+
+def _other_claims(count: int) -> list[str]:
+    """Return the note on claims that compare with nothing here; a method with a paper has a dozen, and they drown a table."""
+    if not count:
+        return []
+    are = "is of another setting" if count == 1 else "are of other settings"
+    return [f"{counted(count, 'published claim')} {are}: effbench report STORE --claims METHOD lists them"]
 
 
 def _apart(columns: Sequence[Column], chosen: Sequence[Column]) -> tuple[str, ...]:

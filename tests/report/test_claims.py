@@ -183,11 +183,12 @@ def test_records_of_before_claims_said_what_they_compare_with(make: Any) -> None
 def test_the_ledger_stands_below_the_table(make: Any, name: str) -> None:
     cells = (
         make.cell("ref"),
-        make.cell("quick", order=1, claims=(claim(value=1.0, holds_for={"device_class": "cuda"}),)),
+        make.cell("quick", order=1, claims=(claim(value=1.0), claim(value=7.0, holds_for={"device_class": "cuda"}))),
     )
     text = " ".join(render(summarise(make.view(*cells)), name, width=400).split()).replace("\\_", "_")
-    for expected in ("Table 2", "batch 1", "not comparable", "device_class = cuda, not cpu"):
+    for expected in ("Table 2", "batch 1", "reproduced", "1 published claim is of another setting"):
         assert expected in text
+    assert "device_class = cuda" not in text, "what compares with nothing here is counted, not shown"
     assert text.index("Table 2") > text.index("95 ")
     bare = render(summarise(make.view(make.cell("ref"))), name)
     assert "measured here" not in bare
