@@ -102,7 +102,7 @@ def test_codes_of_eight_bits_on_avx2_would_be_caught(monkeypatch):
     x = torch.cat([torch.full((4, inputs - 1), 10.0), torch.zeros(4, 1)], dim=1)
     packed = pack_w8a8(quantize_weight(weight))
     assert rms_ratio(linear_w8a8(x, packed), linear_w8a8(x, packed, impl="reference")) < CLOSE
-    planted = cpu.linear(x, packed, None, 8, False, None, None, False)
+    planted = cpu.Layer(packed, None, 8, False, None, None, False)(x)
     eight = pack_w8a8(quantize_weight(weight))
     eight.activation_bits = 8
     assert rms_ratio(planted, linear_w8a8(x, eight, bits=8, impl="reference")) > 1e-2

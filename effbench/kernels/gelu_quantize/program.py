@@ -42,19 +42,19 @@ def gelu(code: Code, isa: Isa, x: Value) -> Value:
     return x / (exponential + 1.0)
 
 
+def activated_row(code: Code, isa: Isa, job: KernelJob, row: Value, place: Value) -> Value:
+    """Write GELU of a row of the job's x to ``place``, and return it."""
+    inputs, vector = job["inputs"], ir.VectorType(F32, isa.lanes)
+    x = job["x"] + row * inputs * 4
+
+    def turn(i: Value) -> None:
+        mask = code.first_lanes(inputs - i, isa.lanes)
+        code.store(gelu(code, isa, code.load_lanes(vector, x + i * 4, mask)), place + i * 4)
+
+    code.loop(0, inputs, isa.lanes, turn)
+    return place
+
+
 def gelu_program(isa: Isa) -> str:
     """Return the LLVM IR of the kernel "gelu_quantize"."""
-    vector = ir.VectorType(F32, isa.lanes)
-
-    def activated(code: Code, job: KernelJob, row: Value, place: Value) -> Value:
-        inputs = job["inputs"]
-        x = job["x"] + row * inputs * 4
-
-        def turn(i: Value) -> None:
-            mask = code.first_lanes(inputs - i, isa.lanes)
-            code.store(gelu(code, isa, code.load_lanes(vector, x + i * 4, mask)), place + i * 4)
-
-        code.loop(0, inputs, isa.lanes, turn)
-        return place
-
-    return rows_program(isa, "gelu_quantize", activated)
+    return rows_program(isa, "gelu_quantize", lambda code, job, row, place: activated_row(code, isa, job, row, place))

@@ -17,7 +17,7 @@ from effbench.kernels.codes import QuantizedWeight
 from effbench.kernels.dot import CODES_PER_WORD, CORRECTION_BASE, LARGEST_INPUTS
 from effbench.kernels.hadamard.cpu import rotation
 from effbench.kernels.hadamard.reference import has_rotation
-from effbench.kernels.linear_w8a8.program import FIELDS, linear_program, scratch_bytes, stored_panel
+from effbench.kernels.linear_w8a8.program import CALL_FIELDS, linear_program, scratch_bytes, stored_panel
 from effbench.kernels.linear_w8a8.tile import heights
 from effbench.kernels.machine_code import address_of
 from effbench.kernels.operands import operand_bytes
@@ -52,6 +52,8 @@ class PackedWeight(ABC):
     """A weight [outputs, inputs] in the form of its device: ``panels`` for a CPU, else ``on_gpu``."""
 
     operation = ""
+    gpu_adds_gated = False
+    """Whether the operation's Triton kernel adds what it made, times a gate, to a residual stream."""
     panels: Panels | None = None
 
     def __init__(self, weight: QuantizedWeight) -> None:
@@ -132,6 +134,7 @@ class PackedW8(PackedWeight):
     """A weight of int8 codes with one scale a channel."""
 
     operation = "linear_w8a8"
+    gpu_adds_gated = True
 
     def gpu_form(self, weight: QuantizedWeight) -> GpuWeight:
         """Return the codes less the zero points, and their sums."""
@@ -174,7 +177,7 @@ class PackedW8(PackedWeight):
 def _kernel(name: str, width: int) -> Kernel:
     machine = isa.named(name)
     program = linear_program(machine, width, "linear_w8a8", stored_panel(width, machine))
-    return Kernel(address_of("linear_w8a8", program, machine), len(FIELDS))
+    return Kernel(address_of("linear_w8a8", program, machine), len(CALL_FIELDS))
 
 
 def pack_w8a8(weight: QuantizedWeight) -> PackedW8:
