@@ -98,6 +98,16 @@ def _floats(state: LinearState) -> list[tuple[str, torch.Tensor]]:
     return found + ([("down", branch.down), ("up", branch.up)] if branch is not None else [])
 
 
+def run_linear(
+    layer: nn.Module, x: torch.Tensor, before: Before = None, residual: Residual | None = None
+) -> torch.Tensor:
+    """Return the product of any linear layer, of what ``before`` makes of x, added to ``residual`` where there is one."""
+    if isinstance(layer, QuantizedLinear):
+        return layer(x, before, residual)  # type: ignore[no-any-return]
+    y: torch.Tensor = layer(applied(before, x))
+    return y if residual is None else residual(y)
+
+
 class QuantizedConv2d(nn.Module):
     """A convolution x [B, I, H, W] -> [B, O, H', W'] whose activations have one range, found before or sample by sample.
 

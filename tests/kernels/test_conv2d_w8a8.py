@@ -260,7 +260,7 @@ def test_a_kernel_that_pads_with_code_0_is_caught(monkeypatch):
     image.write(right, "quantize_image", isa)
     assert right.text().count("16843009") == 1, "the constant that spreads the zero point over four channels"
     wrong = address_of("quantize_image", right.text().replace("16843009", "0"), isa)
-    planted = threads.Kernel(wrong, len(image.FIELDS)), cpu.kernels(isa.name)[1]
+    planted = threads.Kernel(wrong, len(image.ADDRESSES)), cpu.kernels(isa.name)[1]
     monkeypatch.setattr(cpu, "kernels", lambda name: planted)
     ours, exact = both(isa.name, "gaussian", *SHAPES[3])
     assert not torch.equal(ours, exact)

@@ -70,6 +70,33 @@ def test_all_of_it_at_once_beside_the_reference(machine):
         assert rms_ratio(found, product(x, weight, some(100), **{**how, "before": None, "rotate": False})) > 1e-2
 
 
+@pytest.mark.parametrize("inputs", [7, 64, 544])
+def test_geglu(machine, poisoned, inputs):
+    product, weight = layer("w8a8", inputs, 40)
+    x, bias = some(BATCH, ROWS, 2 * inputs) * 2, some(40)
+    value, gate = x.double().chunk(2, dim=-1)
+    made = (value * torch.nn.functional.gelu(gate)).float()
+    found = product(x, weight, bias, before="geglu")
+    assert rms_ratio(found, product(made, weight, bias)) < 1e-3
+    assert rms_ratio(found, product(x, weight, bias, before="geglu", impl="reference")) < 1e-3
+    assert (
+        rms_ratio(found, product((value * torch.nn.functional.gelu(gate, approximate="tanh")).float(), weight, bias))
+        > 0
+    )
+    with pytest.raises(ValueError, match="do not fit a weight"):
+        product(x[..., :inputs], weight, bias, before="geglu")
+
+
+def test_the_error_of_exact_gelu(machine):
+    """Seen through a layer of one input that is 1: rows of one number have a scale that tells it."""
+    gate = torch.linspace(-9, 9, 5001)
+    rows = torch.stack([torch.ones_like(gate), gate], dim=1)
+    weight = pack_w8a8(quantize_weight(torch.ones(1, 1)))
+    found = linear_w8a8(rows, weight, before="geglu", symmetric=True)[:, 0].double()
+    error = (found - torch.nn.functional.gelu(gate.double())).abs() / (1 + gate.double().abs())
+    assert error.max() < 4e-7
+
+
 def test_a_static_range_after_gelu(machine):
     product, weight = layer("w8a8", 96, 40)
     x, static = some(BATCH, ROWS, 96), StaticRange(0.02, 10, weight.activation_bits)
@@ -84,7 +111,7 @@ def test_refusals():
         product(x, weight, before=Modulation(fit.shift[:, :32], fit.scale))
     with pytest.raises(ValueError, match=r"shift and scale \[B, I\]"):
         product(x[0], weight, before=fit)
-    with pytest.raises(ValueError, match="a Modulation, 'gelu' or None, not 'relu'"):
+    with pytest.raises(ValueError, match="a Modulation, 'gelu', 'geglu' or None, not 'relu'"):
         product(x, weight, before="relu")
     with pytest.raises(ValueError, match=r"a residual \[3, 21, 64\] does not fit \[3, 21, 32\]"):
         product(x, weight, residual=Residual(x))

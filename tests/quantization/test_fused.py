@@ -8,16 +8,19 @@ import pytest
 import torch
 from diffusers.models.attention import BasicTransformerBlock
 from diffusers.models.attention_processor import Attention, AttnProcessor2_0
+from diffusers.models.resnet import ResnetBlock2D
 from torch import nn
 
 from effbench.api import Context
+from effbench.kernels.codes import StaticRange
 from effbench.quantization.applying import apply
+from effbench.quantization.bos import StartTokenLinear, StartTokens
 from effbench.quantization.facts import weight_facts
 from effbench.quantization.fused import fuse
 from effbench.quantization.fused.attention import JoinedAttention
 from effbench.quantization.fused.block import JoinedBlock
 from effbench.quantization.fused.fusing import fuse_attention, joined
-from effbench.quantization.layers import QuantizedLinear, replace_layers
+from effbench.quantization.layers import QuantizedConv2d, QuantizedLinear, replace_layers
 from effbench.quantization.preparing import prepare
 from effbench.quantization.products import Inputs, LinearState
 from effbench.quantization.recipe import Recipe, Smoothing
@@ -89,6 +92,61 @@ def test_a_block_gives_what_its_layers_give_one_by_one(norm_type, text):
         assert rms_ratio(fused(**changed), plain(**changed)) < CLOSE
     with pytest.raises(ValueError, match="takes no cross_attention_kwargs, got gligen"):
         fused(**given, cross_attention_kwargs={"gligen": {}})
+
+
+@pytest.mark.parametrize("activation", ["geglu", "gelu-approximate"])
+@torch.no_grad()
+def test_a_block_of_a_u_net(activation):
+    torch.manual_seed(0)
+    plain = BasicTransformerBlock(64, 4, 16, cross_attention_dim=48, activation_fn=activation, attention_bias=False)
+    for norm in (plain.norm1, plain.norm2, plain.norm3):
+        nn.init.normal_(norm.weight)
+        nn.init.normal_(norm.bias)
+    plain = quantized(plain.eval())
+    fused = copy.deepcopy(plain)
+    assert fuse(nn.ModuleList([fused])) == 1
+    given = {"hidden_states": some(2, 21, 64), "encoder_hidden_states": some(2, 9, 48)}
+    assert 0 < rms_ratio(fused(**given), plain(**given)) < CLOSE
+    nn.init.normal_(fused.norm2.weight)
+    assert rms_ratio(fused(**given), plain(**given)) > CLOSE
+
+
+@pytest.mark.parametrize("channels", [(16, 16), (16, 24)])
+@torch.no_grad()
+def test_a_resnet(channels):
+    torch.manual_seed(0)
+    plain = ResnetBlock2D(in_channels=channels[0], out_channels=channels[1], temb_channels=32, groups=4).eval()
+    for name in ("conv1", "conv2"):
+        layer = getattr(plain, name)
+        weight = quantize_weight(layer.weight.detach().flatten(1), WeightScheme(8))
+        scheme = ActivationScheme("static-tensor", 8)
+        setattr(plain, name, QuantizedConv2d(layer, weight, 8, scheme, StaticRange(0.02, 60), "real"))
+    fused = copy.deepcopy(plain)
+    x, temb = some(2, channels[0], 9, 7), some(2, 32)
+    assert fuse(nn.ModuleList([fused])) == 1
+    expected = plain(x, temb)
+    assert rms_ratio(fused(x, temb), expected) < CLOSE
+    assert rms_ratio(fused(x, temb.flip(0)), expected) > CLOSE
+    upsampling = ResnetBlock2D(in_channels=16, temb_channels=32, groups=4, up=True)
+    assert fuse(nn.ModuleList([upsampling])) == 0
+
+
+@torch.no_grad()
+def test_keys_and_values_of_a_start_token_are_joined():
+    torch.manual_seed(0)
+    plain = Attention(64, 48, heads=4, dim_head=16, bias=False)
+    tokens = StartTokens(some(2, 48))
+    text = torch.cat([tokens.known[[1, 0, 1], None], some(3, 8, 48)], dim=1)
+    tokens.look_up(text)
+    for part in ("to_k", "to_v"):
+        setattr(plain, part, StartTokenLinear.of(getattr(plain, part), tokens))
+    plain = quantized(plain)
+    tokens_of = plain.to_k._tokens[0]
+    fused = copy.deepcopy(plain)
+    assert fuse_attention(fused) and isinstance(fused.to_kv, StartTokenLinear)
+    x = some(3, 21, 64)
+    assert torch.equal(fused(x, encoder_hidden_states=text), plain(x, encoder_hidden_states=text))
+    assert tokens_of is tokens
 
 
 @pytest.mark.parametrize("text", [None, 48])

@@ -15,9 +15,9 @@ from effbench.kernels.dot import add_products
 from effbench.kernels.emitter import F32, I8, I32, I64, Program, Value
 from effbench.kernels.isa import Isa
 
+ADDRESSES = ("copies", "panels", "sums", "scales", "bias", "offsets", "y")
 FIELDS = (
-    "copies", "panels", "sums", "scales", "bias", "offsets", "y",
-    "image_bytes", "panel_bytes", "steps", "zero", "scale",
+    *ADDRESSES, "image_bytes", "panel_bytes", "steps", "zero", "scale",
     "images", "channels", "pixels", "blocks", "parts", "parts_at_once",
 )  # fmt: skip
 """Seven addresses, sizes in bytes or elements, float32 as bits. ``blocks`` of channels and ``parts`` of an image's pixels are

@@ -13,7 +13,7 @@ from effbench.kernels.choice import Choice, Implementation, chosen
 from effbench.kernels.codes import QuantizedRows, QuantizedWeight, StaticRange
 from effbench.kernels.gelu_quantize import gelu_quantize
 from effbench.kernels.linear_w8a8 import cpu
-from effbench.kernels.linear_w8a8.around import Before, Modulation, Residual, applied, check_around
+from effbench.kernels.linear_w8a8.around import Before, Modulation, Residual, applied, check_around, row_length
 from effbench.kernels.linear_w8a8.packed import PackedWeight
 from effbench.kernels.quantize_rows import quantize_rows
 from effbench.kernels.quantize_rows.request import check_request
@@ -88,7 +88,7 @@ def integer_linear(
 
 def check_rows(weight: PackedWeight, shape: torch.Size, before: Before, residual: Residual | None) -> None:
     """Raise ``ValueError`` where rows of ``shape``, or what is done to them, do not fit a weight."""
-    if shape[-1] != weight.inputs:
+    if shape[-1] != row_length(before, weight.inputs):
         raise ValueError(
             f"{weight.operation}: rows of {shape[-1]} numbers do not fit a weight of {weight.inputs} inputs"
         )
@@ -125,7 +125,7 @@ def prepared(weight: PackedWeight, bias: torch.Tensor | None, how: Quantization)
 def _quantized(x: torch.Tensor, before: Before, how: Quantization, ran: Implementation) -> QuantizedRows:
     bits, symmetric, static, multiplier, rotate = how
     assert bits is not None
-    if static is not None or before is None:
+    if static is not None or before is None or before == "geglu":
         x = applied(before, x)
         return quantize_rows(
             x, bits, symmetric=symmetric, static=static, multiplier=multiplier, rotate=rotate, impl=ran

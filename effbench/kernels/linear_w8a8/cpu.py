@@ -12,7 +12,7 @@ from effbench.kernels.codes import QuantizedRows, StaticRange
 from effbench.kernels.hadamard.cpu import rotation
 from effbench.kernels.linear_w8a8.around import Before, Modulation, Residual
 from effbench.kernels.linear_w8a8.packed import PackedWeight
-from effbench.kernels.linear_w8a8.program import ACTIVATED, AS_IT_IS, MODULATED
+from effbench.kernels.linear_w8a8.program import ACTIVATED, AS_IT_IS, GATED, MODULATED
 from effbench.kernels.quantize_rows.row import settings
 from effbench.kernels.recording import record_kernel
 from effbench.kernels.threads import packed
@@ -88,13 +88,13 @@ class Layer:
             source = (codes.data_ptr(), 0, 0, 0)
         shape = codes.shape
         y = torch.empty((*shape[:-1], weight.outputs))
-        rows = codes.numel() // weight.inputs
+        rows = y.numel() // weight.outputs
         if rows:
             threads = torch.get_num_threads()
             block_rows, scratch_bytes = weight.block(rows)
             kind, modulation = AS_IT_IS, NO_MODULATION
-            if before == "gelu":
-                kind = ACTIVATED
+            if isinstance(before, str):
+                kind = ACTIVATED if before == "gelu" else GATED
             elif isinstance(before, Modulation):
                 shift, scale = (_side_by_side(part) for part in before[:2])
                 kind, modulation = MODULATED, (*modulation_fields(codes, shift, scale), float_bits(before.eps))

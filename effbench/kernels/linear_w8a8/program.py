@@ -14,7 +14,7 @@ from llvmlite import ir
 from effbench.kernels.adaln_quantize.program import MORE_FIELDS, modulated_row
 from effbench.kernels.dot import CODES_PER_WORD, zero_point_pair
 from effbench.kernels.emitter import F32, I32, Code, KernelJob, Program, Value
-from effbench.kernels.gelu_quantize.program import activated_row
+from effbench.kernels.gelu_quantize.program import activated_row, gated_row
 from effbench.kernels.isa import Isa
 from effbench.kernels.linear_w8a8.tile import ROW_RESULT, SCALE, ZERO, ZERO_PAIR, heights, tile
 from effbench.kernels.quantize_rows.row import SETTINGS, SLACK, quantize_row, transformed_row
@@ -36,8 +36,8 @@ LAYER_FIELDS = (
 )
 FIELDS = (*CALL_FIELDS, *LAYER_FIELDS)
 """Of a job: what each call says anew, then what belongs to a layer."""
-AS_IT_IS, ACTIVATED, MODULATED = range(3)
-"""What is done to a row before it is transformed and quantized: nothing, GELU, or LayerNorm and modulation."""
+AS_IT_IS, ACTIVATED, GATED, MODULATED = range(4)
+"""What makes a row before it is transformed and quantized: nothing, GELU, a product with GELU, LayerNorm and modulation."""
 QUANTIZATION_OUTPUTS = 80
 """How many outputs cost a row as much as its quantization; decides how threads share the work, never a result."""
 
@@ -132,7 +132,7 @@ def _fill(code: Code, isa: Isa, job: KernelJob, quantize: ir.Function, block: Va
         code.store(code.load(I32, job["row_zero"] + row * 4), result + ZERO)
     with code.when(job["codes"].compared("==", 0)):
         plain, made = job["x"] + row * inputs * 4, _row(job, block)
-        for kind, make in ((ACTIVATED, activated_row), (MODULATED, modulated_row)):
+        for kind, make in ((ACTIVATED, activated_row), (GATED, gated_row), (MODULATED, modulated_row)):
             with code.when(job["before"].compared("==", kind)):
                 make(code, isa, job, row, made)
         source = code.select(job["before"].compared("==", AS_IT_IS), plain, made)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from diffusers.models.activations import GELU
+from diffusers.models.activations import GEGLU, GELU
 from diffusers.models.attention import BasicTransformerBlock, FeedForward
 from diffusers.models.attention_processor import Attention, AttnProcessor2_0
 from torch import nn
 
+from effbench.quantization.bos import StartTokenLinear
+from effbench.quantization.fused import resnet
 from effbench.quantization.fused.attention import JoinedAttention
 from effbench.quantization.fused.block import JoinedBlock, JoinedFeedForward
-from effbench.quantization.layers import QuantizedLinear
+from effbench.quantization.layers import QuantizedConv2d, QuantizedLinear
 from effbench.quantization.products import side_by_side
 
 
@@ -41,32 +43,43 @@ def joined(layers: list[Any]) -> QuantizedLinear | None:
 
 
 def fuse_attention(module: Any) -> bool:
-    """Make one product of the projections of an attention layer that read the same inputs, where it is a plain one."""
+    """Let a plain attention layer with a real layer in it run fused: one product of the projections that read the same.
+
+    They stay apart where they differ in bits, or where some of them are in float.
+    """
     if type(module) is not Attention or type(module.processor) is not AttnProcessor2_0:
         return False
     norms = ("spatial_norm", "group_norm", "norm_q", "norm_k", "norm_cross")
     is_plain = all(getattr(module, norm, None) in (None, False) for norm in norms)
     if not is_plain or module.residual_connection or module.rescale_output_factor != 1 or module.only_cross_attention:
         return False
-    if not (is_real(module.to_q) and is_real(module.to_out[0])):
-        return False
     parts, target = (("to_k", "to_v"), "to_kv") if module.is_cross_attention else (("to_q", "to_k", "to_v"), "to_qkv")
-    layer = joined([getattr(module, part) for part in parts])
-    if layer is None:
+    layers = [getattr(module, part) for part in parts]
+    layer: nn.Module | None
+    if all(isinstance(part, StartTokenLinear) for part in layers):
+        rest = joined([part.rest for part in layers])
+        layer = None if rest is None else layers[0].with_outputs_of(layers, rest)
+    else:
+        layer = joined(layers)
+    if layer is not None:
+        setattr(module, target, layer)
+        for part in parts:
+            delattr(module, part)
+        module.fused_projections = True
+    elif not any(is_real(part) for part in module.modules()):
         return False
-    setattr(module, target, layer)
-    for part in parts:
-        delattr(module, part)
-    module.fused_projections = True
     module.set_processor(JoinedAttention())
     return True
 
 
 def fuse_feed_forward(module: Any) -> bool:
-    """Let the second layer of an MLP compute the GELU before it, where that has the tanh form."""
-    if type(module) is not FeedForward or not isinstance(module.net[0], GELU) or module.net[0].approximate != "tanh":
+    """Let the second layer of an MLP compute the GELU before it, where that has the tanh form, or the GEGLU."""
+    if type(module) is not FeedForward:
         return False
-    if not (is_real(module.net[0].proj) and is_real(module.net[2])):
+    first = module.net[0]
+    if type(first) is not GEGLU and not (type(first) is GELU and first.approximate == "tanh"):
+        return False
+    if not (is_real(first.proj) or is_real(module.net[2])):
         return False
     module.__class__ = JoinedFeedForward
     return True
@@ -80,6 +93,9 @@ def can_be_joined(block: Any) -> bool:
         return False
     if block.only_cross_attention or not all(_is_joined(attn) for attn in (block.attn1, block.attn2)):
         return False
+    if block.norm_type == "layer_norm":
+        norms = [norm for norm in (block.norm1, block.norm2, block.norm3) if norm is not None]
+        return all(type(norm) is nn.LayerNorm and norm.weight is not None and norm.bias is not None for norm in norms)
     if block.norm_type == "ada_norm_single":
         return all(_is_bare(norm) for norm in (block.norm1, block.norm2))
     is_zero = block.norm_type == "ada_norm_zero" and block.norm1.emb is not None and block.attn2 is None
@@ -96,8 +112,15 @@ def _is_bare(norm: Any) -> bool:
 
 
 def fuse_blocks(denoiser: nn.Module) -> int:
-    """Make fused blocks of those that can be, and return how many."""
+    """Make fused blocks of those that can be, and return how many; a ResNet is one where a real convolution is in it."""
     blocks = [block for block in denoiser.modules() if can_be_joined(block)]
     for block in blocks:
         block.__class__ = JoinedBlock
-    return len(blocks)
+    resnets = [block for block in denoiser.modules() if resnet.can_be_joined(block) and _has_real_convolution(block)]
+    for block in resnets:
+        block.__class__ = resnet.JoinedResnet
+    return len(blocks) + len(resnets)
+
+
+def _has_real_convolution(block: nn.Module) -> bool:
+    return any(isinstance(part, QuantizedConv2d) and part.execution == "real" for part in block.modules())
