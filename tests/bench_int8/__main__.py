@@ -9,9 +9,9 @@ import argparse
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,6 @@ TURNS = 9
 """Of each arm; the least and the largest stand beside the median."""
 TURN_S = 0.004
 """How long a turn of an arm is to last at least: some thousand times what the clock resolves."""
-PAUSE_S = 0.002
-"""Before the turn of another process: threads that wait for work spin for about so long."""
 AVX2 = {
     "EFFBENCH_ISA": "avx2",
     "ATEN_CPU_CAPABILITY": "avx2",
@@ -43,7 +41,7 @@ PEERS = ("fbgemm", "onednn", "ort")
 
 
 class Process:
-    """A process that answers lines of JSON."""
+    """A process that answers lines of JSON; between requests it stands still, since threads that wait for work may spin."""
 
     def __init__(self, command: Sequence[str], environment: dict[str, str]) -> None:
         self._process = subprocess.Popen(
@@ -55,9 +53,12 @@ class Process:
     def ask(self, request: dict[str, Any]) -> Any:
         """Return its answer."""
         assert self._process.stdin is not None
+        self._process.send_signal(signal.SIGCONT)
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
-        return self._read()
+        answer = self._read()
+        self._process.send_signal(signal.SIGSTOP)
+        return answer
 
     def _read(self) -> Any:
         assert self._process.stdout is not None
@@ -68,6 +69,7 @@ class Process:
 
     def close(self) -> None:
         """End it."""
+        self._process.send_signal(signal.SIGCONT)
         self._process.communicate()
 
 
@@ -84,12 +86,8 @@ def seconds(processes: Sequence[Process], kind: str, shape: Linear | Convolution
         calls[arm] = max(1, math.ceil(TURN_S / once))
     spent: dict[str, list[float]] = {arm: [] for arm in owner}
     for _ in range(TURNS):
-        last = None
         for arm, process in owner.items():
-            if process is not last:
-                time.sleep(PAUSE_S)
             spent[arm].append(process.ask({"arm": arm, "calls": calls[arm]}) / calls[arm])
-            last = process
     return {arm: np.array(values) for arm, values in spent.items()}
 
 
