@@ -37,6 +37,8 @@ AVX2 = {
     "FBGEMM_ENABLE_INSTRUCTIONS": "AVX2",
 }
 """What keeps every library of torch to AVX2, so that a machine with more stands for one without."""
+VNNI = {"EFFBENCH_ISA": "avx512-vnni", "ONEDNN_MAX_CPU_ISA": "AVX512_CORE_VNNI"}
+"""What keeps a machine with AMX to AVX-512 VNNI."""
 PEERS = ("fbgemm", "onednn", "ort")
 
 
@@ -152,16 +154,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench_int8")
     parser.add_argument("--ort-python", type=Path, default=Path(".venv-ort/bin/python"))
     parser.add_argument("--page", type=Path, help="Markdown page whose section of each instruction set is replaced")
-    parser.add_argument("--only", choices=("avx512-vnni", "avx2", "portable"), help="one instruction set")
+    parser.add_argument("--only", choices=isa.LARGEST_FIRST, help="one instruction set")
     arguments = parser.parse_args()
     linears, convolutions = model_shapes()
     shapes = sorted({*linears, *(Linear(*shape) for shape in LARGE)})
     native = isa.detect()
-    for name, environment in ((native, {}), ("avx2", AVX2)):
-        if arguments.only not in (None, name) or (name == "avx2" and native == "portable"):
+    smaller = {"avx512-vnni": VNNI, "avx2": AVX2}
+    for name in isa.LARGEST_FIRST[isa.LARGEST_FIRST.index(native) :]:
+        if arguments.only not in (None, name) or (name == "portable" and native != name):
             continue
+        environment = {} if name == native else smaller[name]
         processes = [Process([sys.executable, "-m", "bench_int8.arms", str(THREADS)], environment)]
-        if not environment:  # nothing keeps ONNX Runtime to AVX2
+        if not environment:  # nothing keeps ONNX Runtime to less
             script = str(Path(__file__).with_name("ort.py"))
             processes.append(Process([str(arguments.ort_python), script, str(THREADS)], {}))
         lines = []

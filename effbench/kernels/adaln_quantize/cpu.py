@@ -48,7 +48,7 @@ def adaln_quantize(
     rotate: bool,
 ) -> QuantizedRows:
     """Return what ``adaln_quantize.reference`` specifies, for arguments that the public function has checked."""
-    name = isa.current().name
+    name = isa.current().vectors
     if shift.stride(1) != 1 or scale.stride(1) != 1:
         shift, scale = shift.contiguous(), scale.contiguous()
     rows = run(

@@ -37,7 +37,7 @@ TILES = {"avx512-vnni": Tile(6, 4), "avx2": Tile(4, 3), "portable": Tile(4, 2)}
 
 def write(program: Program, name: str, isa: Isa) -> None:
     """Write the function that computes a whole result, and its micro-kernels."""
-    tile, lanes = TILES[isa.name], isa.lanes
+    tile, lanes = TILES[isa.vectors], isa.lanes
     kernels = [_micro_kernel(program, f"{name}_{n}", isa, Tile(tile.channels, n + 1)) for n in range(tile.vectors)]
     size = lanes * tile.vectors
     with program.kernel(name, FIELDS) as (code, job):

@@ -30,7 +30,7 @@ def group_norm_silu(
     offset: torch.Tensor | None,
 ) -> torch.Tensor:
     """Return what ``group_norm_silu.reference`` specifies, for arguments that the public function has checked."""
-    name = isa.current().name
+    name = isa.current().vectors
     source, gain, shift = x.contiguous(), weight.contiguous(), bias.contiguous()
     added = None if offset is None else offset.contiguous()
     y = torch.empty(x.shape)

@@ -69,6 +69,7 @@ class Layer:
             *weight.fields,
             addend.data_ptr(),
             weight.outputs,
+            weight.tile_configuration.data_ptr(),
         )
 
     def __reduce__(self) -> tuple[Any, ...]:

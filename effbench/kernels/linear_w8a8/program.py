@@ -7,7 +7,7 @@ or tile it falls into.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from llvmlite import ir
 
@@ -16,7 +16,9 @@ from effbench.kernels.dot import CODES_PER_WORD, zero_point_pair
 from effbench.kernels.emitter import F32, I32, Code, KernelJob, Program, Value
 from effbench.kernels.gelu_quantize.program import activated_row, gated_row
 from effbench.kernels.isa import Isa
-from effbench.kernels.linear_w8a8.tile import ROW_RESULT, SCALE, ZERO, ZERO_PAIR, heights, tile
+from effbench.kernels.linear_w8a8 import amx
+from effbench.kernels.linear_w8a8.tile import ROW_RESULT, SCALE, ZERO, ZERO_PAIR
+from effbench.kernels.linear_w8a8.tiles import Tile, tiles_of
 from effbench.kernels.quantize_rows.row import SETTINGS, SLACK, quantize_row, transformed_row
 
 CALL_FIELDS = (
@@ -33,6 +35,7 @@ LAYER_FIELDS = (
     *("panels", "panel_count", "corrections", "weight_scale"),  # the last two for each group of each channel
     *("scale_groups", "group_inputs", "channels", "offsets"),  # channels: outputs and what fills up the last panel
     *("bias", "outputs"),
+    "tile_configuration",  # of AMX alone
 )
 FIELDS = (*CALL_FIELDS, *LAYER_FIELDS)
 """Of a job: what each call says anew, then what belongs to a layer."""
@@ -64,8 +67,11 @@ def linear_program(isa: Isa, width: int, name: str, panel_source: PanelSource) -
     """Return the LLVM IR of the kernel ``name`` for panels of ``width`` vectors of channels."""
     program = Program()
     quantize = quantize_row(program, isa)
-    tiles = {height: tile(program, isa, height, width) for height in heights(isa, width)}
+    tiles = tiles_of(program, isa, width)
+    has_registers = isa.name == amx.NAME
     with program.kernel(name, FIELDS) as (code, job):
+        if has_registers:
+            amx.instruction(code, "ldtilecfg", amx.pointer(code, job["tile_configuration"]))
         thread, team = job.place_in_team()
         rows, panels = _share(code, job, thread, team)
         block = job["scratch"] + thread * job["scratch_bytes"]
@@ -87,6 +93,8 @@ def linear_program(isa: Isa, width: int, name: str, panel_source: PanelSource) -
                 code.loop(start, start + count, 1, lambda r: _add_to_residual(code, isa, job, r, (first, last)))
 
         code.loop(*rows, job["block_rows"], one_block)
+        if has_registers:
+            amx.instruction(code, "tilerelease")
     return program.text()
 
 
@@ -162,7 +170,7 @@ def _add_to_residual(code: Code, isa: Isa, job: KernelJob, row: Value, columns: 
 def _group(
     code: Code,
     job: KernelJob,
-    tiles: dict[int, ir.Function],
+    tiles: Sequence[Tile],
     block: Value,
     panel: Value,
     column: Value,
@@ -187,14 +195,14 @@ def _group(
             *(block + row * padded + group * inputs, padded, panel + group * inputs * columns, (inputs + 3) >> 2),
             *(job["corrections"] + channel, job["weight_scale"] + channel),
             *(code.select(is_first, job["bias"] + column * 4, y), code.select(is_first, 0, stride)),
-            *(_results(job, block) + row * ROW_RESULT, y, stride, job["outputs"] - column),
+            *(_results(job, block) + row * ROW_RESULT, y, stride, job["outputs"] - column, count - row),
         )
 
     row = code.i64(0)
-    for height, function in tiles.items():
+    for least, step, function in tiles:
 
-        def turn(at: Value, _: Value, height: int = height, function: ir.Function = function) -> list[Value]:
+        def turn(at: Value, _: Value, step: int = step, function: ir.Function = function) -> list[Value]:
             one_tile(function, at)
-            return [at + height]
+            return [(at + step).least(count)]
 
-        (row,) = code.loop(row, count - (height - 1), height, turn, [row])
+        (row,) = code.loop(row, count - (least - 1), step, turn, [row])
