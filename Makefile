@@ -205,14 +205,13 @@ quantization-ablations: setup  ## run suites/quantization-ablations.yaml and put
 	$(BIN)/python docs/readme_table.py $(RESULTS)/quantization-ablations --page docs/quantization.md --section ablations --columns psnr_db,alignment,mean_weight_bits,preparation_s
 	$(MAKE) quantization-expected
 
-quantization-architectures: setup  ## run suites/architectures.yaml's int8 rows: blocks of real size, random weights (ten minutes)
-	$(BIN)/effbench run suites/architectures.yaml --store $(RESULTS)/architectures
-	$(BIN)/python docs/readme_table.py $(RESULTS)/architectures --page docs/quantization.md --section architectures
+quantization-speed: setup  ## run suites/quantization-speed.yaml on each instruction set of this machine and put the tables into docs/quantization.md (twenty minutes)
+	$(BIN)/python docs/speed_by_isa.py --results $(RESULTS) --page docs/quantization.md
 	$(MAKE) quantization-expected
 
-.PHONY: quantization quantization-ablations quantization-architectures quantization-expected
+.PHONY: quantization quantization-speed quantization-ablations quantization-expected
 quantization-expected: setup
-	$(BIN)/python docs/expectations.py $(RESULTS)/quantization $(RESULTS)/quantization-ablations $(RESULTS)/architectures --checks docs/quantization_expected.yaml --page docs/quantization.md
+	$(BIN)/python docs/expectations.py $(RESULTS)/quantization $(RESULTS)/quantization-ablations $(RESULTS)/quantization-speed-* --checks docs/quantization_expected.yaml --page docs/quantization.md
 
 board: setup  ## open the board on all results
 	$(BIN)/effbench board $(wildcard $(RESULTS)/*)

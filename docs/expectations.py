@@ -25,10 +25,11 @@ from effbench.store import StoreView, read_store
 
 
 class Check(StrictParams):
-    """One expectation; ``says`` is what stands in the table."""
+    """One expectation; ``says`` is what stands in the table, ``store`` the folder that it is about where several have it."""
 
     says: str
     task: str
+    store: str | None = None
     a: str
     b: str | None = None
     number: str
@@ -82,12 +83,14 @@ def measured(views: Sequence[StoreView], check: Check) -> Found:
     """Return what the first store that holds the methods of a check says of it."""
     reasons = []
     for view in views:
+        if check.store not in (None, view.path.name):
+            continue
         names = {cell.method_id for cell in view.cells if cell.task_id == check.task}
         if missing := {check.a, check.b or check.a} - names:
             reasons.append(f"no {', '.join(sorted(missing))} on {check.task} in {view.path.name}")
             continue
         return _difference(view, check) if check.b is not None else _value(view, check)
-    return Found(None, reason="; ".join(reasons))
+    return Found(None, reason="; ".join(reasons) or f"no {check.store}")
 
 
 def _difference(view: StoreView, check: Check) -> Found:

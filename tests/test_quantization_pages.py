@@ -11,7 +11,7 @@ from effbench.store import read_store
 from effbench.suite import find_suite, load_suite
 
 ROOT = Path(__file__).parent.parent
-SUITES = ("quantization", "quantization-ablations", "architectures")
+SUITES = ("quantization", "quantization-ablations", "quantization-speed")
 
 
 def script(name):

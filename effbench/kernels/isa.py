@@ -42,6 +42,32 @@ ARCH_PRCTL, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA = 158, 0x1023, 18
 LARGEST_FIRST = tuple(ACTIVATION_BITS)
 
 
+LIMITS = {
+    "avx512-vnni": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_VNNI"},
+    "avx2": {
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+        "FBGEMM_ENABLE_INSTRUCTIONS": "AVX2",
+    },
+}
+"""What keeps torch's libraries to an instruction set."""
+
+
+def available() -> tuple[str, ...]:
+    """Return the instruction sets of this processor that have kernels of their own, the largest first."""
+    found = LARGEST_FIRST[LARGEST_FIRST.index(detect()) :]
+    return found if len(found) == 1 else tuple(name for name in found if name != "portable")
+
+
+def limits(name: str) -> dict[str, str]:
+    """Return the environment of a process whose kernels, and torch's, are kept to an instruction set of this processor.
+
+    So a machine with more stands for one without. For the largest it is empty.
+    """
+    return {} if name == detect() else {VARIABLE: name, **LIMITS.get(name, {})}
+
+
 def detect() -> str:
     """Return the largest instruction set of this processor that the kernels know."""
     import llvmlite.binding as llvm

@@ -29,16 +29,6 @@ TURNS = 9
 """Of each arm; the least and the largest stand beside the median."""
 TURN_S = 0.004
 """How long a turn of an arm is to last at least: some thousand times what the clock resolves."""
-AVX2 = {
-    "EFFBENCH_ISA": "avx2",
-    "ATEN_CPU_CAPABILITY": "avx2",
-    "ONEDNN_MAX_CPU_ISA": "AVX2",
-    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
-    "FBGEMM_ENABLE_INSTRUCTIONS": "AVX2",
-}
-"""What keeps every library of torch to AVX2, so that a machine with more stands for one without."""
-VNNI = {"EFFBENCH_ISA": "avx512-vnni", "ONEDNN_MAX_CPU_ISA": "AVX512_CORE_VNNI"}
-"""What keeps a machine with AMX to AVX-512 VNNI."""
 PEERS = ("fbgemm", "onednn", "ort")
 
 
@@ -158,12 +148,10 @@ def main() -> None:
     arguments = parser.parse_args()
     linears, convolutions = model_shapes()
     shapes = sorted({*linears, *(Linear(*shape) for shape in LARGE)})
-    native = isa.detect()
-    smaller = {"avx512-vnni": VNNI, "avx2": AVX2}
-    for name in isa.LARGEST_FIRST[isa.LARGEST_FIRST.index(native) :]:
-        if arguments.only not in (None, name) or (name == "portable" and native != name):
+    for name in isa.available():
+        if arguments.only not in (None, name):
             continue
-        environment = {} if name == native else smaller[name]
+        environment = isa.limits(name)
         processes = [Process([sys.executable, "-m", "bench_int8.arms", str(THREADS)], environment)]
         if not environment:  # nothing keeps ONNX Runtime to less
             script = str(Path(__file__).with_name("ort.py"))
