@@ -5,6 +5,7 @@ Its mean, its variance about it, then the rest; a group of a small model lies in
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from llvmlite import ir
@@ -15,7 +16,8 @@ from effbench.kernels.isa import Isa
 
 FIELDS = ("x", "weight", "bias", "offset", "y", "images", "channels", "groups", "pixels", "eps")
 """Five addresses, ``offset`` 0 where there is none; numbers of elements; the bits of a float32."""
-LOG2_E = 1.4426950408889634
+LOG2_E = math.log2(math.e)
+"""exp(x) is 2 to this times x."""
 
 
 def group_norm_silu_program(isa: Isa) -> str:

@@ -20,6 +20,7 @@ from effbench.kernels.threads import packed
 NO_MODULATION: tuple[int, ...] = (0, 0, 1, 0, 0, 0)
 """Values of ``adaln_quantize.program.MORE_FIELDS`` where there is none; rows are divided by the third."""
 NO_RESIDUAL: tuple[int, ...] = (0, 0, 0)
+"""Values of the fields "residual", "gate" and "gate_stride" where there is none."""
 
 
 class _Scratch(threading.local):

@@ -18,7 +18,7 @@ from effbench.kernels.gelu_quantize.program import activated_row, gated_row
 from effbench.kernels.isa import Isa
 from effbench.kernels.linear_w8a8 import amx
 from effbench.kernels.linear_w8a8.tile import ROW_RESULT, SCALE, ZERO, ZERO_PAIR
-from effbench.kernels.linear_w8a8.tiles import Tile, tiles_of
+from effbench.kernels.linear_w8a8.tiles import RowTile, tiles_of
 from effbench.kernels.quantize_rows.row import SETTINGS, SLACK, quantize_row, transformed_row
 
 CALL_FIELDS = (
@@ -170,7 +170,7 @@ def _add_to_residual(code: Code, isa: Isa, job: KernelJob, row: Value, columns: 
 def _group(
     code: Code,
     job: KernelJob,
-    tiles: Sequence[Tile],
+    tiles: Sequence[RowTile],
     block: Value,
     panel: Value,
     column: Value,

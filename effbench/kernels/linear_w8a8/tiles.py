@@ -12,7 +12,7 @@ from effbench.kernels.linear_w8a8 import amx
 from effbench.kernels.linear_w8a8.tile import TALLEST, heights, tile
 
 
-class Tile(NamedTuple):
+class RowTile(NamedTuple):
     """A function of ``tile.ARGUMENTS`` for ``step`` rows, or for fewer, ``least`` at the fewest."""
 
     least: int
@@ -20,14 +20,14 @@ class Tile(NamedTuple):
     function: ir.Function
 
 
-def tiles_of(program: Program, isa: Isa, width: int) -> list[Tile]:
+def tiles_of(program: Program, isa: Isa, width: int) -> list[RowTile]:
     """Write the functions of tiles of ``width`` vectors of channels, the tallest first."""
     found = []
     if isa.name == amx.NAME:
-        found = [Tile(least, step, amx.tile(program, isa, step, width)) for least, step in amx.STEPS]
+        found = [RowTile(least, step, amx.tile(program, isa, step, width)) for least, step in amx.STEPS]
     fewest = found[-1].least if found else TALLEST + 1
     return found + [
-        Tile(height, height, tile(program, isa, height, width)) for height in heights(isa, width) if height < fewest
+        RowTile(height, height, tile(program, isa, height, width)) for height in heights(isa, width) if height < fewest
     ]
 
 
