@@ -72,10 +72,12 @@ def attention_tile(capability: int, dtype: torch.dtype, *, aligned: bool = True,
 
     ``aligned`` as in ``tile_for``. ``states``: results that a program sums side by side.
     """
-    if not aligned or (dtype == torch.float32 and states > 1):
-        return AttentionTile(32, 16 if dtype == torch.float32 else 32, Options(num_warps=8))
     if dtype == torch.float32:
-        return AttentionTile(32, 32, Options(num_warps=4))
+        if not aligned:
+            return AttentionTile(16, 16, Options(num_warps=8))
+        return AttentionTile(32, 16, Options(num_warps=8)) if states > 1 else AttentionTile(32, 32, Options(num_warps=4))
+    if not aligned:
+        return AttentionTile(32, 32, Options(num_warps=8))
     if states > 1:
         return AttentionTile(64, 64, Options(num_warps=8, num_stages=2))
     return AttentionTile(128, 64, Options(8, 3)) if capability >= 90 else AttentionTile(128, 32, Options(8, 2))
