@@ -75,7 +75,9 @@ def attention_tile(capability: int, dtype: torch.dtype, *, aligned: bool = True,
     if dtype == torch.float32:
         if not aligned:
             return AttentionTile(16, 16, Options(num_warps=8))
-        return AttentionTile(32, 16, Options(num_warps=8)) if states > 1 else AttentionTile(32, 32, Options(num_warps=4))
+        return (
+            AttentionTile(32, 16, Options(num_warps=8)) if states > 1 else AttentionTile(32, 32, Options(num_warps=4))
+        )
     if not aligned:
         return AttentionTile(32, 32, Options(num_warps=8))
     if states > 1:

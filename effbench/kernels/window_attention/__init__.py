@@ -24,9 +24,9 @@ def window_attention(
 ) -> torch.Tensor:
     """Return attention [B, H, N, D] of q, k, v [B, H, N, D], where row i sees the keys j with |i - j| <= ``half_width``.
 
-    ``residual`` [B, H, N, D] is added; ``scale`` is 1 / sqrt(D) where none is given. From ``half_width`` N - 1 on this is full
-    attention, exactly. Operands may have any strides but for the last axis, which lies in one piece. Raises ``ValueError`` for
-    operands that are not alike.
+    ``residual`` [B, H, N, D] is added; ``scale`` is 1 / sqrt(D) where none is given. From ``half_width`` N - 1 on this is
+    full attention, exactly. Operands may have any strides but for the last axis, which lies in one piece. Raises
+    ``ValueError`` for operands that are not alike.
     """
     check_request("window_attention", q, k, v, half_width, residual)
     ran = chosen("window_attention", impl, q, q.dtype)
@@ -50,8 +50,8 @@ def attention_with_residual(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return (full, full - banded) attention of q, k, v [B, H, N, D], each [B, H, N, D].
 
-    The second one added to ``window_attention`` of the same operands gives the first one, up to its rounding. Triton reads the
-    keys once for both. Raises ``ValueError`` as ``window_attention`` does.
+    The second one added to ``window_attention`` of the same operands gives the first one, up to its rounding. Triton reads
+    the keys once for both. Raises ``ValueError`` as ``window_attention`` does.
     """
     check_request("attention_with_residual", q, k, v, half_width)
     ran = chosen("attention_with_residual", impl, q, q.dtype)

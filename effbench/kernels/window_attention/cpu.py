@@ -14,16 +14,22 @@ from effbench.kernels.recording import record_kernel
 
 UNBANDED = 64
 """Up to so many tokens one call with a mask over all keys is quicker than blocks."""
+PAYING = 192
+"""From so many tokens on blocks are quicker than full attention for small heads too; measured, as all of these."""
+MOST_ROWS = 192
+"""Of a block: torch takes 64 rows at a time from 192 on, 32 below."""
+COPIED = 256
+"""From so wide a band on rows are first put beside one another: they are read in so many blocks."""
 
 
 def bands_pay(tokens: int, half_width: int) -> bool:
     """Return whether a band is quicker on the CPU than full attention over so many tokens."""
-    return tokens > UNBANDED and 4 * half_width < tokens
+    return tokens >= PAYING and 4 * half_width < tokens
 
 
 def block_rows(tokens: int, half_width: int) -> int:
     """Return how many rows a block has."""
-    return tokens if tokens <= UNBANDED else min(256, max(32, half_width // 2))
+    return tokens if tokens <= UNBANDED else min(MOST_ROWS, max(32, half_width // 2))
 
 
 def window_attention(
@@ -40,12 +46,15 @@ def window_attention(
         y = scaled_dot_product_attention(q, k, v, scale=scale)
         record_kernel("window_attention/full", q, out=y)
         return y if residual is None else y + residual
-    y = torch.empty(q.shape, dtype=q.dtype)
+    if half_width >= COPIED:
+        k, v = k.contiguous(), v.contiguous()
+    batch, heads, _, width = q.shape
+    y = torch.empty(batch, tokens, heads, width, dtype=q.dtype).transpose(1, 2)  # as the layer behind it reads them
     rows = block_rows(tokens, half_width)
     mask = _mask(rows, half_width, q.dtype)
 
-    def put(start: int, end: int, part: torch.Tensor, batch: slice = slice(None)) -> None:
-        place = (batch, slice(None), slice(start, end))
+    def put(start: int, end: int, part: torch.Tensor, items: slice = slice(None)) -> None:
+        place = (items, slice(None), slice(start, end))
         if residual is None:
             y[place] = part
         else:

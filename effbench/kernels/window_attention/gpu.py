@@ -1,8 +1,8 @@
 """Banded attention on a GPU: a program holds a block of rows and goes over the keys of its band alone.
 
-With the residual, a second program goes over all keys once. Those outside the band have a maximum, a sum and a result of their
-own, so that a product is made once and belongs to one of the two; full attention is both joined. Only the keys at the two rims
-of a block's band, which some of its rows see and others do not, are multiplied for either.
+For full attention and what a band leaves out of it, it goes over all keys once. Those outside the band have a maximum, a sum
+and a result of their own, so that a product is made once and belongs to one of the two; full attention is both joined. Only
+the keys at the two rims of a block's band, which some of its rows see and others do not, are multiplied for either.
 """
 
 # mypy: disable-error-code="untyped-decorator, no-untyped-def, no-untyped-call"
@@ -11,12 +11,14 @@ of a block's band, which some of its rows see and others do not, are multiplied 
 from __future__ import annotations
 
 import math
+
 import torch
 
 from effbench.kernels import record_kernel
 from effbench.kernels.gpu_launch import INTERPRETED, capability_of, check_operands, launch, tl, triton
 from effbench.kernels.gpu_rows import INFINITY
 from effbench.kernels.gpu_tiles import AttentionTile, attention_tile
+
 WIDEST_HEAD = 128
 """A row of q, k and v, rounded up to a power of two, lies in registers."""
 LOG2_E = math.log2(math.e)
@@ -78,7 +80,9 @@ def _check_heads(operation: str, q: torch.Tensor, device: torch.device) -> None:
     if not 0 < q.shape[-1] <= WIDEST_HEAD:
         raise ValueError(f"{operation}: heads of {q.shape[-1]} numbers; the Triton kernel takes 1 to {WIDEST_HEAD}")
     if q.dtype == torch.bfloat16 and INTERPRETED and device.type == "cpu":
-        raise ValueError(f"{operation}: Triton's interpreter multiplies bfloat16 wrongly; take float32 or float16 there")
+        raise ValueError(
+            f"{operation}: Triton's interpreter multiplies bfloat16 wrongly; take float32 or float16 there"
+        )
 
 
 def _launch(
@@ -159,7 +163,7 @@ def _window_attention(
     residual_head, residual_row, y_batch, y_head, y_row, N, heads, half_width, scale, FULL: tl.constexpr,
     WIDTH: tl.constexpr, WIDTH_PLACES: tl.constexpr, UNIT: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
 ):  # fmt: skip
-    """Write banded attention plus ``residual``, if any, to y; if ``FULL``, full attention to y and the rest to ``residual``."""
+    """Write banded attention plus ``residual``, if any, to y; if ``FULL``, full attention to y, the rest to ``residual``."""
     tiles = tl.cdiv(N, BLOCK_M)
     program, begin = tl.program_id(0) // tiles, tl.program_id(0) % tiles * BLOCK_M
     place, column = tl.arange(0, BLOCK_M), tl.arange(0, WIDTH_PLACES)
