@@ -9,8 +9,11 @@ they are a small share of the work and the most sensitive to it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
-from effbench.api import Artifact, Fact, Method, Unsupported
+from pydantic import Field
+
+from effbench.api import Artifact, Fact, Method, StrictParams, Unsupported
 from effbench.diffusion import DiffusionSystem
 
 
@@ -21,10 +24,19 @@ class Int8Dynamic(Method):
     accepts = (DiffusionSystem,)
     kernels = ("linear_w8a8/*",)
 
+    class Params(StrictParams):
+        """Parameters of the method."""
+
+        fused: Annotated[
+            bool,
+            Field(description="Let blocks run in few passes, as `vidit-q` does; false: layers are swapped one by one."),
+        ] = False
+
     def apply(self, system: DiffusionSystem, artifact: Artifact) -> DiffusionSystem:
         """Return the system with its denoiser changed in place; raise ``Unsupported`` off the CPU or in half precision."""
         import torch
 
+        from effbench.quantization.fused import fuse
         from effbench.quantization.layers import replace_layers
         from effbench_baselines.int8_dynamic.layer import int8_linear
 
@@ -38,6 +50,8 @@ class Int8Dynamic(Method):
             lambda _, layer: int8_linear(layer) if isinstance(layer, torch.nn.Linear) else None,
             system.is_kept_in_float,
         )
+        if self.params.fused:
+            fuse(system.denoiser)
         return system
 
     def facts(self, system: DiffusionSystem) -> Mapping[str, Fact | float]:

@@ -11,6 +11,7 @@ from torch import nn
 from effbench.api import Artifact, Execution, Fact, PluginError
 from effbench.kernels.codes import QuantizedWeight, StaticRange
 from effbench.quantization.bitplan import BitPlan
+from effbench.quantization.fused import fuse
 from effbench.quantization.layers import QuantizedConv2d, QuantizedLinear, replace_layers
 from effbench.quantization.products import Inputs, LinearState
 from effbench.quantization.schemes import UNQUANTIZED, ActivationScheme
@@ -38,6 +39,8 @@ def apply_plan(system: DiffusionSystem, artifact: Artifact, execution: Execution
         return _quantized(name, layer, bits.weight, bits.activation, config["ranges"], tensors, execution)
 
     replace_layers(system.denoiser, make, lambda name: name not in layers)
+    if execution == "real":
+        fuse(system.denoiser)
     return system
 
 

@@ -74,6 +74,9 @@ class ViDiTQ(RecipeMethod):
         ] = None
         calibration_samples: Annotated[int, Field(ge=1, description="Calibration samples that are looked at.")] = 16
         simulate: Annotated[bool, Field(description="Imitate what kernels could compute.")] = False
+        fused: Annotated[
+            bool, Field(description="Let real blocks run in few passes; false: layers are swapped one by one.")
+        ] = True
 
         @model_validator(mode="after")
         def _makes_sense(self) -> ViDiTQ.Params:

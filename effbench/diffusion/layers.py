@@ -64,10 +64,11 @@ def layers_of(denoiser: nn.Module, kinds: tuple[type, ...], left_out: tuple[str,
 
 
 def attention_layers_of(denoiser: nn.Module) -> list[AttentionLayer]:
-    """Return every attention layer in the model's order: what has a ``processor`` and projections ``to_q`` and ``to_k``."""
+    """Return every attention layer in the model's order: what has a ``processor`` and projections, of their own or fused."""
     found = []
     for name, module in denoiser.named_modules():
-        if not all(hasattr(module, part) for part in ("processor", "to_q", "to_k")):
+        has_projections = hasattr(module, "to_k") or getattr(module, "fused_projections", False)
+        if not (hasattr(module, "processor") and has_projections):
             continue
         block = denoiser.get_submodule(name.rpartition(".")[0])
         kind: AttentionKind = "cross" if module.is_cross_attention else "self"

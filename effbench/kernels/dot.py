@@ -29,13 +29,13 @@ def add_products(code: Code, isa: Isa, sums: Value, unsigned: Value, signed: Val
     Both are vectors of 4 codes a lane. On AVX2 the unsigned ones must have 7 bits.
     """
     lanes = isa.lanes
-    if isa.name == "avx512-vnni":
+    if isa.vectors == "avx512-vnni":
         bytes_ = ir.VectorType(I8, 4 * lanes)
         return code.intrinsic("llvm.x86.avx512.vpdpbusd.512", sums.type, [sums.type, bytes_, bytes_])(
             sums, unsigned, signed
         )
     words = ir.VectorType(I16, 2 * lanes)
-    if isa.name == "avx2":
+    if isa.vectors == "avx2":
         pairs = code.intrinsic("llvm.x86.avx2.pmadd.ub.sw", words, [unsigned.type] * 2)(unsigned, signed)
         return sums + _add_pairs(code, isa, pairs, code.constant(words, 1))
     wide = ir.VectorType(I32, 4 * lanes)
@@ -48,12 +48,12 @@ def add_products(code: Code, isa: Isa, sums: Value, unsigned: Value, signed: Val
 def _add_pairs(code: Code, isa: Isa, left: Value, right: Value) -> Value:
     """Return the products of two vectors of int16 added pair by pair, as int32."""
     sums = ir.VectorType(I32, isa.lanes)
-    if isa.name == "portable":
+    if isa.vectors == "portable":
         wide = ir.VectorType(I32, 2 * isa.lanes)
         products = code.convert("sext", left, wide) * code.convert("sext", right, wide)
         even, odd = ([2 * lane + place for lane in range(isa.lanes)] for place in (0, 1))
         return code.shuffle(products, even) + code.shuffle(products, odd)
-    name = "llvm.x86.avx512.pmaddw.d.512" if isa.name == "avx512-vnni" else "llvm.x86.avx2.pmadd.wd"
+    name = "llvm.x86.avx512.pmaddw.d.512" if isa.vectors == "avx512-vnni" else "llvm.x86.avx2.pmadd.wd"
     return code.intrinsic(name, sums, [left.type] * 2)(left, right)
 
 

@@ -53,6 +53,11 @@ def team() -> Team:
     return Team(*(ctypes.cast(function, ctypes.c_void_p).value or 0 for function in names))
 
 
+def packed(*fields: int) -> bytes:
+    """Return fields as they stand in a job."""
+    return struct.pack(f"{len(fields)}q", *fields)
+
+
 class Kernel:
     """A compiled function ``void f(int64* job)``; ``run`` calls it on each thread of a team and returns once all are done.
 
@@ -69,9 +74,12 @@ class Kernel:
         # Packed into bytes: to fill an array of ctypes takes ten times as long, more than many a kernel.
         self._job = struct.Struct(f"{len(self._team) + fields}q").pack
 
-    def run(self, threads: int, *fields: int) -> None:
-        """Run on ``threads`` threads (one, where there is no library); fields are 64-bit integers, addresses among them."""
+    def run(self, threads: int, *fields: int, tail: bytes = b"") -> None:
+        """Run on ``threads`` threads (one, where there is no library); fields are 64-bit integers, addresses among them.
+
+        ``tail`` are fields that follow them, ``packed`` before: to pack them takes longer than to copy them.
+        """
         if threads == 1 or self._parallel is None:
-            self._alone(self._job(*NO_TEAM, *fields))
+            self._alone(self._job(*NO_TEAM, *fields) + tail)
         else:
-            self._parallel(self.address, self._job(*self._team, *fields), threads, 0)
+            self._parallel(self.address, self._job(*self._team, *fields) + tail, threads, 0)

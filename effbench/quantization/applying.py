@@ -11,14 +11,19 @@ from torch import nn
 from effbench.api import Artifact, PluginError, Unsupported
 from effbench.diffusion import DiffusionSystem
 from effbench.kernels.codes import QuantizedWeight, StaticRange
+from effbench.quantization.fused import fuse
 from effbench.quantization.layers import QuantizedConv2d, QuantizedLinear, replace_layers
 from effbench.quantization.schemes import ActivationScheme, LayerExecution
 from effbench.quantization.stored import codes_of, state_of
 from effbench.quantization.timesteps import TimestepRanges
 
 
-def apply(system: DiffusionSystem, artifact: Artifact, execution: LayerExecution) -> DiffusionSystem:
+def apply(
+    system: DiffusionSystem, artifact: Artifact, execution: LayerExecution, fused: bool = True
+) -> DiffusionSystem:
     """Return the system with its denoiser's layers replaced, in place; it observes sampling where ranges are several.
+
+    ``fused`` lets blocks whose layers are all real run in fewer passes (``effbench.quantization.fused``).
 
     Raises ``PluginError`` where the artifact has layers that the denoiser has not, ``Unsupported`` where no kernel takes one.
     """
@@ -48,6 +53,8 @@ def apply(system: DiffusionSystem, artifact: Artifact, execution: LayerExecution
     missing = sorted({*plan["layers"], *plan["convolutions"]} - done)
     if missing:
         raise PluginError(f"the plan has layers that the denoiser has not, {missing[0]} first of {len(missing)}")
+    if fused and execution == "real":
+        fuse(system.denoiser)
     return system.observed_by(ranges) if ranges.count > 1 else system
 
 

@@ -66,14 +66,23 @@ class StartTokens(nn.Module):
 class StartTokenLinear(nn.Module):
     """Keys or values [B, T, O] of a text [B, T, C]: those of token 0 from a table in float, the others from ``rest``."""
 
-    def __init__(self, layer: nn.Linear, tokens: StartTokens) -> None:
+    def __init__(self, rest: nn.Module, table: torch.Tensor, tokens: StartTokens) -> None:
         super().__init__()
-        self.rest: nn.Module = layer
+        self.rest = rest
         """What computes tokens 1 and on; replaced by a quantized layer."""
         self._tokens = [tokens]  # in a list, so that it is a part of the denoiser once and not of every layer
         self.table: torch.Tensor
+        self.register_buffer("table", table, persistent=False)
+
+    @classmethod
+    def of(cls, layer: nn.Linear, tokens: StartTokens) -> StartTokenLinear:
+        """Return the layer with the projections of the known start tokens."""
         with torch.no_grad():
-            self.register_buffer("table", layer(tokens.known.to(layer.weight.dtype)), persistent=False)
+            return cls(layer, layer(tokens.known.to(layer.weight.dtype)), tokens)
+
+    def with_outputs_of(self, layers: Sequence[StartTokenLinear], rest: nn.Module) -> StartTokenLinear:
+        """Return one layer with the outputs of several one after the other, whose other tokens ``rest`` computes."""
+        return StartTokenLinear(rest, torch.cat([layer.table for layer in layers], -1), self._tokens[0])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the projection; raise ``PluginError`` for rows that are not those of the denoiser's text."""
@@ -135,7 +144,7 @@ def keep_start_tokens(system: DiffusionSystem, known: torch.Tensor) -> list[str]
     projections = projections_of(system)
     for name, layer in projections:
         parent, _, child = name.rpartition(".")
-        setattr(system.denoiser.get_submodule(parent), child, StartTokenLinear(layer, tokens))
+        setattr(system.denoiser.get_submodule(parent), child, StartTokenLinear.of(layer, tokens))
     tokens.watch(system.denoiser)
     return [f"{name}.rest" for name, _ in projections]
 

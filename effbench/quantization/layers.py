@@ -13,6 +13,9 @@ from torch import nn
 from effbench.kernels.codes import QuantizedWeight, StaticRange
 from effbench.kernels.conv2d_w8a8 import PackedConvW8, conv2d_w8a8, pack_conv_w8a8
 from effbench.kernels.isa import activation_bits
+from effbench.kernels.linear_w8a8.around import Before, Residual, applied
+from effbench.kernels.linear_w8a8.call import check_rows
+from effbench.kernels.linear_w8a8.cpu import Layer
 from effbench.quantization.products import (
     LinearState,
     RealProduct,
@@ -55,21 +58,33 @@ class QuantizedLinear(nn.Module):
                 bias.detach().float() if execution == "real" else bias.detach(), requires_grad=False
             )
         self._products: list[RealProduct] = []
+        self._layers: list[Layer | None] = []
+        self.bits = tuple(state.bits for state in states)
         for index, state in enumerate(states):
             if execution == "real":
                 self._products.append(RealProduct.of(state, activation))
+                self._layers.append(self._products[-1].layer(self.bias))
             else:
                 self.register_buffer(f"weight_{index}", state.dequantized(), persistent=False)
             for name, held in _floats(state):
                 self.register_buffer(f"{name}_{index}", held, persistent=False)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the product in the dtype of x."""
+    def forward(self, x: torch.Tensor, before: Before = None, residual: Residual | None = None) -> torch.Tensor:
+        """Return the product in the dtype of x, of what ``before`` makes of it, added to ``residual`` where there is one."""
         index = self.ranges.current if len(self.inputs) > 1 else 0
         if self.execution == "real":
-            return self._products[index](x, self.bias)
+            layer = self._layers[index]
+            if layer is not None and x.dtype is torch.float32 and x.is_cpu:
+                check_rows(layer.weight, x.shape, before, residual)
+                return layer(x, before, residual)
+            return self._products[index](x, self.bias, before, residual)
         weight = self.get_buffer(f"weight_{index}").to(x.dtype)
-        return imitated(x, weight, self.bias, self.inputs[index], self.activation)
+        y = imitated(applied(before, x), weight, self.bias, self.inputs[index], self.activation)
+        return y if residual is None else residual(y)
+
+    def states(self) -> list[LinearState]:
+        """Return the states of a real layer, one for each range of timesteps, their weights as plain codes."""
+        return [product.state(bits) for product, bits in zip(self._products, self.bits, strict=True)]
 
     def packed_bytes(self) -> int:
         """Return the bytes of weights that torch does not see: codes, scales and zero points of the real execution."""
@@ -81,6 +96,16 @@ def _floats(state: LinearState) -> list[tuple[str, torch.Tensor]]:
     transform, _, branch = state.inputs
     found = [] if transform.multiplier is None else [("multiplier", transform.multiplier)]
     return found + ([("down", branch.down), ("up", branch.up)] if branch is not None else [])
+
+
+def run_linear(
+    layer: nn.Module, x: torch.Tensor, before: Before = None, residual: Residual | None = None
+) -> torch.Tensor:
+    """Return the product of any linear layer, of what ``before`` makes of x, added to ``residual`` where there is one."""
+    if isinstance(layer, QuantizedLinear):
+        return layer(x, before, residual)  # type: ignore[no-any-return]
+    y: torch.Tensor = layer(applied(before, x))
+    return y if residual is None else residual(y)
 
 
 class QuantizedConv2d(nn.Module):

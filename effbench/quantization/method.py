@@ -57,7 +57,7 @@ class RecipeMethod(Method):
             raise Unsupported(
                 f"{self.name}: the integer kernels of a CPU take float32, not {system.dtype}; set simulate: true"
             )
-        return apply(system, artifact, self.execution())
+        return apply(system, artifact, self.execution(), getattr(self.params, "fused", True))
 
     def facts(self, system: DiffusionSystem) -> Mapping[str, Fact | float]:
         """Return mean bits and bytes of the weights, how many layers stay in float, and the bits of activations."""

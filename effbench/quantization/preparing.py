@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from effbench.quantization.recipe import Recipe
 from effbench.quantization.rotation import random_signs, without_rotation
 from effbench.quantization.rounding import quantize_weight
 from effbench.quantization.schemes import UNQUANTIZED, WeightScheme
+from effbench.quantization.siblings import same_inputs
 from effbench.quantization.smoothing import smoothing_multiplier, weighted_salience
 from effbench.quantization.stored import codes_to_tensors, state_to_plan, state_to_tensors
 from effbench.quantization.transform import Transform
@@ -88,18 +89,24 @@ def leading_part(weight: torch.Tensor, rank: int) -> LowRank:
 
 
 def transforms_of(system: DiffusionSystem, ctx: Context, recipe: Recipe) -> dict[str, list[Transform]]:
-    """Return linear layer -> its transform in each range of timesteps; signs are the same in all."""
-    linears = system.linear_layers()
+    """Return linear layer -> its transform in each range of timesteps; signs are the same in all.
+
+    Layers that read the same inputs have one transform, so that these are transformed and quantized once for all of them.
+    """
+    linears = dict(system.linear_layers())
     seen = _seen_for_smoothing(system, ctx, recipe)
-    found = {}
-    for name, layer in linears:
+    found: dict[str, list[Transform]] = {}
+    for names in same_inputs(system, list(linears)):
+        first, layers = linears[names[0]], [linears[name] for name in names]
         signs = None
-        if recipe.rotation_seed is not None and has_rotation(layer.in_features):
-            signs = random_signs(layer.in_features, name, recipe.rotation_seed).to(layer.weight.device)
-        found[name] = [
-            Transform.of(_multiplier(recipe, layer, seen.get(name), index), signs) for index in range(recipe.ranges)
+        if recipe.rotation_seed is not None and has_rotation(first.in_features):
+            signs = random_signs(first.in_features, names[0], recipe.rotation_seed).to(first.weight.device)
+        of_group = [seen[name] for name in names if name in seen]
+        transforms = [
+            Transform.of(_multiplier(recipe, layers, of_group, index), signs) for index in range(recipe.ranges)
         ]
-    return found
+        found |= dict.fromkeys(names, transforms)
+    return {name: found[name] for name in linears}
 
 
 def kept_layers(system: DiffusionSystem) -> list[str]:
@@ -118,11 +125,14 @@ def _seen_for_smoothing(system: DiffusionSystem, ctx: Context, recipe: Recipe) -
     return observe(system, ctx, system.linear_layers(), ranges, recipe.samples, ctx.seed)
 
 
-def _multiplier(recipe: Recipe, layer: Any, seen: LayerStatistics | None, index: int) -> torch.Tensor | None:
-    if recipe.smoothing is None or seen is None:
+def _multiplier(
+    recipe: Recipe, layers: Sequence[Any], seen: Sequence[LayerStatistics], index: int
+) -> torch.Tensor | None:
+    """Return the multiplier of layers that read the same inputs: a channel is as large as in the largest of their weights."""
+    if recipe.smoothing is None or not seen:
         return None
-    w_max = layer.weight.detach().float().abs().amax(0)
-    x_max = seen.channel_max.to(w_max.device)
+    w_max = torch.stack([layer.weight.detach().float().abs().amax(0) for layer in layers]).amax(0)
+    x_max = torch.stack([one.channel_max for one in seen]).amax(0).to(w_max.device)
     is_weighted = recipe.smoothing.salience == "weighted-by-timestep"
     salience = weighted_salience(x_max, w_max) if is_weighted else x_max[index]
     return smoothing_multiplier(salience, w_max, recipe.smoothing.alpha, recipe.smoothing.convention)

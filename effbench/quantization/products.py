@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,6 +12,9 @@ from effbench.kernels.codes import QuantizedWeight, StaticRange
 from effbench.kernels.linear_w4a8 import PackedW4, linear_w4a8, pack_w4a8
 from effbench.kernels.linear_w4a16 import PackedNibbles, linear_w4a16, pack_w4a16
 from effbench.kernels.linear_w8a8 import PackedW8, linear_w8a8, pack_w8a8
+from effbench.kernels.linear_w8a8.around import Before, Residual, applied
+from effbench.kernels.linear_w8a8.call import prepared, quantization
+from effbench.kernels.linear_w8a8.cpu import Layer
 from effbench.quantization.fake import fake_rows, fake_tensor
 from effbench.quantization.ranges import at_most_bits
 from effbench.quantization.schemes import ActivationScheme, kernel_of
@@ -79,6 +82,33 @@ class LinearState(NamedTuple):
         return held
 
 
+def side_by_side(states: Sequence[LinearState]) -> LinearState | None:
+    """Return one state whose outputs are those of several, one after the other; None where their inputs or forms differ.
+
+    Every output is what it was: it depends on the inputs, and on the codes and scales of its own channel.
+    """
+    first = states[0]
+    weights = [state.weight for state in states]
+    if any(state.bits != first.bits or not _same_inputs(state.inputs, first.inputs) for state in states):
+        return None
+    if not all(isinstance(weight, QuantizedWeight) for weight in weights):
+        return None
+    parts = zip(*weights, strict=True)
+    if len({weight.scale.shape[1] for weight in weights if isinstance(weight, QuantizedWeight)}) > 1:
+        return None
+    return LinearState(QuantizedWeight(*(torch.cat(part) for part in parts)), first.bits, first.inputs)
+
+
+def _same_inputs(a: Inputs, b: Inputs) -> bool:
+    """Return whether two layers do the same to the same inputs; a branch of floats is each one's own."""
+    multipliers = a.transform.multiplier, b.transform.multiplier
+    if a.branch is not None or b.branch is not None or a.static != b.static or a.transform.rotate != b.transform.rotate:
+        return False
+    if multipliers[0] is None or multipliers[1] is None:
+        return multipliers[0] is multipliers[1]
+    return torch.equal(multipliers[0], multipliers[1])
+
+
 @dataclass(frozen=True)
 class RealProduct:
     """A product that a kernel computes; ``weight`` is packed as the kernel takes it."""
@@ -106,23 +136,50 @@ class RealProduct:
             static = at_most_bits(static, packed.activation_bits)
         return cls(packed, state.inputs._replace(static=static), activation)
 
-    def __call__(self, x: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    def layer(self, bias: torch.Tensor | None) -> Layer | None:
+        """Return what computes it on float32 of a CPU with the least to be done at a call, where the product is all of it."""
+        if isinstance(self.weight, PackedNibbles) or self.inputs.branch is not None:
+            return None
+        transform, static, _ = self.inputs
+        how = quantization(None, self.activation.symmetric, static, transform.multiplier, transform.rotate)
+        return prepared(self.weight, bias, how)
+
+    def __call__(
+        self, x: torch.Tensor, bias: torch.Tensor | None, before: Before = None, residual: Residual | None = None
+    ) -> torch.Tensor:
         """Return the product of x [..., I] as [..., O] in the dtype of x; ``bias`` is float32."""
-        transform, static, branch = self.inputs
+        transform, _, branch = self.inputs
+        if isinstance(self.weight, PackedNibbles) or branch is not None:
+            x = applied(before, x)
+            y = self._product(x, bias, None, None)
+            if branch is not None:
+                y = y + branch(transform.activations(x))
+            return y if residual is None else residual(y)
+        return self._product(x, bias, before, residual)
+
+    def _product(
+        self, x: torch.Tensor, bias: torch.Tensor | None, before: Before, residual: Residual | None
+    ) -> torch.Tensor:
+        transform, static, _ = self.inputs
         if isinstance(self.weight, PackedNibbles):
-            y = linear_w4a16(transform.activations(x), self.weight, bias)
-        else:
-            product: Callable[..., torch.Tensor] = linear_w8a8 if isinstance(self.weight, PackedW8) else linear_w4a8
-            y = product(
-                x,
-                self.weight,
-                bias,
-                symmetric=self.activation.symmetric,
-                static=static,
-                multiplier=transform.multiplier,
-                rotate=transform.rotate,
-            )
-        return y.to(x.dtype) if branch is None else y.to(x.dtype) + branch(transform.activations(x))
+            return linear_w4a16(transform.activations(x), self.weight, bias).to(x.dtype)
+        product: Callable[..., torch.Tensor] = linear_w8a8 if isinstance(self.weight, PackedW8) else linear_w4a8
+        y = product(
+            x,
+            self.weight,
+            bias,
+            symmetric=self.activation.symmetric,
+            static=static,
+            multiplier=transform.multiplier,
+            rotate=transform.rotate,
+            before=before,
+            residual=residual,
+        )
+        return y.to(x.dtype)
+
+    def state(self, bits: int) -> LinearState:
+        """Return the state that it computes, its weight as plain codes."""
+        return LinearState(self.weight.weight(), bits, self.inputs)
 
     def packed_bytes(self) -> int:
         """Return the bytes that the packed weight holds."""

@@ -9,9 +9,9 @@ import argparse
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,6 @@ TURNS = 9
 """Of each arm; the least and the largest stand beside the median."""
 TURN_S = 0.004
 """How long a turn of an arm is to last at least: some thousand times what the clock resolves."""
-PAUSE_S = 0.002
-"""Before the turn of another process: threads that wait for work spin for about so long."""
 AVX2 = {
     "EFFBENCH_ISA": "avx2",
     "ATEN_CPU_CAPABILITY": "avx2",
@@ -39,11 +37,13 @@ AVX2 = {
     "FBGEMM_ENABLE_INSTRUCTIONS": "AVX2",
 }
 """What keeps every library of torch to AVX2, so that a machine with more stands for one without."""
+VNNI = {"EFFBENCH_ISA": "avx512-vnni", "ONEDNN_MAX_CPU_ISA": "AVX512_CORE_VNNI"}
+"""What keeps a machine with AMX to AVX-512 VNNI."""
 PEERS = ("fbgemm", "onednn", "ort")
 
 
 class Process:
-    """A process that answers lines of JSON."""
+    """A process that answers lines of JSON; between requests it stands still, since threads that wait for work may spin."""
 
     def __init__(self, command: Sequence[str], environment: dict[str, str]) -> None:
         self._process = subprocess.Popen(
@@ -55,9 +55,12 @@ class Process:
     def ask(self, request: dict[str, Any]) -> Any:
         """Return its answer."""
         assert self._process.stdin is not None
+        self._process.send_signal(signal.SIGCONT)
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
-        return self._read()
+        answer = self._read()
+        self._process.send_signal(signal.SIGSTOP)
+        return answer
 
     def _read(self) -> Any:
         assert self._process.stdout is not None
@@ -68,6 +71,7 @@ class Process:
 
     def close(self) -> None:
         """End it."""
+        self._process.send_signal(signal.SIGCONT)
         self._process.communicate()
 
 
@@ -84,12 +88,8 @@ def seconds(processes: Sequence[Process], kind: str, shape: Linear | Convolution
         calls[arm] = max(1, math.ceil(TURN_S / once))
     spent: dict[str, list[float]] = {arm: [] for arm in owner}
     for _ in range(TURNS):
-        last = None
         for arm, process in owner.items():
-            if process is not last:
-                time.sleep(PAUSE_S)
             spent[arm].append(process.ask({"arm": arm, "calls": calls[arm]}) / calls[arm])
-            last = process
     return {arm: np.array(values) for arm, values in spent.items()}
 
 
@@ -154,16 +154,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench_int8")
     parser.add_argument("--ort-python", type=Path, default=Path(".venv-ort/bin/python"))
     parser.add_argument("--page", type=Path, help="Markdown page whose section of each instruction set is replaced")
-    parser.add_argument("--only", choices=("avx512-vnni", "avx2", "portable"), help="one instruction set")
+    parser.add_argument("--only", choices=isa.LARGEST_FIRST, help="one instruction set")
     arguments = parser.parse_args()
     linears, convolutions = model_shapes()
     shapes = sorted({*linears, *(Linear(*shape) for shape in LARGE)})
     native = isa.detect()
-    for name, environment in ((native, {}), ("avx2", AVX2)):
-        if arguments.only not in (None, name) or (name == "avx2" and native == "portable"):
+    smaller = {"avx512-vnni": VNNI, "avx2": AVX2}
+    for name in isa.LARGEST_FIRST[isa.LARGEST_FIRST.index(native) :]:
+        if arguments.only not in (None, name) or (name == "portable" and native != name):
             continue
+        environment = {} if name == native else smaller[name]
         processes = [Process([sys.executable, "-m", "bench_int8.arms", str(THREADS)], environment)]
-        if not environment:  # nothing keeps ONNX Runtime to AVX2
+        if not environment:  # nothing keeps ONNX Runtime to less
             script = str(Path(__file__).with_name("ort.py"))
             processes.append(Process([str(arguments.ort_python), script, str(THREADS)], {}))
         lines = []

@@ -31,6 +31,7 @@ def test_an_unknown_or_larger_one_is_refused_in_one_sentence(monkeypatch):
     ("features", "name"),
     [
         ({"avx512f", "avx512bw", "avx512vl", "avx512vnni", "avx2", "fma"}, "avx512-vnni"),
+        ({"avx512f", "avx512bw", "avx512vl", "avx512vnni", "avx2", "fma", "amx-int8", "amx-tile"}, "amx-int8"),
         ({"avx512f", "avx512bw", "avx512vl", "avx2", "fma"}, "avx2"),
         ({"avx2"}, "portable"),
         ({"neon", "dotprod"}, "portable"),
@@ -40,7 +41,15 @@ def test_what_is_detected(monkeypatch, features, name):
     import llvmlite.binding as llvm
 
     monkeypatch.setattr(llvm, "get_host_cpu_features", lambda: dict.fromkeys(features, True))
+    monkeypatch.setattr(isa, "tiles_are_allowed", lambda: True)
     assert isa.detect() == name
+    if name == "amx-int8":
+        monkeypatch.setattr(isa, "tiles_are_allowed", lambda: False)
+        assert isa.detect() == "avx512-vnni"
+
+
+def test_only_products_of_linear_layers_know_tiles():
+    assert isa.named("avx512-vnni").vectors == isa.named("amx-int8").vectors == "avx512-vnni"
 
 
 def test_what_is_forced_to_avx2_knows_no_wider_vectors():

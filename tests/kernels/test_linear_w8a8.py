@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from effbench.kernels import isa
 from effbench.kernels.codes import QuantizedRows, QuantizedWeight, StaticRange
 from effbench.kernels.dot import LARGEST_INPUTS
-from effbench.kernels.linear_w8a8 import cpu, linear_w8a8, pack_w8a8, quantize_weight
+from effbench.kernels.linear_w8a8 import amx, cpu, linear_w8a8, pack_w8a8, quantize_weight
 from effbench.kernels.linear_w8a8.packed import WIDTHS
 from effbench.kernels.linear_w8a8.reference import integer_product
 from effbench.kernels.quantize_rows import quantize_rows
@@ -102,7 +102,7 @@ def test_codes_of_eight_bits_on_avx2_would_be_caught(monkeypatch):
     x = torch.cat([torch.full((4, inputs - 1), 10.0), torch.zeros(4, 1)], dim=1)
     packed = pack_w8a8(quantize_weight(weight))
     assert rms_ratio(linear_w8a8(x, packed), linear_w8a8(x, packed, impl="reference")) < CLOSE
-    planted = cpu.linear(x, packed, None, 8, False, None, None, False)
+    planted = cpu.Layer(packed, None, 8, False, None, None, False)(x)
     eight = pack_w8a8(quantize_weight(weight))
     eight.activation_bits = 8
     assert rms_ratio(planted, linear_w8a8(x, eight, bits=8, impl="reference")) > 1e-2
@@ -110,6 +110,17 @@ def test_codes_of_eight_bits_on_avx2_would_be_caught(monkeypatch):
         linear_w8a8(x, packed, bits=8)
     with pytest.raises(ValueError, match="avx2 multiplies codes up to 127 exactly, got 255"):
         linear_w8a8(quantize_rows(x, 8), packed)
+
+
+@pytest.mark.skipif(isa.detect() != "amx-int8", reason="this processor has no amx-int8")
+def test_registers_that_are_configured_to_fewer_inputs_would_be_caught(monkeypatch):
+    monkeypatch.setenv(isa.VARIABLE, "amx-int8")
+    x, weight, _ = some(40, 64 + 24, 40)
+    exact = linear_w8a8(x, pack_w8a8(weight), impl="reference")
+    assert rms_ratio(linear_w8a8(x, pack_w8a8(weight)), exact) < CLOSE
+    right = amx.configuration
+    monkeypatch.setattr(amx, "configuration", lambda inputs: right(inputs - 4))
+    assert rms_ratio(linear_w8a8(x, pack_w8a8(weight)), exact) > 1e-2
 
 
 def test_a_kernel_that_drops_the_last_inputs_would_be_caught(machine):

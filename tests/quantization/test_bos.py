@@ -142,7 +142,7 @@ def test_an_outlier_in_the_start_token_costs_the_others_nothing_once_it_is_kept(
 
     tokens = StartTokens(text[:1, 0])
     tokens.look_up(text)
-    kept = StartTokenLinear(layer, tokens)
+    kept = StartTokenLinear.of(layer, tokens)
     kept.rest = Rounded(layer, text[:, 1:])
     without_outlier = error(Rounded(layer, plain), plain)
     assert error(kept, text) == pytest.approx(without_outlier, rel=0.1)
@@ -157,16 +157,16 @@ def test_each_half_of_guidance_has_its_own_start_token(planted):
     tokens = StartTokens(torch.stack([text[-1, 0], text[0, 0]]))
     tokens.look_up(text)
     assert tokens.rows.tolist() == [1] * 4 + [0] * 4
-    torch.testing.assert_close(StartTokenLinear(layer, tokens)(text), layer(text))
+    torch.testing.assert_close(StartTokenLinear.of(layer, tokens)(text), layer(text))
     swapped = text.roll(4, 0)
     tokens.look_up(swapped)
-    torch.testing.assert_close(StartTokenLinear(layer, tokens)(swapped), layer(swapped))
+    torch.testing.assert_close(StartTokenLinear.of(layer, tokens)(swapped), layer(swapped))
 
 
 def test_a_start_token_that_is_not_known_is_an_error_and_never_a_picture(planted):
     layer, text = planted
     tokens = StartTokens(text[:1, 0])
-    module = StartTokenLinear(layer, tokens)
+    module = StartTokenLinear.of(layer, tokens)
     with pytest.raises(PluginError, match="the denoiser was given another"):
         module(text)  # nothing was looked up
     tokens.look_up(text)

@@ -68,7 +68,7 @@ def test_real_and_simulated_layers_agree_on_what_they_are_given_in_a_real_model(
     name = "PixArtSigmaPipeline"
     task, system = fresh(name)
     artifact = stored(prepare(system, context(task, name), FULL), tmp_path)
-    simulated, real = apply(system, artifact, "simulated"), apply(fresh(name)[1], artifact, "real")
+    simulated, real = apply(system, artifact, "simulated"), apply(fresh(name)[1], artifact, "real", fused=False)
     errors = {}
 
     def compare(layer):
@@ -116,7 +116,7 @@ def test_layers_may_differ_in_bits_and_the_mean_is_by_parameters(tmp_path):
     sizes = {layer: module.weight.numel() for layer, module in system.linear_layers()}
     bits = {layer: 8 if ".ff." in layer else 4 for layer in sizes}
     artifact = stored(prepare(system, context(task, name), FULL, bits), tmp_path)
-    apply(system, artifact, "real")
+    apply(system, artifact, "real", fused=False)
     expected = sum(sizes[layer] * bits[layer] for layer in sizes) / sum(sizes.values())
     facts = weight_facts(system.denoiser)
     assert facts["mean_weight_bits"].value == pytest.approx(expected, abs=1e-12) and 4 < expected < 8

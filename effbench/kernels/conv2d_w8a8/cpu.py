@@ -28,10 +28,10 @@ LEAST_SHARE = {"avx512-vnni": 2**20, "avx2": 2**18, "portable": 2**16}
 
 
 class ConvPlan(NamedTuple):
-    """What a call takes that is known before its tensors are: fields of both jobs, and the ``offsets`` int32 of each step."""
+    """What a call takes that is known before its tensors are: both jobs but for addresses, the ``offsets`` of each step."""
 
-    image_fields: tuple[int, ...]
-    product_fields: tuple[int, ...]
+    image_fields: bytes
+    product_fields: bytes
     offsets: torch.Tensor
     result: tuple[int, int, int, int]
     copies_bytes: int
@@ -68,13 +68,13 @@ def kernels(name: str) -> tuple[threads.Kernel, threads.Kernel]:
     """Return what quantizes and what multiplies, compiled for an instruction set."""
     isa = instruction_sets.named(name)
     found = []
-    for function, write, fields in (
-        ("quantize_image", image.write, image.FIELDS),
-        ("multiply_image", product.write, product.FIELDS),
+    for function, write, addresses in (
+        ("quantize_image", image.write, image.ADDRESSES),
+        ("multiply_image", product.write, product.ADDRESSES),
     ):
         program = Program()
         write(program, function, isa)
-        found.append(threads.Kernel(address_of(function, program.text(), isa), len(fields)))
+        found.append(threads.Kernel(address_of(function, program.text(), isa), len(addresses)))
     return found[0], found[1]
 
 
@@ -124,12 +124,12 @@ def plan(
     scale = ctypes.c_float(static.scale).value
     top = 2**static.bits - 1
     return ConvPlan(
-        (
+        threads.packed(
             images, channels, height, width, group_bytes, plane_bytes, plane_pixels,
             plane_width, *padding, kernel[1], phases, copied, columns, *stride, is_same,
             *_bits(1 / scale, -static.zero, top - static.zero), static.zero,
         ),
-        (
+        threads.packed(
             groups * group_bytes, len(offsets) * tile.channels * image.GROUP, len(offsets), static.zero, *_bits(scale),
             images, outputs, pixels, blocks, parts, at_once,
         ),
@@ -169,7 +169,9 @@ def conv2d_w8a8(
     copies, flag = workspace.prepared(planned.copies_bytes + team * planned.plane_bytes)
     quantize, multiply = kernels(isa)
     quantize.run(
-        team, source.data_ptr(), copies, copies + planned.copies_bytes, ctypes.addressof(flag), *planned.image_fields
+        team,
+        *(source.data_ptr(), copies, copies + planned.copies_bytes, ctypes.addressof(flag)),
+        tail=planned.image_fields,
     )
     if flag.value:
         raise ValueError("a static range quantizes finite numbers only; got NaN or infinity")
@@ -183,7 +185,7 @@ def conv2d_w8a8(
         added.data_ptr(),
         planned.offsets.data_ptr(),
         y.data_ptr(),
-        *planned.product_fields,
+        tail=planned.product_fields,
     )
     record_kernel(f"conv2d_w8a8/{isa}", x, weight, bias, static, stride, padding, out=y)
     return y

@@ -21,8 +21,9 @@ from effbench.kernels.emitter import F32, I32, Code, KernelJob, Program, Value
 from effbench.kernels.isa import Isa
 from effbench.kernels.quantize_rows.row import ROUNDER
 
+ADDRESSES = ("x", "copies", "planes", "not_finite")
 FIELDS = (
-    "x", "copies", "planes", "not_finite",
+    *ADDRESSES,
     "images", "channels", "height", "width", "group_bytes", "plane_bytes", "plane_pixels", "plane_width", "top", "left",
     "columns", "phases", "rows", "result_width", "stride_y", "stride_x", "same", "inverse", "low", "high", "zero",
 )  # fmt: skip

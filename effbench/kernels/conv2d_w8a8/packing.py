@@ -67,7 +67,7 @@ def pack_conv_w8a8(weight: QuantizedWeight, kernel: tuple[int, int], isa: str | 
     codes = weight.codes - weight.zero
     if codes.device.type != "cpu":
         return PackedConvW8((height, width), outputs, inputs, None, *convolution_weight(weight, kernel))
-    name = isa or instruction_sets.current().name
+    name = (instruction_sets.named(isa) if isa else instruction_sets.current()).vectors
     channels = TILES[name].channels
     blocks, groups = -(-outputs // channels), -(-inputs // GROUP)
     filled = torch.zeros(blocks * channels, groups * GROUP, height, width, dtype=torch.int8)

@@ -15,9 +15,9 @@ from effbench.kernels.dot import add_products
 from effbench.kernels.emitter import F32, I8, I32, I64, Program, Value
 from effbench.kernels.isa import Isa
 
+ADDRESSES = ("copies", "panels", "sums", "scales", "bias", "offsets", "y")
 FIELDS = (
-    "copies", "panels", "sums", "scales", "bias", "offsets", "y",
-    "image_bytes", "panel_bytes", "steps", "zero", "scale",
+    *ADDRESSES, "image_bytes", "panel_bytes", "steps", "zero", "scale",
     "images", "channels", "pixels", "blocks", "parts", "parts_at_once",
 )  # fmt: skip
 """Seven addresses, sizes in bytes or elements, float32 as bits. ``blocks`` of channels and ``parts`` of an image's pixels are
@@ -37,7 +37,7 @@ TILES = {"avx512-vnni": Tile(6, 4), "avx2": Tile(4, 3), "portable": Tile(4, 2)}
 
 def write(program: Program, name: str, isa: Isa) -> None:
     """Write the function that computes a whole result, and its micro-kernels."""
-    tile, lanes = TILES[isa.name], isa.lanes
+    tile, lanes = TILES[isa.vectors], isa.lanes
     kernels = [_micro_kernel(program, f"{name}_{n}", isa, Tile(tile.channels, n + 1)) for n in range(tile.vectors)]
     size = lanes * tile.vectors
     with program.kernel(name, FIELDS) as (code, job):

@@ -28,7 +28,7 @@ def gelu_quantize(
     x: torch.Tensor, bits: int, symmetric: bool, multiplier: torch.Tensor | None, rotate: bool
 ) -> QuantizedRows:
     """Return what ``gelu_quantize.reference`` specifies, for arguments that the public function has checked."""
-    name = isa.current().name
+    name = isa.current().vectors
     rows = run(kernel(name), x.contiguous(), settings(bits, symmetric, None), multiplier, rotate)
     record_kernel(f"gelu_quantize/{name}", x, out=rows)
     return rows

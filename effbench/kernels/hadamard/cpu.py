@@ -18,7 +18,7 @@ def rotation(size: int) -> int:
 
     The result has a vector of slack behind it. Raises ``ValueError`` for a size without a Hadamard matrix.
     """
-    return _rotation(isa.current().name, size)
+    return _rotation(isa.current().vectors, size)
 
 
 @cache
@@ -35,7 +35,7 @@ def _rows_kernel(name: str) -> Kernel:
 
 def hadamard(x: torch.Tensor, multiplier: torch.Tensor | None) -> torch.Tensor:
     """Return what ``hadamard.reference`` specifies, for arguments that the public function has checked."""
-    name, size = isa.current().name, x.shape[-1]
+    name, size = isa.current().vectors, x.shape[-1]
     source = x.contiguous()
     y = torch.empty(x.shape)
     if x.numel():

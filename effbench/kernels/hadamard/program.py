@@ -22,12 +22,11 @@ def rotate(program: Program, isa: Isa, size: int, inside: bool) -> ir.Function:
     """Write the function "rotate" of ``ROTATE`` for rows of ``size`` float32."""
     odd, power = factors_of(size)
     with program.function("rotate", *ROTATE, inside=inside) as (code, (x, multiplier, y), function):
-        _scale(code, isa, size, x, multiplier, y)
         in_vector = min(power, isa.lanes)
-        _in_vectors(code, isa, size, in_vector, y)
+        _scale(code, isa, size, in_vector, x, multiplier, y)
         stride = in_vector
         while stride < power:
-            radix = min(RADIX[isa.name], power // stride)
+            radix = min(RADIX[isa.vectors], power // stride)
             _between_vectors(code, isa, size, stride, radix, y)
             stride *= radix
         inner = power
@@ -37,8 +36,8 @@ def rotate(program: Program, isa: Isa, size: int, inside: bool) -> ir.Function:
     return function
 
 
-def _scale(code: Code, isa: Isa, size: int, x: Value, multiplier: Value, y: Value) -> None:
-    """Write x * multiplier / sqrt(size); the factor is rounded to float32 once."""
+def _scale(code: Code, isa: Isa, size: int, length: int, x: Value, multiplier: Value, y: Value) -> None:
+    """Write x * multiplier / sqrt(size) after the stages within vectors; the factor is rounded to float32 once."""
     vector = ir.VectorType(F32, isa.lanes)
     norm = code.constant(vector, size**-0.5)
 
@@ -47,29 +46,22 @@ def _scale(code: Code, isa: Isa, size: int, x: Value, multiplier: Value, y: Valu
         value = code.load_lanes(vector, x + i * 4, mask) * norm
         if with_multiplier:
             value = value * code.load_lanes(vector, multiplier + i * 4, mask)
-        code.store(value, y + i * 4)
+        code.store(_within(code, isa, length, value), y + i * 4)
 
     for condition, given in (("!=", True), ("==", False)):
         with code.when(multiplier.compared(condition, 0)):
             code.loop(0, code.i64(size), isa.lanes, lambda i, given=given: scaled(i, given))
 
 
-def _in_vectors(code: Code, isa: Isa, size: int, length: int, y: Value) -> None:
-    """Do the stages of strides 1, 2, ... < ``length``, a power of two up to the lanes of a vector."""
-    vector = ir.VectorType(F32, isa.lanes)
-
-    def turn(i: Value) -> None:
-        value = code.load(vector, y + i * 4)
-        stride = 1
-        while stride < length:
-            signs = [-1.0 if lane & stride else 1.0 for lane in range(isa.lanes)]
-            swapped = code.shuffle(value, [lane ^ stride for lane in range(isa.lanes)])
-            value = code.fused(value, Value(code, ir.Constant(vector, signs)), swapped)
-            stride *= 2
-        code.store(value, y + i * 4)
-
-    if length > 1:
-        code.loop(0, code.i64(size), isa.lanes, turn)
+def _within(code: Code, isa: Isa, length: int, value: Value) -> Value:
+    """Return a vector after the stages of strides 1, 2, ... < ``length``, a power of two up to its lanes."""
+    stride = 1
+    while stride < length:
+        signs = [-1.0 if lane & stride else 1.0 for lane in range(isa.lanes)]
+        swapped = code.shuffle(value, [lane ^ stride for lane in range(isa.lanes)])
+        value = code.fused(value, Value(code, ir.Constant(value.type, signs)), swapped)
+        stride *= 2
+    return value
 
 
 def _between_vectors(code: Code, isa: Isa, size: int, stride: int, radix: int, y: Value) -> None:

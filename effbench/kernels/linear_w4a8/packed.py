@@ -19,7 +19,7 @@ from effbench.kernels.linear_w8a8.packed import (
     check_size,
     in_panel_order,
 )
-from effbench.kernels.linear_w8a8.program import FIELDS
+from effbench.kernels.linear_w8a8.program import CALL_FIELDS
 from effbench.kernels.machine_code import address_of
 from effbench.kernels.threads import Kernel
 
@@ -89,7 +89,7 @@ class PackedW4(PackedWeight):
 @cache
 def _kernel(name: str) -> Kernel:
     machine = isa.named(name)
-    return Kernel(address_of("linear_w4a8", linear_w4a8_program(machine), machine), len(FIELDS))
+    return Kernel(address_of("linear_w4a8", linear_w4a8_program(machine), machine), len(CALL_FIELDS))
 
 
 def pack_w4a8(weight: QuantizedWeight) -> PackedW4:

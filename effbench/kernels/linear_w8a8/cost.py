@@ -19,5 +19,5 @@ def bytes_moved(x: Any, weight: Any, bias: Any, *, out: Any) -> int:
 
 
 LINEAR = Cost(flops, bytes_moved, "int8")
-COSTS = {f"linear_w8a8/{name}": LINEAR for name in ("avx512-vnni", "avx2", "portable", "triton")}
+COSTS = {f"linear_w8a8/{name}": LINEAR for name in ("amx-int8", "avx512-vnni", "avx2", "portable", "triton")}
 """Recorded kernel -> cost."""

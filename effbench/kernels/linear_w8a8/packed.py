@@ -17,8 +17,9 @@ from effbench.kernels.codes import QuantizedWeight
 from effbench.kernels.dot import CODES_PER_WORD, CORRECTION_BASE, LARGEST_INPUTS
 from effbench.kernels.hadamard.cpu import rotation
 from effbench.kernels.hadamard.reference import has_rotation
-from effbench.kernels.linear_w8a8.program import FIELDS, linear_program, scratch_bytes, stored_panel
-from effbench.kernels.linear_w8a8.tile import heights
+from effbench.kernels.linear_w8a8 import amx
+from effbench.kernels.linear_w8a8.program import CALL_FIELDS, linear_program, scratch_bytes, stored_panel
+from effbench.kernels.linear_w8a8.tiles import tallest
 from effbench.kernels.machine_code import address_of
 from effbench.kernels.operands import operand_bytes
 from effbench.kernels.threads import Kernel
@@ -26,7 +27,7 @@ from effbench.kernels.threads import Kernel
 if TYPE_CHECKING:
     from effbench.kernels.gpu_weights import GpuWeight, PackedGpuWeight
 
-WIDTHS = {"avx512-vnni": (2, 3, 4, 1), "avx2": (2, 1), "portable": (2, 1)}
+WIDTHS = {"amx-int8": (2, 1), "avx512-vnni": (2, 3, 4, 1), "avx2": (2, 1), "portable": (2, 1)}
 """Vectors of channels that a panel may have; of those that fill up the fewest channels the first is taken."""
 BLOCK_BYTES = 384 * 2**10
 """Codes of a block of rows: with a panel of the weight they are to stay in a second-level cache of 512 KB and more."""
@@ -52,6 +53,8 @@ class PackedWeight(ABC):
     """A weight [outputs, inputs] in the form of its device: ``panels`` for a CPU, else ``on_gpu``."""
 
     operation = ""
+    gpu_adds_gated = False
+    """Whether the operation's Triton kernel adds what it made, times a gate, to a residual stream."""
     panels: Panels | None = None
 
     def __init__(self, weight: QuantizedWeight) -> None:
@@ -74,7 +77,7 @@ class PackedWeight(ABC):
         if has_rotation(self.inputs):
             rotation(self.inputs)  # compiled now, so that no call ever waits for it
         self._blocks: dict[int, tuple[int, int]] = {}
-        self._tall = heights(machine, self.width)[0]
+        self._tall = tallest(machine, self.width)
         self._most_rows = max(self._tall, BLOCK_BYTES // self.padded_inputs // self._tall * self._tall)
         self.fields = (
             *(self.panels.codes.data_ptr(), self.channels // (self.width * machine.lanes)),
@@ -82,6 +85,8 @@ class PackedWeight(ABC):
             *(self.groups, self.inputs // self.groups, self.channels),
             0 if self.panels.offsets is None else self.panels.offsets.data_ptr(),
         )
+        configuration = torch.frombuffer(bytearray(amx.configuration(self.inputs // self.groups)), dtype=torch.uint8)
+        self.tile_configuration = aligned(LINE, torch.uint8).copy_(configuration)
 
     @abstractmethod
     def gpu_form(self, weight: QuantizedWeight) -> GpuWeight | PackedGpuWeight:
@@ -132,6 +137,7 @@ class PackedW8(PackedWeight):
     """A weight of int8 codes with one scale a channel."""
 
     operation = "linear_w8a8"
+    gpu_adds_gated = True
 
     def gpu_form(self, weight: QuantizedWeight) -> GpuWeight:
         """Return the codes less the zero points, and their sums."""
@@ -174,7 +180,7 @@ class PackedW8(PackedWeight):
 def _kernel(name: str, width: int) -> Kernel:
     machine = isa.named(name)
     program = linear_program(machine, width, "linear_w8a8", stored_panel(width, machine))
-    return Kernel(address_of("linear_w8a8", program, machine), len(FIELDS))
+    return Kernel(address_of("linear_w8a8", program, machine), len(CALL_FIELDS))
 
 
 def pack_w8a8(weight: QuantizedWeight) -> PackedW8:

@@ -7,26 +7,40 @@ or tile it falls into.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from llvmlite import ir
 
+from effbench.kernels.adaln_quantize.program import MORE_FIELDS, modulated_row
 from effbench.kernels.dot import CODES_PER_WORD, zero_point_pair
-from effbench.kernels.emitter import I32, Code, KernelJob, Program, Value
+from effbench.kernels.emitter import F32, I32, Code, KernelJob, Program, Value
+from effbench.kernels.gelu_quantize.program import activated_row, gated_row
 from effbench.kernels.isa import Isa
-from effbench.kernels.linear_w8a8.tile import ROW_RESULT, SCALE, ZERO, ZERO_PAIR, heights, tile
+from effbench.kernels.linear_w8a8 import amx
+from effbench.kernels.linear_w8a8.tile import ROW_RESULT, SCALE, ZERO, ZERO_PAIR
+from effbench.kernels.linear_w8a8.tiles import Tile, tiles_of
 from effbench.kernels.quantize_rows.row import SETTINGS, SLACK, quantize_row, transformed_row
 
-FIELDS = (
+CALL_FIELDS = (
     *("x", "codes", "row_scale", "row_zero"),  # float32 rows; or 0, and codes with a float32 and an int32 a row
-    *("rows", "inputs", "padded_inputs"),
+    *("rows", "y"),
+    *("scratch", "scratch_bytes", "block_rows"),  # scratch_bytes of each thread
+    *("before", *MORE_FIELDS),  # one of BEFORE, and what a modulation needs
+    *("residual", "gate", "gate_stride"),  # [rows, O], [B, O] and the bytes of an item; 0 where there is none
+)
+LAYER_FIELDS = (
+    *("inputs", "padded_inputs"),
     *("multiplier", "rotate"),  # float32 an input; function (row, multiplier, result); 0 where there is none
     *SETTINGS,
     *("panels", "panel_count", "corrections", "weight_scale"),  # the last two for each group of each channel
     *("scale_groups", "group_inputs", "channels", "offsets"),  # channels: outputs and what fills up the last panel
-    *("bias", "y", "outputs"),
-    *("scratch", "scratch_bytes", "block_rows"),  # scratch_bytes of each thread
+    *("bias", "outputs"),
+    "tile_configuration",  # of AMX alone
 )
+FIELDS = (*CALL_FIELDS, *LAYER_FIELDS)
+"""Of a job: what each call says anew, then what belongs to a layer."""
+AS_IT_IS, ACTIVATED, GATED, MODULATED = range(4)
+"""What makes a row before it is transformed and quantized: nothing, GELU, a product with GELU, LayerNorm and modulation."""
 QUANTIZATION_OUTPUTS = 80
 """How many outputs cost a row as much as its quantization; decides how threads share the work, never a result."""
 
@@ -53,8 +67,11 @@ def linear_program(isa: Isa, width: int, name: str, panel_source: PanelSource) -
     """Return the LLVM IR of the kernel ``name`` for panels of ``width`` vectors of channels."""
     program = Program()
     quantize = quantize_row(program, isa)
-    tiles = {height: tile(program, isa, height, width) for height in heights(isa, width)}
+    tiles = tiles_of(program, isa, width)
+    has_registers = isa.name == amx.NAME
     with program.kernel(name, FIELDS) as (code, job):
+        if has_registers:
+            amx.instruction(code, "ldtilecfg", amx.pointer(code, job["tile_configuration"]))
         thread, team = job.place_in_team()
         rows, panels = _share(code, job, thread, team)
         block = job["scratch"] + thread * job["scratch_bytes"]
@@ -71,8 +88,13 @@ def linear_program(isa: Isa, width: int, name: str, panel_source: PanelSource) -
                 )
 
             code.loop(*panels, 1, one_panel)
+            first, last = ((end * (width * isa.lanes)).least(job["outputs"]) for end in panels)
+            with code.when(job["residual"].compared("!=", 0)):
+                code.loop(start, start + count, 1, lambda r: _add_to_residual(code, isa, job, r, (first, last)))
 
         code.loop(*rows, job["block_rows"], one_block)
+        if has_registers:
+            amx.instruction(code, "tilerelease")
     return program.text()
 
 
@@ -117,15 +139,38 @@ def _fill(code: Code, isa: Isa, job: KernelJob, quantize: ir.Function, block: Va
         code.store(code.load(I32, job["row_scale"] + row * 4), result + SCALE)
         code.store(code.load(I32, job["row_zero"] + row * 4), result + ZERO)
     with code.when(job["codes"].compared("==", 0)):
-        source = transformed_row(code, isa, job, job["x"] + row * inputs * 4, _row(job, block))
+        plain, made = job["x"] + row * inputs * 4, _row(job, block)
+        for kind, make in ((ACTIVATED, activated_row), (GATED, gated_row), (MODULATED, modulated_row)):
+            with code.when(job["before"].compared("==", kind)):
+                make(code, isa, job, row, made)
+        source = code.select(job["before"].compared("==", AS_IT_IS), plain, made)
+        source = transformed_row(code, isa, job, source, made)
         code.call(quantize, source, inputs, target, result, *(job[setting] for setting in SETTINGS))
     code.store(zero_point_pair(code.load(I32, result + ZERO)), result + ZERO_PAIR)
+
+
+def _add_to_residual(code: Code, isa: Isa, job: KernelJob, row: Value, columns: tuple[Value, Value]) -> None:
+    """Write residual + gate * y over y in a row's columns, first to end; each product is rounded before it is added."""
+    vector = ir.VectorType(F32, isa.lanes)
+    y, residual = (job[field] + row * job["outputs"] * 4 for field in ("y", "residual"))
+    gate = job["gate"] + (row // job["rows_per_item"]) * job["gate_stride"]
+
+    def turn(i: Value, is_gated: bool) -> None:
+        mask = code.first_lanes(columns[1] - i, isa.lanes)
+        value = code.load_lanes(vector, y + i * 4, mask)
+        if is_gated:
+            value = value * code.load_lanes(vector, gate + i * 4, mask)
+        code.store_lanes(value + code.load_lanes(vector, residual + i * 4, mask), y + i * 4, mask)
+
+    for condition, is_gated in (("!=", True), ("==", False)):
+        with code.when(job["gate"].compared(condition, 0)):
+            code.loop(columns[0], columns[1], isa.lanes, lambda i, is_gated=is_gated: turn(i, is_gated))
 
 
 def _group(
     code: Code,
     job: KernelJob,
-    tiles: dict[int, ir.Function],
+    tiles: Sequence[Tile],
     block: Value,
     panel: Value,
     column: Value,
@@ -150,14 +195,14 @@ def _group(
             *(block + row * padded + group * inputs, padded, panel + group * inputs * columns, (inputs + 3) >> 2),
             *(job["corrections"] + channel, job["weight_scale"] + channel),
             *(code.select(is_first, job["bias"] + column * 4, y), code.select(is_first, 0, stride)),
-            *(_results(job, block) + row * ROW_RESULT, y, stride, job["outputs"] - column),
+            *(_results(job, block) + row * ROW_RESULT, y, stride, job["outputs"] - column, count - row),
         )
 
     row = code.i64(0)
-    for height, function in tiles.items():
+    for least, step, function in tiles:
 
-        def turn(at: Value, _: Value, height: int = height, function: ir.Function = function) -> list[Value]:
+        def turn(at: Value, _: Value, step: int = step, function: ir.Function = function) -> list[Value]:
             one_tile(function, at)
-            return [at + height]
+            return [(at + step).least(count)]
 
-        (row,) = code.loop(row, count - (height - 1), height, turn, [row])
+        (row,) = code.loop(row, count - (least - 1), step, turn, [row])

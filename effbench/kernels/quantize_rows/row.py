@@ -154,11 +154,11 @@ def _codes(
 def nearest(code: Code, isa: Isa, value: Value) -> Value:
     """Return float32 below ``FAR`` rounded to int32, ties to even; NaN gives a number below all codes."""
     integers = ir.VectorType(I32, isa.lanes)
-    if isa.name == "avx512-vnni":
+    if isa.vectors == "avx512-vnni":
         kinds = [value.type, integers, I16, I32]
         convert = code.intrinsic("llvm.x86.avx512.mask.cvtps2dq.512", integers, kinds)
         return convert(value, code.constant(integers, 0), code.constant(I16, -1), code.constant(I32, CURRENT_ROUNDING))
-    if isa.name == "avx2":
+    if isa.vectors == "avx2":
         return code.intrinsic("llvm.x86.avx.cvt.ps2dq.256", integers, [value.type])(value)
     return code.convert("bitcast", value.greatest(-FAR) + ROUNDER, integers) - ROUNDER_BITS
 
@@ -168,7 +168,7 @@ def packed_codes(code: Code, isa: Isa, parts: list[Value], shift: Value) -> Valu
     lanes = isa.lanes
     words, all_bytes = ir.VectorType(I16, 2 * lanes), ir.VectorType(I8, 4 * lanes)
     plus = code.intrinsic("llvm.sadd.sat", words, [words] * 2, suffix=f"v{2 * lanes}i16")
-    if isa.name == "portable":
+    if isa.vectors == "portable":
         within = [part.least(2**14).greatest(-(2**14)) for part in parts]
         halves = [code.convert("trunc", part, ir.VectorType(I16, lanes)) for part in within]
         joined = [plus(code.shuffle(halves[i], range(2 * lanes), halves[i + 1]), shift) for i in (0, 2)]
