@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
+from effbench.kernels import isa
 from effbench.kernels.window_attention import attention_with_residual, bands_pay, window_attention
 from effbench.kernels.window_attention.cost import band_pairs
-from effbench.measure.compute import measure_compute
 from effbench.measure.machine import facts
 from effbench.section import replace_section
 
@@ -101,20 +101,19 @@ def seconds(arms: dict[str, Call]) -> dict[str, np.ndarray]:
 
 def section(given: list[Shape]) -> Iterator[str]:
     """Yield the lines of the section."""
-    yield f"{facts()['cpu_model']}, {THREADS} threads, float32, torch {torch.__version__}."
+    yield f"{facts()['cpu_model']} ({isa.current().vectors}), {THREADS} threads, float32, torch {torch.__version__}."
     yield ""
-    yield "| batch x heads x tokens x width, w | pairs in the band | multiplied | full, ms | " + " | ".join(ARMS) + " |"
-    yield "|---|--:|--:|--:|" + "--:|" * len(ARMS)
+    yield "| batch x heads x tokens x width, w | pairs in the band | full, ms | " + " | ".join(ARMS) + " |"
+    yield "|---|--:|--:|" + "--:|" * len(ARMS)
     for shape in given:
         arms = arms_of(shape)
         check(shape, arms)
         share = band_pairs(shape.tokens, shape.half_width) / shape.tokens**2
-        made = measure_compute(arms["band"]).flops / measure_compute(arms["full"]).flops
         spent = seconds(arms)
         ratios = (spent["full"] / spent[arm] for arm in ARMS)  # turn by turn
         cells = " | ".join(f"{np.median(r):.2f} ({r.min():.2f}-{r.max():.2f})" for r in ratios)
         full = np.median(spent["full"]) * 1e3
-        yield f"| {shape} | {share:.1%} | {made:.1%} | {full:,.2f} | {cells} |"
+        yield f"| {shape} | {share:.1%} | {full:,.2f} | {cells} |"
     yield ""
     slower = [str(shape) for shape in given if not bands_pay(shape.tokens, shape.half_width)]
     yield f"`bands_pay` says no to {'; '.join(slower) if slower else 'none of these'}."

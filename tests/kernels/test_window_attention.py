@@ -7,7 +7,10 @@ import torch
 from comparing import rms_ratio
 from torch.nn.functional import scaled_dot_product_attention
 
-from effbench.kernels.window_attention import attention_with_residual, cpu, window_attention
+from effbench.kernels import isa
+from effbench.kernels.machine_code import address_of
+from effbench.kernels.threads import Kernel
+from effbench.kernels.window_attention import attention_with_residual, bands_pay, cpu, program, window_attention
 from effbench.kernels.window_attention.cost import band_pairs, flops, flops_with_residual
 from effbench.measure.compute import measure_compute
 
@@ -28,7 +31,7 @@ def bands(tokens):
 
 
 @pytest.mark.parametrize("tokens", TOKENS)
-def test_it_equals_the_reference(poisoned, tokens):
+def test_it_equals_the_reference(machine, poisoned, tokens):
     *given, residual = heads_of(tokens)
     for half_width in bands(tokens):
         for more in ({}, {"residual": residual}, {"scale": 0.7}):
@@ -76,7 +79,7 @@ def test_a_band_of_one_key_is_its_value():
 @pytest.mark.parametrize("tokens", [48, 150])
 @pytest.mark.parametrize("half_width", [0, 9, 20])
 def test_each_row_sees_its_band_and_nothing_else(tokens, half_width):
-    """By the gradient of the definition: a key moved by much changes the rows of its band alone."""
+    """A value moved by much changes the rows whose band it is in, and no other, to the bit."""
     q, k, v, _ = heads_of(tokens)
     before = window_attention(q, k, v, half_width)
     for key in (0, tokens // 2, tokens - 1):
@@ -87,31 +90,71 @@ def test_each_row_sees_its_band_and_nothing_else(tokens, half_width):
         assert torch.equal(changed, (place - key).abs() <= half_width)
 
 
+@pytest.mark.parametrize("width", [1, 7, 72])
+def test_heads_of_any_width(machine, poisoned, width):
+    *given, residual = heads_of(100, width)
+    ours, exact = (window_attention(*given, 12, residual=residual, impl=impl) for impl in ("auto", "reference"))
+    assert rms_ratio(ours, exact) < CLOSE
+
+
+def test_scores_far_apart():
+    """Keys of a row's band score hundreds more, or less, than those that were seen before."""
+    q, k, v, _ = heads_of(300, 16)
+    q = q.abs() + 1
+    for far in (100.0, -100.0):
+        moved = torch.where(torch.arange(300)[:, None] >= 150, k + far, k)
+        ours, exact = (window_attention(q, moved, v, 120, impl=impl) for impl in ("auto", "reference"))
+        assert rms_ratio(ours, exact) < 1e-4  # a score of 700 is known to 6e-5
+
+
+def test_what_is_not_finite_says_so_and_touches_no_row_that_does_not_see_it(machine):
+    q, k, v, _ = heads_of(150)
+    for bad in (torch.nan, torch.inf):
+        x = q.clone()
+        x[0, 1, 70, 3] = bad
+        found = window_attention(x, k, v, 20)
+        assert found[0, 1, 70].isnan().all() and found.isnan().sum() == found.shape[-1]
+    k = k.clone()
+    k[0, 1, 70, 3] = torch.nan
+    rows = window_attention(q, k, v, 20).isnan().any(-1)
+    assert rows.sum() == 41 and rows[0, 1, 50:91].all()
+
+
+def test_any_strides_and_any_number_of_threads():
+    *given, residual = heads_of(130)
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 5):
+            torch.set_num_threads(threads)
+            found.append(window_attention(*given, 20, residual=residual))
+            found.append(window_attention(*(x.contiguous() for x in given), 20, residual=residual.contiguous()))
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(one, found[0]) for one in found)
+
+
 @pytest.mark.parametrize(("right", "wrong"), [
-    ("(offset > 2 * half_width)", "(offset >= 2 * half_width)"), ("(offset < 0)", "(offset <= 0)"),
-    ("(offset < 0) |", ""), ("low - start + half_width", "low - start + half_width + 1"),
-    ("min(tokens, end + half_width)", "min(tokens, end + half_width - 1)"),
-    ("first - half_width, wide), (v", "first, wide), (v"),
+    ('offset.compared("<=", widest)', 'offset.compared("<", widest)'),
+    ('offset.compared(">=", 0)', 'offset.compared(">", 0)'),
+    ('job["half_width"] - rows, I32', 'job["half_width"] - rows + 1, I32'),
+    ('(begin + rows + job["half_width"])', '(begin + job["half_width"])'),
+    ("code.load(vector, place) * kept[n % len(kept)]", "code.load(vector, place)"),
+    ('(first + place).least(keys - 1) * stride', 'first * stride'),
+    ("if width > whole:", "if width < whole:"),
+    ("select(is_given, number +", "select(is_given, number -"),
 ])  # fmt: skip
-def test_a_planted_wrong_band_is_caught(right, wrong):
-    source = inspect.getsource(cpu)
+def test_a_planted_wrong_kernel_is_caught(right, wrong, monkeypatch):
+    source = inspect.getsource(program)
     assert right in source, "the line to change is no longer there"
-    planted = {"__name__": "planted"}
+    planted = {"__name__": "effbench.kernels.window_attention.planted"}
+    *given, residual = heads_of(200)
+    exact = window_attention(*given, 25, residual=residual, impl="reference")
+    assert rms_ratio(window_attention(*given, 25, residual=residual), exact) < CLOSE
     exec(compile(source.replace(right, wrong), "planted", "exec"), planted)
-    *given, _ = heads_of(200)
-    exact = window_attention(*given, 25, impl="reference")
-    assert rms_ratio(cpu.window_attention(*given, 25, None, None), exact) < CLOSE
-    with pytest.raises((AssertionError, RuntimeError)):
-        assert rms_ratio(planted["window_attention"](*given, 25, None, None), exact) < CLOSE
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_halves(dtype):
-    *given, residual = heads_of(150, dtype=dtype)
-    for half_width in (10, 149):
-        ours = window_attention(*given, half_width, residual=residual)
-        exact = window_attention(*(x.float() for x in given), half_width, residual=residual.float(), impl="reference")
-        assert ours.dtype == dtype and rms_ratio(ours.float(), exact) < (1e-3 if dtype == torch.float16 else 8e-3)
+    machine = isa.named(isa.current().vectors)
+    address = address_of("window_attention", planted["attention_program"](machine, 8), machine)
+    monkeypatch.setattr(cpu, "_kernel", lambda *_: Kernel(address, len(program.FIELDS)))
+    assert not rms_ratio(window_attention(*given, 25, residual=residual), exact) < 100 * CLOSE
 
 
 def test_bad_arguments():
@@ -124,6 +167,8 @@ def test_bad_arguments():
         attention_with_residual(q[0], k[0], v[0], 2)
     with pytest.raises(ValueError, match=r"v \[2, 3, 9, 8\] float16 cpu"):
         window_attention(q, k, v.half(), 2)
+    with pytest.raises(ValueError, match="the compiled CPU path takes float32 on the CPU, got float16 on cpu"):
+        window_attention(q.half(), k.half(), v.half(), 2)
     with pytest.raises(ValueError, match="want float32, float16 or bfloat16, not float64"):
         window_attention(q.double(), k.double(), v.double(), 2)
     with pytest.raises(ValueError, match="the last axis of k must lie in one piece; it has stride 9"):
@@ -161,10 +206,13 @@ def test_the_share_of_flops_is_that_of_ditfastattns_table_2(tokens, percent):
     assert abs(100 * share - percent) < 1
 
 
-def test_a_run_counts_what_the_blocks_multiply():
-    """On the CPU that is the pairs of the band and those that a block's mask takes out again; never all pairs."""
-    *given, _ = heads_of(512)
-    seen = measure_compute(lambda: window_attention(*given, 64))
-    band, full = (2 * 2 * 8 * 2 * 3 * pairs for pairs in (band_pairs(512, 64), 512**2))
-    assert band < seen.flops < 1.4 * band < 0.4 * full
-    assert measure_compute(lambda: window_attention(*given, 511)).flops == full
+def test_a_run_counts_the_pairs_of_the_band(machine):
+    *given, residual = heads_of(512)
+    seen = measure_compute(lambda: window_attention(*given, 64, residual=residual))
+    assert seen.flops_by_dtype == {"float32": 2 * 2 * 8 * 2 * 3 * band_pairs(512, 64)}
+    assert seen.bytes_moved == 5 * 4 * residual.numel()
+    assert measure_compute(lambda: window_attention(*given, 511)).flops == 2 * 2 * 8 * 2 * 3 * 512**2
+
+
+def test_where_a_band_pays():
+    assert not bands_pay(64, 8) and bands_pay(65, 8) and not bands_pay(300, 100)

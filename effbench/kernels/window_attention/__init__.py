@@ -29,7 +29,7 @@ def window_attention(
     ``ValueError`` for operands that are not alike.
     """
     check_request("window_attention", q, k, v, half_width, residual)
-    ran = chosen("window_attention", impl, q, q.dtype)
+    ran = chosen("window_attention", impl, q)
     if ran == "cpu":
         return cpu.window_attention(q, k, v, half_width, residual, scale)
     if ran == "reference":
@@ -54,7 +54,7 @@ def attention_with_residual(
     the keys once for both. Raises ``ValueError`` as ``window_attention`` does.
     """
     check_request("attention_with_residual", q, k, v, half_width)
-    ran = chosen("attention_with_residual", impl, q, q.dtype)
+    ran = chosen("attention_with_residual", impl, q)
     if ran == "cpu":
         return cpu.attention_with_residual(q, k, v, half_width, scale)
     if ran == "reference":

@@ -44,9 +44,11 @@ def multiplies(q: Any, *_: Any, out: Any) -> str:
 
 
 COSTS = {
-    "window_attention/bands": SEEN_BY_TORCH,
     "window_attention/full": SEEN_BY_TORCH,
-    "window_attention/triton": Cost(flops, bytes_moved, multiplies),
+    **{
+        f"window_attention/{name}": Cost(flops, bytes_moved, multiplies)
+        for name in ("avx512-vnni", "avx2", "portable", "triton")
+    },
     "window_attention/triton-residual": Cost(flops_with_residual, bytes_moved, multiplies),
 }
-"""Recorded kernel -> cost. On the CPU torch sees the products, among them those that a block's mask takes out again."""
+"""Recorded kernel -> cost; ``full`` is torch's own attention."""

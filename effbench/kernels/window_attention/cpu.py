@@ -15,13 +15,13 @@ from effbench.kernels.recording import record_kernel
 from effbench.kernels.threads import Kernel
 from effbench.kernels.window_attention.program import FIELDS, ROWS, attention_program, scratch_bytes
 
-PAYING = 192
-"""From so many tokens on blocks are quicker than full attention for small heads too; measured, as all of these."""
+UNPAID = 64
+"""Up to so many tokens a band saves nothing beside full attention; measured, ``make bench-attention``."""
 
 
 def bands_pay(tokens: int, half_width: int) -> bool:
     """Return whether a band is quicker on the CPU than full attention over so many tokens."""
-    return tokens >= PAYING and 4 * half_width < tokens
+    return tokens > UNPAID and 3 * half_width < tokens
 
 
 @cache

@@ -1,12 +1,12 @@
 """The program of ``window_attention``: tiles of rows of one head, over the keys that any of their rows sees.
 
-Lanes are rows. A score is a number of a key, spread, times a vector of queries; a result is a number of a value, spread, times
-a vector of weights: keys and values are read as they lie in memory, and the softmax of a row stays in its lane.
+Lanes are rows. A score is a number of a key, spread, times a vector of queries; a result is a number of a value, spread,
+times a vector of weights: keys and values are read as they lie in memory, and the softmax of a row stays in its lane.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from llvmlite import ir
@@ -24,7 +24,7 @@ FIELDS = (
 )
 ROWS = 64
 """Of a tile: with its queries, weights and results it stays in the first-level cache."""
-KEYS = 48
+KEYS = 96
 """Of a block, whose scores are made before its weights are."""
 HEIGHT = 6
 """Keys, or numbers of a value, that are multiplied at a time: 6 x 4 sums, or 6 x 2, are what registers hold."""
@@ -83,9 +83,12 @@ def _tile(
         code.store(code.constant(vector, 0.0), scratch.results + place * 4)
 
     code.loop(0, code.i64(width * ROWS), isa.lanes, clear)
-    for lanes in range(0, ROWS, isa.lanes):
-        code.store(code.constant(vector, UNSEEN), scratch.largest + 4 * lanes)
-        code.store(code.constant(vector, 0.0), scratch.sums + 4 * lanes)
+
+    def begin_rows(place: Value) -> None:
+        code.store(code.constant(vector, UNSEEN), scratch.largest + place)
+        code.store(code.constant(vector, 0.0), scratch.sums + place)
+
+    code.loop(0, code.i64(4 * ROWS), 4 * isa.lanes, begin_rows)
 
     def one_block(first: Value) -> None:
         keys = (high - first).least(KEYS)
@@ -113,9 +116,9 @@ def _turn_queries(code: Code, job: KernelJob, scratch: Scratch, width: int, q: V
     code.loop(0, code.i64(ROWS), 1, one_row)
 
 
-def _groups(isa: Isa) -> range:
-    """Return the bytes at which the groups of rows begin that are multiplied at a time."""
-    return range(0, 4 * ROWS, 4 * isa.lanes * _vectors(isa))
+def _for_groups(code: Code, isa: Isa, body: Callable[[Value], None]) -> None:
+    """Write ``body(offset in bytes)`` for each group of rows that is multiplied at a time."""
+    code.loop(0, code.i64(4 * ROWS), 4 * isa.lanes * _vectors(isa), body)
 
 
 def _vectors(isa: Isa) -> int:
@@ -150,30 +153,31 @@ def _score(code: Code, isa: Isa, scratch: Scratch, width: int, k: Value, stride:
 
     def some_keys(first: Value) -> None:
         numbers = [k + (first + place).least(keys - 1) * stride for place in range(HEIGHT)]
-        for group in _groups(isa):
+
+        def one_group(group: Value) -> None:
             places = _places(isa, scratch.scores + first * (4 * ROWS) + group, HEIGHT)
-            sums = _accumulate(
-                code, isa, [zero] * len(places), numbers, code.i64(4), scratch.queries + group, code.i64(width)
-            )
+            none, panel = [zero] * len(places), scratch.queries + group
+            sums = _accumulate(code, isa, none, numbers, code.i64(4), panel, code.i64(width))
             for value, place in zip(sums, places, strict=True):
                 code.store(value, place)
+
+        _for_groups(code, isa, one_group)
 
     code.loop(0, keys, HEIGHT, some_keys)
 
 
-def _weigh(
-    code: Code, isa: Isa, job: KernelJob, scratch: Scratch, begin: Value, first: Value, keys: Value
-) -> None:
+def _weigh(code: Code, isa: Isa, job: KernelJob, scratch: Scratch, begin: Value, first: Value, keys: Value) -> None:
     """Turn the scores of a block of keys into weights, 0 outside of each row's band, under the largest score so far."""
     vector, integers = ir.VectorType(F32, isa.lanes), ir.VectorType(I32, isa.lanes)
     lane = Value(code, ir.Constant(integers, list(range(isa.lanes))))
     widest = code.spread(code.convert("trunc", job["half_width"] * 2, I32), isa.lanes)
-    for rows in range(0, ROWS, isa.lanes):
-        scores = scratch.scores + 4 * rows
+
+    def some_rows(rows: Value) -> None:
+        scores = scratch.scores + rows * 4
         ahead = code.convert("trunc", first - begin + job["half_width"] - rows, I32)
         nearest = code.spread(ahead, isa.lanes) - lane  # of the first key, from where the band of each row begins
 
-        def mask(j: Value, largest: Value, scores: Value = scores, nearest: Value = nearest) -> list[Value]:
+        def mask(j: Value, largest: Value) -> list[Value]:
             place = scores + j * (4 * ROWS)
             offset = nearest + code.spread(code.convert("trunc", j, I32), isa.lanes)
             seen = offset.compared(">=", 0) & offset.compared("<=", widest)
@@ -181,11 +185,11 @@ def _weigh(
             code.store(score, place)
             return [score.greatest(largest)]
 
-        before = code.load(vector, scratch.largest + 4 * rows)
+        before = code.load(vector, scratch.largest + rows * 4)
         (largest,) = code.loop(0, keys, 1, mask, [before])
         kept = power_of_2(code, isa, before - largest)
 
-        def weigh(j: Value, total: Value, scores: Value = scores, largest: Value = largest) -> list[Value]:
+        def weigh(j: Value, total: Value) -> list[Value]:
             place = scores + j * (4 * ROWS)
             score = code.load(vector, place)
             weight = power_of_2(code, isa, score - largest) + (score - score)  # NaN of what is not finite
@@ -193,9 +197,11 @@ def _weigh(
             code.store(weight, place)
             return [total + weight]
 
-        (total,) = code.loop(0, keys, 1, weigh, [code.load(vector, scratch.sums + 4 * rows) * kept])
+        (total,) = code.loop(0, keys, 1, weigh, [code.load(vector, scratch.sums + rows * 4) * kept])
         for value, place in ((largest, scratch.largest), (total, scratch.sums), (kept, scratch.kept)):
-            code.store(value, place + 4 * rows)
+            code.store(value, place + rows * 4)
+
+    code.loop(0, code.i64(ROWS), isa.lanes, some_rows)
 
 
 def _add_values(code: Code, isa: Isa, scratch: Scratch, width: int, v: Value, stride: Value, keys: Value) -> None:
@@ -204,14 +210,16 @@ def _add_values(code: Code, isa: Isa, scratch: Scratch, width: int, v: Value, st
 
     def some_numbers(first: Value, height: int) -> None:
         numbers = [v + (first + place) * 4 for place in range(height)]
-        for group in _groups(isa):
+
+        def one_group(group: Value) -> None:
             places = _places(isa, scratch.results + first * (4 * ROWS) + group, height)
             kept = [code.load(vector, place) for place in _places(isa, scratch.kept + group, 1)]
             sums = [code.load(vector, place) * kept[n % len(kept)] for n, place in enumerate(places)]
-            for value, place in zip(
-                _accumulate(code, isa, sums, numbers, stride, scratch.scores + group, keys), places, strict=True
-            ):
+            sums = _accumulate(code, isa, sums, numbers, stride, scratch.scores + group, keys)
+            for value, place in zip(sums, places, strict=True):
                 code.store(value, place)
+
+        _for_groups(code, isa, one_group)
 
     whole = width // HEIGHT * HEIGHT
     code.loop(0, code.i64(whole), HEIGHT, lambda first: some_numbers(first, HEIGHT))
@@ -224,14 +232,17 @@ def _write(
 ) -> None:
     """Write the rows of a tile, each divided by the sum of its weights, plus the residual where there is one."""
     vector = ir.VectorType(F32, isa.lanes)
-    for place in range(0, 4 * ROWS, 4 * isa.lanes):
+
+    def some_rows(place: Value) -> None:
         inverse = code.constant(vector, 1.0) / code.load(vector, scratch.sums + place)
 
-        def scale(d: Value, column: Value = scratch.results + place, inverse: Value = inverse) -> None:
-            at = column + d * (4 * ROWS)
+        def scale(d: Value) -> None:
+            at = scratch.results + place + d * (4 * ROWS)
             code.store(code.load(vector, at) * inverse, at)
 
         code.loop(0, code.i64(width), 1, scale)
+
+    code.loop(0, code.i64(4 * ROWS), 4 * isa.lanes, some_rows)
     is_given = job["residual"].compared("!=", 0)
 
     def one_row(r: Value) -> None:
