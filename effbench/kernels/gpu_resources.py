@@ -89,10 +89,13 @@ def int4_weight(outputs: int, inputs: int, groups: int) -> PackedGpuWeight:
     return PackedGpuWeight(codes, scale, zero, sums, inputs // groups)
 
 
-def heads_of(*, tokens: int = 4096, width: int = 72, dtype: torch.dtype = torch.float16) -> tuple[torch.Tensor, ...]:
+def heads_of(
+    *, tokens: int = 4096, width: int = 72, dtype: torch.dtype = torch.float16
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return q, k and v [2, 16, N, D] without memory, as views of one fused projection."""
     fused = _empty(2, tokens, 3, 16, width, dtype=dtype)
-    return tuple(part.transpose(1, 2) for part in fused.unbind(2))
+    q, k, v = (part.transpose(1, 2) for part in fused.unbind(2))
+    return q, k, v
 
 
 def cases() -> list[CompiledCase]:
