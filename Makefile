@@ -12,7 +12,7 @@ PEERS_VENV ?= .venv-peers
 PRUNA_VENV ?= .venv-pruna
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna
+.PHONY: help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -104,6 +104,9 @@ $(OPTIMUM_VENV)/.installed: constraints-optimum.txt
 
 bench-int8: setup $(ORT_VENV)/.installed  ## time our integer layers beside torch's and ONNX Runtime's; writes docs/quantization-kernels.md
 	PYTHONPATH=tests $(BIN)/python -m bench_int8 --ort-python $(ORT_VENV)/bin/python --page docs/quantization-kernels.md
+
+bench-attention: setup  ## time banded attention beside torch's own; writes docs/attention-kernels.md
+	PYTHONPATH=tests $(BIN)/python -m bench_window_attention --page docs/attention-kernels.md
 
 $(ORT_VENV)/.installed: constraints-ort.txt
 	$(PYTHON) -m venv $(ORT_VENV)

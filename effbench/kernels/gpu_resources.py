@@ -27,6 +27,7 @@ from effbench.kernels.linear_w4a8.gpu import linear_w4a8
 from effbench.kernels.linear_w4a16.gpu import linear_w4a16
 from effbench.kernels.linear_w8a8.gpu import linear_w8a8
 from effbench.kernels.quantize_rows.gpu import quantize_rows
+from effbench.kernels.window_attention.gpu import attention_with_residual, window_attention
 
 CAPABILITIES = (80, 90)
 """Cards that the kernels are compiled for: Ampere (A100) and Hopper (H100)."""
@@ -88,6 +89,15 @@ def int4_weight(outputs: int, inputs: int, groups: int) -> PackedGpuWeight:
     return PackedGpuWeight(codes, scale, zero, sums, inputs // groups)
 
 
+def heads_of(
+    *, tokens: int = 4096, width: int = 72, dtype: torch.dtype = torch.float16
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return q, k and v [2, 16, N, D] without memory, as views of one fused projection."""
+    fused = _empty(2, tokens, 3, 16, width, dtype=dtype)
+    q, k, v = (part.transpose(1, 2) for part in fused.unbind(2))
+    return q, k, v
+
+
 def cases() -> list[CompiledCase]:
     """Return calls at the shapes of PixArt-XL (1,024 tokens, guidance), its MLP, and SDXL's convolutions, in fp16."""
     x, hidden, half = _empty(2, 1024, 1152), _empty(2, 1024, 4608), torch.float16
@@ -142,6 +152,23 @@ def cases() -> list[CompiledCase]:
              lambda: conv2d_w8a8(image, int8_weight(320, 2880), (3, 3), None, StaticRange(0.1, 0), (2, 2), (1, 1))),
         CompiledCase("conv2d_w8a8, 4 channels", True,
              lambda: conv2d_w8a8(_empty(2, 4, 64, 64), int8_weight(320, 36), (3, 3), None, at_one, padding=(1, 1))),
+        CompiledCase("window_attention", True, lambda: window_attention(*heads_of(), 512)),
+        CompiledCase("window_attention, and residual", True,
+             lambda: window_attention(*heads_of(), 512, _empty(2, 4096, 16, 72).transpose(1, 2))),
+        CompiledCase("window_attention, bf16", True, lambda: window_attention(*heads_of(dtype=torch.bfloat16), 512)),
+        CompiledCase("window_attention, fp32", True, lambda: window_attention(*heads_of(dtype=torch.float32), 512)),
+        CompiledCase("window_attention, odd sizes", True,
+             lambda: window_attention(*heads_of(tokens=1021, width=71), 127)),
+        CompiledCase("window_attention, fp32, odd sizes", True,
+             lambda: window_attention(*heads_of(tokens=1021, width=71, dtype=torch.float32), 127)),
+        CompiledCase("window_attention, heads of 128", True, lambda: window_attention(*heads_of(width=128), 512)),
+        CompiledCase("attention_with_residual", True, lambda: attention_with_residual(*heads_of(), 512)),
+        CompiledCase("attention_with_residual, fp32", True,
+             lambda: attention_with_residual(*heads_of(dtype=torch.float32), 512)),
+        CompiledCase("attention_with_residual, odd sizes", True,
+             lambda: attention_with_residual(*heads_of(tokens=1021, width=71), 127)),
+        CompiledCase("attention_with_residual, fp32, odd sizes", True,
+             lambda: attention_with_residual(*heads_of(tokens=1021, width=71, dtype=torch.float32), 127)),
     ]  # fmt: skip
 
 

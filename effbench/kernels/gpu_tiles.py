@@ -1,4 +1,4 @@
-"""Tiles of the Triton products: how much of the output one program computes, by card and by the number of rows.
+"""Tiles of the Triton products and of attention: how much of the output one program computes, by card and size.
 
 Chosen so that no register spills (``gpu_resources`` compiles and counts), not by time: nobody has timed them on a card.
 """
@@ -9,6 +9,8 @@ Chosen so that no register spills (``gpu_resources`` compiles and counts), not b
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
+
+import torch
 
 from effbench.kernels.gpu_launch import Options, tl, triton
 
@@ -51,6 +53,36 @@ def tile_for(
     if product == "linear_w4a8":
         return ProductTile(128, 64, 64, Options(num_warps=8, num_stages=3))
     return ProductTile(128, 128, 64, Options(num_warps=8, num_stages=4 if capability >= 90 else 3))
+
+
+class AttentionTile(NamedTuple):
+    """Rows of a program of attention, keys of one of its steps, and how it is compiled."""
+
+    block_m: int
+    block_n: int
+    options: Options
+
+    def constants(self) -> dict[str, int]:
+        """Return the constants of a kernel."""
+        return {"BLOCK_M": self.block_m, "BLOCK_N": self.block_n}
+
+
+def attention_tile(capability: int, dtype: torch.dtype, *, aligned: bool = True, states: int = 1) -> AttentionTile:
+    """Return the tile of attention with heads of up to 128 numbers.
+
+    ``aligned`` as in ``tile_for``. ``states``: results that a program sums side by side.
+    """
+    if dtype == torch.float32:
+        if not aligned:
+            return AttentionTile(16, 16, Options(num_warps=8))
+        return (
+            AttentionTile(32, 16, Options(num_warps=8)) if states > 1 else AttentionTile(32, 32, Options(num_warps=4))
+        )
+    if not aligned:
+        return AttentionTile(32, 32, Options(num_warps=8))
+    if states > 1:
+        return AttentionTile(64, 64, Options(num_warps=8, num_stages=2))
+    return AttentionTile(128, 64, Options(8, 3)) if capability >= 90 else AttentionTile(128, 32, Options(8, 2))
 
 
 @triton.jit

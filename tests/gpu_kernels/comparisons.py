@@ -10,16 +10,20 @@ from effbench.kernels.conv2d_w8a8.reference import conv2d_w8a8 as conv_reference
 from effbench.kernels.conv2d_w8a8.reference import quantize_kernel
 from effbench.kernels.gelu_quantize.reference import gelu_quantize as gelu_reference
 from effbench.kernels.gpu_launch import Options
-from effbench.kernels.gpu_tiles import ProductTile
+from effbench.kernels.gpu_tiles import AttentionTile, ProductTile
 from effbench.kernels.hadamard.reference import hadamard as hadamard_reference
 from effbench.kernels.linear_w4a8.reference import linear_w4a8 as w4a8_reference
 from effbench.kernels.linear_w4a16.reference import linear_w4a16 as w4a16_reference
 from effbench.kernels.linear_w8a8.reference import integer_product
 from effbench.kernels.linear_w8a8.reference import linear_w8a8 as w8a8_reference
 from effbench.kernels.quantize_rows.reference import quantize_rows as rows_reference
+from effbench.kernels.window_attention import reference as attention_reference
 
 SMALL = ProductTile(32, 32, 32, Options(4))
 """Several tiles each way at shapes that the interpreter can afford."""
+SMALL_ATTENTION = AttentionTile(16, 32, Options(4))
+ATTENTION_CLOSE = {torch.float32: 1e-6, torch.float16: 1e-3}
+"""RMS ratio; in half, weights are rounded before they multiply."""
 
 
 def generator(*key):
@@ -185,3 +189,37 @@ def compare_conv(
         x.to(device), on(device, weight), kernel, bias.to(device), static, stride, padding, tile=tile
     )
     assert rms_ratio(ours.cpu(), conv_reference(x, weight, kernel, bias, static, stride, padding)) < 1e-6
+
+
+def heads_of(tokens, width, dtype=torch.float32):
+    """Return q, k, v and a residual [2, 2, N, D] as views of one fused projection."""
+    fused = torch.randn(2, tokens, 4, 2, width, generator=generator(tokens, width)).to(dtype)
+    return [part.transpose(1, 2) for part in fused.unbind(2)]
+
+
+def compare_window(
+    module, device, tokens=45, half_width=12, width=24, dtype=torch.float32, scale=None, tile=SMALL_ATTENTION
+):
+    *given, residual = heads_of(tokens, width, dtype)
+    moved = [x.to(device) for x in given]
+    exact = [x.double() for x in given]
+    for more in (None, residual):
+        ours = module.window_attention(*moved, half_width, None if more is None else more.to(device), scale, tile=tile)
+        assert ours.dtype == dtype
+        expected = attention_reference.window_attention(*exact, half_width, more, scale)
+        assert rms_ratio(ours.cpu(), expected) < ATTENTION_CLOSE[dtype]
+
+
+def compare_full(
+    module, device, tokens=45, half_width=12, width=24, dtype=torch.float32, scale=None, tile=SMALL_ATTENTION
+):
+    *given, _ = heads_of(tokens, width, dtype)
+    moved, exact = [x.to(device) for x in given], [x.double() for x in given]
+    full, rest = module.attention_with_residual(*moved, half_width, scale, tile=tile)
+    expected, left_out = attention_reference.attention_with_residual(*exact, half_width, scale)
+    assert full.dtype == rest.dtype == dtype
+    assert rms_ratio(full.cpu(), expected) < ATTENTION_CLOSE[dtype]
+    # Of the size of what it is a difference of: what is left out may be next to nothing.
+    assert rms_ratio((rest.cpu() - left_out + expected), expected) < ATTENTION_CLOSE[dtype]
+    again = rest + module.window_attention(*moved, half_width, None, scale, tile=tile)
+    assert rms_ratio(again.cpu(), expected) < 2 * ATTENTION_CLOSE[dtype]

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from comparisons import numbers, packed_weight, same_rows
+from comparisons import heads_of, numbers, packed_weight, same_rows
 
 from effbench.kernels.adaln_quantize import adaln_quantize
 from effbench.kernels.codes import QuantizedWeight, StaticRange
@@ -13,6 +13,7 @@ from effbench.kernels.hadamard import hadamard
 from effbench.kernels.linear_w4a8.packed import PackedW4
 from effbench.kernels.linear_w8a8 import linear_w8a8, pack_w8a8
 from effbench.kernels.quantize_rows import quantize_rows
+from effbench.kernels.window_attention import attention_with_residual, window_attention
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,11 @@ def test_the_others_run(device):
         assert (ours.codes.int() - theirs.codes.int()).abs().max() <= 1
     ours, theirs = (hadamard(x, impl=impl) for impl in ("triton", "reference"))
     assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+    *given, residual = (part.to(device) for part in heads_of(20, 8))
+    ours, theirs = (window_attention(*given, 3, residual=residual, impl=impl) for impl in ("triton", "reference"))
+    assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+    for ours, theirs in zip(*(attention_with_residual(*given, 3, impl=impl) for impl in ("triton", "reference"))):
+        assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])

@@ -8,12 +8,14 @@ import pytest
 from comparisons import (
     compare_adaln,
     compare_conv,
+    compare_full,
     compare_gelu,
     compare_hadamard,
     compare_quantize_rows,
     compare_w4a8,
     compare_w4a16,
     compare_w8a8,
+    compare_window,
 )
 
 PLANTED = {
@@ -53,6 +55,25 @@ PLANTED = {
     "rows and columns of a kernel are swapped": (
         "conv2d_w8a8", "top + tap // KERNEL_W, left + tap % KERNEL_W", "top + tap % KERNEL_W, left + tap // KERNEL_W",
         compare_conv),
+    "a band one key narrower behind a row": (
+        "window_attention", "(ahead <= half_width)", "(ahead < half_width)", compare_window),
+    "a band one key wider before a row": (
+        "window_attention", "(ahead >= -half_width) &", "(ahead >= -half_width - 1) &", compare_window),
+    "a block's last rows without their last keys": (
+        "window_attention", "begin + BLOCK_M + half_width, N)", "begin + half_width, N)", compare_window),
+    "keys that are not there count": (
+        "window_attention", "seen & (key < N)[None, :]", "seen", compare_window),
+    "the residual of the first head for all": (
+        "window_attention", "residual_batch, residual_head, residual_row, heads, UNIT)",
+        "residual_batch, residual_head * 0, residual_row, heads, UNIT)", compare_window),
+    "the sum is not corrected for a larger maximum": (
+        "window_attention", "sums = sums * kept +", "sums = sums +", compare_window),
+    "what lies on a band's rim is counted twice": (
+        "window_attention", "seen = ahead < -half_width", "seen = ahead <= -half_width", compare_full),
+    "the keys behind the band are left out": (
+        "window_attention", "behind, N, k_row", "N, N, k_row", compare_full),
+    "the two parts under one maximum": (
+        "window_attention", "tl.exp2(most - base)\n        full", "tl.exp2(inner_most - base)\n        full", compare_full),
 }  # fmt: skip
 
 
