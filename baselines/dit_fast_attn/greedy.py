@@ -64,7 +64,9 @@ def search(
     with replaced(system.denoiser, "forward", driver.forward):
         ctx.run(system.observed_by(trial), samples, ctx.seed)
     if len(driver.chosen) != system.steps:
-        raise PluginError(f"the search saw {len(driver.chosen)} steps of {system.steps}: the sampler runs the denoiser past it")
+        raise PluginError(
+            f"the search saw {len(driver.chosen)} steps of {system.steps}: the sampler runs the denoiser past it"
+        )
     layers = {
         name: LayerSlots(**shape.model_dump(), steps=tuple(step[name] for step in driver.chosen))
         for name, shape in trial.shapes.items()
@@ -122,7 +124,7 @@ class NotedProcessor(SharingProcessor):
 
 @dataclass
 class GreedyDriver:
-    """Stands where the denoiser's ``forward`` stood: at the first run of a step it searches, then it gives what was chosen."""
+    """Stands where the denoiser's ``forward`` stood: the first run of a step searches, the others do what it chose."""
 
     trial: Trial
     run: Callable[..., Any]

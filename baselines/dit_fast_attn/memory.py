@@ -36,7 +36,7 @@ class Place(NamedTuple):
 
 
 class Memory:
-    """What all layers keep; tensors are replaced and never written into, so that a copy of the table is a copy of the state."""
+    """What all layers keep. Tensors are replaced, never written into: a copy of the table is a copy of the state."""
 
     def __init__(self) -> None:
         self.table: dict[Place, Kept] = {}

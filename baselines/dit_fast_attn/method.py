@@ -1,8 +1,9 @@
 """DiTFastAttn (Yuan et al., arXiv 2406.08552): attention that is not computed where it is redundant.
 
-Over the steps of a sampler self-attention repeats itself in three ways, and each has its shortcut: a window of near tokens plus
-what the window left out at an earlier step, the output of the step before, the conditional half's output for both halves of
-guidance. A greedy search decides for each layer and step (``greedy.py``). Cross-attention and feed-forward stay as they are.
+Over the steps of a sampler self-attention repeats itself in three ways, and each has its shortcut: a window of near tokens
+plus what the window left out at an earlier step, the output of the step before, and the conditional half's output for both
+halves of guidance. A greedy search decides for each layer and step (``greedy.py``). Cross-attention and feed-forward layers
+stay as they are.
 
 Unlike the released code: the residual is that of the half that was kept; the plan is tied to the order of guidance, revision,
 scheduler and size; the step is the scheduler's; nothing is left in the model between calls; halves that are equal bit by bit

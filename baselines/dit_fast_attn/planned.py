@@ -25,7 +25,8 @@ class PlanParams(StrictParams):
         float, Field(gt=0, le=1, description="Tokens that a window reaches to either side, as a share of all.")
     ] = 1 / 8
     short_windows: Annotated[
-        bool, Field(description="Windows over few tokens, too (64 and fewer), where they are slower than full attention.")
+        bool,
+        Field(description="Windows over few tokens, too (64 and fewer), where they are slower than full attention."),
     ] = False
     samples: Annotated[int, Field(ge=1, description="Calibration samples that the search looks at, in one batch.")] = 6
     plan: Annotated[str | None, Field(description="An attention plan's file, in place of the search.")] = None
@@ -55,7 +56,9 @@ class AttentionPlanMethod(Method):
         else:
             samples = list(ctx.calibration())[: self.params.samples]
             if not samples:
-                raise PluginError("the task gives no calibration samples, without which no attention plan can be searched")
+                raise PluginError(
+                    "the task gives no calibration samples, without which no attention plan can be searched"
+                )
             plan = self.search(system, ctx, samples)
         short = [name for name, layer in plan.layers.items() if not is_worth_it(layer)]
         if short and not self.params.short_windows:
@@ -78,7 +81,7 @@ class AttentionPlanMethod(Method):
         return system.observed_by(PlannedSharing(plan, self.residual_half))
 
     def facts(self, system: DiffusionSystem) -> Mapping[str, Fact | float]:
-        """Return shares of attention's operations, of slots by strategy, and what layers keep between steps for one sample."""
+        """Return shares of attention's operations, of slots by strategy, and what a sample has layers keep between steps."""
         from effbench_baselines.dit_fast_attn.accounts import plan_facts
 
         return plan_facts(self._sharing(system).plan, system.dtype.itemsize)
@@ -104,4 +107,3 @@ def _full_in(short: Sequence[str], count: int) -> str:
         f"full attention in their place in {len(short)} of {count} layers: over so few tokens a window is slower "
         "(short_windows: true has them all the same)"
     )
-

@@ -1,4 +1,4 @@
-"""What the attention layers of a running denoiser look like: in which order they run, over how many tokens, and which halves agree."""
+"""What the attention layers of a running denoiser look like: over how many tokens they run, and whether halves agree."""
 
 from __future__ import annotations
 
@@ -55,7 +55,11 @@ def without_windows(plan: AttentionPlan, layers: Collection[str]) -> AttentionPl
     full = {"wa-rs": "full", "wa-rs+asc": "asc"}
     changed = {
         name: layer.model_copy(
-            update={"steps": tuple(slot.replace("w", "f") if is_head_wise(slot) else full.get(slot, slot) for slot in layer.steps)}
+            update={
+                "steps": tuple(
+                    slot.replace("w", "f") if is_head_wise(slot) else full.get(slot, slot) for slot in layer.steps
+                )
+            }
         )
         if name in layers
         else layer

@@ -6,7 +6,6 @@ whatever the order of guidance; ``residual_half="first"`` does the same, for com
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -74,7 +73,9 @@ class PlannedSharing(AttentionSharing):
         """Return what the plan says of a layer and a step; raise ``PluginError`` where the solver takes other steps."""
         count = self.running().step.count
         if count != self.plan.settings["steps"]:
-            raise PluginError(f"the attention plan has {self.plan.settings['steps']} steps, and the solver takes {count}")
+            raise PluginError(
+                f"the attention plan has {self.plan.settings['steps']} steps, and the solver takes {count}"
+            )
         return self.plan.layers[layer].steps[step]
 
     def half_width(self, layer: str) -> int:
@@ -122,7 +123,10 @@ class SharingProcessor:
         """Return what the layer's slot makes of its tokens."""
         if attention_mask is not None:
             raise PluginError(f"{self.layer} attends under a mask, for which no strategy is defined")
-        tokens, call = tokens_of(attn, hidden_states, encoder_hidden_states, temb, image_rotary_emb), self.sharing.running()
+        tokens, call = (
+            tokens_of(attn, hidden_states, encoder_hidden_states, temb, image_rotary_emb),
+            self.sharing.running(),
+        )
         return tokens.give_back(self.output(tokens, call))
 
     def output(self, tokens: SelfTokens, call: DenoiserCall) -> torch.Tensor:
@@ -131,7 +135,9 @@ class SharingProcessor:
         kept, slot = memory.of(self.layer, call, tokens.x.shape), self.sharing.slot(self.layer, step)
         if is_head_wise(slot):
             y, heads = self._by_heads(tokens, kept, slot)
-            memory.keep(self.layer, call, replace(kept, heads=heads if self.sharing.keeps_output(self.layer, step) else None))
+            memory.keep(
+                self.layer, call, replace(kept, heads=heads if self.sharing.keeps_output(self.layer, step) else None)
+            )
             return y
         if slot == "ast" and kept.output is not None:
             y = kept.output
@@ -142,9 +148,7 @@ class SharingProcessor:
         memory.keep(self.layer, call, replace(kept, output=y if self.sharing.keeps_output(self.layer, step) else None))
         return y
 
-    def _computed(
-        self, tokens: SelfTokens, call: DenoiserCall, kept: Kept, slot: str
-    ) -> tuple[torch.Tensor, Kept]:
+    def _computed(self, tokens: SelfTokens, call: DenoiserCall, kept: Kept, slot: str) -> tuple[torch.Tensor, Kept]:
         rows = len(tokens.x)
         is_shared = slot in SHARED
         q, k, v = tokens.project(call.conditional(rows) if is_shared else slice(0, rows))

@@ -86,6 +86,8 @@ def tokens_of(
     """Return what a layer is given, by whether it is given text."""
     if encoder_hidden_states is None:
         if rotary is not None:
-            raise PluginError("a self-attention layer is given rotary positions, which are known of joint attention only")
+            raise PluginError(
+                "a self-attention layer is given rotary positions, which are known of joint attention only"
+            )
         return SelfTokens(attn, hidden_states, temb)
     return JointTokens(attn, hidden_states, encoder_hidden_states, rotary)

@@ -23,7 +23,9 @@ def windowed(
     """Return attention [B, H, N, D] inside the band, plus a residual; the first ``dense`` tokens see and are seen by all."""
     if not dense:
         return window_attention(q, k, v, half_width, residual=residual)
-    out: torch.Tensor = scaled_dot_product_attention(q, k, v, attn_mask=_arrow(q.shape[2], half_width, dense, q.device))
+    tokens = q.shape[2]
+    mask = None if half_width >= tokens - dense - 1 else _arrow(tokens, half_width, dense, q.device)
+    out: torch.Tensor = scaled_dot_product_attention(q, k, v, attn_mask=mask)
     return out if residual is None else out + residual
 
 

@@ -11,9 +11,9 @@
       transformer_blocks.0.attn1: {rows: 2, tokens: 64, ..., steps: [full, ast, wa-rs, asc]}
     sha256: ...                                # over all of the above
 
-A slot, one layer at one step, is one of ``SLOTS`` (DiTFastAttn, arXiv 2406.08552), or a letter for each head: ``f`` full, ``w``
-inside the window, ``c`` the head's output of the step before. The hash is no signature: it tells a plan that was searched from
-one that was edited by hand.
+A slot, one layer at one step, is one of ``SLOTS`` (DiTFastAttn, arXiv 2406.08552), or a letter for each head: ``f`` full,
+``w`` inside the window, ``c`` the head's output of the step before. The hash is no signature: it tells a plan that was
+searched from one that was edited by hand.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from effbench.api import PluginError
 from effbench.atomic import write_bytes
-from effbench.digest import hash_of
 from effbench.diffusion.guidance import BATCH_ORDERS
+from effbench.digest import hash_of
 from effbench.errors import BadInput, nearest
 from effbench.explaining import explain
 from effbench.yamlpos import Document, load
@@ -122,7 +122,7 @@ class PlannedFlops(_Entry):
 
 
 class AttentionPlan(_Entry):
-    """A plan; ``of`` makes one from slots, ``write_attention_plan`` and ``read_attention_plan`` take it to a file and back."""
+    """A plan: ``of`` makes one, ``write_attention_plan`` and ``read_attention_plan`` take it to a file and back."""
 
     schema_version: Annotated[Literal["effbench/attention-plan/1"], Field(alias="schema")] = SCHEMA
     method: str
@@ -159,7 +159,9 @@ class AttentionPlan(_Entry):
         if content.pop("sha256") != hash_of(content):
             raise ValueError("the plan was edited after it was made: sha256 is not that of its content")
         if self.flops != _flops(self.layers):
-            raise ValueError(f"flops: says {self.flops.plan} of {self.flops.full}, the layers have {_flops(self.layers)}")
+            raise ValueError(
+                f"flops: says {self.flops.plan} of {self.flops.full}, the layers have {_flops(self.layers)}"
+            )
         for name, layer in self.layers.items():
             if len(layer.steps) != self.settings["steps"]:
                 raise ValueError(f"layers: {name} has {len(layer.steps)} slots for {self.settings['steps']} steps")
@@ -182,7 +184,10 @@ class AttentionPlan(_Entry):
 
     def content(self) -> dict[str, Any]:
         """Return the plan as plain data, as it stands in a file."""
-        return {**self.model_dump(by_alias=True), "layers": {name: _plain(layer) for name, layer in self.layers.items()}}
+        return {
+            **self.model_dump(by_alias=True),
+            "layers": {name: _plain(layer) for name, layer in self.layers.items()},
+        }
 
     def counts(self) -> Counter[str]:
         """Return how many slots have each strategy; letters are counted head by head."""
@@ -192,7 +197,9 @@ class AttentionPlan(_Entry):
                 found.update(slot if is_head_wise(slot) else [slot])
         return found
 
-    def require(self, settings: Mapping[str, Any], layers: Mapping[str, Any], where: str = "the attention plan") -> None:
+    def require(
+        self, settings: Mapping[str, Any], layers: Mapping[str, Any], where: str = "the attention plan"
+    ) -> None:
         """Raise ``PluginError`` in one sentence unless the plan is for these settings and for layers that are there."""
         for name, value in self.settings.items():
             if name not in settings or settings[name] != value:
