@@ -2,8 +2,6 @@
 
 import re
 from dataclasses import replace
-from functools import cache
-from types import SimpleNamespace
 
 import diffusion_systems as systems
 import numpy as np
@@ -11,6 +9,7 @@ import pytest
 import tiny_pipelines
 import torch
 from diffusers.models.attention_processor import Attention
+from tiny_systems import loaded, tiny
 from torch.nn.functional import scaled_dot_product_attention
 
 from effbench.api import Context, PluginError, Unsupported
@@ -19,7 +18,6 @@ from effbench.diffusion.attention_plan import AttentionPlan, LayerSlots, read_at
 from effbench.kernels.window_attention import window_attention
 from effbench.measure.compute import measure_compute
 from effbench.tasks.t2i.task import TextToImage
-from effbench.tasks.t2v.task import TextToVideo
 from effbench.testing import check_method
 from effbench_baselines.dit_fast_attn.greedy import search
 from effbench_baselines.dit_fast_attn.installing import replaceable_layers
@@ -210,28 +208,6 @@ def test_loss_by_hand():
     noise = torch.randn(20_000, generator=torch.Generator().manual_seed(0))
     other = noise + 0.1 * torch.randn(20_000, generator=torch.Generator().manual_seed(1))
     assert loss("code", noise, other) > 1.3 * loss("paper", noise, other)
-
-
-@cache
-def tiny(name):
-    """Return (task, system) of a class with random weights, two layers deep."""
-    of_class = TextToVideo if name in ("LattePipeline", "CogVideoXPipeline", "WanPipeline") else TextToImage
-    task = of_class(
-        of_class.Params(system=f"hub/{name}", steps=2, guidance=3.0, height=16, width=16, long_prompts="cut")
-    )
-    task._check_prompts, task._trained_size, task._model = lambda *_: None, lambda: None, lambda: name
-    task._source = SimpleNamespace(identity=lambda: "random")
-    pipeline = tiny_pipelines.make(name)
-    if name == "LattePipeline":
-        config = {**pipeline.transformer.config, "num_layers": 2}
-        pipeline.transformer = tiny_pipelines.livelier(type(pipeline.transformer).from_config(config))
-    return task, task.system_of(pipeline)
-
-
-def loaded(name, **settings):
-    """Return (task, system, context) of a small pipeline of a class."""
-    task, system = tiny(name)
-    return task, replace(system, **settings), Context(calibration=lambda: systems.samples(name), run=task.run)
 
 
 def searched(name, threshold, steps=3, **given):
@@ -458,9 +434,8 @@ def test_facts_say_what_is_computed_and_kept():
 
 
 def test_it_keeps_the_contract():
-    check_method(
-        DiTFastAttn, params=DiTFastAttn.Params(threshold=1000, samples=1), task=TextToImage(TextToImage.Params(steps=2))
-    )
+    task = TextToImage(TextToImage.Params(system="zoo:digits-dit", prompts="digits-labels", steps=2))
+    check_method(DiTFastAttn, params=DiTFastAttn.Params(threshold=1000, samples=1), task=task)
 
 
 def test_a_chain_with_vidit_q_works():

@@ -170,7 +170,7 @@ def test_describe_shows_a_plan_and_one_in_an_artifact(described, plan, file, tmp
     assert code == 0 and f'"sha256": "{plan.sha256}"' in out
     damaged = plan.content() | {"sha256": "0" * 64}
     links = [Prepared(Artifact({}, {"attention_plan": content}), {}, "m") for content in (plan.content(), damaged)]
-    write_artifact(tmp_path / "artifact", links)
-    code, out, _ = described(tmp_path)
+    write_artifact(tmp_path / "cell" / "artifact", links)
+    code, out, _ = described(tmp_path / "cell")
     assert code == 0 and out.count("plan: attention_plan =") == 2
     assert "    made by dit-fast-attn" in out and "    damaged: the plan was edited after it was made" in out
