@@ -6,7 +6,7 @@ from effbench.api import Fact
 from effbench.diffusion.attention_plan import SLOTS, WINDOWED, AttentionPlan, is_head_wise
 
 
-def plan_facts(plan: AttentionPlan, element_bytes: int) -> dict[str, Fact]:
+def plan_facts(plan: AttentionPlan, element_bytes: int) -> dict[str, Fact | float]:
     """Return facts of a plan whose tensors have elements of so many bytes.
 
     ``attention_flops_share`` is over all planned layers and steps, the four projections included, as the paper counts;

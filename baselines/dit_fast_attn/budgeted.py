@@ -23,12 +23,12 @@ from effbench_baselines.dit_fast_attn.claims import SUCCESSOR_CLAIMS
 from effbench_baselines.dit_fast_attn.planned import AttentionPlanMethod, PlanParams
 
 
-class DiTFastAttnOptimal(AttentionPlanMethod):
+class DiTFastAttnOptimal(AttentionPlanMethod):  # type: ignore[misc]
     """Skip redundant self-attention as an integer programme chooses it under a budget of operations."""
 
     name = "dit-fast-attn-optimal"
 
-    class Params(PlanParams):
+    class Params(PlanParams):  # type: ignore[misc]
         """Parameters of the method."""
 
         budget: Annotated[
@@ -75,7 +75,7 @@ class DiTFastAttnV2(DiTFastAttnOptimal):
     name = "dit-fast-attn-v2"
     claims = SUCCESSOR_CLAIMS
 
-    class Params(PlanParams):
+    class Params(PlanParams):  # type: ignore[misc]
         """Parameters of the method."""
 
         budget: Annotated[

@@ -74,7 +74,7 @@ def search(
     return Found(layers, driver.calls, [name for name in layers if not trial.has_window(name)], driver.accepted)
 
 
-class Trial(AttentionSharing):
+class Trial(AttentionSharing):  # type: ignore[misc]
     """Runs what is being tried, and takes note of the layers: their order, their shapes, and whose halves agree."""
 
     def __init__(
@@ -107,7 +107,7 @@ class Trial(AttentionSharing):
         return NotedProcessor(layer.name, self)
 
 
-class NotedProcessor(SharingProcessor):
+class NotedProcessor(SharingProcessor):  # type: ignore[misc]
     """A processor that tells its trial what it is given."""
 
     sharing: Trial
@@ -119,7 +119,8 @@ class NotedProcessor(SharingProcessor):
             trial.shapes[self.layer] = shape_of(tokens, trial.samples, trial.width_share)
         if not trial.slots and halves_agree(tokens, call):
             trial.agreeing.add(self.layer)
-        return super().output(tokens, call)
+        y: torch.Tensor = super().output(tokens, call)
+        return y
 
 
 @dataclass

@@ -69,7 +69,7 @@ class Measured:
     model_calls: int
 
 
-class InfluenceTrial(Trial):
+class InfluenceTrial(Trial):  # type: ignore[misc]
     """A trial that reads the errors of all strategies off the full run of a step."""
 
     def __init__(
@@ -121,7 +121,7 @@ class InfluenceTrial(Trial):
         return before
 
 
-class ReadProcessor(NotedProcessor):
+class ReadProcessor(NotedProcessor):  # type: ignore[misc]
     """A processor that is read after the full run of a step, and nudged in other runs."""
 
     sharing: InfluenceTrial
@@ -130,7 +130,7 @@ class ReadProcessor(NotedProcessor):
         """Return the layer's output, nudged where it is asked for."""
         trial, layer = self.sharing, self.layer
         kept = trial.memory.of(layer, call, tokens.x.shape)
-        y = super().output(tokens, call)
+        y: torch.Tensor = super().output(tokens, call)
         is_nudged = layer in trial.nudged and trial.nudged_step in (None, call.step.index)
         other = trial.alternative(layer, y, kept, tokens, call) if trial.is_noting or is_nudged else None
         if trial.is_noting:
@@ -233,8 +233,9 @@ class LayerInfluence(InfluenceTrial):
         self, layer: str, y: torch.Tensor, kept: Kept, tokens: SelfTokens, call: DenoiserCall
     ) -> torch.Tensor | None:
         """Return the earlier output where there is one, else that of the conditional half."""
-        if kept.output is not None or call.order not in BATCH_ORDERS:
-            return kept.output
+        earlier: torch.Tensor | None = kept.output
+        if earlier is not None or call.order not in BATCH_ORDERS:
+            return earlier
         half = y[call.conditional(len(y))]
         return torch.cat([half, half])
 
@@ -268,7 +269,7 @@ class HeadInfluence(InfluenceTrial):
 
     def full_slot(self, layer: str) -> str:
         """Return the slot of full attention, a letter a head."""
-        return "f" * self.shapes[layer].heads
+        return "f" * int(self.shapes[layer].heads)
 
     def keeps_residual(self, layer: str, step: int) -> bool:
         """Return that none is: heads have windows alone."""
@@ -278,11 +279,10 @@ class HeadInfluence(InfluenceTrial):
         self, layer: str, y: torch.Tensor, kept: Kept, tokens: SelfTokens, call: DenoiserCall
     ) -> torch.Tensor | None:
         """Return the earlier output of all heads where there is one, else that of their windows."""
-        if kept.heads is not None:
-            return tokens.join(kept.heads)
-        if not self.has_window(layer):
-            return None
-        return tokens.join(windowed(*tokens.project(slice(None)), self.half_width(layer), tokens.dense, None))
+        earlier: torch.Tensor | None = kept.heads
+        if earlier is None and self.has_window(layer):
+            earlier = windowed(*tokens.project(slice(None)), self.half_width(layer), tokens.dense, None)
+        return None if earlier is None else tokens.join(earlier)
 
     def note(self, layer: str, tokens: SelfTokens, call: DenoiserCall) -> None:
         """Read the errors of every head's strategies, each through its own part of the output projection."""

@@ -28,13 +28,13 @@ PRESETS: dict[Preset, float] = dict(zip(get_args(Preset), (0.025, 0.05, 0.075, 0
 """The paper's six configurations (section 4.1): thresholds of the loss as the released code computes it."""
 
 
-class DiTFastAttn(AttentionPlanMethod):
+class DiTFastAttn(AttentionPlanMethod):  # type: ignore[misc]
     """Skip redundant self-attention as a greedy search over layers and steps finds it."""
 
     name = "dit-fast-attn"
     claims = CLAIMS
 
-    class Params(PlanParams):
+    class Params(PlanParams):  # type: ignore[misc]
         """Parameters of the method."""
 
         threshold: Annotated[

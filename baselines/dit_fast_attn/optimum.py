@@ -68,7 +68,9 @@ def optimum(influences: Table, prices: Prices, budget: float) -> Optimum:
 
 def influence_of(choices: Mapping[Unit, Sequence[Choice]], influences: Table) -> float:
     """Return the summed influence of some choices."""
-    return sum(influences[unit][step][choice] for unit, taken in choices.items() for step, choice in enumerate(taken))
+    return float(
+        sum(influences[unit][at][choice] for unit, taken in choices.items() for at, choice in enumerate(taken))
+    )
 
 
 def choices_of(slots: Sequence[str]) -> list[Choice]:

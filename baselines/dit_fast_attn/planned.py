@@ -84,7 +84,8 @@ class AttentionPlanMethod(Method):
         """Return shares of attention's operations, of slots by strategy, and what a sample has layers keep between steps."""
         from effbench_baselines.dit_fast_attn.accounts import plan_facts
 
-        return plan_facts(self._sharing(system).plan, system.dtype.itemsize)
+        facts: dict[str, Fact | float] = plan_facts(self._sharing(system).plan, system.dtype.itemsize)
+        return facts
 
     def _sharing(self, system: DiffusionSystem) -> PlannedSharing:
         from effbench_baselines.dit_fast_attn.sharing import PlannedSharing

@@ -23,7 +23,7 @@ from effbench_baselines.dit_fast_attn.windows import full_with_residual, windowe
 ResidualHalf = Literal["kept", "first"]
 
 
-class AttentionSharing(ProcessorSwap):
+class AttentionSharing(ProcessorSwap):  # type: ignore[misc]
     """Follows sampling and has each layer do what its slot says; forgets everything between calls."""
 
     def __init__(self, residual_half: ResidualHalf = "kept") -> None:
@@ -165,13 +165,13 @@ class SharingProcessor:
 
     def _residual(self, kept: Kept, call: DenoiserCall, rows: int, is_shared: bool) -> torch.Tensor:
         """Return the residual of the rows that are computed."""
-        assert kept.residual is not None
+        left: torch.Tensor | None = kept.residual
+        assert left is not None
         if kept.residual_is_shared:
-            return kept.residual if is_shared else torch.cat([kept.residual, kept.residual])
+            return left if is_shared else torch.cat([left, left])
         if not is_shared:
-            return kept.residual
-        first = slice(0, rows // 2)
-        return kept.residual[first if self.sharing.residual_half == "first" else call.conditional(rows)]
+            return left
+        return left[slice(0, rows // 2) if self.sharing.residual_half == "first" else call.conditional(rows)]
 
     def _by_heads(self, tokens: SelfTokens, kept: Kept, slot: str) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the layer's output [R, N, C], and what its heads computed or took from the step before [R, H, N, D]."""

@@ -109,7 +109,7 @@ def _attention_lines(plan: AttentionPlan, indent: str) -> Iterator[str]:
     counts = plan.counts()
     shares = (f"{slot} {count} ({count / counts.total():.1%})" for slot, count in counts.most_common())
     yield f"{indent}slots: {', '.join(shares)}"
-    rows = [("layer", "rows", "tokens", "window", "FLOPs", "steps")]
+    rows: list[tuple[str, ...]] = [("layer", "rows", "tokens", "window", "FLOPs", "steps")]
     for name, layer in plan.layers.items():
         share = sum(map(layer.flops, layer.steps)) / (layer.flops("full") * len(layer.steps))
         is_short = all(slot in SHORT for slot in layer.steps)
