@@ -59,7 +59,7 @@ def search(
 
     Raises ``PluginError`` where a sampling call took other steps than the search saw.
     """
-    trial = Trial(len(samples), width_share, short_windows, residual_half)
+    trial = AttentionTrial(len(samples), width_share, short_windows, residual_half)
     driver = GreedyDriver(trial, system.denoiser.forward, threshold, loss_name, ctx)
     with replaced(system.denoiser, "forward", driver.forward):
         ctx.run(system.observed_by(trial), samples, ctx.seed)
@@ -74,7 +74,7 @@ def search(
     return Found(layers, driver.calls, [name for name in layers if not trial.has_window(name)], driver.accepted)
 
 
-class Trial(AttentionSharing):  # type: ignore[misc]
+class AttentionTrial(AttentionSharing):  # type: ignore[misc]
     """Runs what is being tried, and takes note of the layers: their order, their shapes, and whose halves agree."""
 
     def __init__(
@@ -110,7 +110,7 @@ class Trial(AttentionSharing):  # type: ignore[misc]
 class NotedProcessor(SharingProcessor):  # type: ignore[misc]
     """A processor that tells its trial what it is given."""
 
-    sharing: Trial
+    sharing: AttentionTrial
 
     def output(self, tokens: SelfTokens, call: DenoiserCall) -> torch.Tensor:
         """Return the layer's output; of the step's full run, note what is asked."""
@@ -127,7 +127,7 @@ class NotedProcessor(SharingProcessor):  # type: ignore[misc]
 class GreedyDriver:
     """Stands where the denoiser's ``forward`` stood: the first run of a step searches, the others do what it chose."""
 
-    trial: Trial
+    trial: AttentionTrial
     run: Callable[..., Any]
     threshold: float
     loss_name: LossName

@@ -28,8 +28,8 @@ from effbench.diffusion import DenoiserCall, DiffusionSystem
 from effbench.diffusion.attention_plan import LayerShape
 from effbench.diffusion.guidance import BATCH_ORDERS
 from effbench.diffusion.observing import replaced
-from effbench_baselines.dit_fast_attn.greedy import NotedProcessor, Trial
-from effbench_baselines.dit_fast_attn.memory import Kept, Place
+from effbench_baselines.dit_fast_attn.greedy import AttentionTrial, NotedProcessor
+from effbench_baselines.dit_fast_attn.memory import KeptState, LayerPlace
 from effbench_baselines.dit_fast_attn.sharing import SharingProcessor
 from effbench_baselines.dit_fast_attn.tokens import SelfTokens
 from effbench_baselines.dit_fast_attn.windows import windowed
@@ -61,7 +61,7 @@ Table = dict[Unit, list[dict[Choice, float]]]
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredInfluences:
     """The influences of all units, the shapes of their layers in the order in which they run, and what it took."""
 
     influences: Table
@@ -69,7 +69,7 @@ class Measured:
     model_calls: int
 
 
-class InfluenceTrial(Trial):  # type: ignore[misc]
+class InfluenceTrial(AttentionTrial):  # type: ignore[misc]
     """A trial that reads the errors of all strategies off the full run of a step."""
 
     def __init__(
@@ -91,7 +91,7 @@ class InfluenceTrial(Trial):  # type: ignore[misc]
 
     @abstractmethod
     def alternative(
-        self, layer: str, y: torch.Tensor, kept: Kept, tokens: SelfTokens, call: DenoiserCall
+        self, layer: str, y: torch.Tensor, kept: KeptState, tokens: SelfTokens, call: DenoiserCall
     ) -> torch.Tensor | None:
         """Return what a layer's output y is nudged towards, [R, N, C]; None where the layer has no choice at the step."""
 
@@ -186,7 +186,7 @@ class InfluenceDriver:
 
 def measure_influences(
     system: DiffusionSystem, ctx: Context, samples: Sequence[Sample], trial: InfluenceTrial
-) -> Measured:
+) -> MeasuredInfluences:
     """Return the influences of all choices on one batch of samples; the system is as it was afterwards.
 
     Raises ``PluginError`` where a sampling call took other steps than were seen.
@@ -213,7 +213,9 @@ def measure_influences(
         ]
         for unit, by_step in trial.errors.items()
     }
-    return Measured(influences, trial.shapes, driver.calls + sum(change > 0 for change in driver.changes) * steps)
+    return MeasuredInfluences(
+        influences, trial.shapes, driver.calls + sum(change > 0 for change in driver.changes) * steps
+    )
 
 
 def _latents(outputs: Sequence[Output]) -> Any:
@@ -230,7 +232,7 @@ class LayerInfluence(InfluenceTrial):
         return "full"
 
     def alternative(
-        self, layer: str, y: torch.Tensor, kept: Kept, tokens: SelfTokens, call: DenoiserCall
+        self, layer: str, y: torch.Tensor, kept: KeptState, tokens: SelfTokens, call: DenoiserCall
     ) -> torch.Tensor | None:
         """Return the earlier output where there is one, else that of the conditional half."""
         earlier: torch.Tensor | None = kept.output
@@ -241,7 +243,7 @@ class LayerInfluence(InfluenceTrial):
 
     def note(self, layer: str, tokens: SelfTokens, call: DenoiserCall) -> None:
         """Read the errors of all strategies; halves that agree are shared, whatever else is done."""
-        kept, rows, agrees = self.memory.table[Place(layer, call.number)], len(tokens.x), layer in self.agreeing
+        kept, rows, agrees = self.memory.table[LayerPlace(layer, call.number)], len(tokens.x), layer in self.agreeing
         y, left = kept.output, kept.residual
         assert y is not None
         before = self.remember(layer, (y, left))
@@ -276,7 +278,7 @@ class HeadInfluence(InfluenceTrial):
         return False
 
     def alternative(
-        self, layer: str, y: torch.Tensor, kept: Kept, tokens: SelfTokens, call: DenoiserCall
+        self, layer: str, y: torch.Tensor, kept: KeptState, tokens: SelfTokens, call: DenoiserCall
     ) -> torch.Tensor | None:
         """Return the earlier output of all heads where there is one, else that of their windows."""
         earlier: torch.Tensor | None = kept.heads
@@ -286,7 +288,7 @@ class HeadInfluence(InfluenceTrial):
 
     def note(self, layer: str, tokens: SelfTokens, call: DenoiserCall) -> None:
         """Read the errors of every head's strategies, each through its own part of the output projection."""
-        heads = self.memory.table[Place(layer, call.number)].heads
+        heads = self.memory.table[LayerPlace(layer, call.number)].heads
         assert heads is not None
         changes = {Choice("c", age): old - heads for age, old in enumerate(self.remember(layer, heads), start=1)}
         if self.has_window(layer):

@@ -14,7 +14,7 @@ Mode = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptState:
     """Of one layer: its output after the projection [R, N, C], and before it what heads computed and what a window left out.
 
     ``heads`` and ``residual`` are [R, H, N, D]. ``residual_is_shared``: the residual is that of the conditional half,
@@ -28,7 +28,7 @@ class Kept:
     heads: torch.Tensor | None = None
 
 
-class Place(NamedTuple):
+class LayerPlace(NamedTuple):
     """A layer, and which of several denoiser calls of one evaluation (guidance in two calls)."""
 
     layer: str
@@ -39,17 +39,17 @@ class Memory:
     """What all layers keep. Tensors are replaced, never written into: a copy of the table is a copy of the state."""
 
     def __init__(self) -> None:
-        self.table: dict[Place, Kept] = {}
+        self.table: dict[LayerPlace, KeptState] = {}
 
-    def of(self, layer: str, call: DenoiserCall, shape: torch.Size) -> Kept:
+    def of(self, layer: str, call: DenoiserCall, shape: torch.Size) -> KeptState:
         """Return what a layer keeps for calls of this shape and guidance; what was kept for others is dropped."""
-        place, mode = Place(layer, call.number), (tuple(shape), call.order)
+        place, mode = LayerPlace(layer, call.number), (tuple(shape), call.order)
         found = self.table.get(place)
-        return found if found is not None and found.mode == mode else Kept(mode)
+        return found if found is not None and found.mode == mode else KeptState(mode)
 
-    def keep(self, layer: str, call: DenoiserCall, kept: Kept) -> None:
+    def keep(self, layer: str, call: DenoiserCall, kept: KeptState) -> None:
         """Replace what a layer keeps."""
-        self.table[Place(layer, call.number)] = kept
+        self.table[LayerPlace(layer, call.number)] = kept
 
     def clear(self) -> None:
         """Forget everything."""

@@ -16,7 +16,7 @@ from effbench.api import PluginError, System
 from effbench.diffusion import AttentionLayer, DenoiserCall
 from effbench.diffusion.attention_plan import SHARED, WINDOWED, AttentionPlan, LayerSlots, is_head_wise
 from effbench_baselines.dit_fast_attn.installing import ProcessorSwap
-from effbench_baselines.dit_fast_attn.memory import Kept, Memory
+from effbench_baselines.dit_fast_attn.memory import KeptState, Memory
 from effbench_baselines.dit_fast_attn.tokens import SelfTokens, tokens_of
 from effbench_baselines.dit_fast_attn.windows import full_with_residual, windowed
 
@@ -148,7 +148,9 @@ class SharingProcessor:
         memory.keep(self.layer, call, replace(kept, output=y if self.sharing.keeps_output(self.layer, step) else None))
         return y
 
-    def _computed(self, tokens: SelfTokens, call: DenoiserCall, kept: Kept, slot: str) -> tuple[torch.Tensor, Kept]:
+    def _computed(
+        self, tokens: SelfTokens, call: DenoiserCall, kept: KeptState, slot: str
+    ) -> tuple[torch.Tensor, KeptState]:
         rows = len(tokens.x)
         is_shared = slot in SHARED
         q, k, v = tokens.project(call.conditional(rows) if is_shared else slice(0, rows))
@@ -163,7 +165,7 @@ class SharingProcessor:
         y = tokens.join(out)
         return (torch.cat([y, y]) if is_shared else y), kept
 
-    def _residual(self, kept: Kept, call: DenoiserCall, rows: int, is_shared: bool) -> torch.Tensor:
+    def _residual(self, kept: KeptState, call: DenoiserCall, rows: int, is_shared: bool) -> torch.Tensor:
         """Return the residual of the rows that are computed."""
         left: torch.Tensor | None = kept.residual
         assert left is not None
@@ -173,7 +175,7 @@ class SharingProcessor:
             return left
         return left[slice(0, rows // 2) if self.sharing.residual_half == "first" else call.conditional(rows)]
 
-    def _by_heads(self, tokens: SelfTokens, kept: Kept, slot: str) -> tuple[torch.Tensor, torch.Tensor]:
+    def _by_heads(self, tokens: SelfTokens, kept: KeptState, slot: str) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the layer's output [R, N, C], and what its heads computed or took from the step before [R, H, N, D]."""
         q, k, v = tokens.project(slice(None))
         out = torch.empty_like(q)

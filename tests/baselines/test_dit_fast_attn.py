@@ -434,7 +434,7 @@ def test_facts_say_what_is_computed_and_kept():
 
 
 def test_it_keeps_the_contract():
-    task = TextToImage(TextToImage.Params(system="zoo:digits-dit", prompts="digits-labels", steps=2))
+    task = TextToImage(TextToImage.Params(system="zoo:digits-dit", steps=2))
     check_method(DiTFastAttn, params=DiTFastAttn.Params(threshold=1000, samples=1), task=task)
 
 
