@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -27,6 +28,11 @@ def digest_with_times(value: Any) -> str:
     state = hashlib.sha256()
     _feed(state, value, dict)
     return state.hexdigest()
+
+
+def hash_of(content: Mapping[str, Any]) -> str:
+    """Return the sha256 over plain data, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _feed(state: Any, value: Any, chosen: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:

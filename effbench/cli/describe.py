@@ -1,4 +1,4 @@
-"""``effbench describe``: what a task, a method, an embedded model or a bit plan is, or what a preparation left on disk."""
+"""``effbench describe``: what a task, a method, an embedded model or a plan is, or what a preparation left on disk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from effbench.cli.aligned import aligned
-from effbench.cli.plan_lines import described_plan, is_plan, is_plan_file, plan_lines
+from effbench.cli.plan_lines import described_plan, is_plan, is_plan_file, plan_lines, read_any_plan
 from effbench.counted import counted
 from effbench.legible import legible
 
@@ -29,16 +29,15 @@ UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 def describe(
     name: Annotated[
         str,
-        typer.Argument(help="A task, a method, zoo:NAME, a bit plan's file, or the folder of a cell or its artifact."),
+        typer.Argument(help="A task, a method, zoo:NAME, a plan's file, or the folder of a cell or its artifact."),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; of an artifact or a bit plan.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; of an artifact or a plan.")] = False,
 ) -> None:
-    """Describe a task, a method, an embedded model, a bit plan, or what a preparation left on disk."""
+    """Describe a task, a method, an embedded model, a bit or attention plan, or what a preparation left on disk."""
     from effbench import registry, zoo
     from effbench.api import PluginError
     from effbench.errors import BadInput, nearest
     from effbench.guard import PluginFailure, strangers
-    from effbench.quantization.bitplan import read_plan
     from effbench.report.strict_json import strict_json
 
     if name.startswith("zoo:"):
@@ -48,16 +47,14 @@ def describe(
             raise BadInput(str(error)) from None
         return
     if is_plan_file(name):
-        sys.stdout.write(strict_json(read_plan(Path(name)).content()) if as_json else described_plan(Path(name)))
+        sys.stdout.write(strict_json(read_any_plan(Path(name)).content()) if as_json else described_plan(Path(name)))
         return
     found = [r for r in (registry.tasks, registry.methods) if name in r.names()]
     if _is_path(name) and (not found or os.sep in name):
         _describe_artifact(name, as_json)
         return
     if as_json:
-        raise BadInput(
-            "--json describes an artifact or a bit plan: name a file, the folder of a cell, or artifact/ in it"
-        )
+        raise BadInput("--json describes an artifact or a plan: name a file, the folder of a cell, or artifact/ in it")
     if not found:
         everything = [*registry.tasks.names(), *registry.methods.names(), *zoo.names()]
         raise BadInput(f"nothing is registered as {name!r}{nearest(name, everything)}")

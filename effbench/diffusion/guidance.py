@@ -10,6 +10,8 @@ from effbench.api import PluginError
 GuidanceOrder = Literal["off", "unconditional-first", "conditional-first", "conditional-call-first", "unknown"]
 """How classifier-free guidance runs its two halves: not at all; as the first and the second half of one batch; as two calls
 of the denoiser, the conditional one first. ``unknown`` is that of a system whose task did not say it."""
+BATCH_ORDERS: tuple[GuidanceOrder, ...] = ("unconditional-first", "conditional-first")
+"""Those in which both halves are in one batch."""
 
 
 @dataclass(frozen=True)

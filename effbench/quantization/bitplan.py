@@ -16,8 +16,6 @@ The hash is no signature: it tells a plan that was searched from one that was ed
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -28,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from effbench.api import PluginError
 from effbench.atomic import write_bytes
+from effbench.digest import hash_of
 from effbench.errors import BadInput, nearest
 from effbench.explaining import explain
 from effbench.quantization.allocation import mean_bits
@@ -144,11 +143,6 @@ class BitPlan(_Entry):
             if width not in allowed:
                 known = ", ".join(map(str, sorted(allowed)))
                 raise PluginError(f"{where} gives layer {name!r} {width}-bit {part}s; possible are {known}")
-
-
-def hash_of(content: Mapping[str, Any]) -> str:
-    """Return the sha256 over plain data, whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _mean(layers: Mapping[str, LayerBits], part: str) -> float:

@@ -68,7 +68,7 @@ def test_an_edited_file_is_one_sentence(file, old, new, said):
 
 
 def test_a_mean_that_is_not_that_of_the_layers_is_refused_though_its_hash_is_right(plan):
-    from effbench.quantization.bitplan import hash_of
+    from effbench.digest import hash_of
 
     content = plan.content()
     content.pop("sha256")
