@@ -9,7 +9,7 @@ from effbench.api import PluginError, System, Unsupported
 from effbench.diffusion import AttentionLayer, DenoiserCall, DiffusionSystem, SamplingObserver
 
 KNOWN_PROCESSORS = {
-    "self": ("AttnProcessor2_0", "AttnProcessor", "FusedAttnProcessor2_0"),
+    "self": ("AttnProcessor2_0", "AttnProcessor", "FusedAttnProcessor2_0", "JoinedAttention"),
     "joint": ("CogVideoXAttnProcessor2_0", "FusedCogVideoXAttnProcessor2_0"),
 }
 """Kind of attention -> classes of processors whose arithmetic ``tokens.py`` repeats."""
