@@ -45,10 +45,8 @@ class DeepCache(CachingMethod):
             if type(block).__name__ not in BLOCKS:
                 raise Unsupported(f"{self.name}: cannot run {type(block).__name__} in part; it can {', '.join(BLOCKS)}")
         skips = sum(len(block.resnets) for block in unet.up_blocks)
-        if self.params.branch >= skips - 1:
-            raise Unsupported(
-                f"{self.name}: branch {self.params.branch} leaves nothing out; {kind} has branches 0 to {skips - 2} that do"
-            )
+        if self.params.branch >= skips:
+            raise Unsupported(f"{self.name}: {kind} has branches 0 to {skips - 1}, and none of number {self.params.branch}")
 
     def session(self, system: DiffusionSystem, learned: Mapping[str, Any]) -> CacheSession:
         """Return what runs the U-Net in part."""

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from effbench.api import Artifact, Context, Fact, Method, PluginError, StrictParams, Unsupported
 from effbench.diffusion import DiffusionSystem
+from effbench_baselines.caching.torch_compile import is_compiled
 
 if TYPE_CHECKING:
     from effbench_baselines.caching.session import CacheSession
@@ -89,4 +90,6 @@ class CachingMethod(Method):
             raise Unsupported(f"{self.name}: the system takes one step, so there is no earlier one to reuse")
         if system.guidance_order == "unknown":
             raise Unsupported(f"{self.name}: the task of this system does not say how its batch is guided")
+        if is_compiled(system.denoiser):
+            raise Unsupported(f"{self.name}: the denoiser is compiled by an earlier link, and hooks would compile it anew")
         self.check(system)
