@@ -8,9 +8,9 @@ from typing import Any
 from diffusers.hooks import HookRegistry, PyramidAttentionBroadcastConfig, apply_pyramid_attention_broadcast
 from diffusers.hooks.pyramid_attention_broadcast import PyramidAttentionBroadcastState
 
+from effbench.caching.session import CacheSession
 from effbench.diffusion import DenoiserCall, DiffusionSystem
 from effbench_baselines.caching.diffusers_hooks import attention_of, exactly
-from effbench_baselines.caching.session import CacheSession
 
 
 class BroadcastSession(CacheSession):
@@ -34,7 +34,9 @@ class BroadcastSession(CacheSession):
         hooked = [m for kind in layers for _, m, _ in layers[kind] if "_diffusers_hook" in vars(m)]
         found = (hook for m in hooked for hook in HookRegistry.check_if_exists_or_initialize(m).hooks.values())
         self._states: dict[int, list[PyramidAttentionBroadcastState]] = {}
-        self._hooks = [hook for hook in found if isinstance(getattr(hook, "state", None), PyramidAttentionBroadcastState)]
+        self._hooks = [
+            hook for hook in found if isinstance(getattr(hook, "state", None), PyramidAttentionBroadcastState)
+        ]
 
     def denoiser_runs(self, call: DenoiserCall) -> None:
         """Give the hooks the caches of this guided call: diffusers keeps one, which two calls of a step would mix up."""

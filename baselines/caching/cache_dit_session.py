@@ -7,9 +7,9 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from effbench.caching.by_sample import by_sample
+from effbench.caching.session import CacheSession, wrap
 from effbench.diffusion import DiffusionSystem
-from effbench_baselines.caching.by_sample import by_sample
-from effbench_baselines.caching.session import CacheSession, wrap
 
 
 class Refused(Exception):
@@ -63,7 +63,7 @@ class CacheDitSession(CacheSession):
         super().call_ends()
 
     def _configs(self, system: DiffusionSystem) -> dict[str, Any]:
-        """Return a configuration of one context; guided calls have contexts of their own instead of the package's counting."""
+        """Return what one context is made of; guided calls have contexts of their own, not the package's counting."""
         import cache_dit
 
         given = self.settings
@@ -76,7 +76,10 @@ class CacheDitSession(CacheSession):
         )
         if given.taylor_order is None:
             return {"cache_config": cache}
-        return {"cache_config": cache, "calibrator_config": cache_dit.TaylorSeerCalibratorConfig(taylorseer_order=given.taylor_order)}
+        return {
+            "cache_config": cache,
+            "calibrator_config": cache_dit.TaylorSeerCalibratorConfig(taylorseer_order=given.taylor_order),
+        }
 
     def _within(self, system: DiffusionSystem, number: int, run: Callable[[], Any]) -> Any:
         """Return what ``run`` gives with the contexts of a sample and of the guided call that is under way."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from diffusers import CacheMixin
 from diffusers.hooks import (
     FirstBlockCacheConfig,
     HookRegistry,
@@ -18,10 +19,29 @@ from diffusers.hooks import (
 )
 from diffusers.models.attention import FeedForward
 
+from effbench.caching.by_sample import by_sample
+from effbench.caching.session import CacheSession, Forward, wrap
 from effbench.diffusion import DiffusionSystem
-from effbench_baselines.caching.by_sample import by_sample
-from effbench_baselines.caching.diffusers_hooks import STACKS, ContextSession, exactly
-from effbench_baselines.caching.session import wrap
+from effbench_baselines.caching.diffusers_hooks import STACKS, exactly
+
+
+class ContextSession(CacheSession):
+    """Runs the denoiser in a cache context of its own for each guided call, which is how diffusers keeps caches apart."""
+
+    def in_contexts(self, denoiser: Any) -> None:
+        """Wrap a denoiser that has its hooks on already."""
+        HookRegistry.check_if_exists_or_initialize(denoiser).invalidate_child_registries_cache()
+
+        def around(forward: Forward) -> Forward:
+            return lambda *args, **kwargs: self.within(denoiser, 0, lambda: forward(*args, **kwargs))
+
+        wrap(denoiser, around)
+
+    def within(self, denoiser: Any, sample: int, run: Callable[[], Any]) -> Any:
+        """Return what ``run`` gives in the context of a sample and of the guided call that is under way."""
+        assert self.call is not None
+        with CacheMixin.cache_context(denoiser, f"call {self.call.number} sample {sample}"):
+            return run()
 
 
 class FirstBlockSession(ContextSession):
@@ -38,7 +58,9 @@ class FirstBlockSession(ContextSession):
         HookRegistry.check_if_exists_or_initialize(denoiser).invalidate_child_registries_cache()
         wrap(
             denoiser,
-            lambda forward: by_sample(forward, lambda: self.call, lambda number, run: self.within(denoiser, number, run)),
+            lambda forward: by_sample(
+                forward, lambda: self.call, lambda number, run: self.within(denoiser, number, run)
+            ),
         )
 
 

@@ -2,8 +2,8 @@
 
 In a run in between, only the shallow end is computed: down to one skip connection, and from there on the way up, where the
 cached deep feature takes the place of what would have come from below. Skips are counted from the shallowest, which is the
-output of ``conv_in``, as ``branch`` 0. Defaults are those of the authors' package as the documentation of diffusers gives them
-(interval 3, branch 0). The schedule is the uniform one; the paper's other, denser around one step, is left out.
+output of ``conv_in``, as ``branch`` 0. Defaults are those of the authors' package as the documentation of diffusers gives
+them (interval 3, branch 0). The schedule is the uniform one; the paper's other, denser around one step, is left out.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from effbench.api import Unsupported
+from effbench.caching.method import CachingMethod, CachingParams
 from effbench.diffusion import DiffusionSystem
-from effbench_baselines.caching.method import CachingMethod, CachingParams
 
 if TYPE_CHECKING:
-    from effbench_baselines.caching.session import CacheSession
+    from effbench.caching.session import CacheSession
 
 BLOCKS = ("DownBlock2D", "CrossAttnDownBlock2D", "UpBlock2D", "CrossAttnUpBlock2D")
 """Classes of blocks that can be run in part, those of Stable Diffusion and SDXL."""
@@ -46,10 +46,13 @@ class DeepCache(CachingMethod):
                 raise Unsupported(f"{self.name}: cannot run {type(block).__name__} in part; it can {', '.join(BLOCKS)}")
         skips = sum(len(block.resnets) for block in unet.up_blocks)
         if self.params.branch >= skips:
-            raise Unsupported(f"{self.name}: {kind} has branches 0 to {skips - 1}, and none of number {self.params.branch}")
+            raise Unsupported(
+                f"{self.name}: {kind} has branches 0 to {skips - 1}, and none of number {self.params.branch}"
+            )
 
     def session(self, system: DiffusionSystem, learned: Mapping[str, Any]) -> CacheSession:
         """Return what runs the U-Net in part."""
         from effbench_baselines.caching.deep_cache_session import DeepCacheSession
 
-        return DeepCacheSession(self.params.interval, self.params.branch)
+        made: CacheSession = DeepCacheSession(self.params.interval, self.params.branch)
+        return made

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from effbench.caching.session import CacheSession, Forward, wrap
 from effbench.diffusion import DenoiserCall, DiffusionSystem
-from effbench_baselines.caching.session import CacheSession, Forward, wrap
 
 OF_ATTENTION = ("encoder_hidden_states", "cross_attention_kwargs", "attention_mask", "encoder_attention_mask")
 """Arguments that a block passes on to its attention."""
@@ -112,7 +112,13 @@ class DeepCacheSession(CacheSession):
         """Return a wrapper that keeps the feature that comes from below into layer ``first``, and starts there otherwise."""
 
         def around(forward: Forward) -> Forward:
-            def run(hidden_states: Any, res_hidden_states_tuple: Any, temb: Any = None, upsample_size: Any = None, **kwargs: Any) -> Any:
+            def run(
+                hidden_states: Any,
+                res_hidden_states_tuple: Any,
+                temb: Any = None,
+                upsample_size: Any = None,
+                **kwargs: Any,
+            ) -> Any:
                 assert self.call is not None
                 number, skips = self.call.number, res_hidden_states_tuple[::-1]
                 if not self._is_full:

@@ -8,13 +8,12 @@ directly.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from effbench.api import Unsupported
 from effbench.diffusion import AttentionLayer, DiffusionSystem
-from effbench_baselines.caching.session import CacheSession, Forward, wrap
 
 STACKS = ("transformer_blocks", "temporal_transformer_blocks", "blocks")
 """Names of a transformer's lists of blocks, of the models that the diffusion tasks know."""
@@ -35,7 +34,7 @@ def exactly(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def require_one_stack(method: str, denoiser: Any) -> None:
-    """Raise ``Unsupported`` unless the denoiser is one list of at least two blocks, of a class that diffusers has registered.
+    """Raise ``Unsupported`` unless the denoiser is one list of two blocks or more, of a class that diffusers has registered.
 
     What subtracts the first block's output from the last one's needs both in one layout. diffusers takes all lists one after
     the other; Latte alternates between two, over frames and over tokens.
@@ -48,8 +47,8 @@ def require_one_stack(method: str, denoiser: Any) -> None:
         raise Unsupported(f"{method}: {kind} is no stack of transformer blocks, whose first and last one it compares")
     if len(stacks) > 1:
         raise Unsupported(
-            f"{method}: {kind} alternates between blocks over frames and over tokens, and diffusers' hooks subtract the first "
-            "one's output from the last one's, which is laid out otherwise"
+            f"{method}: {kind} alternates between blocks over frames and over tokens, and diffusers' hooks subtract the "
+            "first one's output from the last one's, which is laid out otherwise"
         )
     blocks = getattr(denoiser, stacks[0])
     if len(blocks) < 2:
@@ -89,26 +88,3 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         logging.set_verbosity(level)
-
-
-class ContextSession(CacheSession):
-    """Runs the denoiser in a cache context of its own for each guided call, which is how diffusers keeps caches apart."""
-
-    def in_contexts(self, denoiser: Any) -> None:
-        """Wrap a denoiser that has its hooks on already."""
-        from diffusers.hooks import HookRegistry
-
-        HookRegistry.check_if_exists_or_initialize(denoiser).invalidate_child_registries_cache()
-
-        def around(forward: Forward) -> Forward:
-            return lambda *args, **kwargs: self.within(denoiser, 0, lambda: forward(*args, **kwargs))
-
-        wrap(denoiser, around)
-
-    def within(self, denoiser: Any, sample: int, run: Callable[[], Any]) -> Any:
-        """Return what ``run`` gives in the context of a sample and of the guided call that is under way."""
-        from diffusers import CacheMixin
-
-        assert self.call is not None
-        with CacheMixin.cache_context(denoiser, f"call {self.call.number} sample {sample}"):
-            return run()

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from diffusers.hooks import FasterCacheConfig, apply_faster_cache
 
+from effbench.caching.session import CacheSession, Forward, wrap
 from effbench.diffusion import DiffusionSystem
 from effbench_baselines.caching.diffusers_hooks import attention_of, exactly, quiet
-from effbench_baselines.caching.session import CacheSession, Forward, wrap
 
 OF_THE_BATCH = (
     "hidden_states", "encoder_hidden_states", "timestep", "attention_mask", "encoder_attention_mask", "class_labels",

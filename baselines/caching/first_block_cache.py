@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from effbench.caching.method import CachingMethod, CachingParams
 from effbench.diffusion import DiffusionSystem
-from effbench_baselines.caching.method import CachingMethod, CachingParams
 
 if TYPE_CHECKING:
-    from effbench_baselines.caching.session import CacheSession
+    from effbench.caching.session import CacheSession
 
 
 class FirstBlockCache(CachingMethod):
@@ -29,9 +29,9 @@ class FirstBlockCache(CachingMethod):
     class Params(CachingParams):
         """Parameters of the method."""
 
-        threshold: Annotated[float, Field(ge=0, description="Relative change of the residual up to which blocks are skipped.")] = (
-            0.05
-        )
+        threshold: Annotated[
+            float, Field(ge=0, description="Relative change of the residual up to which blocks are skipped.")
+        ] = 0.05
 
     def check(self, system: DiffusionSystem) -> None:
         """Raise ``Unsupported`` for a denoiser that is no single stack of blocks."""
@@ -43,4 +43,5 @@ class FirstBlockCache(CachingMethod):
         """Return what puts diffusers' hooks on."""
         from effbench_baselines.caching.context_sessions import FirstBlockSession
 
-        return FirstBlockSession(self.params.threshold)
+        made: CacheSession = FirstBlockSession(self.params.threshold)
+        return made

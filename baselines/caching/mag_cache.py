@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from effbench.api import Context, PluginError, Unsupported
+from effbench.caching.method import CachingMethod, CachingParams
 from effbench.diffusion import DiffusionSystem
-from effbench_baselines.caching.method import CachingMethod, CachingParams
 
 if TYPE_CHECKING:
-    from effbench_baselines.caching.session import CacheSession
+    from effbench.caching.session import CacheSession
 
 
 class MagCache(CachingMethod):
@@ -31,7 +31,9 @@ class MagCache(CachingMethod):
 
         threshold: Annotated[float, Field(ge=0, description="Accumulated error up to which blocks are skipped.")] = 0.06
         max_skip_steps: Annotated[int, Field(ge=0, description="Most evaluations skipped in a row.")] = 3
-        retention_ratio: Annotated[float, Field(ge=0, lt=1, description="Share of the run, at its start, in full.")] = 0.2
+        retention_ratio: Annotated[float, Field(ge=0, lt=1, description="Share of the run, at its start, in full.")] = (
+            0.2
+        )
 
     def check(self, system: DiffusionSystem) -> None:
         """Raise ``Unsupported`` for a denoiser that is no single stack of blocks, and where all of the run is in full."""
@@ -41,7 +43,8 @@ class MagCache(CachingMethod):
         count = len(evaluations_of(system))
         if int(self.params.retention_ratio * count + 0.5) >= count:
             raise Unsupported(
-                f"{self.name}: retention_ratio {self.params.retention_ratio:g} keeps all {count} evaluations of this run in full"
+                f"{self.name}: retention_ratio {self.params.retention_ratio:g} keeps all {count} evaluations of "
+                "this run in full"
             )
 
     def learn(self, system: DiffusionSystem, ctx: Context) -> Mapping[str, Any]:
@@ -62,4 +65,7 @@ class MagCache(CachingMethod):
         from effbench_baselines.caching.context_sessions import MagnitudeSession
 
         given = self.params
-        return MagnitudeSession(learned["mag_ratios"], given.threshold, given.max_skip_steps, given.retention_ratio)
+        made: CacheSession = MagnitudeSession(
+            learned["mag_ratios"], given.threshold, given.max_skip_steps, given.retention_ratio
+        )
+        return made

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, model_validator
 
 from effbench.api import Unsupported
+from effbench.caching.method import CachingMethod, CachingParams
 from effbench.diffusion import DiffusionSystem
-from effbench_baselines.caching.method import CachingMethod, CachingParams
 
 if TYPE_CHECKING:
-    from effbench_baselines.caching.session import CacheSession
+    from effbench.caching.session import CacheSession
 
 Interval = Annotated[int, Field(ge=1)]
 Timestep = Annotated[int, Field(ge=-1, le=1001)]
@@ -56,7 +56,9 @@ class PyramidAttentionBroadcast(CachingMethod):
         layers = attention_of(system)
         asked = [kind for kind in layers if getattr(self.params, kind) is not None]
         if not any(layers[kind] for kind in asked):
-            raise Unsupported(f"{self.name}: {type(system.denoiser).__name__} has no attention that is {' or '.join(asked)}")
+            raise Unsupported(
+                f"{self.name}: {type(system.denoiser).__name__} has no attention that is {' or '.join(asked)}"
+            )
         require_evaluations_within(self.name, "timesteps", self.params.timesteps, system)
 
     def session(self, system: DiffusionSystem, learned: Mapping[str, Any]) -> CacheSession:
@@ -64,4 +66,7 @@ class PyramidAttentionBroadcast(CachingMethod):
         from effbench_baselines.caching.broadcast_session import BroadcastSession
 
         given = self.params
-        return BroadcastSession({"spatial": given.spatial, "temporal": given.temporal, "cross": given.cross}, given.timesteps)
+        made: CacheSession = BroadcastSession(
+            {"spatial": given.spatial, "temporal": given.temporal, "cross": given.cross}, given.timesteps
+        )
+        return made

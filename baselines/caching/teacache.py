@@ -1,9 +1,10 @@
 """TeaCache (Liu et al., arXiv 2411.19108): skip a step while the timestep-modulated input is expected to change little.
 
-The relative L1 change of the first block's modulated input from one evaluation to the next is turned into an expected change of
-the model's output by a polynomial, and summed. While the sum stays below a threshold, all blocks are skipped and their common
-residual of the last full evaluation is added to the input; else they run, and the sum starts anew. The first and the last step
-always run. Each sample decides for itself, both guided halves together, so that an image does not depend on its batch mates.
+The relative L1 change of the first block's modulated input from one evaluation to the next is turned into an expected
+change of the model's output by a polynomial, and summed. While the sum stays below a threshold, all blocks are skipped and
+their common residual of the last full evaluation is added to the input; else they run, and the sum starts anew. The first
+and the last step always run. Each sample decides for itself, both guided halves together, so that an image does not depend
+on its batch mates.
 
 The polynomial (of degree 4, as published) belongs to a model and a schedule. It is fitted here on calibration samples: the
 change of the denoiser's output against that of the modulated input, over all successive evaluations. Nothing is taken from
@@ -18,11 +19,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from effbench.api import Context, Unsupported
+from effbench.caching.method import CachingMethod, CachingParams
 from effbench.diffusion import DiffusionSystem
-from effbench_baselines.caching.method import CachingMethod, CachingParams
 
 if TYPE_CHECKING:
-    from effbench_baselines.caching.session import CacheSession
+    from effbench.caching.session import CacheSession
 
 BLOCKS = ("transformer_blocks", "temporal_transformer_blocks")
 """Lists of blocks that run between the first block's input and ``norm_out``."""
@@ -54,16 +55,20 @@ class TeaCache(CachingMethod):
                 f"{self.name}: knows the timestep-modulated input of PixArt, Latte and DiT, and not that of {kind}"
             )
         if system.steps < 3:
-            raise Unsupported(f"{self.name}: the first and the last step always run, and the system takes {system.steps}")
+            raise Unsupported(
+                f"{self.name}: the first and the last step always run, and the system takes {system.steps}"
+            )
 
     def learn(self, system: DiffusionSystem, ctx: Context) -> Mapping[str, Any]:
         """Return the polynomial's coefficients, highest power first, and how far its fit is off."""
         from effbench_baselines.caching.teacache_fit import fitted
 
-        return fitted(system, ctx, self.params.calibration_samples, self.params.degree)
+        found: Mapping[str, Any] = fitted(system, ctx, self.params.calibration_samples, self.params.degree)
+        return found
 
     def session(self, system: DiffusionSystem, learned: Mapping[str, Any]) -> CacheSession:
         """Return what decides and skips."""
         from effbench_baselines.caching.teacache_session import TeaCacheSession
 
-        return TeaCacheSession(self.params.threshold, learned["coefficients"])
+        made: CacheSession = TeaCacheSession(self.params.threshold, learned["coefficients"])
+        return made

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from effbench.api import Context, PluginError
+from effbench.caching.session import CacheSession, Forward, wrap
 from effbench.diffusion import DiffusionSystem
-from effbench_baselines.caching.session import CacheSession, Forward, wrap
 from effbench_baselines.caching.teacache import BLOCKS
 from effbench_baselines.caching.teacache_session import modulated_input, relative_l1
 
@@ -77,4 +77,9 @@ def fitted(system: DiffusionSystem, ctx: Context, samples: int, degree: int) -> 
     x, y = np.asarray(changes.points, np.float64).T
     coefficients = np.polyfit(x, y, degree)
     error = float(np.sqrt(np.mean((np.polyval(coefficients, x) - y) ** 2)))
-    return {"coefficients": coefficients.tolist(), "rms_error": error, "fitted_from": float(x.min()), "fitted_to": float(x.max())}
+    return {
+        "coefficients": coefficients.tolist(),
+        "rms_error": error,
+        "fitted_from": float(x.min()),
+        "fitted_to": float(x.max()),
+    }

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from effbench.caching.by_sample import by_sample
+from effbench.caching.session import CacheSession, Forward, wrap
 from effbench.diffusion import DiffusionSystem
-from effbench_baselines.caching.by_sample import by_sample
-from effbench_baselines.caching.session import CacheSession, Forward, wrap
 from effbench_baselines.caching.teacache import BLOCKS
 
 
@@ -101,7 +101,7 @@ class TeaCacheSession(CacheSession):
 
 
 def modulated_input(block: Any, given: dict[str, Any]) -> torch.Tensor:
-    """Return what a block's self-attention is given, of its arguments by name: the norm, scaled and shifted by the timestep."""
+    """Return what a block's self-attention gets, of its arguments by name: the norm, scaled and shifted by the timestep."""
     hidden_states, timestep = given["hidden_states"], given["timestep"]
     if block.norm_type == "ada_norm_zero":
         found: torch.Tensor = block.norm1(

@@ -1,24 +1,22 @@
 """Token merging for diffusion (Bolya and Hoffman, arXiv 2303.17604): similar image tokens go through self-attention as one.
 
-One token of each cell of the image is a destination, drawn at random; of all others, those most similar to a destination (cosine
-of what the attention is given) are merged into it by their mean, and get its output back afterwards. As published, only
-self-attention is merged, at the finest resolution that has any, with cells of 2x2, ratio 1/2 and destinations drawn anew at
-every run of the denoiser. They are drawn from a seed and are the same for a whole batch, so that samples do not depend on their
-batch mates. The similarity is of the attention's input, after norm and modulation, where the paper's code takes the block's.
+One token of each cell of the image is a destination, drawn at random; of all others, those most similar to a destination
+(cosine of what the attention is given) are merged into it by their mean, and get its output back afterwards. As published,
+only self-attention is merged, at the finest resolution that has any, with cells of 2x2, ratio 1/2 and destinations drawn
+anew at every run of the denoiser. They are drawn from a seed and are the same for a whole batch, so that samples do not
+depend on their batch mates. The similarity is of the attention's input, after norm and modulation, where the paper's code
+takes the block's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from effbench.api import Artifact, Context, Fact, Method, StrictParams, Unsupported
+from effbench.api import Artifact, Context, Fact, Method, StrictParams
 from effbench.diffusion import DiffusionSystem
-
-if TYPE_CHECKING:
-    from effbench_baselines.caching.tome_session import MergedLayer
 
 
 class ToMe(Method):
@@ -32,8 +30,12 @@ class ToMe(Method):
         """Parameters of the method."""
 
         ratio: Annotated[float, Field(ge=0, lt=1, description="Share of the tokens that is merged into others.")] = 0.5
-        cell: Annotated[int, Field(ge=2, description="Side of the cells that have one destination each, in tokens.")] = 2
-        random: Annotated[bool, Field(description="Draw destinations; false: the upper left token of each cell.")] = True
+        cell: Annotated[
+            int, Field(ge=2, description="Side of the cells that have one destination each, in tokens.")
+        ] = 2
+        random: Annotated[bool, Field(description="Draw destinations; false: the upper left token of each cell.")] = (
+            True
+        )
         seed: Annotated[int, Field(ge=0, description="Seed of the draw, which every call starts from anew.")] = 0
         coarser: Annotated[int, Field(ge=0, description="Coarser resolutions of a U-Net that are merged, too.")] = 0
 
@@ -41,7 +43,9 @@ class ToMe(Method):
         def _makes_sense(self) -> ToMe.Params:
             most = 1 - 1 / self.cell**2
             if self.ratio > most:
-                raise ValueError(f"ratio {self.ratio:g}: cells of {self.cell}x{self.cell} leave at most {most:g} to merge")
+                raise ValueError(
+                    f"ratio {self.ratio:g}: cells of {self.cell}x{self.cell} leave at most {most:g} to merge"
+                )
             return self
 
     def prepare(self, system: DiffusionSystem, ctx: Context) -> Artifact:

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import torch
 
 from effbench.api import Context, PluginError, Unsupported
+from effbench.caching.session import CacheSession, Forward, wrap
 from effbench.diffusion import DenoiserCall, DiffusionSystem
-from effbench_baselines.caching.session import CacheSession, Forward, wrap
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 """``torch.compile`` on the denoiser: the same operators, fused by inductor.
 
-The preparation compiles once, on one calibration sample, and so leaves its code in inductor's cache on disk: the seconds of the
-preparation are what compiling costs on this machine. Every process of the cell traces again and takes the code from there,
-which is in its first call and its warm-up and in no timed one. Each batch size is compiled for itself.
+The preparation compiles once, on one calibration sample, and so leaves its code in inductor's cache on disk: the seconds of
+the preparation are what compiling costs here, unless that cache had it already. Every process of the cell traces again and
+takes the code from there, which is in its first call and its warm-up and in no timed one. Each batch size is compiled for
+itself.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -27,7 +28,9 @@ class TorchCompile(Method):
 
         mode: Annotated[
             Literal["default", "reduce-overhead", "max-autotune"],
-            Field(description="Of ``torch.compile``: `reduce-overhead` records CUDA graphs, `max-autotune` tries kernels, too."),
+            Field(
+                description="Of ``torch.compile``: `reduce-overhead` records CUDA graphs, `max-autotune` tries kernels, too."
+            ),
         ] = "default"
 
     def prepare(self, system: DiffusionSystem, ctx: Context) -> Artifact:
@@ -53,11 +56,6 @@ class TorchCompile(Method):
         in_one_process()
         system.denoiser.compile(dynamic=False, mode=self.params.mode)
         return system
-
-
-def is_compiled(denoiser: Any) -> bool:
-    """Return whether a module has been set to compile."""
-    return denoiser._compiled_call_impl is not None
 
 
 def in_one_process() -> None:

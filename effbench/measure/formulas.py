@@ -1,8 +1,8 @@
 """Operations of torch's own products that ``torch.utils.flop_counter`` leaves at a silent 0, and which stay unknown.
 
 What counts as an operation: matrix products, convolutions, attention and recurrent layers, 1 MAC = 2 FLOPs, and Fourier
-transforms by the customary 5 N log2 N. Element-wise work shows in the bytes moved. A formula is called with the operator's arguments as they are, and ``out=`` its result, as the
-formulas of a ``Cost`` are.
+transforms by the customary 5 N log2 N. Element-wise work shows in the bytes moved. A formula is called with the operator's
+arguments as they are, and ``out=`` its result, as the formulas of a ``Cost`` are.
 """
 
 from __future__ import annotations

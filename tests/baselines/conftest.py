@@ -4,4 +4,9 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "quantization"), str(HERE.parent / "diffusion"), str(HERE.parent / "tasks")]
+sys.path[:0] = [
+    str(HERE),
+    str(HERE.parent / "quantization"),
+    str(HERE.parent / "diffusion"),
+    str(HERE.parent / "tasks"),
+]

@@ -3,14 +3,27 @@
 import diffusion_systems as systems
 import numpy as np
 import pytest
-from caching_cases import DIT, LATTE, PIXART, UNET, applied, context, first_of, is_equal, made, psnr, reference, structure
+from caching_cases import (
+    DIT,
+    LATTE,
+    PIXART,
+    UNET,
+    applied,
+    context,
+    first_of,
+    is_equal,
+    made,
+    psnr,
+    reference,
+    structure,
+)
 from pydantic import ValidationError
 
 from effbench.api import Unsupported
+from effbench.caching.counting import ComputedLayers
 from effbench.measure.compute import measure_compute
 from effbench.testing import check_method
 from effbench.testing.fresh_process import importing_is_light
-from effbench_baselines.caching.counting import ComputedLayers
 from effbench_baselines.caching.deep_cache import DeepCache
 from effbench_baselines.caching.faster_cache import FasterCache
 from effbench_baselines.caching.first_block_cache import FirstBlockCache
@@ -124,7 +137,12 @@ def test_importing_them_is_light(kind):
 REFUSED = [
     (FasterCache, {}, UNET, "no stack of transformer blocks"),
     (FasterCache, {}, "WanPipeline", "runs the halves as two calls"),
-    (FasterCache, {"unconditional_timesteps": (0, 1)}, PIXART, r"unconditional_timesteps \[0, 1\] holds no timestep of this run"),
+    (
+        FasterCache,
+        {"unconditional_timesteps": (0, 1)},
+        PIXART,
+        r"unconditional_timesteps \[0, 1\] holds no timestep of this run",
+    ),
     (FirstBlockCache, {}, UNET, "no stack of transformer blocks"),
     (FirstBlockCache, {}, LATTE, "alternates between blocks over frames and over tokens"),
     (MagCache, {}, LATTE, "alternates between blocks over frames and over tokens"),
@@ -134,7 +152,12 @@ REFUSED = [
     (DeepCache, {}, PIXART, "is no U-Net"),
     (DeepCache, {"branch": 4}, UNET, "has branches 0 to 3, and none of number 4"),
     (PyramidAttentionBroadcast, {"spatial": None, "temporal": 2}, PIXART, "has no attention that is temporal"),
-    (PyramidAttentionBroadcast, {"timesteps": (998, 999)}, DIT, r"timesteps \[998, 999\] holds no timestep of this run"),
+    (
+        PyramidAttentionBroadcast,
+        {"timesteps": (998, 999)},
+        DIT,
+        r"timesteps \[998, 999\] holds no timestep of this run",
+    ),
     (ToMe, {"cell": 32}, PIXART, "has no cell of 32x32"),
 ]
 

@@ -11,10 +11,9 @@ from pydantic import Field
 
 from effbench.api import Artifact, Context, Fact, Method, PluginError, StrictParams, Unsupported
 from effbench.diffusion import DiffusionSystem
-from effbench_baselines.caching.torch_compile import is_compiled
 
 if TYPE_CHECKING:
-    from effbench_baselines.caching.session import CacheSession
+    from effbench.caching.session import CacheSession
 
 
 class CachingParams(StrictParams):
@@ -55,7 +54,7 @@ class CachingMethod(Method):
 
     def prepare(self, system: DiffusionSystem, ctx: Context) -> Artifact:
         """Learn what is specific to the model, then count the work that is left; the system stays as it is."""
-        from effbench_baselines.caching.counting import computed_share
+        from effbench.caching.counting import computed_share
 
         self._check(system)
         learned = dict(self.learn(system, ctx))
@@ -77,7 +76,7 @@ class CachingMethod(Method):
 
     def facts(self, system: DiffusionSystem) -> Mapping[str, Fact | float]:
         """Return the share of evaluations of layers that really computed, and its spread over samples."""
-        from effbench_baselines.caching.session import CacheSession
+        from effbench.caching.session import CacheSession
 
         shares = next(o.computed_shares for o in reversed(system.observers) if isinstance(o, CacheSession))
         found = {"mean_computed_share": Fact(statistics.fmean(shares), "share")}
@@ -90,6 +89,8 @@ class CachingMethod(Method):
             raise Unsupported(f"{self.name}: the system takes one step, so there is no earlier one to reuse")
         if system.guidance_order == "unknown":
             raise Unsupported(f"{self.name}: the task of this system does not say how its batch is guided")
-        if is_compiled(system.denoiser):
-            raise Unsupported(f"{self.name}: the denoiser is compiled by an earlier link, and hooks would compile it anew")
+        if system.denoiser._compiled_call_impl is not None:
+            raise Unsupported(
+                f"{self.name}: the denoiser is compiled by an earlier link, and hooks would compile it anew"
+            )
         self.check(system)

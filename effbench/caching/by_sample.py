@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
+from effbench.caching.session import Forward
 from effbench.diffusion import DenoiserCall
-from effbench_baselines.caching.session import Forward
 
 AsSample = Callable[[int, Callable[[], Any]], Any]
 """Calls something as the sample of a number."""

@@ -41,7 +41,7 @@ class ComputedLayers(SamplingObserver):
 
     @property
     def share(self) -> float:
-        """Return the mean over layers of rows computed by rows that a run without caches would compute (those of its most)."""
+        """Return the mean over layers of rows computed by rows without caches (the most that any run had)."""
         if not self.rows:
             raise PluginError("no attention or feed-forward layer of the denoiser was seen to compute")
         return fmean(self.rows[name] / (self.most[name] * self.runs) for name in self.rows)
