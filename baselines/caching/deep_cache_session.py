@@ -13,30 +13,30 @@ OF_ATTENTION = ("encoder_hidden_states", "cross_attention_kwargs", "attention_ma
 """Arguments that a block passes on to its attention."""
 
 
-class Place(NamedTuple):
+class UnetLayer(NamedTuple):
     """A layer of a U-Net's way down or up: which block, and which of its layers."""
 
     block: int
     layer: int
 
 
-def places_of(unet: Any, branch: int) -> tuple[Place, Place]:
+def places_of(unet: Any, branch: int) -> tuple[UnetLayer, UnetLayer]:
     """Return where a skip connection leaves the way down and where it enters the way up.
 
     ``layer`` on the way down counts the outputs of a block that must be computed; block -1 is ``conv_in``.
     """
-    down = Place(-1, 0)
+    down = UnetLayer(-1, 0)
     made = 1  # by conv_in
     for number, block in enumerate(unet.down_blocks):
         outputs = len(block.resnets) + (0 if block.downsamplers is None else len(block.downsamplers))
         if made <= branch < made + outputs:
-            down = Place(number, branch - made + 1)
+            down = UnetLayer(number, branch - made + 1)
         made += outputs
     taken = 0
     for number in reversed(range(len(unet.up_blocks))):
         layers = len(unet.up_blocks[number].resnets)
         if taken <= branch < taken + layers:
-            return down, Place(number, layers - 1 - (branch - taken))
+            return down, UnetLayer(number, layers - 1 - (branch - taken))
         taken += layers
     raise ValueError(f"this U-Net has {taken} skip connections, and none of number {branch}")
 

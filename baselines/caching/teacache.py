@@ -25,11 +25,6 @@ from effbench.diffusion import DiffusionSystem
 if TYPE_CHECKING:
     from effbench.caching.session import CacheSession
 
-BLOCKS = ("transformer_blocks", "temporal_transformer_blocks")
-"""Lists of blocks that run between the first block's input and ``norm_out``."""
-NORMS = ("ada_norm_single", "ada_norm_zero")
-"""Kinds of blocks (PixArt's and Latte's, DiT's) whose modulated input is known here."""
-
 
 class TeaCache(CachingMethod):
     """Skip all blocks while the summed expected change of the output is below a threshold."""
@@ -47,6 +42,8 @@ class TeaCache(CachingMethod):
 
     def check(self, system: DiffusionSystem) -> None:
         """Raise ``Unsupported`` for a denoiser whose modulated input is not known, and for a run of two steps."""
+        from effbench_baselines.caching.teacache_session import BLOCKS, NORMS
+
         denoiser = system.denoiser
         kind = type(denoiser).__name__
         blocks = getattr(denoiser, BLOCKS[0], None)

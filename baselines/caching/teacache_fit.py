@@ -12,8 +12,7 @@ import torch
 from effbench.api import Context, PluginError
 from effbench.caching.session import CacheSession, Forward, wrap
 from effbench.diffusion import DiffusionSystem
-from effbench_baselines.caching.teacache import BLOCKS
-from effbench_baselines.caching.teacache_session import modulated_input, relative_l1
+from effbench_baselines.caching.teacache_session import BLOCKS, modulated_input, relative_l1
 
 
 class Changes(CacheSession):

@@ -14,7 +14,11 @@ import torch
 from effbench.caching.by_sample import by_sample
 from effbench.caching.session import CacheSession, Forward, wrap
 from effbench.diffusion import DiffusionSystem
-from effbench_baselines.caching.teacache import BLOCKS
+
+BLOCKS = ("transformer_blocks", "temporal_transformer_blocks")
+"""Lists of blocks that run between the first block's input and ``norm_out``."""
+NORMS = ("ada_norm_single", "ada_norm_zero")
+"""Kinds of blocks (PixArt's and Latte's, DiT's) whose modulated input is known here."""
 
 
 @dataclass

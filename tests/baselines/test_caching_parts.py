@@ -15,7 +15,7 @@ from effbench.caching.session import untouched_after
 from effbench.diffusion import DenoiserCall, SamplingObserver, Step
 from effbench_baselines.caching.broadcast_session import BroadcastSession
 from effbench_baselines.caching.cache_dit import CacheDit
-from effbench_baselines.caching.deep_cache_session import Place, places_of
+from effbench_baselines.caching.deep_cache_session import UnetLayer, places_of
 from effbench_baselines.caching.mag_cache import MagCache
 from effbench_baselines.caching.pyramid_attention_broadcast import PyramidAttentionBroadcast
 from effbench_baselines.caching.teacache import TeaCache
@@ -142,10 +142,10 @@ def test_skips_of_a_u_net_are_counted_from_the_shallowest():
     """Two levels of one layer each: skips are conv_in, layer 0, its downsampler, layer 0 of the deeper level."""
     unet = systems.loaded(UNET, 6)[1].denoiser
     assert [places_of(unet, branch) for branch in range(4)] == [
-        (Place(-1, 0), Place(1, 1)),
-        (Place(0, 1), Place(1, 0)),
-        (Place(0, 2), Place(0, 1)),
-        (Place(1, 1), Place(0, 0)),
+        (UnetLayer(-1, 0), UnetLayer(1, 1)),
+        (UnetLayer(0, 1), UnetLayer(1, 0)),
+        (UnetLayer(0, 2), UnetLayer(0, 1)),
+        (UnetLayer(1, 1), UnetLayer(0, 0)),
     ]
     with pytest.raises(ValueError, match="has 4 skip connections, and none of number 4"):
         places_of(unet, 4)
