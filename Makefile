@@ -43,8 +43,8 @@ test-slow: setup  ## what takes minutes: 50 kills and resumes, fork against spaw
 test-peers:  ## torchao, quanto, ONNX Runtime and others in a venv of their own: their tests, then suites/quantization-peers.yaml
 	$(PYTHON) -m venv $(PEERS_VENV)
 	$(PEERS_VENV)/bin/python -m pip install --disable-pip-version-check -c constraints.txt -c constraints-quantization-peers.txt \
-	  -e ".[bitsandbytes,modelopt,onnxruntime,quanto,torchao,test]"
-	$(PEERS_VENV)/bin/python -m pytest -n 0 tests/baselines/test_peers.py
+	  -e ".[bitsandbytes,cache-dit,modelopt,onnxruntime,quanto,torchao,test]"
+	$(PEERS_VENV)/bin/python -m pytest -n 0 tests/baselines/test_peers.py tests/baselines/test_cache_dit.py
 	$(PEERS_VENV)/bin/effbench run suites/quantization-peers.yaml --store $(RESULTS)/quantization-peers
 
 test-pruna:  ## pruna in a venv of its own: its tests, then its row of suites/quantization-peers.yaml

@@ -1,8 +1,8 @@
 """Operations of torch's own products that ``torch.utils.flop_counter`` leaves at a silent 0, and which stay unknown.
 
-What counts as an operation: matrix products, convolutions, attention and recurrent layers, 1 MAC = 2 FLOPs. Element-wise
-work shows in the bytes moved. A formula is called with the operator's arguments as they are, and ``out=`` its result, as the
-formulas of a ``Cost`` are.
+What counts as an operation: matrix products, convolutions, attention and recurrent layers, 1 MAC = 2 FLOPs, and Fourier
+transforms by the customary 5 N log2 N. Element-wise work shows in the bytes moved. A formula is called with the operator's
+arguments as they are, and ``out=`` its result, as the formulas of a ``Cost`` are.
 """
 
 from __future__ import annotations
@@ -134,6 +134,11 @@ def recurrent_stack(x: Tensor, weights: Sequence[Tensor], *_: Any, **__: Any) ->
     return 2 * math.prod(x.shape[:-1]) * sum(weight.numel() for weight in weights if weight.dim() == 2)
 
 
+def complex_fourier_transform(x: Tensor, dims: Sequence[int], *_: Any, **__: Any) -> int:
+    """Return 5 N log2 N for each transform of N complex numbers over ``dims``: radix 2's count, customary for any N."""
+    return round(5 * x.numel() * math.log2(math.prod(x.shape[dim] for dim in dims)))
+
+
 FORMULAS: dict[str, Formula] = {
     "aten::mkldnn_linear": rows_times_weight,
     "aten::_int_mm": rows_times_weight,
@@ -150,6 +155,7 @@ FORMULAS: dict[str, Formula] = {
     "aten::_scaled_dot_product_flash_attention_for_cpu_backward": attention_backward,
     "aten::_native_multi_head_attention": multi_head_attention,
     "aten::_transformer_encoder_layer_fwd": transformer_layer,
+    "aten::_fft_c2c": complex_fourier_transform,
     "aten::mkldnn_rnn_layer": recurrent_layer,
     "aten::_cudnn_rnn": recurrent_stack,
 }

@@ -260,6 +260,14 @@ def test_an_error_that_the_method_swallows_is_still_raised():
         measure_compute(call)
 
 
+def test_a_fourier_transform_counts_five_n_log_n():
+    x = torch.ones(3, 4, 8)
+    both = measure_compute(lambda: torch.fft.fft2(x)).flops
+    assert (
+        both == 3 * 5 * 32 * 5 and measure_compute(lambda: torch.fft.fft(x.to(torch.complex64))).flops == 12 * 5 * 8 * 3
+    )
+
+
 @pytest.mark.filterwarnings("ignore:flex_attention called without")
 def test_products_of_torchs_own_without_a_formula_are_errors():
     with pytest.raises(UnknownOp, match=r"aten::_linalg_svd.*formulas\.py"):
