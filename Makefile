@@ -208,6 +208,12 @@ quantization-ablations: setup  ## run suites/quantization-ablations.yaml and put
 	$(BIN)/python docs/readme_table.py $(RESULTS)/quantization-ablations --page docs/quantization.md --section ablations --columns psnr_db,alignment,mean_weight_bits,preparation_s
 	$(MAKE) quantization-expected
 
+attention: setup  ## run suites/attention.yaml and put its table, picture and the methods' claims into docs and README (twenty minutes)
+	$(BIN)/effbench run suites/attention.yaml --store $(RESULTS)/attention
+	$(BIN)/python docs/readme_table.py $(RESULTS)/attention --page docs/attention.md --section embedded --columns psnr_db,alignment,speedup,latency_p50_ms,gflop_per_sample,attention_flops_share,mean_computed_share,preparation_s
+	$(BIN)/python docs/readme_table.py $(RESULTS)/attention --claims dit-fast-attn --page baselines/dit_fast_attn/README.md --section claims
+
+.PHONY: attention
 quantization-speed: setup  ## run suites/quantization-speed.yaml on each instruction set of this machine and put the tables into docs/quantization.md (twenty minutes)
 	$(BIN)/python docs/speed_by_isa.py --results $(RESULTS) --page docs/quantization.md
 	$(MAKE) quantization-expected
