@@ -75,7 +75,7 @@ class QuantizedLinear(nn.Module):
         if self.execution == "real":
             layer = self._layers[index]
             if layer is not None and x.dtype is torch.float32 and x.is_cpu:
-                check_rows(layer.weight, x.shape, before, residual)
+                check_rows(layer.weight, x.shape, x.dtype, before, residual)
                 return layer(x, before, residual)
             return self._products[index](x, self.bias, before, residual)
         weight = self.get_buffer(f"weight_{index}").to(x.dtype)

@@ -117,5 +117,7 @@ def test_refusals():
         product(x, weight, residual=Residual(x))
     with pytest.raises(ValueError, match=r"a gate .* is \[B, 32\], got \[2, 32\]"):
         product(x, weight, residual=Residual(some(BATCH, ROWS, 32), some(2, 32)))
+    with pytest.raises(ValueError, match=r"rows are torch\.float32, what is done to them has torch\.bfloat16"):
+        product(x, weight, residual=Residual(some(BATCH, ROWS, 32).bfloat16()))
     with pytest.raises(ValueError, match="quantized already"):
         product(gelu_quantize(x, weight.activation_bits), weight, before="gelu")

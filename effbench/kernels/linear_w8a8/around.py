@@ -54,8 +54,14 @@ class Residual(NamedTuple):
         return self.stream + (y if self.gate is None else self.gate[:, None] * y)
 
 
-def check_around(operation: str, shape: torch.Size, outputs: int, before: Before, residual: Residual | None) -> None:
-    """Raise ``ValueError`` where what is done before or after does not fit rows of ``shape`` and so many outputs."""
+def check_around(
+    operation: str, shape: torch.Size, dtype: torch.dtype, outputs: int, before: Before, residual: Residual | None
+) -> None:
+    """Raise ``ValueError`` where what is done before or after does not fit rows of a shape and type and so many outputs."""
+    operands = (before[:2] if isinstance(before, Modulation) else ()) + (residual or ())
+    for operand in operands:
+        if operand is not None and operand.dtype != dtype:
+            raise ValueError(f"{operation}: rows are {dtype}, what is done to them has {operand.dtype}")
     items = (shape[0] if len(shape) == 3 else None, shape[-1])
     if isinstance(before, Modulation):
         if before.shift.shape != items or before.scale.shape != items:

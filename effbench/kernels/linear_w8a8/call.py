@@ -58,7 +58,7 @@ def integer_linear(
     operation = weight.operation
     values = x.codes if isinstance(x, QuantizedRows) else x
     ran = chosen(operation, impl, values, torch.float32 if values is x else torch.uint8)
-    check_rows(weight, values.shape, before, residual)
+    check_rows(weight, values.shape, torch.float32 if values is not x else x.dtype, before, residual)
     if ran != "reference" and (weight.panels is None) == (ran == "cpu"):
         raise ValueError(f"{operation}: a weight that was packed on {weight.device.type} cannot be multiplied by {ran}")
     if isinstance(x, QuantizedRows):
@@ -86,14 +86,16 @@ def integer_linear(
     return result if residual is None else residual(result)
 
 
-def check_rows(weight: PackedWeight, shape: torch.Size, before: Before, residual: Residual | None) -> None:
-    """Raise ``ValueError`` where rows of ``shape``, or what is done to them, do not fit a weight."""
+def check_rows(
+    weight: PackedWeight, shape: torch.Size, dtype: torch.dtype, before: Before, residual: Residual | None
+) -> None:
+    """Raise ``ValueError`` where rows of a shape and type, or what is done to them, do not fit a weight."""
     if shape[-1] != row_length(before, weight.inputs):
         raise ValueError(
             f"{weight.operation}: rows of {shape[-1]} numbers do not fit a weight of {weight.inputs} inputs"
         )
     if before is not None or residual is not None:
-        check_around(weight.operation, shape, weight.outputs, before, residual)
+        check_around(weight.operation, shape, dtype, weight.outputs, before, residual)
 
 
 def check_bias(weight: PackedWeight, bias: torch.Tensor | None) -> None:
