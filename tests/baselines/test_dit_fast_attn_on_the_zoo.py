@@ -43,7 +43,7 @@ class Trial:
         return AttentionPlan.of("test", self.system.settings(), {}, layers)
 
 
-@pytest.mark.proof
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_first_half_s_residual_costs_quality_on_fixed_plans():
     trial, lost = Trial(8), []
@@ -58,7 +58,7 @@ def test_the_first_half_s_residual_costs_quality_on_fixed_plans():
     assert np.mean(lost) > 0.3
 
 
-@pytest.mark.proof
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_searched_plan_is_above_random_ones_of_no_fewer_operations():
     trial = Trial(6)
@@ -76,7 +76,7 @@ def test_a_searched_plan_is_above_random_ones_of_no_fewer_operations():
     assert min(better) > 0 and np.mean(better) > 2
 
 
-@pytest.mark.proof
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_forty_decibels_at_most_of_the_operations():
     trial = Trial(12)
