@@ -54,10 +54,10 @@ def shares() -> dict[str, float]:
     return found
 
 
-def lines(view: StoreView, share: dict[str, float]) -> Iterator[str]:
+def lines(view: StoreView, share: dict[str, float], name: str) -> Iterator[str]:
     """Yield the table of one instruction set."""
     machine = next(iter(view.machines.values()))
-    yield f"{machine['cpu_model']}, kept to it."
+    yield f"{machine['cpu_model']}, kept to {name}."
     yield ""
     yield "| | share of layers | ceiling | method | " + " | ".join(title for title, _ in NUMBERS) + " |"
     yield "|---|--:|--:|---|" + "--:|" * len(NUMBERS)
@@ -91,7 +91,7 @@ def main() -> None:
         command = [sys.executable, __file__, "--shares"]
         answer = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
         if given.page:
-            text = "\n".join(lines(read_store(store), json.loads(answer.splitlines()[-1])))
+            text = "\n".join(lines(read_store(store), json.loads(answer.splitlines()[-1]), name))
             replace_section(given.page, f"speed-{name}", text)
 
 
