@@ -50,12 +50,12 @@ SAVING = {
     FirstBlockCache: {"threshold": 0.4},
     TaylorSeer: {"interval": 2, "first": 2},
     MagCache: {"threshold": 0.3, "max_skip_steps": 1},
-    TeaCache: {"threshold": 0.4},
+    TeaCache: {"threshold": 0.4, "degree": 2},
     DeepCache: {"interval": 2},
     ToMe: {"ratio": 0.25},
 }
-NEAREST_DB = 15.0
-"""Least PSNR that a saving of these sizes may have at six steps; the other prompt's picture has 5 to 13.5 dB."""
+NEAREST_DB = {PIXART: 15.0, DIT: 15.0, LATTE: 15.0, UNET: 12.0}
+"""Least PSNR that a saving of these sizes may have at six steps; the other prompt's picture has 12, 13.5, 12 and 5 dB."""
 WORKS_ON = {
     PIXART: (PyramidAttentionBroadcast, FasterCache, FirstBlockCache, TaylorSeer, MagCache, TeaCache, ToMe),
     DIT: (PyramidAttentionBroadcast, FasterCache, FirstBlockCache, TaylorSeer, MagCache, TeaCache, ToMe),
@@ -90,7 +90,7 @@ def test_where_something_is_saved_less_is_computed_every_call_is_anew_and_nothin
         # The one calibration sample is the one that was run, but with the noise of its own seed, which is this one.
         assert counter.share == pytest.approx(facts["mean_computed_share"]) and 0.2 < counter.share < 0.97
     assert is_equal(first_of(name, changed), output)
-    assert NEAREST_DB < psnr(output, reference(name)) < 120
+    assert NEAREST_DB[name] < psnr(output, reference(name)) < 120
     assert structure(plain.denoiser) == before
     assert is_equal(first_of(name, plain), reference(name))
 
@@ -121,7 +121,7 @@ def test_decisions_are_each_sample_s_own(kind):
 @pytest.mark.parametrize("kind", ALL)
 def test_each_keeps_the_contract(kind):
     task, _ = systems.loaded(UNET if kind is DeepCache else PIXART, 3)
-    params = {**SAVING[kind], "calibration_samples": 1} if kind is not ToMe else SAVING[kind]
+    params = {**SAVING[kind], "calibration_samples": 2} if kind is not ToMe else SAVING[kind]
     check_method(kind, params=kind.Params(**params), task=task, n_samples=2, fresh_process=False)
 
 
