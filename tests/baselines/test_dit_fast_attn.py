@@ -233,7 +233,11 @@ def difference(ours, theirs):
     return max(float(np.abs(a["latent"] - b["latent"]).max()) for a, b in zip(ours, theirs))
 
 
-CLASSES = ("PixArtSigmaPipeline", "DiTPipeline", "LattePipeline", "CogVideoXPipeline")
+CLASSES = [
+    "PixArtSigmaPipeline",
+    "CogVideoXPipeline",
+    *(pytest.param(name, marks=pytest.mark.proof) for name in ("DiTPipeline", "LattePipeline")),
+]
 
 
 @pytest.mark.parametrize("name", CLASSES)
