@@ -6,6 +6,7 @@ whatever the order of guidance; ``residual_half="first"`` does the same, for com
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -34,9 +35,9 @@ class AttentionSharing(ProcessorSwap):  # type: ignore[misc]
         """Return what a layer does at a step."""
         return "full"
 
+    @abstractmethod
     def half_width(self, layer: str) -> int:
         """Return how many tokens a query sees to either side of itself."""
-        raise NotImplementedError
 
     def keeps_output(self, layer: str, step: int) -> bool:
         """Return whether a later step uses what a layer gives at this one."""

@@ -93,6 +93,8 @@ def can_be_joined(block: Any) -> bool:
         return False
     if block.only_cross_attention or not all(_is_joined(attn) for attn in (block.attn1, block.attn2)):
         return False
+    if block.attn2 is not None and not block.attn2.is_cross_attention:
+        return False
     if block.norm_type == "layer_norm":
         norms = [norm for norm in (block.norm1, block.norm2, block.norm3) if norm is not None]
         return all(type(norm) is nn.LayerNorm and norm.weight is not None and norm.bias is not None for norm in norms)
