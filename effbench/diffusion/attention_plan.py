@@ -24,14 +24,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from effbench.api import PluginError
 from effbench.atomic import write_bytes
 from effbench.diffusion.guidance import BATCH_ORDERS
 from effbench.digest import hash_of
-from effbench.errors import BadInput, nearest
-from effbench.explaining import explain
+from effbench.errors import nearest
+from effbench.planfile import parsed
 from effbench.yamlpos import Document, load
 
 SCHEMA: Literal["effbench/attention-plan/1"] = "effbench/attention-plan/1"
@@ -240,11 +240,4 @@ def read_attention_plan(path: Path) -> AttentionPlan:
 
 def parsed_attention_plan(document: Document) -> AttentionPlan:
     """Return the plan of a parsed file; raise ``BadInput`` in one sentence where it is none."""
-    given = document.data.get("schema") if isinstance(document.data, dict) else None
-    if given != SCHEMA:
-        said = "has no schema" if given is None else f"is of schema {given!r}"
-        raise BadInput(f"{document.source}: {said}; an attention plan is of {SCHEMA!r}")
-    try:
-        return AttentionPlan.model_validate(document.data)
-    except ValidationError as error:
-        raise BadInput(explain(error, document, AttentionPlan)) from None
+    return parsed(document, AttentionPlan, SCHEMA, "an attention plan")

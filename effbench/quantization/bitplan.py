@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from effbench.api import PluginError
 from effbench.atomic import write_bytes
 from effbench.digest import hash_of
-from effbench.errors import BadInput, nearest
-from effbench.explaining import explain
+from effbench.errors import nearest
+from effbench.planfile import parsed
 from effbench.quantization.allocation import mean_bits
 from effbench.quantization.schemes import Bits
 from effbench.yamlpos import Document, load
@@ -166,11 +166,4 @@ def read_plan(path: Path) -> BitPlan:
 
 def parsed_plan(document: Document) -> BitPlan:
     """Return the plan of a parsed file; raise ``BadInput`` in one sentence where it is none."""
-    given = document.data.get("schema") if isinstance(document.data, dict) else None
-    if given != SCHEMA:
-        said = "has no schema" if given is None else f"is of schema {given!r}"
-        raise BadInput(f"{document.source}: {said}; a bit plan is of {SCHEMA!r}")
-    try:
-        return BitPlan.model_validate(document.data)
-    except ValidationError as error:
-        raise BadInput(explain(error, document, BitPlan)) from None
+    return parsed(document, BitPlan, SCHEMA, "a bit plan")
