@@ -24,9 +24,6 @@ from effbench_baselines.mixdq.search import Searcher, most_sensitive, rising
 from effbench_baselines.mixdq.split import SplitConv2d, boundaries, split_convolutions
 from effbench_baselines.mixdq.structure import quantizable, restored
 
-ROUNDED = 0.2
-"""A last bit that a batch decides moves a code, and that the codes of every layer after: as large as quantization itself."""
-
 
 @pytest.fixture(autouse=True)
 def changed_systems_are_dropped():
@@ -59,7 +56,9 @@ def psnr(a, b):
 )
 def test_it_keeps_the_contract(params):
     task = TextToImage(TextToImage.Params(system="zoo:emoji-turbo", prompts="emoji", steps=1, guidance=1.0))
-    check_method(MixDQ, params=MixDQ.Params(calibration_samples=4, **params), task=task, rtol=ROUNDED, n_samples=2)
+    check_method(
+        MixDQ, params=MixDQ.Params(calibration_samples=4, **params), task=task, rtol=systems.ROUNDED, n_samples=2
+    )
 
 
 def test_what_is_real():

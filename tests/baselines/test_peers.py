@@ -5,6 +5,7 @@ The libraries are no part of the test environment; ``make test-peers`` runs this
 
 from importlib.util import find_spec
 
+import diffusion_systems as systems
 import numpy as np
 import pytest
 import torch
@@ -115,9 +116,8 @@ def test_every_row_gets_a_range_of_its_own():
 @pytest.mark.parametrize("engine", ["fbgemm", pytest.param("onednn", marks=pytest.mark.proof)])
 def test_quantize_dynamic_keeps_the_contract_and_leaves_torch_as_it_was(engine):
     before = torch.backends.quantized.engine
-    check_method(
-        QuantizeDynamic, task=task(), params=QuantizeDynamic.Params(engine=engine), n_samples=2, fresh_process=False
-    )
+    params = QuantizeDynamic.Params(engine=engine)
+    check_method(QuantizeDynamic, task=task(), params=params, n_samples=2, rtol=systems.ROUNDED, fresh_process=False)
     assert torch.backends.quantized.engine == before
 
 

@@ -10,8 +10,6 @@ from effbench.testing import check_method
 from effbench_baselines.quantization_peers.method import NaiveStatic, PTQ4DiT, QDiT, QuaRot, SmoothQuant, SVDQuant
 
 PEERS = (NaiveStatic, SmoothQuant, QuaRot, QDiT, PTQ4DiT, SVDQuant)
-ROUNDED_ROWS = 0.2
-"""As in test_vidit_q.py."""
 
 
 @pytest.mark.parametrize(
@@ -19,7 +17,7 @@ ROUNDED_ROWS = 0.2
 )
 def test_each_keeps_the_contract(peer):
     task = TextToImage(TextToImage.Params(steps=2))
-    check_method(peer, params=peer.Params(calibration_samples=2), task=task, rtol=ROUNDED_ROWS, fresh_process=False)
+    check_method(peer, params=peer.Params(calibration_samples=2), task=task, rtol=systems.ROUNDED, fresh_process=False)
 
 
 def test_importing_them_is_light():

@@ -17,9 +17,6 @@ from effbench_baselines.vidit_q import mixed_precision
 from effbench_baselines.vidit_q.decoupling import damages, groups_of
 from effbench_baselines.vidit_q.method import ViDiTQ
 
-ROUNDED_ROWS = 0.2
-"""A last bit that a batch decides moves a code, and that the codes of every layer after: as large as quantization itself."""
-
 
 def method(**params):
     return ViDiTQ(ViDiTQ.Params(**params))
@@ -38,7 +35,7 @@ HARDEST = {"activation_bits": 6, "weight_bits": 4, "timestep_ranges": 2, "roundi
 @pytest.mark.parametrize("params", [{}, pytest.param(HARDEST, marks=pytest.mark.proof)])
 def test_it_keeps_the_contract(params):
     task = TextToImage(TextToImage.Params(steps=2))
-    check_method(ViDiTQ, params=ViDiTQ.Params(**{"calibration_samples": 2, **params}), task=task, rtol=ROUNDED_ROWS)
+    check_method(ViDiTQ, params=ViDiTQ.Params(**{"calibration_samples": 2, **params}), task=task, rtol=systems.ROUNDED)
 
 
 def test_what_is_real():

@@ -124,7 +124,10 @@ def test_where_no_folder_is_short_enough_workers_are_spawned(monkeypatch, capsys
 def test_a_run_that_is_told_to_end_says_so_and_exits_with_130(folder, how):
     slow = "tasks.w.with={units: 4, size: 8, samples: 4, wait_ms: 2000}"
     command = [sys.executable, "-m", "effbench", "run", "suite.yaml", "--store", f"results/{how.name}", "--set", slow]
-    run = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL}
+    # A shell has what it runs in the background ignore SIGINT, and children inherit that.
+    heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+    run = subprocess.Popen(command, cwd=folder, text=True, preexec_fn=heed, **pipes)
     assert "quality" in run.stderr.readline()
     run.send_signal(how)
     _, said = run.communicate(timeout=30)

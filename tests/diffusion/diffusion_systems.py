@@ -17,6 +17,9 @@ ZOO = {
 SMALL = ("CogVideoXPipeline", "WanPipeline")
 """Classes of which no model is embedded: tests use one with random weights."""
 NAMES = (*ZOO, *SMALL)
+ROUNDED = 0.2
+"""How far an output in rounded codes may depend on its batch: a last bit that a batch decides moves a code, and the codes
+of every layer after, as much as quantization itself does."""
 TWO = {
     "PixArtSigmaPipeline": ("a handwritten 3", "a handwritten 8"),
     "StableDiffusionXLPipeline": ("a dog on a red ground", "an apple on a blue ground"),
