@@ -12,9 +12,8 @@ from effbench_baselines.quantization_peers.method import NaiveStatic, PTQ4DiT, Q
 PEERS = (NaiveStatic, SmoothQuant, QuaRot, QDiT, PTQ4DiT, SVDQuant)
 
 
-@pytest.mark.parametrize(
-    "peer", [peer if peer is NaiveStatic else pytest.param(peer, marks=pytest.mark.proof) for peer in PEERS]
-)
+@pytest.mark.proof
+@pytest.mark.parametrize("peer", PEERS)
 def test_each_keeps_the_contract(peer):
     task = TextToImage(TextToImage.Params(steps=2))
     check_method(peer, params=peer.Params(calibration_samples=2), task=task, rtol=systems.ROUNDED, fresh_process=False)

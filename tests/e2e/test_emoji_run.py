@@ -68,6 +68,7 @@ def store(shared, toy_plugin):
     return read_store(folder / "out")
 
 
+@pytest.mark.proof
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("task", QUALITY)
 def test_every_number_of_the_family_is_there(store, task):
@@ -100,6 +101,7 @@ def test_what_each_family_computes_is_counted(store):
         assert {n.name: n.value for n in cell.numbers}["gflop_per_sample"] > 0.1, cell.task_id
 
 
+@pytest.mark.proof
 @pytest.mark.timeout(600)
 def test_kept_pictures_come_with_their_prompts(store):
     workloads = {workload.title: Gallery(workload) for workload in summarise_stores([store]).workloads}

@@ -29,7 +29,7 @@ def prompts_of(folder):
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in ("sdxl", "video") else pytest.mark.proof) for name in CASES]
+    "name", [pytest.param(name, marks=() if name == "sdxl" else pytest.mark.proof) for name in CASES]
 )
 def test_a_hub_suite_runs_offline_on_tiny_models(name, cli, monkeypatch):
     import tiny_pipelines

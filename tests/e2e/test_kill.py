@@ -79,8 +79,9 @@ def _batches_computed(store):
     return counts
 
 
-def test_kill_and_resume(cli, suite):
-    assert check_kills(cli, suite, 3) == 3
+@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.proof)])
+def test_kill_and_resume(cli, suite, kills):
+    assert check_kills(cli, suite, kills) == kills
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from effbench.subset.manifest import make_manifest, read_manifest, write_manifes
 BETAS = [0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95]
 
 
+@pytest.mark.proof
 def test_a_subset_is_built_applied_and_expires_with_its_methods(cli, write_suite):
     def run(betas):
         suite = write_suite(suite_text(methods=[f"{{use: toy-momentum, matrix: {{beta: {betas}}}}}"], limit=12))

@@ -35,7 +35,7 @@ def stored(artifact, folder):
     return read_artifact(folder, root_of(folder))[0][0].artifact
 
 
-SLOW = ("LattePipeline", "StableDiffusionXLPipeline")
+SLOW = ("LattePipeline", "StableDiffusionXLPipeline", "WanPipeline")
 """Families whose embedded model takes ten seconds and more to calibrate; their layers are those of the others."""
 
 
