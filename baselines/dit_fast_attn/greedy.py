@@ -22,7 +22,7 @@ import torch
 from effbench.api import Context, PluginError, Sample
 from effbench.diffusion import DenoiserCall, DiffusionSystem
 from effbench.diffusion.attention_plan import SHARED, WINDOWED, LayerShape, LayerSlots
-from effbench.diffusion.guidance import BATCH_ORDERS
+from effbench.diffusion.guidance import BATCH_ORDERS, GuidanceOrder
 from effbench.diffusion.observing import replaced
 from effbench_baselines.dit_fast_attn.loss import LossName, loss
 from effbench_baselines.dit_fast_attn.shapes import halves_agree, is_worth_it, shape_of
@@ -98,6 +98,17 @@ class AttentionTrial(AttentionSharing):  # type: ignore[misc]
         """Return whether windows are tried in a layer: where they are quicker than full attention, or wherever asked to."""
         return self.short_windows or is_worth_it(self.shapes[layer])
 
+    def candidates(self, layer: str, order: GuidanceOrder) -> list[str]:
+        """Return what may be tried in a layer in place of full attention, in the order in which it is."""
+        left_out: set[str] = set()
+        if order not in BATCH_ORDERS:
+            left_out |= set(SHARED)
+        if not self.has_window(layer):
+            left_out |= set(WINDOWED)
+        if layer in self.agreeing:
+            left_out |= {"wa-rs", "asc"}  # the first costs twice what its twin does, the second is what it has already
+        return [strategy for strategy in ORDER if strategy not in left_out]
+
     def keeps_residual(self, layer: str, step: int) -> bool:
         """Return whether a later step may need it, of which nothing is known yet."""
         return self.has_window(layer)
@@ -158,7 +169,7 @@ class GreedyDriver:
         for place, layer in enumerate(layers, start=1):
             self.ctx.progress(step + (place - 1) / len(layers), call.step.count, "searching an attention plan")
             budget = self.threshold * place / len(layers)
-            for candidate in self._candidates(layer, call) if step else ():
+            for candidate in self.trial.candidates(layer, call.order) if step else ():
                 memory.table = dict(before)
                 output = self._tried({**slots, layer: candidate}, args, kwargs)
                 found = loss(self.loss_name, reference, output[0])
@@ -169,14 +180,3 @@ class GreedyDriver:
         memory.table = after
         self.chosen.append(slots)
         return best
-
-    def _candidates(self, layer: str, call: DenoiserCall) -> list[str]:
-        """Return what may be tried in a layer, in the order in which it is."""
-        left_out: set[str] = set()
-        if call.order not in BATCH_ORDERS:
-            left_out |= set(SHARED)
-        if not self.trial.has_window(layer):
-            left_out |= set(WINDOWED)
-        if layer in self.trial.agreeing:
-            left_out |= {"wa-rs", "asc"}  # the first costs twice what its twin does, the second is what it has already
-        return [strategy for strategy in ORDER if strategy not in left_out]

@@ -10,6 +10,7 @@ from tiny_systems import loaded
 from effbench.api import PluginError
 from effbench.diffusion.attention_plan import AttentionPlan, LayerShape
 from effbench_baselines.dit_fast_attn.budgeted import DiTFastAttnOptimal, DiTFastAttnV2
+from effbench_baselines.dit_fast_attn.drawn import DiTFastAttnDrawn
 from effbench_baselines.dit_fast_attn.greedy import search
 from effbench_baselines.dit_fast_attn.influence import Choice, LayerInfluence, Unit, measure_influences
 from effbench_baselines.dit_fast_attn.optimum import (
@@ -102,6 +103,30 @@ def test_the_optimum_is_never_below_a_greedy_plan_of_equal_operations(name):
     assert best.share <= plan.share * (1 + 1e-6)
     assert found.influence <= influence_of(taken, measured.influences) * (1 + 1e-5)
     assert influence_of(taken, measured.influences) > 0
+
+
+@pytest.mark.parametrize("name", ["PixArtSigmaPipeline", "CogVideoXPipeline"])
+def test_a_drawn_plan_meets_its_share_and_is_another_with_another_seed(name):
+    _, system, ctx = loaded(name, steps=6)
+    plans = [drawn(system, ctx, share=0.5, seed=seed) for seed in (0, 0, 1)]
+    assert plans[0] == plans[1] and plans[0].layers != plans[2].layers
+    slot = 1 / (6 * len(plans[0].layers))
+    for plan in plans:
+        assert 0.5 - slot < plan.share <= 0.5
+    kinds = set(plans[0].counts()) | set(plans[2].counts())
+    assert kinds >= {"full", "ast"} and len(kinds) >= 4
+    if name == "PixArtSigmaPipeline":  # nothing tells its halves apart before the first cross-attention
+        free = plans[0].layers["transformer_blocks.0.attn1"].steps
+        assert set(free) <= {"asc", "ast", "wa-rs+asc"}
+    with pytest.raises(
+        PluginError, match=r"share 0\.01: the first of 6 steps computes everything, which alone is 0\.1\d"
+    ):
+        drawn(system, ctx, share=0.01)
+
+
+def drawn(system, ctx, **params):
+    method = DiTFastAttnDrawn(DiTFastAttnDrawn.Params(short_windows=True, **params))
+    return AttentionPlan.model_validate(method.prepare(system, ctx).config["attention_plan"])
 
 
 @pytest.mark.parametrize("method", [DiTFastAttnOptimal, DiTFastAttnV2])

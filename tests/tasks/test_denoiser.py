@@ -67,3 +67,28 @@ def test_int8_runs_on_every_architecture():
         changed = small.run(Int8Dynamic().apply(system, Artifact()), batch, 0)[0]["output"]
         error = np.linalg.norm(changed - exact) / np.linalg.norm(exact)
         assert 1e-5 < error < 0.1, name
+
+
+def test_several_steps_are_those_of_a_solver_and_what_follows_sampling_is_told_of_them():
+    from effbench.diffusion import SamplingObserver
+
+    class Notes(SamplingObserver):
+        def __init__(self):
+            self.seen = []
+
+        def denoiser_runs(self, call):
+            self.seen.append((call.step.index, call.step.count, call.order))
+
+    small, notes = task(blocks=1, tokens=256, steps=3), Notes()
+    system, batch, given = small.load(Context()), small.samples("evaluation"), []
+    system.denoiser.register_forward_pre_hook(
+        lambda _, args, kwargs: given.append((args[0].clone(), kwargs["timestep"], kwargs["encoder_hidden_states"])),
+        with_kwargs=True,
+    )
+    first = small.run(system.observed_by(notes), batch, 0)[0]["output"]
+    assert notes.seen == [(i, 3, "unconditional-first") for i in range(3)]
+    assert [float(t[0]) for _, t, _ in given] == [999, 666, 333]
+    assert all((x[0] == x[1]).all() and not text[0].any() and text[1].any() for x, _, text in given)
+    assert not np.allclose(given[0][0], given[1][0]), "the second step starts from what the first led to"
+    assert system.settings()["steps"] == 3 and "DPMSolver" in system.settings()["scheduler"]
+    assert (first == small.run(system, batch, 0)[0]["output"]).all(), "a second call starts anew"

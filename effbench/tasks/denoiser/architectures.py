@@ -21,8 +21,8 @@ TEXT_TOKENS = {"pixart-sigma-xl2": 300, "sdxl-mid-block": 77}
 class Architecture:
     """How a denoiser is made and called.
 
-    ``build(blocks, tokens)`` returns the module, ``inputs(tokens)`` the shapes of one sample's tensors, and ``call`` runs it
-    on a batch of them at one noise level.
+    ``build(blocks, tokens)`` returns the module, ``inputs(tokens)`` the shapes of one sample's tensors, and
+    ``call(model, given, timestep)`` runs it on a batch of them at one noise level.
     """
 
     depth: int
@@ -30,7 +30,7 @@ class Architecture:
     pixels_per_token: int
     build: Callable[[int, int], Any]
     inputs: Callable[[int], dict[str, tuple[int, ...]]]
-    call: Callable[[Any, Tensors], Any]
+    call: Callable[[Any, Tensors, float], Any]
 
 
 def side_of(tokens: int) -> int:
@@ -60,7 +60,7 @@ def _pixart_inputs(tokens: int) -> dict[str, tuple[int, ...]]:
     return {"latent": (4, side, side), "text": (TEXT_TOKENS["pixart-sigma-xl2"], 4096)}
 
 
-def _call_pixart(model: Any, given: Tensors) -> Any:
+def _call_pixart(model: Any, given: Tensors, timestep: float) -> Any:
     import torch
 
     batch = len(given["latent"])
@@ -68,7 +68,7 @@ def _call_pixart(model: Any, given: Tensors) -> Any:
         given["latent"],
         encoder_hidden_states=given["text"],
         encoder_attention_mask=torch.ones(given["text"].shape[:2], device=given["text"].device),
-        timestep=torch.full((batch,), 500, device=given["latent"].device),
+        timestep=torch.full((batch,), timestep, device=given["latent"].device),
         added_cond_kwargs={"resolution": None, "aspect_ratio": None},
         return_dict=False,
     )[0]
@@ -92,7 +92,7 @@ def _sdxl_mid_inputs(tokens: int) -> dict[str, tuple[int, ...]]:
     return {"latent": (1280, side, side), "text": (TEXT_TOKENS["sdxl-mid-block"], 2048), "time": (1280,)}
 
 
-def _call_sdxl_mid(model: Any, given: Tensors) -> Any:
+def _call_sdxl_mid(model: Any, given: Tensors, _: float) -> Any:
     return model(given["latent"], temb=given["time"], encoder_hidden_states=given["text"])
 
 
