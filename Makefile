@@ -211,9 +211,17 @@ quantization-ablations: setup  ## run suites/quantization-ablations.yaml and put
 attention: setup  ## run suites/attention.yaml and put its table, picture and the methods' claims into docs and README (twenty minutes)
 	$(BIN)/effbench run suites/attention.yaml --store $(RESULTS)/attention
 	$(BIN)/python docs/readme_table.py $(RESULTS)/attention --page docs/attention.md --section embedded --columns psnr_db,alignment,speedup,latency_p50_ms,gflop_per_sample,attention_flops_share,mean_computed_share,preparation_s
+	$(BIN)/effbench report $(RESULTS)/attention --pareto latency,psnr_db --out docs/img/attention-pareto.png >/dev/null
+	$(BIN)/python docs/attention_study.py $(RESULTS)/attention --page docs/attention.md
+	$(BIN)/python docs/advice.py $(RESULTS)/attention --page docs/attention.md --section advice
 	$(BIN)/python docs/readme_table.py $(RESULTS)/attention --claims dit-fast-attn --page baselines/dit_fast_attn/README.md --section claims
 
-.PHONY: attention
+attention-architecture: setup  ## run suites/attention-architecture.yaml, take its times apart and put the tables into docs/attention.md (ten minutes)
+	$(BIN)/effbench run suites/attention-architecture.yaml --store $(RESULTS)/attention-architecture
+	$(BIN)/python docs/readme_table.py $(RESULTS)/attention-architecture --page docs/attention.md --section architecture --columns speedup,latency_p50_ms,gflop_per_sample,attention_flops_share,kept_mb,peak_rss_growth_mb,parameter_mb
+	$(BIN)/python docs/attention_time.py $(RESULTS)/attention-architecture --page docs/attention.md
+
+.PHONY: attention attention-architecture
 quantization-speed: setup  ## run suites/quantization-speed.yaml on each instruction set of this machine and put the tables into docs/quantization.md (twenty minutes)
 	$(BIN)/python docs/speed_by_isa.py --results $(RESULTS) --page docs/quantization.md
 	$(MAKE) quantization-expected

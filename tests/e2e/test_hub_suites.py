@@ -15,6 +15,7 @@ CASES = {
     "pixart-sigma": ("pixart-sigma-512", "PixArtSigmaPipeline", "*steps=5*", ["steps=6"]),
     "sdxl": ("sdxl-turbo-512", "StableDiffusionXLPipeline", "*steps=1*", ["height=16", "width=16", "steps=3"]),
     "dit": ("dit-xl-2-512", "DiTPipeline", "bf16", ["steps=2"]),
+    "attention": ("pixart-sigma-1024", "PixArtSigmaPipeline", "*threshold=D4*", ["steps=3"]),
     "video": ("latte", "LattePipeline", "*steps=10*", ["steps=11"]),
 }
 
@@ -71,6 +72,7 @@ def keep_task(file, task, folder):
 
     suite = yaml.safe_load(file.read_text())
     suite["tasks"] = [entry for entry in suite["tasks"] if entry["id"] == task]
+    suite["methods"] = [{**m, "tasks": [task]} for m in suite["methods"] if task in m.get("tasks", [task])]
     assert suite["tasks"][0]["device"] == "cuda"
     path = folder / file.name
     path.write_text(yaml.safe_dump(suite))

@@ -1,0 +1,120 @@
+"""What docs/attention.md derives from a store of suites/attention.yaml (``make attention``).
+
+Section "equal-latency" holds each method against the ``fewer-steps`` that takes the same time; section "interaction" holds
+each chain against its two links alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+from effbench.catalogue import MEDIAN
+from effbench.record import CellRecord
+from effbench.report.compare import Comparison, ComparisonRow, compare
+from effbench.report.interaction import DECIBEL, Interaction, quality_interaction, time_interaction
+from effbench.report.rounding import rounded
+from effbench.report.summarise import number_of, raw_cell
+from effbench.section import replace_section
+from effbench.store import StoreView, read_store
+
+STEPS = "fewer-steps"
+"""The method that any other has to beat: a shorter sampling needs no code at all."""
+QUALITY = ("psnr_db", "alignment")
+"""Numbers in which methods are held against it: fidelity to the full sampling, and what the judge says of the picture."""
+LEVEL = 0.95
+
+
+def text(value: float, low: float | None, high: float | None) -> str:
+    """Return a value with its interval, rounded by it."""
+    return " ".join(filter(None, rounded(value, low, high)))
+
+
+def median_ms(cell: CellRecord) -> float | None:
+    """Return the median latency of a cell that has one."""
+    found = number_of(cell, MEDIAN)
+    return None if found is None else found.value
+
+
+def nearest_steps(cell: CellRecord, cells: list[CellRecord]) -> CellRecord | None:
+    """Return the ``fewer-steps`` cell, or the reference, whose latency is nearest in ratio."""
+    mine = median_ms(cell)
+    timed = [(c, found) for c in cells if (found := median_ms(c)) is not None]
+    if mine is None or not timed:
+        return None
+    return min(timed, key=lambda pair: abs(math.log(pair[1] / mine)))[0]
+
+
+def uses(cell: CellRecord) -> list[str]:
+    """Return the names of the methods of a cell, link by link."""
+    return [link.use for link in cell.identity.chain]
+
+
+def equal_latency(view: StoreView) -> Iterator[str]:
+    """Yield, for each task with several ``fewer-steps``, a table of methods against the one of the nearest latency."""
+    for task in dict.fromkeys(cell.task_id for cell in view.cells):
+        cells = [cell for cell in view.cells if cell.task_id == task and cell.status != "failed"]
+        shorter = [cell for cell in cells if uses(cell) == [STEPS]]
+        others = [cell for cell in cells if cell.role != "reference" and cell not in shorter]
+        if len(shorter) < 2 or not others:
+            continue
+        yield f"**{task}**\n"
+        yield "| method | beside it | time, method / beside | PSNR, dB more | alignment, more |"
+        yield "|---|---|--:|--:|--:|"
+        for cell in others:
+            beside = nearest_steps(cell, shorter)
+            if beside is not None:
+                found = compare(view, cell.method_id, beside.method_id, task, [MEDIAN, *QUALITY])
+                cells_of = " | ".join(_said(found, name) for name in (MEDIAN, *QUALITY))
+                yield f"| {cell.method_id} | {beside.method_id} | {cells_of} |"
+        yield ""
+
+
+def _said(found: Comparison, name: str) -> str:
+    row: ComparisonRow | None = next((row for row in found.rows if row.number == name), None)
+    if row is None or row.value is None:
+        return "n/a"
+    outcome = row.outcome(found.level)
+    mark = f" **{outcome}**" if outcome in ("better", "worse") else ""
+    return f"{text(row.value, row.ci_low, row.ci_high)}{mark}"
+
+
+def interactions(view: StoreView) -> Iterator[str]:
+    """Yield a table of the chains whose links stand alone in the same task."""
+    yield "| task | chain | number | together | expected of both | more than expected |"
+    yield "|---|---|---|--:|--:|--:|"
+    for cell in view.cells:
+        beside = [c for c in view.cells if c.task_id == cell.task_id]
+        alone = [c for link in cell.identity.chain for c in beside if c.identity.chain == (link,)]
+        reference = next((c for c in beside if c.role == "reference"), None)
+        if len(cell.identity.chain) != 2 or len(alone) != 2 or reference is None:
+            continue
+        raw = [raw_cell(view, c) for c in (cell, *alone, reference)]
+        rounds = [r.rounds(MEDIAN) for r in raw]
+        rows: list[tuple[str, Interaction | None]] = [("speed-up, x", time_interaction(*rounds, LEVEL))]
+        rows.append(("PSNR, dB", quality_interaction(*raw, "psnr_db", DECIBEL, LEVEL)))
+        rows.append(("alignment", quality_interaction(*raw, "alignment", "", LEVEL)))
+        for name, found in rows:
+            if found is not None:
+                ends = found.interval or (None, None)
+                yield (
+                    f"| {cell.task_id} | {cell.method_id} | {name} | {found.together:.3g} | {found.expected:.3g} | "
+                    f"{text(found.value, *ends)} |"
+                )
+
+
+def main() -> None:
+    """Write both sections."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("store", type=Path)
+    parser.add_argument("--page", required=True, type=Path)
+    given = parser.parse_args()
+    view = read_store(given.store)
+    replace_section(given.page, "equal-latency", "\n".join(equal_latency(view)).strip())
+    replace_section(given.page, "interaction", "\n".join(interactions(view)))
+
+
+if __name__ == "__main__":
+    main()

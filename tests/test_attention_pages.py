@@ -1,0 +1,70 @@
+"""What docs/attention.md derives: methods against fewer steps of the same time, and the time of a plan from its parts."""
+
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from effbench.api import Context
+from effbench.diffusion.attention_plan import AttentionPlan
+from effbench.tasks.denoiser.task import Denoiser
+from effbench_baselines.dit_fast_attn.drawn import DiTFastAttnDrawn
+from effbench_baselines.dit_fast_attn.installing import replaceable_layers
+
+ROOT = Path(__file__).parent.parent
+
+
+def script(name):
+    spec = spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    module = sys.modules[name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def timed(method, ms):
+    number = SimpleNamespace(name="latency_p50_ms", value=ms)
+    return SimpleNamespace(method_id=method, numbers=(number,))
+
+
+def test_the_fewer_steps_beside_a_method_are_those_of_the_nearest_time_in_ratio():
+    study = script("attention_study")
+    shorter = [timed("ten", 100.0), timed("five", 50.0), timed("unsupported", None)]
+    assert study.nearest_steps(timed("m", 72.0), shorter).method_id == "ten"  # 1.39 and 1.44 times
+    assert study.nearest_steps(timed("m", 69.0), shorter).method_id == "five"
+    assert study.nearest_steps(timed("m", None), shorter) is None
+
+
+def test_a_plan_is_taken_apart_into_what_its_layers_do_and_every_part_can_be_timed_alone(monkeypatch):
+    study = script("attention_time")
+    monkeypatch.setattr(study, "REPEATS", 1)
+    task = Denoiser(Denoiser.Params(blocks=1, tokens=256, steps=4))
+    ctx = Context(calibration=lambda: task.samples("calibration"), run=task.run)
+    system = task.load(ctx)
+    method = DiTFastAttnDrawn(DiTFastAttnDrawn.Params(share=0.4, short_windows=True, seed=1))
+    plan = AttentionPlan.model_validate(method.prepare(system, ctx).config["attention_plan"])
+    (row,) = study.parts_of(plan).values()
+    assert [part.slot for part in row] == list(next(iter(plan.layers.values())).steps)
+    uses = [slot.startswith("wa-rs") for slot in (part.slot for part in row)]
+    assert any(part.keeps_residual for part in row) == any(uses)
+    before = {name: layer.module.processor for name, layer in replaceable_layers(system).items()}
+    full, planned = study.predicted_ms(task, system, plan)
+    assert full > 0 and planned > 0
+    assert {name: layer.module.processor for name, layer in replaceable_layers(system).items()} == before
+
+
+@pytest.mark.parametrize(("part", "computed"), [("full", 2), ("asc", 1), ("ast", 0)])
+def test_a_part_computes_the_rows_that_its_slot_says(part, computed):
+    study = script("attention_time")
+    task = Denoiser(Denoiser.Params(blocks=1, tokens=256, steps=2))
+    system = task.load(Context())
+    without = study.Without()
+    task.run(system.observed_by(without), task.samples("evaluation"), 0)
+    (layer,) = replaceable_layers(system).values()
+    rows = []
+    hook = layer.module.to_q.register_forward_pre_hook(lambda _, args: rows.append(len(args[0])))
+    slots = SimpleNamespace(half_width=32)
+    study.part_seconds(layer, without.given[layer.name], study.Part(part, False), slots, system.guidance_order)
+    hook.remove()
+    assert rows == [2] + [computed] * (study.REPEATS + 1) * (computed > 0)
