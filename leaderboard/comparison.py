@@ -42,7 +42,7 @@ def show_table(summary: Summary, workload: WorkloadCells, picked: Sequence[str])
     rows = [row for row in table.rows if row.execution.partition(" ")[0] in shown]
     kept = _kept(workload)
     st.dataframe(
-        _greyed(pd.DataFrame([_record(table, row, kept) for row in rows]), table, rows),
+        _greyed(_frame(table, rows, kept), table, rows),
         hide_index=True,
         height="content",
         placeholder="",
@@ -105,21 +105,26 @@ def _stability(key: tuple[tuple[str, str], ...], _workload: WorkloadCells, _colu
     return stability_of(_workload, _column)
 
 
-def _record(table: Table, row: TableRow, kept: dict[str, dict[int, float]]) -> dict[str, Any]:
-    record: dict[str, Any] = {"method": row.name, "execution": badge(row.badge)}
-    if any(other.cell.noise for other in table.rows):
-        record["noise"] = noise_text([row.cell.noise]) if row.cell.noise else ""
+def _frame(table: Table, rows: Sequence[TableRow], kept: dict[str, dict[int, float]]) -> pd.DataFrame:
+    """Return the rows of a table that are shown; a column that says nothing of any row of the table is left out."""
+    found: dict[str, list[Any]] = {
+        "method": [row.name for row in rows],
+        "execution": [badge(row.badge) for row in rows],
+    }
+    if any(row.cell.noise for row in table.rows):
+        found["noise"] = [noise_text([row.cell.noise]) if row.cell.noise else "" for row in rows]
     if table.shows_where:
-        record["where"] = row.where
-    for at, (column, entry) in enumerate(zip(table.columns, row.entries)):
-        record[column.name] = float(entry.value) if entry.value else None
-        if _has_tail(table, column):
-            record[f"{column.name} ±"] = _beside(entry)
-        if any(other.entries[at].rank for other in table.rows):
-            record[f"{column.name} #"] = entry.rank
+        found["where"] = [row.where for row in rows]
+    for at, column in enumerate(table.columns):
+        entries = [row.entries[at] for row in rows]
+        found[column.name] = [float(entry.value) if entry.value else None for entry in entries]
+        if any(_beside(row.entries[at]) for row in table.rows):
+            found[f"{column.name} ±"] = [_beside(entry) for entry in entries]
+        if any(row.entries[at].rank for row in table.rows):
+            found[f"{column.name} #"] = [entry.rank for entry in entries]
         if column.name in kept:
-            record[f"{column.name} kept"] = kept[column.name].get(id(row.cell))
-    return record
+            found[f"{column.name} kept"] = [kept[column.name].get(id(row.cell)) for row in rows]
+    return pd.DataFrame(found)
 
 
 def _configuration(table: Table, kept: dict[str, dict[int, float]]) -> dict[str, Any]:
@@ -157,11 +162,6 @@ def _number_format(table: Table, column: Column) -> str:
     if any("e" in value for value in values):
         return "scientific"
     return f"%.{max(len(value.partition('.')[2]) for value in values)}f"
-
-
-def _has_tail(table: Table, column: Column) -> bool:
-    index = table.columns.index(column)
-    return any(_beside(row.entries[index]) for row in table.rows)
 
 
 def _beside(entry: TableEntry) -> str:

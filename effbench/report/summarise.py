@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple, TypedDict
 
 from effbench.raw import RawCell
@@ -65,10 +66,18 @@ class WorkloadCells:
     levels: tuple[float, ...]
     raw: tuple[RawCell, ...]
 
-    @property
+    @cached_property
     def places(self) -> tuple[Location, ...]:
         """Return the distinct places of the cells, in order of appearance."""
         return tuple(dict.fromkeys(place_of(cell) for cell in self.cells))
+
+    @cached_property
+    def twins(self) -> Mapping[tuple[str, Location], Sequence[CellRecord]]:
+        """Return (method, place) -> its cells there: several where suites or runs repeat one another."""
+        found: dict[tuple[str, Location], list[CellRecord]] = {}
+        for cell in self.cells:
+            found.setdefault((cell.method_id, place_of(cell)), []).append(cell)
+        return found
 
     @property
     def numbers(self) -> tuple[NumberRow, ...]:
@@ -160,7 +169,7 @@ def where_of(workload: WorkloadCells, cell: CellRecord) -> str:
     """
     here = place_of(cell)
     parts = [part[:8] for i, part in enumerate(here) if len({place[i] for place in workload.places}) > 1]
-    twins = [other for other in workload.cells if other.method_id == cell.method_id and place_of(other) == here]
+    twins = workload.twins[cell.method_id, here]
     if len(twins) > 1:
         parts += [cell.suite] if len({twin.suite for twin in twins}) > 1 else []
         parts.append(cell.finished_utc[:16].replace("T", " "))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from effbench.counted import counted
 from effbench.numbers.quality import ONE_TRAINING
@@ -154,7 +155,7 @@ class Table:
         """Return all lines under the table, footnotes with their letters raised."""
         return (*self.caption, *(f"{superscript(letter)} {text}" for letter, text in self.footnotes), *self.notes)
 
-    @property
+    @cached_property
     def shows_where(self) -> bool:
         """Return whether the rows ran in different places, so that each must say where."""
         return any(row.where for row in self.rows)

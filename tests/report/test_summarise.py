@@ -215,3 +215,16 @@ def test_a_certificate_is_one_line_under_the_headline_and_whole_under_all_column
     ]
     whole = [line for line in table_of(workload, ["all"]).caption if "Certificate" in line]
     assert whole == [f"Certificate of the subset, for {words}." for words in CERTIFICATE]
+
+
+def test_a_table_asks_once_per_cell_where_it_ran(monkeypatch: pytest.MonkeyPatch, make: Any) -> None:
+    """With a thousand methods, asking each against all others took a minute."""
+    from effbench.report import summarise as module
+
+    calls = []
+    place_of = module.place_of
+    monkeypatch.setattr(module, "place_of", lambda cell: calls.append(cell) or place_of(cell))
+    cells = [make.cell("reference"), *(make.cell(f"m{i}", make.full_numbers(), i) for i in range(1, 100))]
+    (workload,) = module.summarise(make.view(*cells)).workloads
+    assert len(table_of(workload).rows) == 100
+    assert len(calls) <= 4 * len(cells)
