@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import ParamSpec
 
 import streamlit as st
 
@@ -25,14 +25,13 @@ from effbench.report.columns import (
 )
 from effbench.report.summarise import Summary, WorkloadCells, summarise_stores
 from effbench.store import StoreView
-from effbench_leaderboard.comparison import code, escape, show_table
+from effbench_leaderboard.comparison import ADDRESS, code, escape, show_table
 from effbench_leaderboard.convergence import show_convergence
 from effbench_leaderboard.ledger import show_ledger
 from effbench_leaderboard.origin import show_origins
 from effbench_leaderboard.plot import show_plot
 from effbench_leaderboard.samples import show_samples
 
-P = ParamSpec("P")
 STORES_VARIABLE = "EFFBENCH_BOARD_STORES"
 """Names stores to a page that Streamlit was told to serve without arguments (a container, a test)."""
 
@@ -77,15 +76,17 @@ def choose(paths: Sequence[Path]) -> tuple[Summary, WorkloadCells, tuple[str, ..
         return None
     with st.sidebar:
         titles = [workload.title for workload in summary.workloads]
-        title = st.selectbox("Task", titles, key="task")
+        title = st.selectbox("Task", titles, key="task", bind=ADDRESS)
         workload = summary.workloads[titles.index(title)]
-        every = st.toggle("Every number", key="every", help="Show all numbers, not only the headline.")
+        every = st.toggle("Every number", key="every", bind=ADDRESS, help="Show all numbers, not only the headline.")
         picked: tuple[str, ...] = (ALL_WORD,) if every else ()
         if slices := slices_of(workload):
-            chosen_slice = st.selectbox("Samples", [ALL_SAMPLES, *slices], key="slice")
+            chosen_slice = st.selectbox("Samples", [ALL_SAMPLES, *slices], key="slice", bind=ADDRESS)
             picked = picked if chosen_slice == ALL_SAMPLES else of_slice(workload, chosen_slice, picked)
         if any(number.axis == FACTS for cell in workload.cells for number in cell.numbers):
-            facts = st.toggle("Facts", key="facts", help="What methods computed about themselves; nobody measured it.")
+            facts = st.toggle(
+                "Facts", key="facts", bind=ADDRESS, help="What methods computed about themselves; nobody measured it."
+            )
             picked = (*(picked or (HEADLINE_WORD,)), FACTS) if facts else picked
     return summary, workload, picked
 
@@ -102,34 +103,25 @@ def show(summary: Summary, workload: WorkloadCells, picked: tuple[str, ...]) -> 
             "left out; `speedup` is the ratio to the reference timed in the same rounds.",
             icon=":material/compare_arrows:",
         )
-    table, plot, convergence, samples, claims, origin = st.tabs(
-        [
-            ":material/table: Table",
-            ":material/scatter_plot: Pareto",
-            ":material/show_chart: Convergence",
-            ":material/photo_library: Samples",
-            ":material/fact_check: Claims",
-            ":material/history: Provenance",
-        ]
-    )
-    with table:
-        _or_sentence(show_table, summary, workload, picked)
-    with plot:
-        _or_sentence(show_plot, workload)
-    with convergence:
-        _or_sentence(show_convergence, workload)
-    with samples:
-        _or_sentence(show_samples, workload)
-    with claims:
-        _or_sentence(show_ledger, workload)
-    with origin:
-        _or_sentence(show_origins, workload)
+    drawn: dict[str, Callable[[], None]] = {
+        "Table": partial(show_table, summary, workload, picked),
+        "Pareto": partial(show_plot, workload),
+        "Convergence": partial(show_convergence, workload),
+        "Samples": partial(show_samples, workload),
+        "Claims": partial(show_ledger, workload),
+        "Provenance": partial(show_origins, workload),
+    }
+    # Only the open tab is computed: over a thousand methods each of them takes seconds.
+    for tab, draw in zip(st.tabs(list(drawn), key="tab", on_change="rerun", bind=ADDRESS), drawn.values()):
+        if tab.open:
+            with tab:
+                _or_sentence(draw)
 
 
-def _or_sentence(draw: Callable[P, None], *args: P.args, **named: P.kwargs) -> None:
+def _or_sentence(draw: Callable[[], None]) -> None:
     """Draw a tab; where a file that only it needs is damaged, say so there, and the others stand."""
     try:
-        draw(*args, **named)
+        draw()
     except StoreError as error:
         st.error(escape(str(error)), icon=":material/error:")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
@@ -23,6 +23,9 @@ SYMBOLS = {"real verified": "●", "real unverified": "◐", "simulated": "○"}
 FAILED_SYMBOL = "✕"
 """Badge -> its symbol, the fuller the more is shown; told apart without colour."""
 
+ADDRESS: Literal["query-params"] = "query-params"
+"""Where what was chosen is kept: a page's address shows the same again, to whoever is sent it."""
+
 GREY = "color: #9aa0a6"
 """Of a difference that the subset cannot resolve: readable on white and on black."""
 
@@ -37,7 +40,13 @@ def show_table(summary: Summary, workload: WorkloadCells, picked: Sequence[str])
     shown = kinds
     if len(kinds) > 1:
         shown = st.pills(
-            "Show", kinds, selection_mode="multi", default=kinds, key="kinds", label_visibility="collapsed"
+            "Show",
+            kinds,
+            selection_mode="multi",
+            default=kinds,
+            key="kinds",
+            bind=ADDRESS,
+            label_visibility="collapsed",
         )
     rows = [row for row in table.rows if row.execution.partition(" ")[0] in shown]
     kept = _kept(workload)

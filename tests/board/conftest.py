@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from effbench.record import CellRecord
 from effbench.store import Store
 
+APP = Path(__file__).parents[2] / "leaderboard" / "app.py"
 FACTORY = Path(__file__).parent.parent / "report" / "conftest.py"
 
 
@@ -40,3 +43,19 @@ def write_store(tmp_path: Path, make: ModuleType) -> Callable[..., Path]:
         return store.path
 
     return write
+
+
+@pytest.fixture
+def open_board(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """Run the page over some stores, as an address that names a tab opens it, and make sure that nothing raised."""
+
+    def run(*stores: Path, tab: str = "Table") -> AppTest:
+        monkeypatch.setenv("EFFBENCH_BOARD_STORES", os.pathsep.join(map(str, stores)))
+        monkeypatch.setattr("sys.argv", ["app.py"])
+        board = AppTest.from_file(str(APP), default_timeout=60)
+        board.query_params["tab"] = tab
+        board.run()
+        assert not board.exception
+        return board
+
+    return run

@@ -1,31 +1,16 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import pytest
 from streamlit.testing.v1 import AppTest
 
 from effbench.record import Check, Noise
 
 APP = Path(__file__).parent.parent.parent / "leaderboard" / "app.py"
-
-
-@pytest.fixture
-def open_board(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
-    """Run the page over some stores and make sure that nothing raised."""
-
-    def run(*stores: Path) -> AppTest:
-        monkeypatch.setenv("EFFBENCH_BOARD_STORES", os.pathsep.join(map(str, stores)))
-        board = AppTest.from_file(str(APP), default_timeout=30).run()
-        assert not board.exception
-        return board
-
-    return run
 
 
 def frame(board: AppTest) -> Any:
@@ -65,7 +50,7 @@ def test_every_number_and_the_filter_of_kinds(
 def test_axes_can_be_chosen_and_what_is_not_drawn_is_said(
     open_board: Callable[..., AppTest], write_store: Callable[..., Path], make: ModuleType
 ) -> None:
-    board = open_board(write_store("quick", make.typical_cells()))
+    board = open_board(write_store("quick", make.typical_cells()), tab="Pareto")
     assert board.selectbox("across").value == "latency"
     assert board.selectbox("upright").value == "quality"
     said = " ".join(markdown.value for markdown in board.markdown)
@@ -115,7 +100,7 @@ def test_provenance_shows_hashes_attempts_checks_and_noise(
 ) -> None:
     noise = Noise(grade="B", foreign_share=0.04)
     cells = [make.cell("ref", checks=(PASSED,), noise=noise), make.cell("a", order=1, checks=(PASSED, FAILED))]
-    board = open_board(write_store("quick", cells))
+    board = open_board(write_store("quick", cells), tab="Provenance")
     assert [expander.label for expander in board.expander] == ["● ref", "◐ a"]
     frames = [element.value for element in board.dataframe]
     assert any("ab" * 32 in frame.to_string() for frame in frames)
@@ -159,6 +144,7 @@ def test_resamples_give_rank_stability_and_chances(
     make.raw_store(tmp_path, member("ref", 0, [0.5] * 4), member("b", 1, [0.6, 0.1, 0.1, 0.1]))
     board = open_board(tmp_path)
     assert list(frame(board)["clip_score kept"]) == [0.75, 0.75]
+    board = open_board(tmp_path, tab="Pareto")
     board.selectbox("across").select("compute").run()
     assert not board.exception
     said = " ".join(caption.value for caption in board.caption)
@@ -172,12 +158,12 @@ def test_claims_stand_beside_what_was_measured(
         {"metric": "fid", "value": 3.1, "unit": "", "setting": "COCO", "source": "Tab. 2"},
         {"metric": "size", "value": 10.5, "unit": "MB", "setting": "W8", "source": "Tab. 3", "number": "parameter_mb"},
     )
-    board = open_board(write_store("quick", [make.cell("ref", claims=claims)]))
+    board = open_board(write_store("quick", [make.cell("ref", claims=claims)]), tab="Claims")
     (found,) = [element.value for element in board.dataframe if "measured here" in element.value.columns]
     assert list(found["source"]) == ["Tab. 2", "Tab. 3"]
     assert list(found["status"]) == ["– not measured (no number here measures this)", "✔ reproduced"]
     assert list(found["measured here"]) == ["–", "10.52 MB"]
-    board = open_board(write_store("bare", [make.cell("ref")]))
+    board = open_board(write_store("bare", [make.cell("ref")]), tab="Claims")
     assert any("None of these methods claims a number" in info.value for info in board.info)
 
 

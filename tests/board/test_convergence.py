@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -29,17 +28,6 @@ def member(make: ModuleType, name: str, order: int, curve: Any, seconds: Any, ma
     return make.Raw(cell, {"error_mha": [0.1, 0.2]}, samples=("h2o", "lih"), arrays=arrays)
 
 
-@pytest.fixture
-def open_board(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], AppTest]:
-    def run(store: Path) -> AppTest:
-        monkeypatch.setenv("EFFBENCH_BOARD_STORES", os.fspath(store))
-        board = AppTest.from_file(str(APP), default_timeout=30).run()
-        assert not board.exception
-        return board
-
-    return run
-
-
 def test_the_figure_has_lines_crosses_and_the_goal(make: ModuleType, tmp_path: Path) -> None:
     view = make.raw_store(tmp_path, member(make, "ref", 0, [20.0], [0.5]), member(make, "a", 1, 90 / STEPS, STEPS))
     first, second = curve_pictures(summarise(view).workloads[0])
@@ -52,7 +40,7 @@ def test_the_figure_has_lines_crosses_and_the_goal(make: ModuleType, tmp_path: P
 
 
 def test_the_page_shows_a_sample_at_a_time(
-    make: ModuleType, tmp_path: Path, open_board: Callable[[Path], AppTest]
+    make: ModuleType, tmp_path: Path, open_board: Callable[..., AppTest]
 ) -> None:
     make.raw_store(
         tmp_path,
@@ -60,7 +48,7 @@ def test_the_page_shows_a_sample_at_a_time(
         member(make, "a", 1, 90 / STEPS, STEPS),
         make.Raw(make.cell("none", [], 2, seeds=(0,), machine="aa" * 6)),
     )
-    board = open_board(tmp_path)
+    board = open_board(tmp_path, tab="Convergence")
     assert board.selectbox("curve_metric").options == ["error"]
     assert board.selectbox("curve_sample").options == ["h2o, seed 0", "lih, seed 0"]
     board.selectbox("curve_sample").select("lih, seed 0").run()
@@ -69,11 +57,13 @@ def test_the_page_shows_a_sample_at_a_time(
 
 
 def test_no_curves_and_several_machines_are_said(
-    make: ModuleType, tmp_path: Path, open_board: Callable[[Path], AppTest]
+    make: ModuleType, tmp_path: Path, open_board: Callable[..., AppTest]
 ) -> None:
     make.raw_store(tmp_path / "bare", make.Raw(make.cell("ref")))
-    assert any("keeps no curves" in info.value for info in open_board(tmp_path / "bare").info)
+    assert any("keeps no curves" in info.value for info in open_board(tmp_path / "bare", tab="Convergence").info)
     make.raw_store(
         tmp_path / "two", member(make, "ref", 0, [2.0], [1.0]), member(make, "a", 1, [1.0], [1.0], machine="bb")
     )
-    assert any("whose times do not compare" in info.value for info in open_board(tmp_path / "two").info)
+    assert any(
+        "whose times do not compare" in info.value for info in open_board(tmp_path / "two", tab="Convergence").info
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -26,17 +25,6 @@ APP = Path(__file__).parent.parent.parent / "leaderboard" / "app.py"
 HOSTILE = "![p](http://evil.example/p.png) <img src=x> :red[a] `b` www.evil.example $x$"
 PIXELS = np.full((4, 4, 3), 255, np.uint8)
 OPEN = re.compile(r"(?<!\\)(!\[|\]\(|:\w+\[|\$|www\.|<img)")
-
-
-@pytest.fixture
-def open_board(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
-    def run(*stores: Path) -> AppTest:
-        monkeypatch.setenv("EFFBENCH_BOARD_STORES", os.pathsep.join(map(str, stores)))
-        page = AppTest.from_file(str(APP), default_timeout=60).run()
-        assert not page.exception
-        return page
-
-    return run
 
 
 def test_the_board_shows_the_other_stores_and_names_each_damaged_one(
@@ -92,10 +80,14 @@ def test_names_of_strangers_draw_no_picture_link_or_colour(
              make.failed("b", message=HOSTILE, task=HOSTILE)]  # fmt: skip
     path = write_store("hostile", cells)
     write_outputs(Store(path).cell(cells[0].id).previews, "s0-k", ["a"], 0, [{HOSTILE: PIXELS, "b": PIXELS}], [HOSTILE])
-    page = open_board(path)
-    texts = [element.value for kind in ("title", "caption", "info", "warning", "error") for element in page.get(kind)]
-    texts += [element.label for element in page.expander]
-    texts += [re.sub(r"(`+) .*? \1", "", m.value).replace(":gray[", "") for m in page.markdown]
+    texts: list[str] = []
+    tabs = [tab.label for tab in open_board(path).tabs]
+    assert len(tabs) == 6
+    for tab in tabs:
+        page = open_board(path, tab=tab)
+        texts += [e.value for kind in ("title", "caption", "info", "warning", "error") for e in page.get(kind)]
+        texts += [element.label for element in page.expander]
+        texts += [re.sub(r"(`+) .*? \1", "", m.value).replace(":gray[", "") for m in page.markdown]
     assert sum("evil" in text for text in texts) >= 4
     assert not [text for text in texts if OPEN.search(text)]
 
@@ -122,7 +114,7 @@ def test_a_damaged_file_of_pictures_costs_its_own_method(
     assert (seen.pictures["image"] == 255).all() and not seen.missing
     assert not refused.pictures and "not what its name says" in refused.missing[0]
     assert files[1].name in gallery.damaged["fewer-steps"]
-    page = open_board(path)
+    page = open_board(path, tab="Samples")
     assert any(files[1].name in w.value.replace("\\", "") for w in page.warning)
     assert any("not what its name says" in c.value for c in page.caption)
 

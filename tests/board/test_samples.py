@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -85,16 +84,12 @@ def test_small_pictures_are_enlarged_pixel_by_pixel_and_videos_move() -> None:
 
 
 def test_the_page_shows_them_and_says_where_there_are_none(
-    store: Path, write_store: Callable[..., Path], make: ModuleType, monkeypatch: pytest.MonkeyPatch
+    store: Path, write_store: Callable[..., Path], make: ModuleType, open_board: Callable[..., AppTest]
 ) -> None:
-    monkeypatch.setenv("EFFBENCH_BOARD_STORES", os.pathsep.join([str(store)]))
-    board = AppTest.from_file(str(APP), default_timeout=30).run()
-    assert not board.exception
+    board = open_board(store, tab="Samples")
     assert any("dog** :gray[a, seed 0]" in m.value for m in board.markdown)
     assert any(NOT_KEPT in caption.value for caption in board.caption)
     board.multiselect("gallery_methods").set_value([]).run()
     assert any("nothing that can be looked at" in info.value for info in board.info)
-    empty = write_store("empty", make.typical_cells())
-    monkeypatch.setenv("EFFBENCH_BOARD_STORES", str(empty))
-    board = AppTest.from_file(str(APP), default_timeout=30).run()
+    board = open_board(write_store("empty", make.typical_cells()), tab="Samples")
     assert any("No picture was kept" in info.value for info in board.info)

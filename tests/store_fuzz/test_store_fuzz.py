@@ -106,3 +106,7 @@ def test_the_board_stands_over_mutants_beside_a_whole_store(
         board = AppTest.from_file(str(APP), default_timeout=120).run()
         assert not board.exception, f"mutant {number} ({done}): {board.exception[0].value}"
         assert len(board.dataframe), f"mutant {number} ({done}): no table"
+        for tab in [tab.label for tab in board.tabs][1:]:
+            board.session_state["tab"] = tab
+            board.run()
+            assert not board.exception, f"mutant {number} ({done}), {tab}: {board.exception[0].value}"
