@@ -26,11 +26,11 @@ from effbench.report.columns import (
 from effbench.report.summarise import Summary, WorkloadCells, summarise_stores
 from effbench.store import StoreView
 from effbench_leaderboard.comparison import ADDRESS, code, escape, show_table
-from effbench_leaderboard.convergence import show_convergence
-from effbench_leaderboard.ledger import show_ledger
+from effbench_leaderboard.convergence import has_curves, show_convergence
+from effbench_leaderboard.ledger import has_claims, show_ledger
 from effbench_leaderboard.origin import show_origins
 from effbench_leaderboard.plot import show_plot
-from effbench_leaderboard.samples import show_samples
+from effbench_leaderboard.samples import has_samples, show_samples
 
 STORES_VARIABLE = "EFFBENCH_BOARD_STORES"
 """Names stores to a page that Streamlit was told to serve without arguments (a container, a test)."""
@@ -106,9 +106,9 @@ def show(summary: Summary, workload: WorkloadCells, picked: tuple[str, ...]) -> 
     drawn: dict[str, Callable[[], None]] = {
         "Table": partial(show_table, summary, workload, picked),
         "Pareto": partial(show_plot, workload),
-        "Convergence": partial(show_convergence, workload),
-        "Samples": partial(show_samples, workload),
-        "Claims": partial(show_ledger, workload),
+        **({"Convergence": partial(show_convergence, workload)} if _has(has_curves, workload) else {}),
+        **({"Samples": partial(show_samples, workload)} if _has(has_samples, workload) else {}),
+        **({"Claims": partial(show_ledger, workload)} if _has(has_claims, workload) else {}),
         "Provenance": partial(show_origins, workload),
     }
     # Only the open tab is computed: over a thousand methods each of them takes seconds.
@@ -116,6 +116,14 @@ def show(summary: Summary, workload: WorkloadCells, picked: tuple[str, ...]) -> 
         if tab.open:
             with tab:
                 _or_sentence(draw)
+
+
+def _has(some: Callable[[WorkloadCells], bool], workload: WorkloadCells) -> bool:
+    """Return whether a tab has something to show; what is damaged is to be seen there."""
+    try:
+        return some(workload)
+    except StoreError:
+        return True
 
 
 def _or_sentence(draw: Callable[[], None]) -> None:

@@ -17,13 +17,15 @@ from effbench_leaderboard.comparison import code, escape, plain_label, stores_ke
 from effbench_leaderboard.plot import HEIGHT
 
 
+def has_curves(workload: WorkloadCells) -> bool:
+    """Return whether any method kept a curve over time; raises ``StoreError`` where one is damaged."""
+    return bool(_columns(stores_key(workload), workload))
+
+
 def show_convergence(workload: WorkloadCells) -> None:
     """Draw the curves of one sample, with the choice of sample and metric where there are several."""
     key = stores_key(workload)
     columns = _columns(key, workload)
-    if not columns:
-        st.info("This task keeps no curves over time.")
-        return
     if has_several_places(workload):
         st.info("These methods ran on several machines, whose times do not compare; choose one store to see curves.")
         return

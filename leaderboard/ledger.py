@@ -12,12 +12,14 @@ SYMBOLS = {"reproduced": "✔", "not reproduced": "✕", "not comparable": "≠"
 """Status of a claim -> its symbol, told apart without colour."""
 
 
+def has_claims(workload: WorkloadCells) -> bool:
+    """Return whether any method here claims a number."""
+    return bool(ledger_of(workload))
+
+
 def show_ledger(workload: WorkloadCells) -> None:
-    """Draw the ledger, or say that no method here makes a claim."""
+    """Draw the ledger."""
     ledger = ledger_of(workload)
-    if not ledger:
-        st.info("None of these methods claims a number: they are controls, or their authors declared none.")
-        return
     headings, rows = ledger_columns(ledger)
     texts = [[*row[:-1], f"{SYMBOLS[found.status]} {row[-1]}"] for found, row in zip(ledger, rows)]
     st.dataframe(pd.DataFrame(texts, columns=list(headings)), hide_index=True, height="content", key="ledger")

@@ -24,15 +24,18 @@ FRAME_MS = 125
 """8 frames a second, as videos are written for VBench (``tasks.t2v.vbench.FRAMES_PER_SECOND``)."""
 
 
+def has_samples(workload: WorkloadCells) -> bool:
+    """Return whether any method kept a picture, be it a damaged one."""
+    gallery = _gallery(stores_key(workload), workload)
+    return bool(gallery.keys or gallery.damaged)
+
+
 def show_samples(workload: WorkloadCells) -> None:
     """Draw one page of samples, a column per method."""
     gallery = _gallery(stores_key(workload), workload)
     for method, sentence in gallery.damaged.items():
         st.warning(f"{escape(method)}: {escape(sentence)}", icon=":material/error:")
     if not gallery.keys:
-        st.info(
-            "No picture was kept. A task says how its outputs look (`preview`); stores of before schema 3 keep none."
-        )
         return
     left, right = st.columns([3, 1])
     methods = left.multiselect("Methods", gallery.methods, default=gallery.methods[:4], key="gallery_methods")
