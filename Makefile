@@ -219,7 +219,8 @@ attention: setup  ## run suites/attention.yaml and put its table, picture and th
 attention-architecture: setup  ## run suites/attention-architecture.yaml, take its times apart and put the tables into docs/attention.md (ten minutes)
 	$(BIN)/effbench run suites/attention-architecture.yaml --store $(RESULTS)/attention-architecture
 	$(BIN)/python docs/readme_table.py $(RESULTS)/attention-architecture --page docs/attention.md --section architecture --columns speedup,latency_p50_ms,gflop_per_sample,attention_flops_share,kept_mb,peak_rss_growth_mb,parameter_mb
-	$(BIN)/python docs/attention_time.py $(RESULTS)/attention-architecture --page docs/attention.md
+	$(BIN)/python docs/attention_time.py $(RESULTS)/attention-architecture --page docs/attention.md --section time-model
+	$(BIN)/python docs/attention_time.py $(wildcard $(RESULTS)/attention) $(RESULTS)/attention-architecture --page docs/attention.md --section ceiling
 
 .PHONY: attention attention-architecture
 quantization-speed: setup  ## run suites/quantization-speed.yaml on each instruction set of this machine and put the tables into docs/quantization.md (twenty minutes)

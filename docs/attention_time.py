@@ -1,15 +1,18 @@
-"""Whether the time of a plan is the sum of its parts (``make attention-architecture``), into section "time-model".
+"""Where attention's time goes: how much there is to gain, and whether the time of a plan is the sum of its parts.
 
-Each part is timed alone, on the tokens that it gets in a real call: the denoiser without self-attention, and a layer's
-attention under each strategy, kept residuals included. A plan's time is then steps x (the first) + the sum over its slots; it
-stands beside what the runner measured of the whole.
+``--section ceiling``: for every task of some stores, the share of self-attention (projections included) in the operations and
+in the time of a sample, and the ceiling 1 / (1 - share) that no skipping of it passes.
+
+``--section time-model``: for every drawn plan, each part timed alone on the tokens that it gets in a real call: the denoiser
+without self-attention, and a layer's attention under each strategy, kept residuals included. A plan's time is then steps x
+(the first) + the sum over its slots; it stands beside what the runner measured of the whole.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -26,11 +29,14 @@ from effbench.report.rounding import rounded
 from effbench.report.summarise import number_of
 from effbench.section import replace_section
 from effbench.store import StoreView, read_store
-from effbench_baselines.dit_fast_attn.installing import ProcessorSwap
+from effbench_baselines.dit_fast_attn.greedy import AttentionTrial
+from effbench_baselines.dit_fast_attn.installing import ProcessorSwap, replaceable_layers
 from effbench_baselines.dit_fast_attn.sharing import AttentionSharing, PlannedSharing, SharingProcessor
 
-REPEATS = 5
+REPEATS = 3
 """Calls of each part; the median counts, and the first, which finds cold caches, is one more that does not."""
+FLOPS = "gflop_per_sample"
+"""The number of a record that says operations, in 1e9."""
 PLANNED = "dit-fast-attn-drawn"
 """The method whose plans are taken apart."""
 
@@ -142,11 +148,52 @@ def predicted_ms(task: Any, system: DiffusionSystem, plan: AttentionPlan) -> tup
     return 1e3 * full, 1e3 * planned
 
 
-def lines(view: StoreView) -> list[str]:
-    """Return the table of all cells whose method is one drawn plan."""
+def ceilings(views: Sequence[StoreView]) -> list[str]:
+    """Return the table of what self-attention takes in each task."""
+    found = [
+        "| task | tokens | share of the operations | share of the time | ceiling |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    references = [cell for view in views for cell in view.cells if cell.role == "reference"]
+    return found + [line for cell in references if (line := _ceiling(cell))]
+
+
+def _ceiling(cell: CellRecord) -> str:
     import torch
 
-    torch.set_num_threads(os.cpu_count() or 1)
+    task, _, system = loaded(cell)
+    trial, batch = AttentionTrial(1, 1 / 8, True), task.samples("evaluation")[:1]
+    if not replaceable_layers(system):
+        return ""
+    task.run(system.observed_by(trial), batch, 0)
+    bare = system.observed_by(Without())
+    with torch.no_grad():
+        full, rest = (timed(lambda of=of: task.run(of, batch, 0)) for of in (system, bare))
+    operations = sum(shape.flops("full") for shape in trial.shapes.values()) * system.steps
+    share = 1 - rest / full
+    tokens = ", ".join(f"{n:,}" for n in sorted({shape.tokens for shape in trial.shapes.values()}, reverse=True))
+    whole = 1e9 * value_of(cell, FLOPS)
+    return f"| {cell.task_id} | {tokens} | {operations / whole:.0%} | {share:.0%} | {1 / (1 - share):.2f} |"
+
+
+def loaded(cell: CellRecord) -> tuple[Any, Context, Any]:
+    """Return (task, context, system) of a cell."""
+    plugin = tasks.get(cell.identity.task)
+    task = plugin(plugin.Params(**cell.identity.task_params))
+    ctx = Context(calibration=lambda: task.samples("calibration"), run=task.run)
+    return task, ctx, task.load(ctx)
+
+
+def value_of(cell: CellRecord, name: str) -> float:
+    """Return a number that a cell must have."""
+    number = number_of(cell, name)
+    if number is None or number.value is None:
+        raise SystemExit(f"{cell.task_id}/{cell.method_id} has no {name}")
+    return number.value
+
+
+def lines(view: StoreView) -> list[str]:
+    """Return the table of all cells whose method is one drawn plan."""
     found = [
         "| task | plan | attention's operations | all operations | time, of parts | time, measured | ms, measured / parts | "
         "off by |",
@@ -159,28 +206,16 @@ def lines(view: StoreView) -> list[str]:
 
 
 def _line(view: StoreView, cell: CellRecord) -> str:
-    plugin, link = tasks.get(cell.identity.task), cell.identity.chain[0]
-    task = plugin(plugin.Params(**cell.identity.task_params))
-    ctx = Context(calibration=lambda: task.samples("calibration"), run=task.run)
-    system = task.load(ctx)
+    task, ctx, system = loaded(cell)
+    link = cell.identity.chain[0]
     of = methods.get(link.use)
     artifact = of(of.Params(**link.passed)).prepare(system, ctx)
     plan = AttentionPlan.model_validate(artifact.config["attention_plan"])
     full, planned = predicted_ms(task, system, plan)
     reference = next(c for c in view.cells if c.task_id == cell.task_id and c.role == "reference")
-    values = {
-        c.method_id: {name: number_of(c, name) for name in (MEDIAN, "gflop_per_sample")} for c in (cell, reference)
-    }
-
-    def value(of: CellRecord, name: str) -> float:
-        number = values[of.method_id][name]
-        assert number is not None
-        assert number.value is not None
-        return number.value
-
-    measured = value(cell, MEDIAN)
-    operations = value(cell, "gflop_per_sample") / value(reference, "gflop_per_sample")
-    ratio = measured / value(reference, MEDIAN)
+    measured = value_of(cell, MEDIAN)
+    operations = value_of(cell, FLOPS) / value_of(reference, FLOPS)
+    ratio = measured / value_of(reference, MEDIAN)
     shown = rounded(measured, None, None)[0]
     return (
         f"| {cell.task_id} | {cell.method_id} | {plan.share:.1%} | {operations:.1%} | {planned / full:.1%} | {ratio:.1%} | "
@@ -189,12 +224,18 @@ def _line(view: StoreView, cell: CellRecord) -> str:
 
 
 def main() -> None:
-    """Write the section."""
+    """Write a section."""
+    import torch
+
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("store", type=Path)
+    parser.add_argument("stores", type=Path, nargs="+")
     parser.add_argument("--page", required=True, type=Path)
+    parser.add_argument("--section", choices=("ceiling", "time-model"), required=True)
     given = parser.parse_args()
-    replace_section(given.page, "time-model", "\n".join(lines(read_store(given.store))))
+    torch.set_num_threads(os.cpu_count() or 1)
+    views = [read_store(store) for store in given.stores]
+    found = ceilings(views) if given.section == "ceiling" else lines(views[0])
+    replace_section(given.page, given.section, "\n".join(found))
 
 
 if __name__ == "__main__":

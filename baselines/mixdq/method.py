@@ -112,6 +112,12 @@ class MixDQ(Method):
         ssim_window: Annotated[
             Literal["local", "global"], Field(description="Window of 11 pixels, or the whole picture as published.")
         ] = "local"
+        layers: Annotated[
+            list[str] | None,
+            Field(
+                min_length=1, description="Globs over the layers that are quantized, the others in float; null: all."
+            ),
+        ] = None
         calibration_samples: Annotated[int, Field(ge=1, description="Samples that ranges are followed over.")] = 32
         search_samples: Annotated[int, Field(ge=1, description="Samples that the search looks at.")] = 16
         plan: Annotated[str | None, Field(description="File of a bit plan that takes the place of the search.")] = None
@@ -123,6 +129,8 @@ class MixDQ(Method):
                 if (budget > 8 or self.uniform) and budget not in BITS:
                     known = ", ".join(map(str, BITS))
                     raise ValueError(f"{name} is a mean of at most 8, or for all layers one of {known}; got {budget:g}")
+                if self.layers is not None and budget < 8 and not self.uniform:
+                    raise ValueError(f"layers: some layers share no budget with the others; set uniform, or {name} 8")
             return self
 
     def __init__(self, params: StrictParams | None = None) -> None:

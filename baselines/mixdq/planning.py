@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from effbench.api import Context, Sample, Unsupported
+from effbench.api import Context, PluginError, Sample, Unsupported
+from effbench.diffusion.layers import is_in
+from effbench.errors import nearest
 from effbench.kernels.codes import StaticRange
 from effbench.quantization.bitplan import BitPlan, LayerBits, Mean
 from effbench.quantization.bos import NoStartToken, find_start_tokens
@@ -70,7 +72,7 @@ def planned(
         found = _searched(system, ctx, params, samples, sizes, statics)
         protected, candidates = found.protected, found.candidates
         budget = Mean(weight=params.weight_bits, activation=params.activation_bits)
-        plan = BitPlan.of(METHOD, settings, found.layers(sizes), budget)
+        plan = BitPlan.of(METHOD, settings, _of_some(found.layers(sizes), params.layers), budget)
     chosen = {name: [width] for name, width in plan.bits("activation").items() if width != UNQUANTIZED}
     statics_of = {name: static for (name, _), static in _statics(running, chosen).items()}
     return Planned(plan, statics_of, tokens, note, structure.split, protected, candidates)
@@ -143,6 +145,16 @@ def _searched(
     elif params.activation_bits != UNQUANTIZED:
         activation |= dict.fromkeys(open_names, int(params.activation_bits))
     return _Searched(weight, activation, protected, candidates)
+
+
+def _of_some(bits: Mapping[str, LayerBits], globs: Sequence[str] | None) -> dict[str, LayerBits]:
+    """Return the bits with those of layers outside of some globs in float; raise ``PluginError`` for an idle glob."""
+    if globs is None:
+        return dict(bits)
+    if idle := [glob for glob in globs if not any(is_in(name, (glob,)) for name in bits)]:
+        raise PluginError(f"layers: {idle[0]!r} is the name of no layer that can be quantized{nearest(idle[0], bits)}")
+    outside = {"weight": UNQUANTIZED, "activation": UNQUANTIZED}
+    return {n: b if is_in(n, tuple(globs)) else b.model_copy(update=outside) for n, b in bits.items()}
 
 
 def is_searched(budget: float, uniform: bool) -> bool:

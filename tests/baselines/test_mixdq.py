@@ -251,6 +251,20 @@ def test_real_and_simulated_execution_agree():
     assert psnr(real, pictures(*toy())) < psnr(real, simulated)
 
 
+def test_layers_outside_of_the_globs_stay_in_float():
+    system, ctx, _ = toy()
+    artifact = prepared(system, ctx, protect=0.0, layers=["*.ff"])
+    plan = BitPlan.model_validate(artifact.config["bit_plan"])
+    for name, bits in plan.layers.items():
+        assert (bits.weight, bits.activation) == ((8, 8) if name.endswith(".ff") else (16, 16))
+    changed = method(layers=["*.ff"]).apply(toy()[0], artifact)
+    assert {n for n, m in changed.denoiser.named_modules() if isinstance(m, QuantizedLinear)} == {"block.ff"}
+    with pytest.raises(PluginError, match=r"layers: 'block\.fff' is the name of no layer .*'block\.ff'"):
+        prepared(system, ctx, protect=0.0, layers=["block.fff"])
+    with pytest.raises(ValidationError, match="layers: some layers share no budget with the others"):
+        MixDQ.Params(layers=["*"], weight_bits=4)
+
+
 def test_the_most_sensitive_inputs_stay_in_float():
     system, ctx, _ = toy()
     assert prepared(system, ctx, protect=0.0).config["protected"] == []
