@@ -68,3 +68,18 @@ def test_a_part_computes_the_rows_that_its_slot_says(part, computed):
     study.part_seconds(layer, without.given[layer.name], study.Part(part, False), slots, system.guidance_order)
     hook.remove()
     assert rows == [2] + [computed] * (study.REPEATS + 1) * (computed > 0)
+
+
+def test_a_ceiling_is_of_the_time_that_is_left_without_self_attention(monkeypatch):
+    study = script("attention_time")
+    seconds = iter([2.0, 1.5])  # of a whole sample, and of one without self-attention
+    monkeypatch.setattr(study, "timed", lambda run: (run(), next(seconds))[1])
+    operations = 3 * 2 * (8 * 256 * 1152**2 + 4 * 256**2 * 1152)  # three steps, both halves of guidance
+    number = SimpleNamespace(name="gflop_per_sample", value=5 * operations / 1e9)
+    params = {"blocks": 1, "tokens": 256, "steps": 3}
+    identity = SimpleNamespace(task="denoiser", task_params=params)
+    cell = SimpleNamespace(
+        identity=identity, numbers=(number,), task_id="blocks", method_id="reference", role="reference"
+    )
+    *_, line = study.ceilings([SimpleNamespace(cells=(cell,))])
+    assert line == "| blocks | 256 | 20% | 25% | 1.33 |"
