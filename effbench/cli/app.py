@@ -24,8 +24,10 @@ from effbench.cli import (
     report,
     run,
     schema,
+    submit,
     subset,
     validate,
+    verify,
 )
 from effbench.errors import BadInput, StoreError
 from effbench.legible import legible
@@ -55,6 +57,10 @@ app.command(epilog="Example: effbench describe fewer-steps")(describe.describe)
 app.command(epilog="Example: effbench calibrate --threads 2")(calibrate.calibrate)
 app.command(epilog="Example: effbench doctor --json")(doctor.doctor)
 app.command(epilog="Example: effbench new method half-steps --for t2i --into plugins")(new.new)
+app.command(epilog="Example: effbench submit results/quickstart --method int8-dynamic --licence CC-BY-4.0")(
+    submit.submit
+)
+app.command(epilog="Example: effbench verify submissions/int8-dynamic --level rescore")(verify.verify)
 app.command(epilog="Example: effbench schema > suite.schema.json")(schema.schema)
 app.add_typer(subset.app, name="subset")
 

@@ -1,0 +1,38 @@
+"""``effbench submit``: a method's results with what they are made from, as a folder to send in."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def submit(
+    store: Annotated[Path, typer.Argument(help="Store that `effbench run` wrote.", show_default=False)],
+    method: Annotated[str, typer.Option(help="Id of the method in it.", show_default=False)],
+    licence: Annotated[
+        str, typer.Option(help="Licence that the results may be used under, such as CC-BY-4.0.", show_default=False)
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write; default: submissions/METHOD.", show_default=False)
+    ] = None,
+    source: Annotated[str, typer.Option(help="Where the method's code can be had.", show_default=False)] = "",
+    notes: Annotated[str, typer.Option(help="What a reader should know.", show_default=False)] = "",
+    outputs_mb: Annotated[float, typer.Option(min=0, help="Outputs of a cell that are packed, at most.")] = 50.0,
+) -> int:
+    """Pack a method's records, raw parts and outputs, with its references beside it, and check what was packed."""
+    import effbench.store
+    from effbench.cli.verify import show_outcomes
+    from effbench.submission.packing import pack, summary_of
+    from effbench.submission.verifying import verify
+
+    folder = out or Path("submissions") / "".join(c if c.isalnum() or c in "-_." else "-" for c in method)
+    manifest = pack(
+        effbench.store.read_store(store), method, folder,
+        licence=licence, source=source, notes=notes, outputs_mb=outputs_mb,
+    )  # fmt: skip
+    code = show_outcomes(verify(folder, "recompute"))
+    print(summary_of(manifest, folder), file=sys.stderr)
+    return code

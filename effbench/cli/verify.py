@@ -1,0 +1,64 @@
+"""``effbench verify``: whether what somebody sent in is what it says, level by level."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from effbench.counted import counted
+from effbench.legible import legible
+
+if TYPE_CHECKING:
+    from effbench.submission.checking import Outcome
+
+NOT_PASSED = 1
+"""Exit code where a level is not passed."""
+SHOWN = 20
+"""Findings of a level that are printed; the history beside the submission has more."""
+
+
+def verify(
+    submission: Annotated[Path, typer.Argument(help="Folder that `effbench submit` wrote.", show_default=False)],
+    level: Annotated[
+        Literal["schema", "recompute", "rescore"],
+        typer.Option(help="How far to go; only rescore runs code, the task's own."),
+    ] = "recompute",
+    by: Annotated[
+        str, typer.Option(help="Who checks: kept beside the submission with what was found.", show_default=False)
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> int:
+    """Check a submission: its files, then its numbers from its raw parts, then its scores from its outputs."""
+    from effbench.submission.verifying import record_outcomes
+    from effbench.submission.verifying import verify as verify_levels
+
+    outcomes = verify_levels(submission, level)
+    if by and outcomes[0].is_passed:
+        record_outcomes(submission, outcomes, by)
+    if as_json:
+        told = [{**o._asdict(), "findings": [f._asdict() for f in o.findings], "passed": o.is_passed} for o in outcomes]
+        print(json.dumps(told))
+        return 0 if all(outcome.is_passed for outcome in outcomes) else NOT_PASSED
+    return show_outcomes(outcomes)
+
+
+def show_outcomes(outcomes: Sequence[Outcome]) -> int:
+    """Print what each level found and return the exit code."""
+    from effbench.submission.verifying import MEANING
+
+    for outcome in outcomes:
+        meaning = MEANING[outcome.level]  # type: ignore[index]
+        if outcome.is_passed:
+            near = f", the largest difference {outcome.difference:.1e}" if outcome.difference else ""
+            print(f"{outcome.level}: passed: {meaning} ({outcome.compared} compared{near})")
+            continue
+        why = outcome.missing or counted(len(outcome.findings), "finding")
+        print(f"{outcome.level}: NOT PASSED ({why}): {meaning}?", file=sys.stderr)
+        for finding in outcome.findings[:SHOWN]:
+            print(f"  {legible(finding.where)}: {legible(finding.what)}", file=sys.stderr)
+    return 0 if all(outcome.is_passed for outcome in outcomes) else NOT_PASSED

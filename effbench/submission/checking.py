@@ -1,0 +1,162 @@
+"""The two levels that run no code of a stranger: that everything is there as listed, and that numbers follow from parts."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+from effbench.atomic import file_sha256
+from effbench.errors import BadInput, StoreError
+from effbench.inside import check_inside, root_of
+from effbench.legible import legible
+from effbench.numbers.record import recomputed
+from effbench.record import CellRecord, Number
+from effbench.store import CellFolder, StoreView, read_store
+from effbench.submission.manifest import MOST_BYTES, MOST_FILES, NAME, VERIFICATION, Manifest, read_manifest
+
+SAME = 1e-9
+"""Relative difference up to which a number is the one in the record: another build of numpy sums in another order."""
+COMPARED = ("value", "ci_low", "ci_high")
+"""Fields of a number that are held against each other as numbers; all others must be equal."""
+
+
+class Finding(NamedTuple):
+    """One thing that is not as it should be: where (a file, or task/method), and what, in a sentence."""
+
+    where: str
+    what: str
+
+
+class Outcome(NamedTuple):
+    """What a level found: ``compared`` things were looked at, and ``findings`` is empty where the level is passed.
+
+    ``difference`` is the largest relative difference that was seen and tolerated. ``missing`` says why a level could look at
+    nothing, which passes nobody.
+    """
+
+    level: str
+    findings: tuple[Finding, ...]
+    compared: int
+    difference: float = 0.0
+    missing: str = ""
+
+    @property
+    def is_passed(self) -> bool:
+        """Return whether somebody may be told that this level holds."""
+        return not self.findings and not self.missing
+
+
+def check_schema(path: Path) -> Outcome:
+    """Return whether a submission is whole: files as listed and nothing else, readable, and about what it says."""
+    try:
+        manifest = read_manifest(path)
+        findings = list(_file_findings(path, manifest)) or list(_record_findings(read_store(path), manifest))
+    except (BadInput, StoreError) as error:
+        return Outcome("schema", (Finding(NAME, legible(str(error))),), 0)
+    return Outcome("schema", tuple(findings), len(manifest.files))
+
+
+def _file_findings(path: Path, manifest: Manifest) -> Iterator[Finding]:
+    root, total = root_of(path), 0
+    for name, sha in manifest.files.items():
+        try:
+            check_inside(path / name, root)
+        except FileNotFoundError:
+            yield Finding(name, "is listed and not there")
+            continue
+        total += (path / name).stat().st_size
+        if total > MOST_BYTES:
+            yield Finding(name, f"the files together are larger than {MOST_BYTES / 2**30:.0f} GiB")
+            return
+        if file_sha256(path / name) != sha:
+            yield Finding(name, "is not the file that was listed (its sha256 differs)")
+    listed = {*manifest.files, NAME, VERIFICATION}
+    for number, name in enumerate(_names_below(path)):
+        if number > MOST_FILES:
+            yield Finding(NAME, f"more than {MOST_FILES} files")
+            return
+        if name not in listed:
+            yield Finding(name, "is there and not listed")
+
+
+def _names_below(path: Path) -> Iterator[str]:
+    """Yield the paths of all files below a folder; links to folders are files here, and not followed."""
+    for folder, folders, files in os.walk(path):
+        links = [name for name in folders if (Path(folder) / name).is_symlink()]
+        for name in sorted((*files, *links)):
+            yield str((Path(folder) / name).relative_to(path))
+
+
+def _record_findings(view: StoreView, manifest: Manifest) -> Iterator[Finding]:
+    cells = {cell.id: cell for cell in view.cells}
+    for name in view.unfinished:
+        yield Finding(name, "is planned and has no record")
+    for cell_id in manifest.cells:
+        if cell_id not in cells:
+            yield Finding(cell_id, "is listed as a cell of the method and is in no plan")
+        elif cells[cell_id].method_id != manifest.method:
+            yield Finding(cell_id, f"is a cell of {cells[cell_id].method_id}, not of {manifest.method}")
+    for cell in view.cells:
+        where = f"{cell.task_id}/{cell.method_id}"
+        if cell.status != "complete":
+            yield Finding(where, "is not complete")
+        if not CellFolder(view.path / "cells" / cell.id).is_intact(cell):
+            yield Finding(where, "a file that its record names is missing or has another content")
+        if cell.reference_cell is not None and cell.reference_cell not in cells:
+            yield Finding(where, f"its reference {cell.reference_cell} was not sent in")
+
+
+def check_numbers(path: Path) -> Outcome:
+    """Return whether every number of every record follows from the raw parts beside it; no plugin is needed or run."""
+    findings: list[Finding] = []
+    compared, worst = 0, 0.0
+    for cell in read_store(path).cells:
+        where = f"{cell.task_id}/{cell.method_id}"
+        try:
+            again = recomputed(CellFolder(path / "cells" / cell.id), cell)
+        except (StoreError, ValueError, KeyError) as error:
+            findings.append(Finding(where, legible(f"cannot be recomputed: {error}")))
+            continue
+        compared += len(cell.numbers)
+        for what, difference in _differences(cell, again):
+            worst = max(worst, difference)
+            if what:
+                findings.append(Finding(where, what))
+    return Outcome("recompute", tuple(findings), compared, worst)
+
+
+def _differences(cell: CellRecord, again: CellRecord) -> Iterator[tuple[str, float]]:
+    """Yield (sentence, relative difference) of what a record says against what its parts give; "" where it is tolerated."""
+    ours, theirs = ({number.name: number for number in record.numbers} for record in (cell, again))
+    for name in dict.fromkeys((*ours, *theirs)):
+        if name not in theirs:
+            yield f"{legible(name)} stands in the record and follows from no part", math.inf
+        elif name not in ours:
+            yield f"{legible(name)} follows from the parts and is not in the record", math.inf
+        else:
+            yield _difference(ours[name], theirs[name])
+    for said in ("status", "execution", "identity", "n_samples", "checks", "artifact_sha256", "probe_sha256", "claims"):
+        if getattr(cell, said) != getattr(again, said):
+            yield f"{said} is not what the parts say", math.inf
+
+
+def _difference(ours: Number, theirs: Number) -> tuple[str, float]:
+    said, found = asdict(ours), asdict(theirs)
+    worst = 0.0
+    for part in COMPARED:
+        a, b = said.pop(part), found.pop(part)
+        if (a is None) != (b is None):
+            return f"{ours.name}: {part} is {a} in the record and {b} from its parts", math.inf
+        if a is not None and a != b:
+            relative = abs(a - b) / max(abs(a), abs(b))
+            if not relative <= SAME:
+                return f"{ours.name}: {part} is {a:.6g} in the record and {b:.6g} from its parts", relative
+            worst = max(worst, relative)
+    other = next((name for name in said if said[name] != found[name]), None)
+    if other is not None:
+        return f"{ours.name}: {other} is {said[other]!r} in the record and {found[other]!r} from its parts", math.inf
+    return "", worst

@@ -1,0 +1,310 @@
+"""A submission from a run to a verifier: what is packed, which level catches which change, and what no level believes."""
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from filelock import FileLock
+from support import Cli, suite_text
+
+from effbench.atomic import file_sha256
+from effbench.errors import BadInput
+from effbench.parts import read_parts, write_outputs, write_part
+from effbench.store import SAMPLE_KEY, CellFolder, read_store
+from effbench.submission.checking import check_schema
+from effbench.submission.manifest import is_known, read_manifest
+from effbench.submission.packing import pack
+from effbench.submission.verifying import history_of, verify
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "store_fuzz"))
+METHOD = "toy-momentum"
+
+
+@pytest.fixture(scope="module")
+def ran(shared, toy_plugin):
+    """Return the command line in a folder with a finished store, its outputs kept."""
+    folder = shared / "submission-run"
+    cli = Cli(folder, {**os.environ, "PYTHONPATH": str(toy_plugin)})
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            folder.mkdir()
+            text = suite_text(
+                methods=[f"{{use: {METHOD}}}", "{use: toy-half-steps}"],
+                latency="{rounds: 3, budget_s: 0.02, warmup_s: 0.02}",
+                extra="output: {outputs: all}\n",
+            )
+            (folder / "suite.yaml").write_text(text)
+            result = cli("run", "suite.yaml", "--store", "store")
+            assert result.code == 0, result.err
+    return cli
+
+
+@pytest.fixture
+def sent(ran, tmp_path):
+    """Return a submission of its own."""
+    pack(read_store(ran.cwd / "store"), METHOD, tmp_path / "sent", licence="CC-BY-4.0", source="https://example.org")
+    return tmp_path / "sent"
+
+
+def listed_again(path):
+    """Have the manifest list the files as they are now, as whoever changes them would."""
+    content = yaml.safe_load((path / "submission.yaml").read_text())
+    files = [file for file in path.rglob("*") if file.is_file() and file.stat().st_size < 1 << 24]
+    names = [str(file.relative_to(path)) for file in files if file.name != "submission.yaml"]
+    content["files"] = {name: file_sha256(path / name) for name in names}
+    (path / "submission.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def own_cell(path):
+    (cell_id,) = read_manifest(path).cells
+    return path / "cells" / cell_id
+
+
+def rewrite_record(folder, change):
+    """Change a record, and have it name its files as they are now."""
+    record = json.loads((folder / "cell.json").read_text())
+    change(record)
+    record["files"] = {name: file_sha256(folder / name) for name in record["files"] if (folder / name).exists()}
+    for part in ("samples", "timings", "draws"):
+        record["files"] |= {f"{part}/{f.name}": file_sha256(f) for f in (folder / part).glob("*.parquet")}
+    (folder / "cell.json").write_text(json.dumps(record))
+
+
+def believed(folder):
+    """Write the record that follows from the parts as they are now, as a careful forger would."""
+    from effbench.numbers.record import recomputed
+
+    rewrite_record(folder, lambda record: None)
+    cell = CellFolder(folder)
+    cell.write_record(recomputed(cell, cell.record()))
+
+
+def passed(outcomes):
+    return {outcome.level: outcome.is_passed for outcome in outcomes}
+
+
+def test_a_submission_goes_round_and_its_history_says_who_checked_what(ran, tmp_path):
+    made = ran("submit", "store", "--method", METHOD, "--licence", "CC-BY-4.0", "--out", str(tmp_path / "sent"))
+    assert made.code == 0, made.err
+    assert "recompute: passed: every number follows from the raw parts" in made.out
+    assert f"{METHOD} on minimise" in made.err and "of outputs" in made.err
+    checked = ran("verify", str(tmp_path / "sent"), "--level", "rescore", "--by", "a stranger", "--json")
+    assert checked.code == 0, checked.err
+    levels = checked.json()
+    assert [(level["level"], level["passed"]) for level in levels] == [
+        ("schema", True), ("recompute", True), ("rescore", True),
+    ]  # fmt: skip
+    assert levels[2]["compared"] == 6 and levels[1]["compared"] > 10
+    (entry,) = history_of(tmp_path / "sent")
+    assert entry["by"] == "a stranger" and [level["passed"] for level in entry["levels"]] == [True] * 3
+    again = ran("verify", str(tmp_path / "sent"))  # the history is no file that was not listed
+    assert again.code == 0, again.err
+    shown = ran("report", str(tmp_path / "sent"))  # it is a store, too
+    assert shown.code == 0 and METHOD in shown.out and "toy-half-steps" not in shown.out
+
+
+def test_what_is_packed_is_what_numbers_are_made_from(sent):
+    manifest = read_manifest(sent)
+    assert (manifest.method, manifest.tasks, manifest.licence) == (METHOD, ("minimise",), "CC-BY-4.0")
+    assert any("toy" in where for where in manifest.origins.values())
+    kinds = {name.split("/")[2] for name in manifest.files if name.startswith("cells/")}
+    assert kinds == {"cell.json", "setting.json", "jobs", "samples", "draws", "timings", "outputs"}
+    assert {cell.method_id for cell in read_store(sent).cells} == {METHOD, "reference"}
+    assert not list(sent.rglob("log.txt"))
+
+
+def test_outputs_that_are_too_large_stay_at_home_and_rescoring_says_so(ran, tmp_path):
+    pack(read_store(ran.cwd / "store"), METHOD, tmp_path / "sent", licence="MIT", outputs_mb=0.0001)
+    result = ran("verify", str(tmp_path / "sent"), "--level", "rescore")
+    assert result.code == 1
+    assert f"rescore: NOT PASSED (no outputs were sent in of minimise/{METHOD})" in result.err
+
+
+def test_bad_requests_are_one_sentence(ran, tmp_path, sent):
+    view = read_store(ran.cwd / "store")
+    with pytest.raises(BadInput, match=r"no finished cell of method 'toy-momentun' .*'toy-momentum'"):
+        pack(view, "toy-momentun", tmp_path / "x", licence="MIT")
+    with pytest.raises(BadInput, match="is not an empty folder"):
+        pack(view, METHOD, sent, licence="MIT")
+    result = ran("verify", str(ran.cwd / "store"))
+    assert result.code == 1 and "not a submission (no submission.yaml)" in result.err
+
+
+def test_a_number_that_was_changed_is_caught_from_the_parts(sent):
+    folder = own_cell(sent)
+
+    def improve(record):
+        next(n for n in record["numbers"] if n["name"] == "gap")["value"] /= 2
+
+    rewrite_record(folder, improve)
+    assert not check_schema(sent).is_passed, "a file that is not the one that was listed"
+    listed_again(sent)
+    outcomes = verify(sent, "recompute")
+    assert passed(outcomes) == {"schema": True, "recompute": False}
+    (finding,) = outcomes[1].findings
+    assert finding.where == f"minimise/{METHOD}" and finding.what.startswith("gap: value is ")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda folder: next((folder / "timings").iterdir()).unlink(), "is listed and not there"),
+        (lambda folder: (folder / "jobs" / "extra.json").write_text("{}"), "is there and not listed"),
+        (lambda folder: (folder / "jobs" / "away").symlink_to("/etc"), "is there and not listed"),
+        (lambda folder: (folder / "setting.json").write_text("{}"), "is not the file that was listed"),
+        (lambda folder: shutil.rmtree(folder), "is listed and not there"),
+    ],
+)
+def test_files_that_are_not_as_listed_are_named(sent, change, said):
+    change(own_cell(sent))
+    outcome = check_schema(sent)
+    assert not outcome.is_passed and any(said in finding.what for finding in outcome.findings)
+
+
+@pytest.mark.parametrize(
+    "name", ["/etc/passwd", "../x.json", "cells/../../x.json", "cells/0123456789abcdef/artifact/weights.safetensors",
+             "cells/0123456789abcdef/jobs/../../../x.json", "cells/0123456789abcdef/log.txt", "x.pkl", "machine/a b.json"],
+)  # fmt: skip
+def test_paths_that_a_submission_may_not_hold_are_refused(sent, name):
+    assert not is_known(name)
+    content = yaml.safe_load((sent / "submission.yaml").read_text())
+    content["files"][name] = "0" * 64
+    (sent / "submission.yaml").write_text(yaml.safe_dump(content))
+    (finding,) = check_schema(sent).findings
+    assert "is no file that a submission may hold" in finding.what
+
+
+def test_a_reference_that_was_left_out_is_missed(sent):
+    reference = next(cell for cell in read_store(sent).cells if cell.role == "reference")
+    shutil.rmtree(sent / "cells" / reference.id)
+    plan = [cell for cell in json.loads((sent / "plan.json").read_text()) if cell["id"] != reference.id]
+    (sent / "plan.json").write_text(json.dumps(plan))
+    listed_again(sent)
+    outcome = check_schema(sent)
+    assert [f.what for f in outcome.findings] == [f"its reference {reference.id} was not sent in"]
+
+
+def test_a_sample_that_was_dropped_is_missed_from_the_parts(sent):
+    folder = own_cell(sent)
+    table = read_parts(folder / "samples", SAMPLE_KEY)
+    (file,) = (folder / "samples").iterdir()
+    file.unlink()
+    short = table.slice(0, table.num_rows - 1)
+    write_part(folder / "samples", "merged", {n: short[n].to_pylist() for n in short.column_names}, {})
+    rewrite_record(folder, lambda record: None)
+    listed_again(sent)
+    assert passed(verify(sent, "rescore")) == {"schema": True, "recompute": False}
+
+
+def forged_scores(folder):
+    """Halve every score, and whatever follows from the scores."""
+    table = read_parts(folder / "samples", SAMPLE_KEY)
+    (file,) = (folder / "samples").iterdir()
+    meta = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
+    file.unlink()
+    columns = {name: table[name].to_pylist() for name in table.column_names}
+    name = next(name for name in columns if name.endswith("gap"))
+    columns[name] = [value / 2 for value in columns[name]]
+    write_part(folder / "samples", "merged", columns, meta)
+    believed(folder)
+
+
+def test_scores_that_were_forged_with_all_that_follows_are_caught_from_the_outputs(sent, ran):
+    forged_scores(own_cell(sent))
+    listed_again(sent)
+    result = ran("verify", str(sent), "--level", "rescore")
+    assert result.code == 1
+    assert "recompute: NOT PASSED" in result.err or "rescore: NOT PASSED" in result.err
+    if "rescore" in result.err:
+        assert "gap: 6 of 6 scores differ" in result.err
+
+
+def test_outputs_that_were_swapped_are_caught_by_their_hashes(sent, ran):
+    folder = own_cell(sent)
+    from effbench.parts import KeptOutputs
+
+    kept = KeptOutputs(folder / "outputs")
+    ids = sorted({sample for sample, _ in kept.captions})
+    outputs = {name: kept.batch([name], 0)[0] for name in ids}
+    shutil.rmtree(folder / "outputs")
+    swapped = [outputs[name] for name in [*ids[1:], ids[0]]]
+    write_outputs(folder / "outputs", "s0-k", ids, 0, swapped)
+    listed_again(sent)
+    result = ran("verify", str(sent), "--level", "rescore")
+    assert result.code == 1 and "recompute: passed" in result.out
+    assert "is not the one that was scored" in result.err
+
+
+def test_clocks_are_believed_up_to_here(sent):
+    """A raised clock is consistent with itself: only who times the method again can tell, and no level here says so."""
+    folder = own_cell(sent)
+    for file in sorted((folder / "timings").iterdir()):
+        from effbench.parts import read_part
+
+        table = read_part(file)
+        columns = {name: table[name].to_pylist() for name in table.column_names}
+        columns["wall_ns"] = [value // 2 for value in columns["wall_ns"]]
+        file.unlink()
+        write_part(folder / "timings", file.name.split(".")[0], columns, {})
+    believed(folder)
+    listed_again(sent)
+    assert passed(verify(sent, "recompute")) == {"schema": True, "recompute": True}
+
+
+def fuzzed(numbers, sent, folder):
+    """Return how often the two levels that run no code passed and refused mutants, listed again every second time."""
+    from mutants import mutate
+
+    counts = {True: 0, False: 0}
+    outside = folder / "outside"
+    shutil.copytree(sent, outside)
+    for number in numbers:
+        path = folder / f"m{number}"
+        shutil.copytree(sent, path)
+        done = mutate(number, path, outside)
+        try:
+            if number % 2 and (path / "submission.yaml").exists():
+                listed_again(path)
+            outcomes = verify(path, "recompute")
+        except (yaml.YAMLError, OSError, UnicodeDecodeError, TypeError, AttributeError, KeyError) as error:
+            if "submission" not in done:
+                error.add_note(f"mutant {number}: {done}")
+                raise
+            outcomes = verify(path, "recompute")
+        for outcome in outcomes:
+            counts[outcome.is_passed] += 1
+            assert all("\n" not in finding.what and len(finding.what) < 5000 for finding in outcome.findings), done
+        shutil.rmtree(path)
+    return counts
+
+
+def test_mutants_get_a_sentence(sent, tmp_path):
+    counts = fuzzed(range(100), sent, tmp_path)
+    assert counts[False] > 50 and counts[True] > 20
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+def test_two_thousand_mutants_get_a_sentence(sent, tmp_path):
+    print(fuzzed(range(1000, 3000), sent, tmp_path))
+
+
+def test_scores_may_move_by_rounding_and_not_by_more():
+    from effbench.submission.rescoring import _moved
+
+    found = np.linspace(0, 1, 100)
+    assert _moved("x", found + 1e-4, found)[0] == ""
+    assert _moved("x", found + 0.01, found)[0].startswith("x: 100 of 100 scores differ")
+    one = found.copy()
+    one[3] += 0.5
+    assert _moved("x", one, found)[0] == "", "one of a hundred may flip"
+    one[4] += 0.5
+    assert _moved("x", one, found)[0].startswith("x: 2 of 100 scores differ, one is 0.")
+    gone = found.copy()
+    gone[[5, 6]] = np.nan
+    assert "differ" in _moved("x", gone, found)[0], "a score that is missing on one side is another score"
