@@ -25,15 +25,15 @@ SHOWN = 20
 def verify(
     submission: Annotated[Path, typer.Argument(help="Folder that `effbench submit` wrote.", show_default=False)],
     level: Annotated[
-        Literal["schema", "recompute", "rescore"],
-        typer.Option(help="How far to go; only rescore runs code, the task's own."),
+        Literal["schema", "recompute", "rescore", "regenerate", "remeasure"],
+        typer.Option(help="How far to go: rescore runs the task's code, the last two the method's."),
     ] = "recompute",
     by: Annotated[
         str, typer.Option(help="Who checks: kept beside the submission with what was found.", show_default=False)
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
-    """Check a submission: its files, then its numbers from its raw parts, then its scores from its outputs."""
+    """Check a submission: its files, numbers from raw parts, scores from outputs; then run the method again."""
     from effbench.submission.verifying import record_outcomes
     from effbench.submission.verifying import verify as verify_levels
 
@@ -56,9 +56,11 @@ def show_outcomes(outcomes: Sequence[Outcome]) -> int:
         if outcome.is_passed:
             near = f", the largest difference {outcome.difference:.1e}" if outcome.difference else ""
             print(f"{outcome.level}: passed: {meaning} ({outcome.compared} compared{near})")
+            for note in outcome.notes[:SHOWN]:
+                print(f"  {legible(note)}")
             continue
         why = outcome.missing or counted(len(outcome.findings), "finding")
         print(f"{outcome.level}: NOT PASSED ({why}): {meaning}?", file=sys.stderr)
         for finding in outcome.findings[:SHOWN]:
-            print(f"  {legible(finding.where)}: {legible(finding.what)}", file=sys.stderr)
+            print(f"  {': '.join(filter(None, map(legible, finding)))}", file=sys.stderr)
     return 0 if all(outcome.is_passed for outcome in outcomes) else NOT_PASSED

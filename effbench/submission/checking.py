@@ -35,7 +35,7 @@ class Outcome(NamedTuple):
     """What a level found: ``compared`` things were looked at, and ``findings`` is empty where the level is passed.
 
     ``difference`` is the largest relative difference that was seen and tolerated. ``missing`` says why a level could look at
-    nothing, which passes nobody.
+    nothing, which passes nobody. ``notes`` are worth saying either way.
     """
 
     level: str
@@ -43,6 +43,7 @@ class Outcome(NamedTuple):
     compared: int
     difference: float = 0.0
     missing: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def is_passed(self) -> bool:

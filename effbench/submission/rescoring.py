@@ -107,7 +107,7 @@ def _rescored(path: Path, cell: CellRecord) -> _Rescored | None:
         _put(new, task.score(outputs, samples, theirs), batch.rows, table.num_rows)
     moved, worst = [], 0.0
     for name, said, found in _columns(scores_of(table), new):
-        sentence, difference = _moved(name, said, found)
+        sentence, difference = moved_scores(name, said, found)
         worst = max(worst, difference)
         moved += [sentence] if sentence else []
     return _Rescored([*findings, *moved], table.num_rows, worst)
@@ -146,7 +146,7 @@ def _columns(said: Scores, found: Mapping[str, Any]) -> Iterator[tuple[str, Any,
             yield name, sizes + np.array(apart), sizes
 
 
-def _moved(name: str, said: Any, found: Any) -> tuple[str, float]:
+def moved_scores(name: str, said: Any, found: Any) -> tuple[str, float]:
     """Return (a sentence where scores are not those that were found, else ""; the largest move relative to their spread)."""
     known = np.isfinite(said) | np.isfinite(found)
     both = np.isfinite(said) & np.isfinite(found)

@@ -12,10 +12,11 @@ from effbench import __version__
 from effbench.atomic import write_bytes
 from effbench.errors import StoreError
 from effbench.inside import read_inside, root_of
-from effbench.submission.checking import Outcome, check_numbers, check_schema
+from effbench.measure.machine import fingerprint
+from effbench.submission.checking import Finding, Outcome, check_numbers, check_schema
 from effbench.submission.manifest import VERIFICATION
 
-Level = Literal["schema", "recompute", "rescore"]
+Level = Literal["schema", "recompute", "rescore", "regenerate", "remeasure"]
 SCHEMA = "effbench/verification/1"
 MOST_SHOWN = 100
 """Findings of a level that are kept: whoever sees a hundred does not need the rest."""
@@ -27,25 +28,51 @@ def _rescore(path: Path) -> Outcome:
     return rescore(path)
 
 
+def _regenerate(path: Path) -> Outcome:
+    from effbench.submission.rerunning import regenerate
+
+    return _or_finding("regenerate", regenerate, path)
+
+
+def _remeasure(path: Path) -> Outcome:
+    from effbench.submission.rerunning import remeasure
+
+    return _or_finding("remeasure", remeasure, path)
+
+
+def _or_finding(level: Level, check: Callable[[Path], Outcome], path: Path) -> Outcome:
+    try:
+        return check(path)
+    except StoreError as error:
+        return Outcome(level, (Finding("", str(error)),), 0)
+
+
 LEVELS: Mapping[Level, Callable[[Path], Outcome]] = {
     "schema": check_schema,
     "recompute": check_numbers,
     "rescore": _rescore,
+    "regenerate": _regenerate,
+    "remeasure": _remeasure,
 }
 """From the cheapest; each presumes those before it."""
 MEANING: Mapping[Level, str] = {
     "schema": "every file is there as listed, and nothing else",
     "recompute": "every number follows from the raw parts",
     "rescore": "every score follows from the outputs that were sent in",
+    "regenerate": "the method gives these scores again",
+    "remeasure": "the method is as much faster here",
 }
 
 
 def verify(path: Path, level: Level) -> list[Outcome]:
-    """Return what each level found, up to ``level`` or the first that is not passed."""
+    """Return what each level found, up to ``level`` or the first that found something wrong.
+
+    A level that had nothing to look at (no outputs were sent in) is not passed, and those after it are tried.
+    """
     found: list[Outcome] = []
     for check in list(LEVELS.values())[: list(LEVELS).index(level) + 1]:
         found.append(check(path))
-        if not found[-1].is_passed:
+        if found[-1].findings:
             break
     return found
 
@@ -54,6 +81,7 @@ def record_outcomes(path: Path, outcomes: Sequence[Outcome], by: str) -> None:
     """Add what was found, and by whom, to the history that stands beside a submission."""
     entry = {
         "by": by,
+        "machine": fingerprint(),
         "utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "effbench": __version__,
         "levels": [
@@ -63,6 +91,7 @@ def record_outcomes(path: Path, outcomes: Sequence[Outcome], by: str) -> None:
                 "compared": outcome.compared,
                 "largest_difference": outcome.difference,
                 "missing": outcome.missing,
+                "notes": list(outcome.notes[:MOST_SHOWN]),
                 "findings": [finding._asdict() for finding in outcome.findings[:MOST_SHOWN]],
             }
             for outcome in outcomes

@@ -14,12 +14,12 @@ from support import Cli, suite_text
 
 from effbench.atomic import file_sha256
 from effbench.errors import BadInput
-from effbench.parts import read_parts, write_outputs, write_part
+from effbench.parts import KeptOutputs, read_part, read_parts, write_outputs, write_part
 from effbench.store import SAMPLE_KEY, CellFolder, read_store
 from effbench.submission.checking import check_schema
 from effbench.submission.manifest import is_known, read_manifest
 from effbench.submission.packing import pack
-from effbench.submission.verifying import history_of, verify
+from effbench.submission.verifying import LEVELS, history_of, verify
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "store_fuzz"))
 METHOD = "toy-momentum"
@@ -219,15 +219,12 @@ def test_scores_that_were_forged_with_all_that_follows_are_caught_from_the_outpu
     listed_again(sent)
     result = ran("verify", str(sent), "--level", "rescore")
     assert result.code == 1
-    assert "recompute: NOT PASSED" in result.err or "rescore: NOT PASSED" in result.err
-    if "rescore" in result.err:
-        assert "gap: 6 of 6 scores differ" in result.err
+    assert "recompute: passed" in result.out and "rescore: NOT PASSED" in result.err
+    assert "gap: 6 of 6 scores differ" in result.err
 
 
 def test_outputs_that_were_swapped_are_caught_by_their_hashes(sent, ran):
     folder = own_cell(sent)
-    from effbench.parts import KeptOutputs
-
     kept = KeptOutputs(folder / "outputs")
     ids = sorted({sample for sample, _ in kept.captions})
     outputs = {name: kept.batch([name], 0)[0] for name in ids}
@@ -240,20 +237,52 @@ def test_outputs_that_were_swapped_are_caught_by_their_hashes(sent, ran):
     assert "is not the one that was scored" in result.err
 
 
-def test_clocks_are_believed_up_to_here(sent):
-    """A raised clock is consistent with itself: only who times the method again can tell, and no level here says so."""
-    folder = own_cell(sent)
+def raised_clock(folder):
+    """Divide the times of a method by ten, and have everything follow from that."""
     for file in sorted((folder / "timings").iterdir()):
-        from effbench.parts import read_part
-
         table = read_part(file)
         columns = {name: table[name].to_pylist() for name in table.column_names}
-        columns["wall_ns"] = [value // 2 for value in columns["wall_ns"]]
+        columns["wall_ns"] = [max(1, value // 10) for value in columns["wall_ns"]]
         file.unlink()
         write_part(folder / "timings", file.name.split(".")[0], columns, {})
     believed(folder)
+
+
+def test_a_method_that_is_run_again_gives_the_same_outputs_and_times(sent, ran):
+    result = ran("verify", str(sent), "--level", "remeasure", "--by", "a stranger")
+    assert f"minimise/{METHOD}: 6 of 6 outputs are the same to the bit" in result.out, result.err
+    assert f"minimise/{METHOD}: speedup: " in result.out + result.err
+    (entry,) = history_of(sent)
+    assert [level["level"] for level in entry["levels"]] == list(LEVELS) and len(entry["machine"]) == 12
+
+
+def test_a_raised_clock_is_consistent_with_itself_and_caught_by_who_times_again(sent, ran):
+    raised_clock(own_cell(sent))
     listed_again(sent)
     assert passed(verify(sent, "recompute")) == {"schema": True, "recompute": True}
+    result = ran("verify", str(sent), "--level", "remeasure")
+    assert result.code == 1 and "regenerate: passed" in result.out and "remeasure: NOT PASSED" in result.err
+
+
+def test_scores_without_outputs_are_caught_by_who_runs_the_method_again(sent, ran):
+    folder = own_cell(sent)
+    forged_scores(folder)
+    shutil.rmtree(folder / "outputs")
+    listed_again(sent)
+    result = ran("verify", str(sent), "--level", "regenerate")
+    assert result.code == 1 and "rescore: NOT PASSED (no outputs were sent in" in result.err
+    assert "regenerate: NOT PASSED" in result.err and "of the same outputs gap: 6 of 6 scores differ" in result.err
+
+
+def test_a_suite_that_runs_something_else_than_the_records_say_is_caught(sent, ran):
+    lock = yaml.safe_load((sent / "suite.lock.yaml").read_text())
+    methods = lock["suite"]["methods"]
+    lock["suite"]["methods"] = [m for m in methods if m["use"] != "toy-half-steps"]
+    next(m for m in methods if m["use"] == METHOD).update(use="toy-half-steps", id=METHOD)
+    (sent / "suite.lock.yaml").write_text(yaml.safe_dump(lock))
+    listed_again(sent)
+    result = ran("verify", str(sent), "--level", "regenerate")
+    assert result.code == 1 and "runs something else than its records say" in result.err
 
 
 def fuzzed(numbers, sent, folder):
@@ -294,17 +323,36 @@ def test_two_thousand_mutants_get_a_sentence(sent, tmp_path):
     print(fuzzed(range(1000, 3000), sent, tmp_path))
 
 
+def test_samples_may_flip_both_ways_and_not_all_to_one_side():
+    from effbench.submission.rerunning import REPRODUCED, _move
+
+    rng = np.random.default_rng(0)
+    sent = rng.normal(30, 5, 50)
+    assert _move(sent, sent) == 0.0
+    assert abs(_move(sent, sent + rng.normal(0, 2, 50))) <= REPRODUCED, "noise without a direction"
+    assert 0 < _move(sent, sent + 0.1) < REPRODUCED < _move(sent, sent + 2)
+    right = np.array([1.0] * 48 + [0.0] * 2)
+    flipped = right.copy()
+    flipped[0] = 0.0
+    assert _move(right, flipped) == 0.0, "one answer of fifty"
+    assert _move(right, np.zeros(50)) > REPRODUCED
+    assert _move(np.ones(5), np.ones(5) * 0.9) == np.inf
+    gone = sent.copy()
+    gone[0] = np.nan
+    assert _move(sent, gone) == np.inf
+
+
 def test_scores_may_move_by_rounding_and_not_by_more():
-    from effbench.submission.rescoring import _moved
+    from effbench.submission.rescoring import moved_scores
 
     found = np.linspace(0, 1, 100)
-    assert _moved("x", found + 1e-4, found)[0] == ""
-    assert _moved("x", found + 0.01, found)[0].startswith("x: 100 of 100 scores differ")
+    assert moved_scores("x", found + 1e-4, found)[0] == ""
+    assert moved_scores("x", found + 0.01, found)[0].startswith("x: 100 of 100 scores differ")
     one = found.copy()
     one[3] += 0.5
-    assert _moved("x", one, found)[0] == "", "one of a hundred may flip"
+    assert moved_scores("x", one, found)[0] == "", "one of a hundred may flip"
     one[4] += 0.5
-    assert _moved("x", one, found)[0].startswith("x: 2 of 100 scores differ, one is 0.")
+    assert moved_scores("x", one, found)[0].startswith("x: 2 of 100 scores differ, one is 0.")
     gone = found.copy()
     gone[[5, 6]] = np.nan
-    assert "differ" in _moved("x", gone, found)[0], "a score that is missing on one side is another score"
+    assert "differ" in moved_scores("x", gone, found)[0], "a score that is missing on one side is another score"
