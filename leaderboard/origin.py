@@ -9,6 +9,7 @@ from effbench.record import CellRecord
 from effbench.report.caption import machine_text, samples_text
 from effbench.report.summarise import WorkloadCells, name_of
 from effbench.report.trust import badge_of, check_text, noise_text
+from effbench.verification import read_history
 from effbench_leaderboard.comparison import FAILED_SYMBOL, SYMBOLS, escape
 
 CHECK_SYMBOLS = {"pass": "✔", "fail": "✕", "unknown": "?"}
@@ -16,7 +17,10 @@ CHECK_SYMBOLS = {"pass": "✔", "fail": "✕", "unknown": "?"}
 
 
 def show_origins(workload: WorkloadCells) -> None:
-    """Draw one expander per cell."""
+    """Draw who checked the stores, then one expander per cell."""
+    for store in dict.fromkeys(raw.path.parents[1] for raw in workload.raw):
+        for check in read_history(store):
+            st.markdown(f"{escape(store.name)} was checked, as its folder says: {escape(check.sentence)}")
     for cell in workload.cells:
         symbol = SYMBOLS.get(badge_of(cell), FAILED_SYMBOL)
         with st.expander(f"{symbol} {escape(name_of(workload, cell))}"):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from effbench.counted import counted
 from effbench.legible import legible
+from effbench.verification import Level
 
 if TYPE_CHECKING:
     from effbench.submission.checking import Outcome
@@ -25,7 +27,7 @@ SHOWN = 20
 def verify(
     submission: Annotated[Path, typer.Argument(help="Folder that `effbench submit` wrote.", show_default=False)],
     level: Annotated[
-        Literal["schema", "recompute", "rescore", "regenerate", "remeasure"],
+        Level,
         typer.Option(help="How far to go: rescore runs the task's code, the last two the method's."),
     ] = "recompute",
     by: Annotated[
@@ -34,14 +36,22 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Check a submission: its files, numbers from raw parts, scores from outputs; then run the method again."""
-    from effbench.submission.verifying import record_outcomes
+    from effbench.submission.verifying import keep_outcomes
     from effbench.submission.verifying import verify as verify_levels
 
     outcomes = verify_levels(submission, level)
     if by and outcomes[0].is_passed:
-        record_outcomes(submission, outcomes, by)
+        keep_outcomes(submission, outcomes, by)
     if as_json:
-        told = [{**o._asdict(), "findings": [f._asdict() for f in o.findings], "passed": o.is_passed} for o in outcomes]
+        told = [
+            {
+                **outcome._asdict(),
+                "difference": outcome.difference if math.isfinite(outcome.difference) else None,
+                "findings": [finding._asdict() for finding in outcome.findings],
+                "passed": outcome.is_passed,
+            }
+            for outcome in outcomes
+        ]
         print(json.dumps(told))
         return 0 if all(outcome.is_passed for outcome in outcomes) else NOT_PASSED
     return show_outcomes(outcomes)
@@ -49,10 +59,10 @@ def verify(
 
 def show_outcomes(outcomes: Sequence[Outcome]) -> int:
     """Print what each level found and return the exit code."""
-    from effbench.submission.verifying import MEANING
+    from effbench.verification import MEANING
 
     for outcome in outcomes:
-        meaning = MEANING[outcome.level]  # type: ignore[index]
+        meaning = MEANING[outcome.level]
         if outcome.is_passed:
             near = f", the largest difference {outcome.difference:.1e}" if outcome.difference else ""
             print(f"{outcome.level}: passed: {meaning} ({outcome.compared} compared{near})")

@@ -16,7 +16,8 @@ from effbench.legible import legible
 from effbench.numbers.record import recomputed
 from effbench.record import CellRecord, Number
 from effbench.store import CellFolder, StoreView, read_store
-from effbench.submission.manifest import MOST_BYTES, MOST_FILES, NAME, VERIFICATION, Manifest, read_manifest
+from effbench.submission.manifest import MOST_BYTES, MOST_FILES, NAME, Manifest, read_manifest
+from effbench.verification import VERIFICATION, Level
 
 SAME = 1e-9
 """Relative difference up to which a number is the one in the record: another build of numpy sums in another order."""
@@ -38,7 +39,7 @@ class Outcome(NamedTuple):
     nothing, which passes nobody. ``notes`` are worth saying either way.
     """
 
-    level: str
+    level: Level
     findings: tuple[Finding, ...]
     compared: int
     difference: float = 0.0

@@ -21,8 +21,6 @@ from effbench.yamlpos import parse
 
 NAME = "submission.yaml"
 """The file that makes a folder a submission."""
-VERIFICATION = "verification.json"
-"""The one file of a submission that is not listed: what was found when somebody checked it."""
 SCHEMA: Literal["effbench/submission/1"] = "effbench/submission/1"
 MOST_FILES = 20_000
 """A method on ten tasks with a file a batch, and as much again for its references, ten times over."""

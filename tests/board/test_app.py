@@ -9,6 +9,7 @@ from typing import Any
 from streamlit.testing.v1 import AppTest
 
 from effbench.record import Check, Noise
+from effbench.verification import CheckedLevel, Verification, add_to_history
 
 APP = Path(__file__).parent.parent.parent / "leaderboard" / "app.py"
 
@@ -110,6 +111,21 @@ def test_provenance_shows_hashes_attempts_checks_and_noise(
     assert any("2026-11-22T10:00:00Z" in frame.to_string() for frame in frames)
     assert board.code[0].value == "effbench run quick.yaml"
     assert any(json.loads(element.value).get("system_revision") == "rev1" for element in board.json)
+
+
+def test_provenance_says_who_checked_a_store_as_its_folder_says(
+    open_board: Callable[..., AppTest], write_store: Callable[..., Path], make: ModuleType
+) -> None:
+    store = write_store("quick", [make.cell("ref")])
+    level = CheckedLevel(
+        level="schema", passed=False, compared=3, largest_difference=None, missing="", notes=(), findings=(("a", "b"),)
+    )
+    add_to_history(
+        store, Verification(by="**mallory**", machine="ab", utc="2026-11-29T10:00:00Z", effbench="1", levels=(level,))
+    )
+    said = [markdown.value for markdown in open_board(store, tab="Provenance").markdown]
+    assert any("2026-11-29, machine ab: schema not passed (1 finding)" in text.replace("\\", "") for text in said)
+    assert not any("**mallory**" in text for text in said), "a name is no markup"
 
 
 def test_the_table_has_badges_noise_and_ranks(

@@ -13,13 +13,14 @@ from filelock import FileLock
 from support import Cli, suite_text
 
 from effbench.atomic import file_sha256
-from effbench.errors import BadInput
+from effbench.errors import BadInput, StoreError
 from effbench.parts import KeptOutputs, read_part, read_parts, write_outputs, write_part
 from effbench.store import SAMPLE_KEY, CellFolder, read_store
 from effbench.submission.checking import check_schema
 from effbench.submission.manifest import is_known, read_manifest
 from effbench.submission.packing import pack
-from effbench.submission.verifying import LEVELS, history_of, verify
+from effbench.submission.verifying import LEVELS, verify
+from effbench.verification import MEANING, VERIFICATION, read_history
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "store_fuzz"))
 METHOD = "toy-momentum"
@@ -100,8 +101,9 @@ def test_a_submission_goes_round_and_its_history_says_who_checked_what(ran, tmp_
         ("schema", True), ("recompute", True), ("rescore", True),
     ]  # fmt: skip
     assert levels[2]["compared"] == 6 and levels[1]["compared"] > 10
-    (entry,) = history_of(tmp_path / "sent")
-    assert entry["by"] == "a stranger" and [level["passed"] for level in entry["levels"]] == [True] * 3
+    (entry,) = read_history(tmp_path / "sent")
+    assert entry.by == "a stranger" and [level.passed for level in entry.levels] == [True] * 3
+    assert entry.sentence.endswith(f"machine {entry.machine}: schema, recompute, rescore passed")
     again = ran("verify", str(tmp_path / "sent"))  # the history is no file that was not listed
     assert again.code == 0, again.err
     shown = ran("report", str(tmp_path / "sent"))  # it is a store, too
@@ -252,10 +254,11 @@ def test_a_method_that_is_run_again_gives_the_same_outputs_and_times(sent, ran):
     result = ran("verify", str(sent), "--level", "remeasure", "--by", "a stranger")
     assert f"minimise/{METHOD}: 6 of 6 outputs are the same to the bit" in result.out, result.err
     assert f"minimise/{METHOD}: speedup: " in result.out + result.err
-    (entry,) = history_of(sent)
-    assert [level["level"] for level in entry["levels"]] == list(LEVELS) and len(entry["machine"]) == 12
+    (entry,) = read_history(sent)
+    assert [level.level for level in entry.levels] == list(LEVELS) == list(MEANING) and len(entry.machine) == 12
 
 
+@pytest.mark.proof
 def test_a_raised_clock_is_consistent_with_itself_and_caught_by_who_times_again(sent, ran):
     raised_clock(own_cell(sent))
     listed_again(sent)
@@ -264,6 +267,7 @@ def test_a_raised_clock_is_consistent_with_itself_and_caught_by_who_times_again(
     assert result.code == 1 and "regenerate: passed" in result.out and "remeasure: NOT PASSED" in result.err
 
 
+@pytest.mark.proof
 def test_scores_without_outputs_are_caught_by_who_runs_the_method_again(sent, ran):
     folder = own_cell(sent)
     forged_scores(folder)
@@ -274,6 +278,7 @@ def test_scores_without_outputs_are_caught_by_who_runs_the_method_again(sent, ra
     assert "regenerate: NOT PASSED" in result.err and "of the same outputs gap: 6 of 6 scores differ" in result.err
 
 
+@pytest.mark.proof
 def test_a_suite_that_runs_something_else_than_the_records_say_is_caught(sent, ran):
     lock = yaml.safe_load((sent / "suite.lock.yaml").read_text())
     methods = lock["suite"]["methods"]
@@ -283,6 +288,15 @@ def test_a_suite_that_runs_something_else_than_the_records_say_is_caught(sent, r
     listed_again(sent)
     result = ran("verify", str(sent), "--level", "regenerate")
     assert result.code == 1 and "runs something else than its records say" in result.err
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"schema": "effbench/verification/1", "history": [{"by": 1}]}'])
+def test_a_history_that_is_damaged_is_one_sentence(sent, ran, text):
+    (sent / VERIFICATION).write_text(text)
+    with pytest.raises(StoreError, match=r"verification\.json: damaged: "):
+        read_history(sent)
+    result = ran("verify", str(sent), "--by", "x")
+    assert result.code == 2 and len(result.err.strip().splitlines()) == 1
 
 
 def fuzzed(numbers, sent, folder):
