@@ -214,6 +214,7 @@ attention: setup  ## run suites/attention.yaml and put its table, picture and th
 	$(BIN)/effbench report $(RESULTS)/attention --pareto latency,psnr_db --out docs/img/attention-pareto.png >/dev/null
 	$(BIN)/python docs/attention_study.py $(RESULTS)/attention --page docs/attention.md
 	$(BIN)/python docs/advice.py $(RESULTS)/attention --page docs/attention.md --section advice
+	$(MAKE) attention-expected
 	$(BIN)/python docs/readme_table.py $(RESULTS)/attention --claims dit-fast-attn --page baselines/dit_fast_attn/README.md --section claims
 
 attention-architecture: setup  ## run suites/attention-architecture.yaml, take its times apart and put the tables into docs/attention.md (ten minutes)
@@ -221,8 +222,12 @@ attention-architecture: setup  ## run suites/attention-architecture.yaml, take i
 	$(BIN)/python docs/readme_table.py $(RESULTS)/attention-architecture --page docs/attention.md --section architecture --columns speedup,latency_p50_ms,gflop_per_sample,attention_flops_share,kept_mb,peak_rss_growth_mb,parameter_mb
 	$(BIN)/python docs/attention_time.py $(RESULTS)/attention-architecture --page docs/attention.md --section time-model
 	$(BIN)/python docs/attention_time.py $(wildcard $(RESULTS)/attention) $(RESULTS)/attention-architecture --page docs/attention.md --section ceiling
+	$(MAKE) attention-expected
 
-.PHONY: attention attention-architecture
+attention-expected: setup
+	$(BIN)/python docs/expectations.py $(wildcard $(RESULTS)/attention $(RESULTS)/attention-architecture) --checks docs/attention_expected.yaml --page docs/attention.md
+
+.PHONY: attention attention-architecture attention-expected
 quantization-speed: setup  ## run suites/quantization-speed.yaml on each instruction set of this machine and put the tables into docs/quantization.md (twenty minutes)
 	$(BIN)/python docs/speed_by_isa.py --results $(RESULTS) --page docs/quantization.md
 	$(MAKE) quantization-expected

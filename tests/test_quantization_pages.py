@@ -1,5 +1,6 @@
 """What docs/quantization.md says is derived from stores: bounds hold or not by their numbers, advice follows tests."""
 
+import itertools
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -11,7 +12,10 @@ from effbench.store import read_store
 from effbench.suite import find_suite, load_suite
 
 ROOT = Path(__file__).parent.parent
-SUITES = ("quantization", "quantization-ablations", "quantization-speed")
+SUITES = {
+    "quantization_expected": ("quantization", "quantization-ablations", "quantization-speed"),
+    "attention_expected": ("attention", "attention-architecture"),
+}
 
 
 def script(name):
@@ -54,13 +58,23 @@ def test_advice_names_what_keeps_the_quality(view):
     assert "worse than the reference" not in text
 
 
-def test_every_expectation_is_about_a_cell_of_a_suite():
+def labels(method):
+    """Return the names of a suite's entry in a store, one for each combination of its matrix."""
+    name = method.id or method.use
+    for values in itertools.product(*method.matrix.values()):
+        chosen = ", ".join(f"{key}={value}" for key, value in zip(method.matrix, values))
+        yield f"{name}({chosen})" if chosen else name
+
+
+@pytest.mark.parametrize("page", SUITES)
+def test_every_expectation_is_about_a_cell_of_a_suite(page):
     cells = set()
-    for name in SUITES:
+    for name in SUITES[page]:
         suite = load_suite(find_suite(Path(f"suites/{name}.yaml"))).suite
         for method in suite.methods:
-            cells |= {(task, method.id or method.use) for task in method.tasks or [task.id for task in suite.tasks]}
-    checks = yaml.safe_load((ROOT / "docs" / "quantization_expected.yaml").read_text("utf-8"))
+            for label in labels(method):
+                cells |= {(task, label) for task in method.tasks or [task.id for task in suite.tasks]}
+    checks = yaml.safe_load((ROOT / "docs" / f"{page}.yaml").read_text("utf-8"))
     for check in checks:
         for method in filter(None, (check["a"], check.get("b"))):
             assert (check["task"], method) in cells, check
