@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from effbench.atomic import file_sha256
 from effbench.errors import BadInput, StoreError
@@ -21,6 +21,8 @@ from effbench.verification import VERIFICATION, Level
 
 SAME = 1e-9
 """Relative difference up to which a number is the one in the record: another build of numpy sums in another order."""
+APART = {"numbers", "provenance", "finished_utc", "files"}
+"""Fields of a record that are compared elsewhere, or say where and when it was made, which follows from nothing."""
 COMPARED = ("value", "ci_low", "ci_high")
 """Fields of a number that are held against each other as numbers; all others must be equal."""
 
@@ -141,9 +143,21 @@ def _differences(cell: CellRecord, again: CellRecord) -> Iterator[tuple[str, flo
             yield f"{legible(name)} follows from the parts and is not in the record", math.inf
         else:
             yield _difference(ours[name], theirs[name])
-    for said in ("status", "execution", "identity", "n_samples", "checks", "artifact_sha256", "probe_sha256", "claims"):
-        if getattr(cell, said) != getattr(again, said):
+    rest, found = (record.model_dump(mode="json", exclude=APART) for record in (cell, again))
+    for said, value in rest.items():
+        if not _is_same(value, found[said]):
             yield f"{said} is not what the parts say", math.inf
+
+
+def _is_same(a: Any, b: Any) -> bool:
+    """Return whether two plain values are equal, numbers up to ``SAME``."""
+    if isinstance(a, float) and isinstance(b, float):
+        return a == b or abs(a - b) <= SAME * max(abs(a), abs(b))
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_is_same(value, b[key]) for key, value in a.items())
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_is_same, a, b))
+    return bool(a == b)
 
 
 def _difference(ours: Number, theirs: Number) -> tuple[str, float]:

@@ -153,6 +153,23 @@ def test_a_number_that_was_changed_is_caught_from_the_parts(sent):
 
 
 @pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("verified_by", "somebody famous"),
+        ("certificate", ["tau 1.00"]),
+        ("kernels", ["linear_w8a8/cpu"]),
+        ("noise", {"grade": "A"}),
+        ("seeds", [0, 1]),
+    ],
+)
+def test_whatever_else_a_record_says_is_held_against_the_parts(sent, field, value):
+    rewrite_record(own_cell(sent), lambda record: record.update({field: value}))
+    listed_again(sent)
+    outcomes = verify(sent, "recompute")
+    assert [finding.what for finding in outcomes[-1].findings] == [f"{field} is not what the parts say"]
+
+
+@pytest.mark.parametrize(
     ("change", "said"),
     [
         (lambda folder: next((folder / "timings").iterdir()).unlink(), "is listed and not there"),
