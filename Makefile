@@ -211,7 +211,7 @@ quantization-ablations: setup  ## run suites/quantization-ablations.yaml and put
 attention: setup  ## run suites/attention.yaml and put its table, picture and the methods' claims into docs and README (twenty minutes)
 	$(BIN)/effbench run suites/attention.yaml --store $(RESULTS)/attention
 	$(BIN)/python docs/readme_table.py $(RESULTS)/attention --page docs/attention.md --section embedded --columns psnr_db,alignment,speedup,latency_p50_ms,gflop_per_sample,attention_flops_share,mean_computed_share,preparation_s
-	$(BIN)/effbench report $(RESULTS)/attention --pareto latency,psnr_db --out docs/img/attention-pareto.png >/dev/null
+	$(BIN)/python docs/attention_curves.py $(RESULTS)/attention --out docs/img/attention-curves.png
 	$(BIN)/python docs/attention_study.py $(RESULTS)/attention --page docs/attention.md
 	$(BIN)/python docs/advice.py $(RESULTS)/attention --page docs/attention.md --section advice
 	$(MAKE) attention-expected

@@ -80,14 +80,20 @@ def advice(view: StoreView) -> str:
         keeping = [m for m in methods if not m.loses]
         real = [m for m in keeping if m.cell.execution == "real"]
         lines = [f"**{task}**", ""]
-        if (fastest := best(real, SPEEDUP, lambda value: -value)) is not None:
+        fastest = best(real, SPEEDUP, lambda value: -value)
+        if fastest is None or (fastest.value(SPEEDUP) or 0) <= 1:
+            lines.append("- speed at the reference's quality: none of these is faster")
+        else:
             found = fastest.number(SPEEDUP)
             low = None if found is None else found.ci_low
             sure = "" if low is not None and low > 1 else " (not certainly faster)"
             lines.append(
                 f"- speed at the reference's quality: `{fastest.cell.method_id}`, {fastest.text(SPEEDUP)}{sure}"
             )
-        if (smallest := best(real, PARAMETERS, lambda value: value)) is not None:
+        held = next(cell for cell in view.cells if cell.task_id == task and cell.role == "reference")
+        whole = Judged(held, False).value(PARAMETERS)
+        smallest = best(real, PARAMETERS, lambda value: value)
+        if smallest is not None and whole is not None and (smallest.value(PARAMETERS) or whole) < whole:
             lines.append(f"- memory of weights, run for real: `{smallest.cell.method_id}`, {smallest.text(PARAMETERS)}")
         if (fewest := best(keeping, BITS, lambda value: value)) is not None:
             lines.append(f"- fewest bits, simulated or not: `{fewest.cell.method_id}`, {fewest.text(BITS)}")

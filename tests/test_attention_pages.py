@@ -36,6 +36,22 @@ def test_the_fewer_steps_beside_a_method_are_those_of_the_nearest_time_in_ratio(
     assert study.nearest_steps(timed("m", None), shorter) is None
 
 
+def test_settings_of_a_method_are_one_curve_and_the_front_is_a_staircase():
+    curves = script("attention_curves")
+
+    def cell(method, cost, quality):
+        numbers = (SimpleNamespace(name="latency_p50_ms", value=cost), SimpleNamespace(name="psnr_db", value=quality))
+        return SimpleNamespace(method_id=method, numbers=numbers)
+
+    cells = [cell("m(a=2)", 20, 40), cell("m(a=1)", 10, 30), cell("slow", 25, 35), cell("reference", 30, None)]
+    cells.append(cell("same", 28, 100.0))  # which left nothing out
+    found = curves.families(cells, "latency_p50_ms")
+    assert {name: [point.at for point in points] for name, points in found.items()} == {
+        "m": [(10, 30), (20, 40)], "slow": [(25, 35)],
+    }  # fmt: skip
+    assert curves.staircase([p for points in found.values() for p in points]) == [(10, 30), (20, 30), (20, 40)]
+
+
 def test_a_plan_is_taken_apart_into_what_its_layers_do_and_every_part_can_be_timed_alone(monkeypatch):
     study = script("attention_time")
     monkeypatch.setattr(study, "REPEATS", 1)

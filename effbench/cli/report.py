@@ -30,7 +30,8 @@ def report(
     pareto: Annotated[
         str | None,
         typer.Option(
-            metavar="X,Y", help="Also draw two axes of quality, latency, memory, compute, energy, preparation."
+            metavar="X,Y",
+            help="Also draw two of quality, latency, memory, compute, energy, preparation, or numbers by their names.",
         ),
     ] = None,
     curves: Annotated[
@@ -94,7 +95,7 @@ def report(
     else:
         _write(out, text)
     if axes is not None and (format_name != "html" or picture_file is not None):
-        files = [picture_file] if picture_file else [store / f"pareto-{axes[0]}-{axes[1]}{s}" for s in (".svg", ".png")]
+        files = [picture_file] if picture_file else [store / f"pareto-{_plain(axes)}{s}" for s in (".svg", ".png")]
         _draw(pictures, files)
     if curves:
         _draw(
@@ -103,6 +104,11 @@ def report(
         )
     if view.unfinished:
         print(f"not finished yet: {', '.join(view.unfinished)}", file=sys.stderr)
+
+
+def _plain(axes: tuple[str, str]) -> str:
+    """Return two axes as part of a file's name."""
+    return "-".join("".join(c if c.isalnum() or c in "_@." else "_" for c in axis) for axis in axes)
 
 
 def _picked(columns: str | None, every: bool) -> tuple[str, ...]:

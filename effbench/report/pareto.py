@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from effbench.errors import BadInput, nearest
 from effbench.record import CellRecord, Number
-from effbench.report.columns import AXES, Column, primary_of
+from effbench.report.columns import AXES, Column, primary_of, recorded
 from effbench.report.joint import probabilities_on_front
 from effbench.report.summarise import Summary, WorkloadCells, failure_of, name_of, number_of
 
@@ -94,32 +94,34 @@ def front(points: Sequence[tuple[float, float]], higher_x: bool, higher_y: bool)
 
 
 def parse_axes(text: str) -> tuple[str, str]:
-    """Return the two axes of ``--pareto X,Y``; raise ``BadInput`` naming what is wrong."""
+    """Return the two axes, or names of numbers, of ``--pareto X,Y``; raise ``BadInput`` naming what is wrong."""
     axes = [part.strip() for part in text.split(",")]
     if len(axes) != 2:
-        raise BadInput(f"--pareto takes two axes as X,Y, not {text!r}; axes: {', '.join(AXES)}")
-    for axis in axes:
-        if axis not in AXES:
-            raise BadInput(f"--pareto: unknown axis {axis!r}{nearest(axis, AXES)}")
+        raise BadInput(
+            f"--pareto takes two axes as X,Y, not {text!r}; axes: {', '.join(AXES)}, or a number by its name"
+        )
     if axes[0] == axes[1]:
         raise BadInput(f"--pareto needs two different axes, not {axes[0]!r} twice")
     return axes[0], axes[1]
 
 
 def pictures_of(summary: Summary, axes: tuple[str, str]) -> tuple[ParetoPicture, ...]:
-    """Return a picture per workload on the primary numbers of two axes.
+    """Return a picture per workload on two numbers: each by its name, or the primary one of an axis.
 
-    Raises ``BadInput`` where an axis has no comparable number in any workload.
+    Raises ``BadInput`` where an axis has no comparable number in any workload, or nobody recorded one of that name.
     """
+    names = [column.name for workload in summary.workloads for column in recorded(workload)]
     for axis in axes:
-        if all(primary_of(workload, axis) is None for workload in summary.workloads):
+        if axis not in (*AXES, *names):
+            raise BadInput(f"--pareto: unknown axis or number {axis!r}{nearest(axis, (*AXES, *names))}")
+        if all(_on(workload, axis) is None for workload in summary.workloads):
             raise BadInput(f"--pareto: no comparable {axis} number was recorded in this store")
     return tuple(picture_of(workload, axes) for workload in summary.workloads)
 
 
 def picture_of(workload: WorkloadCells, axes: tuple[str, str]) -> ParetoPicture:
     """Return the picture of a workload; it has no points where an axis was not recorded."""
-    x, y = (primary_of(workload, axis) or Column(axis, axis, "", False, True) for axis in axes)
+    x, y = (_on(workload, axis) or Column(axis, axis, "", False, True) for axis in axes)
     found: list[tuple[CellRecord, Number, Number, tuple[float, float]]] = []
     left_out: list[tuple[str, str]] = []
     for cell in workload.cells:
@@ -136,6 +138,13 @@ def picture_of(workload: WorkloadCells, axes: tuple[str, str]) -> ParetoPicture:
         for (cell, on_x, on_y, at), first, probability in zip(found, ahead, likely.values)
     )
     return ParetoPicture(workload.title, x, y, points, tuple(left_out), workload.levels, likely.missing)
+
+
+def _on(workload: WorkloadCells, axis: str) -> Column | None:
+    """Return the number that is meant by an axis or by its own name, or None where the workload lacks it."""
+    if axis in AXES:
+        return primary_of(workload, axis)
+    return next((column for column in recorded(workload) if column.name == axis), None)
 
 
 def probability_text(probability: float) -> str:

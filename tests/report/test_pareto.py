@@ -74,8 +74,6 @@ def test_latency_of_several_machines_is_the_ratio(make: Any) -> None:
     ("text", "message"),
     [
         ("quality", "takes two axes as X,Y, not 'quality'"),
-        ("quality,speed", "unknown axis 'speed'"),
-        ("qualty,latency", "did you mean 'quality'"),
         ("latency,latency", "two different axes"),
         ("a,b,c", "takes two axes"),
     ],
@@ -83,6 +81,23 @@ def test_latency_of_several_machines_is_the_ratio(make: Any) -> None:
 def test_axes_that_make_no_sense_are_refused_in_one_sentence(text: str, message: str) -> None:
     with pytest.raises(BadInput, match=message):
         parse_axes(text)
+
+
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [(("quality", "speed"), "unknown axis or number 'speed'"), (("qualty", "latency"), "did you mean 'quality'")],
+)
+def test_an_axis_that_is_none_is_refused_with_the_nearest(make: Any, axes: tuple[str, str], message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        pictures_of(quality_and_latency(make, (1.0, 1.0)), axes)
+
+
+def test_a_number_is_an_axis_by_its_name(make: Any) -> None:
+    summary = summarise(make.view(*make.typical_cells()))
+    (picture,) = pictures_of(summary, ("gflop_per_sample", "lpips_to_reference"))
+    assert (picture.x.name, picture.y.name) == ("gflop_per_sample", "lpips_to_reference")
+    assert not picture.y.higher_is_better
+    assert [point.name for point in picture.points] == ["reference", "fewer-steps", "int8-simulated"]
 
 
 def test_an_axis_nobody_recorded_is_refused(make: Any) -> None:
