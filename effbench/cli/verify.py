@@ -16,7 +16,7 @@ from effbench.legible import legible
 from effbench.verification import Level
 
 if TYPE_CHECKING:
-    from effbench.submission.checking import Outcome
+    from effbench.submission.checking import LevelOutcome
 
 NOT_PASSED = 1
 """Exit code where a level is not passed."""
@@ -57,7 +57,7 @@ def verify(
     return show_outcomes(outcomes)
 
 
-def show_outcomes(outcomes: Sequence[Outcome]) -> int:
+def show_outcomes(outcomes: Sequence[LevelOutcome]) -> int:
     """Print what each level found and return the exit code."""
     from effbench.verification import MEANING
 

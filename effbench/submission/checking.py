@@ -34,7 +34,7 @@ class Finding(NamedTuple):
     what: str
 
 
-class Outcome(NamedTuple):
+class LevelOutcome(NamedTuple):
     """What a level found: ``compared`` things were looked at, and ``findings`` is empty where the level is passed.
 
     ``difference`` is the largest relative difference that was seen and tolerated. ``missing`` says why a level could look at
@@ -54,14 +54,14 @@ class Outcome(NamedTuple):
         return not self.findings and not self.missing
 
 
-def check_schema(path: Path) -> Outcome:
+def check_schema(path: Path) -> LevelOutcome:
     """Return whether a submission is whole: files as listed and nothing else, readable, and about what it says."""
     try:
         manifest = read_manifest(path)
         findings = list(_file_findings(path, manifest)) or list(_record_findings(read_store(path), manifest))
     except (BadInput, StoreError) as error:
-        return Outcome("schema", (Finding(NAME, legible(str(error))),), 0)
-    return Outcome("schema", tuple(findings), len(manifest.files))
+        return LevelOutcome("schema", (Finding(NAME, legible(str(error))),), 0)
+    return LevelOutcome("schema", tuple(findings), len(manifest.files))
 
 
 def _file_findings(path: Path, manifest: Manifest) -> Iterator[Finding]:
@@ -114,7 +114,7 @@ def _record_findings(view: StoreView, manifest: Manifest) -> Iterator[Finding]:
             yield Finding(where, f"its reference {cell.reference_cell} was not sent in")
 
 
-def check_numbers(path: Path) -> Outcome:
+def check_numbers(path: Path) -> LevelOutcome:
     """Return whether every number of every record follows from the raw parts beside it; no plugin is needed or run."""
     findings: list[Finding] = []
     compared, worst = 0, 0.0
@@ -130,7 +130,7 @@ def check_numbers(path: Path) -> Outcome:
             worst = max(worst, difference)
             if what:
                 findings.append(Finding(where, what))
-    return Outcome("recompute", tuple(findings), compared, worst)
+    return LevelOutcome("recompute", tuple(findings), compared, worst)
 
 
 def _differences(cell: CellRecord, again: CellRecord) -> Iterator[tuple[str, float]]:

@@ -24,7 +24,7 @@ from effbench.parts import read_parts, scores_of
 from effbench.record import CellRecord, Number
 from effbench.stats.permutation import sign_flip_p
 from effbench.store import SAMPLE_KEY, CellFolder, StoreView, read_lock, read_store
-from effbench.submission.checking import Finding, Outcome
+from effbench.submission.checking import Finding, LevelOutcome
 from effbench.submission.manifest import read_manifest
 from effbench.submission.rescoring import ROUNDING, moved_scores
 
@@ -49,7 +49,7 @@ class Rerun(NamedTuple):
     here_folder: CellFolder
 
 
-def regenerate(path: Path) -> Outcome:
+def regenerate(path: Path) -> LevelOutcome:
     """Return whether the method gives the scores that were sent in when it is run again."""
     findings: list[Finding] = []
     compared, worst, notes = 0, 0.0, []
@@ -69,15 +69,15 @@ def regenerate(path: Path) -> Outcome:
                 for name, move in moves.by_name.items()
                 if not abs(move) <= REPRODUCED
             ]
-    return Outcome("regenerate", tuple(findings), compared, worst, notes=tuple(notes))
+    return LevelOutcome("regenerate", tuple(findings), compared, worst, notes=tuple(notes))
 
 
-def remeasure(path: Path) -> Outcome:
+def remeasure(path: Path) -> LevelOutcome:
     """Return whether the method is as much faster than its reference here as was sent in, within ``SLOWER``."""
     findings: list[Finding] = []
     compared, notes = 0, []
     if read_lock(path).get("measure", {}).get("latency") is None:
-        return Outcome("remeasure", (), 0, missing="the suite times nothing")
+        return LevelOutcome("remeasure", (), 0, missing="the suite times nothing")
     with tempfile.TemporaryDirectory(prefix="effbench-verify-") as scratch:
         for again in _rerun(path, Path(scratch), with_latency=True):
             where = f"{again.sent.task_id}/{again.sent.method_id}"
@@ -87,7 +87,7 @@ def remeasure(path: Path) -> Outcome:
                 notes.append(f"{where}: {said}")
                 if sent.value is not None and _is_slower(sent, here):
                     findings.append(Finding(where, said))
-    return Outcome("remeasure", tuple(findings), compared, notes=tuple(notes))
+    return LevelOutcome("remeasure", tuple(findings), compared, notes=tuple(notes))
 
 
 def _rerun(path: Path, scratch: Path, *, with_latency: bool) -> Iterator[Rerun]:

@@ -19,7 +19,7 @@ from effbench.parts import KeptOutputs, read_parts, scores_of
 from effbench.record import CellRecord
 from effbench.registry import tasks
 from effbench.store import SAMPLE_KEY, CellFolder, read_store
-from effbench.submission.checking import Finding, Outcome
+from effbench.submission.checking import Finding, LevelOutcome
 from effbench.submission.manifest import read_manifest
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class _Batch(NamedTuple):
     ids: list[str]
 
 
-def rescore(path: Path) -> Outcome:
+def rescore(path: Path) -> LevelOutcome:
     """Return whether all scores follow from the outputs that were sent in, and these are the outputs that were scored."""
     manifest, view = read_manifest(path), read_store(path)
     findings: list[Finding] = []
@@ -62,7 +62,7 @@ def rescore(path: Path) -> Outcome:
         worst = max(worst, found.difference)
         findings += [Finding(where, what) for what in found.findings]
     why = f"no outputs were sent in of {', '.join(missing)}" if missing else ""
-    return Outcome("rescore", tuple(findings), compared, worst, why)
+    return LevelOutcome("rescore", tuple(findings), compared, worst, why)
 
 
 class _Rescored(NamedTuple):

@@ -10,32 +10,32 @@ from pathlib import Path
 from effbench import __version__
 from effbench.errors import StoreError
 from effbench.measure.machine import fingerprint
-from effbench.submission.checking import Finding, Outcome, check_numbers, check_schema
+from effbench.submission.checking import Finding, LevelOutcome, check_numbers, check_schema
 from effbench.verification import CheckedLevel, Level, Verification, add_to_history
 
 MOST_KEPT = 100
 """Findings of a level that are kept: whoever sees a hundred does not need the rest."""
 
 
-def _rescore(path: Path) -> Outcome:
+def _rescore(path: Path) -> LevelOutcome:
     from effbench.submission.rescoring import rescore
 
     return rescore(path)
 
 
-def _regenerate(path: Path) -> Outcome:
+def _regenerate(path: Path) -> LevelOutcome:
     from effbench.submission.rerunning import regenerate
 
     return regenerate(path)
 
 
-def _remeasure(path: Path) -> Outcome:
+def _remeasure(path: Path) -> LevelOutcome:
     from effbench.submission.rerunning import remeasure
 
     return remeasure(path)
 
 
-LEVELS: Mapping[Level, Callable[[Path], Outcome]] = {
+LEVELS: Mapping[Level, Callable[[Path], LevelOutcome]] = {
     "schema": check_schema,
     "recompute": check_numbers,
     "rescore": _rescore,
@@ -45,23 +45,23 @@ LEVELS: Mapping[Level, Callable[[Path], Outcome]] = {
 """From the cheapest; each presumes those before it."""
 
 
-def verify(path: Path, level: Level) -> list[Outcome]:
+def verify(path: Path, level: Level) -> list[LevelOutcome]:
     """Return what each level found, up to ``level`` or the first that found something wrong.
 
     A level that had nothing to look at (no outputs were sent in) is not passed, and those after it are tried.
     """
-    found: list[Outcome] = []
+    found: list[LevelOutcome] = []
     for name in list(LEVELS)[: list(LEVELS).index(level) + 1]:
         try:
             found.append(LEVELS[name](path))
         except StoreError as error:
-            found.append(Outcome(name, (Finding("", str(error)),), 0))
+            found.append(LevelOutcome(name, (Finding("", str(error)),), 0))
         if found[-1].findings:
             break
     return found
 
 
-def keep_outcomes(path: Path, outcomes: Sequence[Outcome], by: str) -> None:
+def keep_outcomes(path: Path, outcomes: Sequence[LevelOutcome], by: str) -> None:
     """Add what was found, and by whom, to the history that stands beside a submission."""
     levels = tuple(
         CheckedLevel(
