@@ -328,7 +328,12 @@ def fuzzed(numbers, sent, folder):
         shutil.copytree(sent, path)
         try:
             done = mutate(number, path, outside)
-        except (ValueError, MemoryError, yaml.YAMLError):  # a second mutation cannot read what the first left
+        except (
+            ValueError,
+            MemoryError,
+            RecursionError,
+            yaml.YAMLError,
+        ):  # a second mutation cannot read what the first left
             shutil.rmtree(path)
             continue
         try:
@@ -336,7 +341,7 @@ def fuzzed(numbers, sent, folder):
             if number % 2 and manifest.is_file() and manifest.stat().st_size < 1 << 24:
                 listed_again(path)
             outcomes = verify(path, "recompute")
-        except (yaml.YAMLError, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+        except (yaml.YAMLError, OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
             if "submission" not in done:
                 error.add_note(f"mutant {number}: {done}")
                 raise
