@@ -104,8 +104,11 @@ def _record_findings(view: StoreView, manifest: Manifest) -> Iterator[Finding]:
             yield Finding(cell_id, "is listed as a cell of the method and is in no plan")
         elif cells[cell_id].method_id != manifest.method:
             yield Finding(cell_id, f"is a cell of {cells[cell_id].method_id}, not of {manifest.method}")
+    beside = {cell.reference_cell for cell in view.cells}
     for cell in view.cells:
         where = f"{cell.task_id}/{cell.method_id}"
+        if cell.id not in manifest.cells and (cell.method_id == manifest.method or cell.id not in beside):
+            yield Finding(where, "is neither listed as a cell of the method nor anybody's reference")
         if cell.status != "complete":
             yield Finding(where, "is not complete")
         if not CellFolder(view.path / "cells" / cell.id).is_intact(cell):

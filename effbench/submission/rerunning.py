@@ -82,7 +82,7 @@ def remeasure(path: Path) -> LevelOutcome:
         for again in _rerun(path, Path(scratch), with_latency=True):
             where = f"{again.sent.task_id}/{again.sent.method_id}"
             for sent, here in _speedups(again):
-                compared += 1
+                compared += sent.value is not None
                 said = f"{sent.name}: {_text(sent)} sent in, {_text(here)} here"
                 notes.append(f"{where}: {said}")
                 if sent.value is not None and _is_slower(sent, here):
@@ -159,6 +159,8 @@ def _moves(again: Rerun) -> _Moves | str:
         return f"sample {legible(str(missing[0][1]))!r} is not among those that the task gives here"
     order = [place[key] for key in keys]
     theirs, ours = scores_of(sent).scalars, scores_of(here.take(order)).scalars
+    if lost := [name for name in theirs if name not in ours]:
+        return f"{legible(lost[0])}: the task gives no such score here"
     hashes = [table["output_sha256"].to_pylist() for table in (sent, here.take(order))]
     pairs = {name: (np.asarray(theirs[name]), np.asarray(ours[name])) for name in theirs if name in ours}
     equal = np.array([a == b for a, b in zip(*hashes)])

@@ -47,16 +47,14 @@ def rescore(path: Path) -> LevelOutcome:
     findings: list[Finding] = []
     compared, worst, missing = 0, 0.0, []
     for cell in view.cells:
-        if cell.id not in manifest.cells:
-            continue
         where = f"{cell.task_id}/{cell.method_id}"
         try:
             found = _rescored(path, cell)
         except (StoreError, PluginError, BadInput, ValueError, KeyError, IndexError) as error:
             findings.append(Finding(where, legible(f"cannot be scored again: {one_line(error)}")))
             continue
-        if found is None:
-            missing.append(where)
+        if found is None:  # of a reference it need not be there
+            missing += [where] if cell.id in manifest.cells else []
             continue
         compared += found.rows
         worst = max(worst, found.difference)
@@ -105,8 +103,10 @@ def _rescored(path: Path, cell: CellRecord) -> _Rescored | None:
         theirs = None if beside is None else beside.batch(batch.ids, batch.seed)
         samples: Sequence[Sample] = [known[name] for name in batch.ids]
         _put(new, task.score(outputs, samples, theirs), batch.rows, table.num_rows)
+    named = scores_of(table)
+    findings += [f"{legible(name)}: the task gives no such score" for name in named.scalars if new and name not in new]
     moved, worst = [], 0.0
-    for name, said, found in _columns(scores_of(table), new):
+    for name, said, found in _columns(named, new):
         sentence, difference = moved_scores(name, said, found)
         worst = max(worst, difference)
         moved += [sentence] if sentence else []

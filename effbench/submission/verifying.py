@@ -58,6 +58,8 @@ def verify(path: Path, level: Level) -> list[LevelOutcome]:
             found.append(LevelOutcome(name, (Finding("", str(error)),), 0))
         if found[-1].findings:
             break
+        if not found[-1].compared and not found[-1].missing:
+            found[-1] = found[-1]._replace(missing="there was nothing to compare")
     return found
 
 

@@ -100,7 +100,8 @@ def test_a_submission_goes_round_and_its_history_says_who_checked_what(ran, tmp_
     assert [(level["level"], level["passed"]) for level in levels] == [
         ("schema", True), ("recompute", True), ("rescore", True),
     ]  # fmt: skip
-    assert levels[2]["compared"] == 6 and levels[1]["compared"] > 10
+    assert levels[2]["compared"] == 2 * 6, "the outputs of the reference are scored again, too"
+    assert levels[1]["compared"] > 10
     (entry,) = read_history(tmp_path / "sent")
     assert entry.by == "a stranger" and [level.passed for level in entry.levels] == [True] * 3
     assert entry.sentence.endswith(f"machine {entry.machine}: schema, recompute, rescore passed")
@@ -196,6 +197,24 @@ def test_paths_that_a_submission_may_not_hold_are_refused(sent, name):
     (sent / "submission.yaml").write_text(yaml.safe_dump(content))
     (finding,) = check_schema(sent).findings
     assert "is no file that a submission may hold" in finding.what
+
+
+def test_a_cell_of_the_method_that_is_not_listed_is_named(sent, ran, tmp_path):
+    content = yaml.safe_load((sent / "submission.yaml").read_text())
+    (own,) = content["cells"]
+    content["cells"] = [next(c["id"] for c in json.loads((sent / "plan.json").read_text()) if c["id"] != own)]
+    (sent / "submission.yaml").write_text(yaml.safe_dump(content))
+    said = [finding.what for finding in check_schema(sent).findings]
+    assert "is neither listed as a cell of the method nor anybody's reference" in said
+
+
+def test_a_level_that_compared_nothing_passes_nobody(sent, monkeypatch):
+    from effbench.submission import verifying
+    from effbench.submission.checking import LevelOutcome
+
+    monkeypatch.setitem(verifying.LEVELS, "recompute", lambda path: LevelOutcome("recompute", (), 0))
+    outcome = verify(sent, "recompute")[-1]
+    assert not outcome.is_passed and outcome.missing == "there was nothing to compare"
 
 
 def test_a_reference_that_was_left_out_is_missed(sent):
