@@ -29,8 +29,8 @@ from effbench.submission.manifest import read_manifest
 from effbench.submission.rescoring import ROUNDING, moved_scores
 
 REPRODUCED = 0.25
-"""Of the spread of a score over samples: how far samples may move (root mean square) on another machine. Rounding that
-another processor does otherwise moves them by a hundredth of it, quantization at other ties by a tenth."""
+"""Of the spread of a score over samples: how far samples may move (root mean square) on another machine. A choice: rounding
+that another processor does otherwise is to pass, other weights, bits or steps are not; no pair of machines was measured."""
 DIRECTED = 0.05
 """Level of the sign-flip test that moves have a direction: what goes both ways, as answers that flip do, favours nobody."""
 FEWEST = 6
