@@ -25,12 +25,14 @@ from effbench.report.columns import (
 )
 from effbench.report.summarise import Summary, WorkloadCells, summarise_stores
 from effbench.store import StoreView
-from effbench_leaderboard.comparison import ADDRESS, code, escape, show_table
+from effbench_leaderboard.address import ADDRESS, ENTRY_TAB, TAB, TASK
+from effbench_leaderboard.comparison import show_table
 from effbench_leaderboard.convergence import has_curves, show_convergence
 from effbench_leaderboard.ledger import has_claims, show_ledger
 from effbench_leaderboard.origin import show_origins
 from effbench_leaderboard.plot import show_plot
 from effbench_leaderboard.samples import has_samples, show_samples
+from effbench_leaderboard.text import code, escape
 
 STORES_VARIABLE = "EFFBENCH_BOARD_STORES"
 """Names stores to a page that Streamlit was told to serve without arguments (a container, a test)."""
@@ -76,7 +78,7 @@ def choose(paths: Sequence[Path]) -> tuple[Summary, WorkloadCells, tuple[str, ..
         return None
     with st.sidebar:
         titles = [workload.title for workload in summary.workloads]
-        title = st.selectbox("Task", titles, key="task", bind=ADDRESS)
+        title = st.selectbox("Task", titles, key=TASK, bind=ADDRESS)
         workload = summary.workloads[titles.index(title)]
         every = st.toggle("Every number", key="every", bind=ADDRESS, help="Show all numbers, not only the headline.")
         picked: tuple[str, ...] = (ALL_WORD,) if every else ()
@@ -104,15 +106,15 @@ def show(summary: Summary, workload: WorkloadCells, picked: tuple[str, ...]) -> 
             icon=":material/compare_arrows:",
         )
     drawn: dict[str, Callable[[], None]] = {
-        "Table": partial(show_table, summary, workload, picked),
+        "Board": partial(show_table, summary, workload, picked),
         "Pareto": partial(show_plot, workload),
         **({"Convergence": partial(show_convergence, workload)} if _has(has_curves, workload) else {}),
         **({"Samples": partial(show_samples, workload)} if _has(has_samples, workload) else {}),
         **({"Claims": partial(show_ledger, workload)} if _has(has_claims, workload) else {}),
-        "Provenance": partial(show_origins, workload),
+        ENTRY_TAB: partial(show_origins, workload),
     }
     # Only the open tab is computed: over a thousand methods each of them takes seconds.
-    for tab, draw in zip(st.tabs(list(drawn), key="tab", on_change="rerun", bind=ADDRESS), drawn.values()):
+    for tab, draw in zip(st.tabs(list(drawn), key=TAB, on_change="rerun", bind=ADDRESS), drawn.values()):
         if tab.open:
             with tab:
                 _or_sentence(draw)

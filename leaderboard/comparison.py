@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -18,19 +17,15 @@ from effbench.report.ranks import RANK_TEXT
 from effbench.report.summarise import Summary, WorkloadCells
 from effbench.report.tables import Table, TableEntry, TableRow, superscript, table_of
 from effbench.report.trust import noise_text
+from effbench_leaderboard.address import ADDRESS, stores_key
+from effbench_leaderboard.text import escape
 
 SYMBOLS = {"real verified": "●", "real unverified": "◐", "simulated": "○"}
 FAILED_SYMBOL = "✕"
 """Badge -> its symbol, the fuller the more is shown; told apart without colour."""
 
-ADDRESS: Literal["query-params"] = "query-params"
-"""Where what was chosen is kept: a page's address shows the same again, to whoever is sent it."""
-
 GREY = "color: #9aa0a6"
 """Of a difference that the subset cannot resolve: readable on white and on black."""
-
-_ADDRESS = re.compile(r"\b(www)\.", re.IGNORECASE)
-"""What Markdown makes a link of although no protocol stands before it."""
 
 
 def show_table(summary: Summary, workload: WorkloadCells, picked: Sequence[str]) -> None:
@@ -92,11 +87,6 @@ def _printed(form: str, value: float) -> str:
 def badge(name: str) -> str:
     """Return a badge with its symbol: ``● real verified``."""
     return f"{SYMBOLS.get(name, FAILED_SYMBOL)} {name}"
-
-
-def stores_key(workload: WorkloadCells) -> tuple[tuple[str, str], ...]:
-    """Return what the raw material of a workload depends on, as a key to keep what was computed from it."""
-    return tuple((str(raw.path), raw.record.finished_utc) for raw in workload.raw)
 
 
 def _kept(workload: WorkloadCells) -> dict[str, dict[int, float]]:
@@ -177,26 +167,6 @@ def _beside(entry: TableEntry) -> str:
     """Return what stands beside a value: footnote marks with its interval, or why there is none."""
     text = entry.interval if entry.value else entry.text
     return f"{text} {superscript(entry.marks)}".strip() if entry.value else text
-
-
-def escape(text: str) -> str:
-    """Return text that Streamlit's Markdown shows as it is, on one line: no link, picture, colour or icon comes of it."""
-    plain = " ".join(text.split())
-    marked = "".join(f"\\{character}" if character in "\\`*_{}[]()$:<>~#|!" else character for character in plain)
-    return _ADDRESS.sub(r"\1\\.", marked)
-
-
-def plain_label(text: str) -> str:
-    """Return text that Plotly shows as it is: no tag, link or ``%{field}`` comes of it."""
-    plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
-    return plain.replace("%{", "%&#123;").replace("$", "&#36;")
-
-
-def code(text: str) -> str:
-    """Return text as a code span of Markdown: between more backticks than it holds in a row."""
-    plain = " ".join(text.split())
-    fence = "`" * (1 + max(map(len, re.findall("`+", plain)), default=0))
-    return f"{fence}{plain}{fence}" if len(fence) == 1 else f"{fence} {plain} {fence}"
 
 
 def _downloads(summary: Summary, workload: WorkloadCells, table: Table) -> None:

@@ -13,8 +13,9 @@ from effbench.report.curves import CurvePicture, curve_columns, curve_pictures
 from effbench.report.panel import INK, axis_title
 from effbench.report.summarise import WorkloadCells
 from effbench.stats.curves import WINDOW
-from effbench_leaderboard.comparison import code, escape, plain_label, stores_key
+from effbench_leaderboard.address import stores_key
 from effbench_leaderboard.plot import HEIGHT
+from effbench_leaderboard.text import code, escape, plain_label
 
 
 def has_curves(workload: WorkloadCells) -> bool:

@@ -15,7 +15,8 @@ from effbench.report.pareto import ParetoPicture, ParetoPoint, picture_of, proba
 from effbench.report.rounding import rounded
 from effbench.report.summarise import WorkloadCells
 from effbench.report.trust import badge_of
-from effbench_leaderboard.comparison import code, escape, plain_label, stores_key
+from effbench_leaderboard.address import stores_key
+from effbench_leaderboard.text import code, escape, plain_label
 
 HEIGHT = 560
 """Pixels: about two thirds of a laptop's screen, so that the choice of axes stays in sight."""

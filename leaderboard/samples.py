@@ -11,7 +11,8 @@ from PIL import Image
 from effbench.arrays import Array
 from effbench.report.gallery import Gallery, Preview
 from effbench.report.summarise import WorkloadCells
-from effbench_leaderboard.comparison import escape, stores_key
+from effbench_leaderboard.address import stores_key
+from effbench_leaderboard.text import escape
 
 PER_PAGE = 8
 """Samples: what a page shows without a long wait where four methods keep a picture of 512 x 512 of each."""

@@ -49,7 +49,7 @@ def write_store(tmp_path: Path, make: ModuleType) -> Callable[..., Path]:
 def open_board(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
     """Run the page over some stores, as an address that names a tab opens it, and make sure that nothing raised."""
 
-    def run(*stores: Path, tab: str = "Table") -> AppTest:
+    def run(*stores: Path, tab: str = "Board") -> AppTest:
         monkeypatch.setenv("EFFBENCH_BOARD_STORES", os.pathsep.join(map(str, stores)))
         monkeypatch.setattr("sys.argv", ["app.py"])
         board = AppTest.from_file(str(APP), default_timeout=60)

@@ -101,7 +101,7 @@ def test_provenance_shows_hashes_attempts_checks_and_noise(
 ) -> None:
     noise = Noise(grade="B", foreign_share=0.04)
     cells = [make.cell("ref", checks=(PASSED,), noise=noise), make.cell("a", order=1, checks=(PASSED, FAILED))]
-    board = open_board(write_store("quick", cells), tab="Provenance")
+    board = open_board(write_store("quick", cells), tab="Entry")
     assert [expander.label for expander in board.expander] == ["● ref", "◐ a"]
     frames = [element.value for element in board.dataframe]
     assert any("ab" * 32 in frame.to_string() for frame in frames)
@@ -123,7 +123,7 @@ def test_provenance_says_who_checked_a_store_as_its_folder_says(
     add_to_history(
         store, Verification(by="**mallory**", machine="ab", utc="2026-11-29T10:00:00Z", effbench="1", levels=(level,))
     )
-    said = [markdown.value for markdown in open_board(store, tab="Provenance").markdown]
+    said = [markdown.value for markdown in open_board(store, tab="Entry").markdown]
     assert any("2026-11-29, machine ab: schema not passed (1 finding)" in text.replace("\\", "") for text in said)
     assert not any("**mallory**" in text for text in said), "a name is no markup"
 
@@ -180,7 +180,7 @@ def test_claims_stand_beside_what_was_measured(
     assert list(found["status"]) == ["– not measured (no number here measures this)", "✔ reproduced"]
     assert list(found["measured here"]) == ["–", "10.52 MB"]
     board = open_board(write_store("bare", [make.cell("ref")]), tab="Claims")
-    assert [tab.label for tab in board.tabs] == ["Table", "Pareto", "Provenance"], "the others would be empty"
+    assert [tab.label for tab in board.tabs] == ["Board", "Pareto", "Provenance"], "the others would be empty"
     assert len(frame(board)) == 1
 
 

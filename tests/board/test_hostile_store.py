@@ -18,7 +18,7 @@ from effbench.parts import write_outputs
 from effbench.report.gallery import MOST_SIDE, Gallery
 from effbench.report.summarise import summarise
 from effbench.store import CellFolder, Store, read_store
-from effbench_leaderboard.comparison import code, escape, plain_label
+from effbench_leaderboard.text import code, escape, plain_label
 from effbench_leaderboard.samples import picture
 
 APP = Path(__file__).parent.parent.parent / "leaderboard" / "app.py"

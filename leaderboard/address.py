@@ -1,0 +1,34 @@
+"""Where a reader is on the board: what an address holds, and links to elsewhere on it."""
+
+from __future__ import annotations
+
+from typing import Literal
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from effbench.report.summarise import WorkloadCells
+
+ADDRESS: Literal["query-params"] = "query-params"
+"""Where what was chosen is kept: a page's address shows the same again, to whoever is sent it."""
+
+PAGE, TASK, TAB, METHOD = "page", "task", "tab", "method"
+"""Names in the address, and keys of the widgets that are bound to them."""
+
+ENTRY_TAB = "Entry"
+"""The tab that shows one method, the target of whatever opens a method."""
+
+
+def link(**where: str) -> str:
+    """Return the address of another place on the board (``link(task="t2i", tab="Pareto")``), for a link's target."""
+    return "?" + urlencode(where)
+
+
+def open_method(name: str) -> None:
+    """Turn to the entry of a method; only a widget's callback may, before the page is drawn again."""
+    st.session_state[TAB], st.session_state[METHOD] = ENTRY_TAB, name
+
+
+def stores_key(workload: WorkloadCells) -> tuple[tuple[str, str], ...]:
+    """Return what the raw material of a workload depends on, as a key to keep what was computed from it."""
+    return tuple((str(raw.path), raw.record.finished_utc) for raw in workload.raw)
