@@ -134,7 +134,7 @@ def _configuration(table: Table, kept: dict[str, dict[int, float]]) -> dict[str,
         "execution": look.TextColumn(
             "execution",
             help="real: what was scored is what was timed, verified where every honesty check found its evidence "
-            "(see Provenance); simulated: quality only",
+            "(see Entry); simulated: quality only",
         ),
         "noise": look.TextColumn("noise", help="how quiet the machine was while this was timed: A, B or C"),
         "where": look.TextColumn("where", help="what tells the places apart: machine, device, dtype"),

@@ -180,7 +180,7 @@ def test_claims_stand_beside_what_was_measured(
     assert list(found["status"]) == ["– not measured (no number here measures this)", "✔ reproduced"]
     assert list(found["measured here"]) == ["–", "10.52 MB"]
     board = open_board(write_store("bare", [make.cell("ref")]), tab="Claims")
-    assert [tab.label for tab in board.tabs] == ["Board", "Pareto", "Provenance"], "the others would be empty"
+    assert [tab.label for tab in board.tabs] == ["Board", "Pareto", "Entry"], "the others would be empty"
     assert len(frame(board)) == 1
 
 

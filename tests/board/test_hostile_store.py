@@ -18,8 +18,8 @@ from effbench.parts import write_outputs
 from effbench.report.gallery import MOST_SIDE, Gallery
 from effbench.report.summarise import summarise
 from effbench.store import CellFolder, Store, read_store
-from effbench_leaderboard.text import code, escape, plain_label
 from effbench_leaderboard.samples import picture
+from effbench_leaderboard.text import code, escape, plain_label
 
 APP = Path(__file__).parent.parent.parent / "leaderboard" / "app.py"
 HOSTILE = "![p](http://evil.example/p.png) <img src=x> :red[a] `b` www.evil.example $x$"
