@@ -15,6 +15,9 @@ ADDRESS: Literal["query-params"] = "query-params"
 PAGE, TASK, TAB, METHOD = "page", "task", "tab", "method"
 """Names in the address, and keys of the widgets that are bound to them."""
 
+START, RESULTS = "Start", "Results"
+"""Pages; an address that names a task and no page means its results."""
+
 ENTRY_TAB = "Entry"
 """The tab that shows one method, the target of whatever opens a method."""
 

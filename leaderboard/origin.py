@@ -10,7 +10,7 @@ from effbench.report.caption import machine_text, samples_text
 from effbench.report.summarise import WorkloadCells, name_of
 from effbench.report.trust import badge_of, check_text, noise_text
 from effbench.verification import read_history
-from effbench_leaderboard.comparison import FAILED_SYMBOL, SYMBOLS
+from effbench_leaderboard.rows import FAILED_SYMBOL, SYMBOLS
 from effbench_leaderboard.text import escape
 
 CHECK_SYMBOLS = {"pass": "✔", "fail": "✕", "unknown": "?"}

@@ -12,9 +12,31 @@ from effbench.errors import BadInput, StoreError
 LOOPBACK = "127.0.0.1"
 """Nobody but this machine reaches a board unless its user says so."""
 
+LOOK = {
+    "client.toolbarMode": "viewer",
+    "runner.magicEnabled": "false",
+    "theme.light.primaryColor": "#00639b",
+    "theme.light.backgroundColor": "#ffffff",
+    "theme.light.secondaryBackgroundColor": "#f4f6f8",
+    "theme.light.textColor": "#1c1f23",
+    "theme.light.linkColor": "#00639b",
+    "theme.dark.primaryColor": "#6cbcf0",
+    "theme.dark.backgroundColor": "#14171a",
+    "theme.dark.secondaryBackgroundColor": "#1e2327",
+    "theme.dark.textColor": "#e6e9ec",
+    "theme.dark.linkColor": "#6cbcf0",
+    "theme.baseRadius": "0.35rem",
+}
+"""Streamlit's settings for a quiet board: blue for red, no Deploy button, light or dark as the browser is.
+
+Magic would print the text below a constant."""
+
 
 def board(
-    stores: Annotated[list[Path], typer.Argument(help="One or more stores that `effbench run` wrote.")],
+    stores: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Stores that `effbench run` wrote; without any, the demo store that comes with the board."),
+    ] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port to serve on; default: Streamlit's.")] = None,
     host: Annotated[
         str, typer.Option(help="Address to serve on; 0.0.0.0 lets other machines see the results.")
@@ -28,12 +50,13 @@ def board(
     import effbench.store
 
     refused = []
+    stores = stores or []
     for store in stores:
         try:
             effbench.store.read_store(store)
         except StoreError as error:  # the board says the same of it, and shows the others
             refused.append(error)
-    if len(refused) == len(stores):
+    if refused and len(refused) == len(stores):
         raise refused[0]
     for sentence in refused:
         print(f"warning: {sentence}", file=sys.stderr)
@@ -72,6 +95,7 @@ def command(stores: list[Path], port: int | None, headless: bool, host: str = LO
     options = ["--browser.gatherUsageStats", "false", "--server.showEmailPrompt", "false"]
     options += ["--server.headless", "false" if has_display and not headless else "true"]
     options += ["--server.address", host]
+    options += [word for name, value in LOOK.items() for word in (f"--{name}", value)]
     if port is not None:
         options += ["--server.port", str(port)]
     paths = [os.path.realpath(store) for store in stores]

@@ -1,0 +1,105 @@
+"""What methods of a table are told apart and filtered by, besides their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from effbench.errors import StoreError
+from effbench.record import CellRecord
+from effbench.report.caption import machine_text
+from effbench.report.summarise import WorkloadCells, name_of
+from effbench.report.trust import SELF_REPORTED, badge_of
+from effbench.verification import read_history
+
+EXECUTION, CHECKED, MACHINE, COMPOSITION, LICENCE, SUITE, MONTH = (
+    "execution",
+    "checked",
+    "machine",
+    "composition",
+    "licence",
+    "suite",
+    "month",
+)
+"""Names of the facets, in the order in which they are offered."""
+
+NOT_STATED = "not stated"
+"""The licence of what came without a submission's manifest."""
+
+UNREADABLE = "history is damaged"
+"""Stands where nobody can tell who checked a store."""
+
+
+def facets_of(workload: WorkloadCells, licences: Mapping[Path, str] | None = None) -> dict[str, tuple[str, ...]]:
+    """Return facet -> its value for each cell, of those facets that tell some cells apart.
+
+    ``licences`` holds, by the folder of a store, what its manifest says results may be used under.
+    """
+    checked = {store: checked_by(store) for store in {store_of(workload, at) for at in range(len(workload.cells))}}
+    found: dict[str, list[str]] = {
+        name: [] for name in (EXECUTION, CHECKED, MACHINE, COMPOSITION, LICENCE, SUITE, MONTH)
+    }
+    for at, cell in enumerate(workload.cells):
+        store = store_of(workload, at)
+        found[EXECUTION].append(badge_of(cell))
+        found[CHECKED].append(cell.verified_by if cell.verified_by != SELF_REPORTED else checked[store])
+        found[MACHINE].append(machine_class(workload, cell))
+        found[COMPOSITION].append(composition_of(cell))
+        found[LICENCE].append((licences or {}).get(store, NOT_STATED))
+        found[SUITE].append(cell.suite)
+        found[MONTH].append(cell.finished_utc[:7])
+    return {name: tuple(values) for name, values in found.items() if len(set(values)) > 1}
+
+
+def matching(
+    workload: WorkloadCells,
+    facets: Mapping[str, tuple[str, ...]],
+    chosen: Mapping[str, Collection[str]],
+    words: str = "",
+) -> tuple[int, ...]:
+    """Return the positions of cells that have one of the chosen values of every facet, and every word in their names.
+
+    A facet of which nothing is chosen leaves all; case does not matter. References stay: the others are read against them.
+    """
+    asked = words.casefold().split()
+    kept = []
+    for at, cell in enumerate(workload.cells):
+        fits = all(facets[name][at] in values for name, values in chosen.items() if values and name in facets)
+        text = " ".join([name_of(workload, cell), *(link.use for link in cell.identity.chain)]).casefold()
+        if cell.role == "reference" or (fits and all(word in text for word in asked)):
+            kept.append(at)
+    return tuple(kept)
+
+
+def store_of(workload: WorkloadCells, at: int) -> Path:
+    """Return the folder of the store that holds a cell."""
+    return workload.raw[at].path.parents[1]
+
+
+def checked_by(store: Path) -> str:
+    """Return how far somebody else got who checked a store, by the last check of its history; else ``self-reported``."""
+    try:
+        history = read_history(store)
+    except StoreError:
+        return UNREADABLE
+    for check in reversed(history):
+        passed = [level.level for level in check.levels if level.passed]
+        failed = [level.level for level in check.levels if not level.passed]
+        if failed:
+            return f"{failed[0]} not passed"
+        if passed:
+            return f"{passed[-1]} passed"
+    return SELF_REPORTED
+
+
+def machine_class(workload: WorkloadCells, cell: CellRecord) -> str:
+    """Return the machine of a cell in words without the fingerprint, so that equal ones are one class, and its device."""
+    name = cell.provenance.machine
+    words = machine_text(name, workload.machines.get(name, {})).removesuffix(f" [{name}]")
+    return f"{words} ({cell.provenance.device})"
+
+
+def composition_of(cell: CellRecord) -> str:
+    """Return whether a cell is one method or a chain of several."""
+    count = len(cell.identity.chain)
+    return f"chain of {count}" if count > 1 else "one method"

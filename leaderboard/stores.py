@@ -1,0 +1,93 @@
+"""The stores that a board shows: which they are, what can be read of them, and what their manifests allow."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import streamlit as st
+
+import effbench.store
+from effbench.counted import counted
+from effbench.errors import BadInput, StoreError
+from effbench.report.facets import NOT_STATED
+from effbench.store import StoreView
+from effbench.submission.manifest import NAME, read_manifest
+from effbench_leaderboard.text import code, escape
+
+STORES_VARIABLE = "EFFBENCH_BOARD_STORES"
+"""Names stores to a page that Streamlit was told to serve without arguments (a container, a test)."""
+
+REFRESH_S = 5
+"""Seconds after which a store that a run is still writing is looked at again; a cell takes longer to finish."""
+
+
+MOST_NAMED = 3
+"""Unfinished cells that are named; the others are counted, or a run's first minutes fill the page."""
+
+DEMO = Path(__file__).parent / "demo"
+"""The store that comes with the board (``make demo-store`` renews it); what is shown where no other one is named."""
+
+
+def store_paths() -> tuple[list[Path], bool]:
+    """Return the stores to show, and whether they are the demo.
+
+    They are those of the environment variable where it is set, else the arguments, else the demo.
+    """
+    variable = os.environ.get(STORES_VARIABLE)
+    named = variable.split(os.pathsep) if variable is not None else sys.argv[1:]
+    paths = [Path(name) for name in dict.fromkeys(named) if name]
+    return (paths, False) if paths else ([DEMO], True)
+
+
+def readable(paths: Sequence[Path]) -> list[StoreView]:
+    """Return the stores that can be read and hold a finished cell; say of each other one why it is missing."""
+    views, is_growing = [], False
+    for path in paths:
+        try:
+            view = effbench.store.read_store(path)
+        except StoreError as error:
+            st.error(escape(str(error)), icon=":material/error:")
+            continue
+        if view.unfinished:
+            is_growing = True
+            all_cells = len(view.cells) + len(view.unfinished)
+            names = ", ".join(map(code, view.unfinished[:MOST_NAMED]))
+            more = len(view.unfinished) - MOST_NAMED
+            st.info(
+                f"{escape(path.name)}: {len(view.cells)} of {counted(all_cells, 'cell')} finished; not yet {names}"
+                f"{f' and {more} more' if more > 0 else ''}. This page follows as they come.",
+                icon=":material/hourglass_empty:",
+            )
+        if view.cells:
+            views.append(view)
+    if is_growing:
+        _watch(tuple(map(_state, paths)), paths)
+    return views
+
+
+@st.fragment(run_every=REFRESH_S)
+def _watch(seen: tuple[tuple[str, ...], ...], paths: Sequence[Path]) -> None:
+    """Draw the page again once a cell was finished."""
+    if tuple(map(_state, paths)) != seen:
+        st.rerun()
+
+
+def _state(path: Path) -> tuple[str, ...]:
+    """Return the finished cells of a store by their folders; cheaper than reading them."""
+    return tuple(sorted(found.parent.name for found in path.glob("cells/*/cell.json")))
+
+
+def licences_of(stores: Iterable[Path]) -> dict[Path, str]:
+    """Return store -> licence of its results, of those that are submissions with a readable manifest."""
+    found = {}
+    for store in stores:
+        if not (store / NAME).is_file():
+            continue
+        try:
+            found[store] = read_manifest(store).licence
+        except (BadInput, StoreError):
+            found[store] = NOT_STATED
+    return found
