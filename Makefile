@@ -53,6 +53,15 @@ test-pruna:  ## pruna in a venv of its own: its tests, then its row of suites/qu
 	$(PRUNA_VENV)/bin/python -m pytest -n 0 tests/baselines/test_peers.py -k pruna
 	$(PRUNA_VENV)/bin/effbench run suites/quantization-peers.yaml --store $(RESULTS)/quantization-pruna --only '*/reference' --only '*/pruna*'
 
+test-browser: setup  ## the leaderboard in a real Chromium (Debian's package chromium), page by page
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[browser]"
+	$(BIN)/python -m pytest -m browser -n 0
+
+demo-store: setup  ## run the demo's suites and put what a board needs of their stores into leaderboard/demo (fifteen minutes)
+	$(BIN)/effbench run suites/demo.yaml --store $(RESULTS)/demo
+	$(BIN)/effbench run suites/demo-molecules.yaml --store $(RESULTS)/demo-molecules
+	$(BIN)/python docs/demo_store.py $(RESULTS)/demo $(RESULTS)/demo-molecules --into leaderboard/demo
+
 test-install: setup  ## build the wheel and install it with all dependencies in a fresh environment
 	$(BIN)/python tests/full_install.py
 
@@ -227,6 +236,7 @@ attention-architecture: setup  ## run suites/attention-architecture.yaml, take i
 attention-expected: setup
 	$(BIN)/python docs/expectations.py $(wildcard $(RESULTS)/attention $(RESULTS)/attention-architecture) --checks docs/attention_expected.yaml --page docs/attention.md
 
+.PHONY: test-browser demo-store
 .PHONY: attention attention-architecture attention-expected
 quantization-speed: setup  ## run suites/quantization-speed.yaml on each instruction set of this machine and put the tables into docs/quantization.md (twenty minutes)
 	$(BIN)/python docs/speed_by_isa.py --results $(RESULTS) --page docs/quantization.md

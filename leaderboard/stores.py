@@ -28,7 +28,7 @@ MOST_NAMED = 3
 """Unfinished cells that are named; the others are counted, or a run's first minutes fill the page."""
 
 DEMO = Path(__file__).parent / "demo"
-"""The store that comes with the board (``make demo-store`` renews it); what is shown where no other one is named."""
+"""Holds the stores that come with the board (``make demo-store`` renews them), shown where no other one is named."""
 
 
 def store_paths() -> tuple[list[Path], bool]:
@@ -39,7 +39,7 @@ def store_paths() -> tuple[list[Path], bool]:
     variable = os.environ.get(STORES_VARIABLE)
     named = variable.split(os.pathsep) if variable is not None else sys.argv[1:]
     paths = [Path(name) for name in dict.fromkeys(named) if name]
-    return (paths, False) if paths else ([DEMO], True)
+    return (paths, False) if paths else (sorted(DEMO.iterdir()), True)
 
 
 def readable(paths: Sequence[Path]) -> list[StoreView]:

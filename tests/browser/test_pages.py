@@ -1,0 +1,99 @@
+"""Every page of the board in a real Chromium, over the demo store."""
+
+from __future__ import annotations
+
+import csv
+import io
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+DEMO = Path(__file__).parents[2] / "leaderboard" / "demo"
+WIDE, PHONE = 1280, 390
+
+
+def methods(page: Any) -> list[str]:
+    return [text.strip() for text in page.locator(".eb table tbody th a").all_inner_texts()]
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(WIDE, "light"), (WIDE, "dark"), (PHONE, "light"), (PHONE, "dark")])
+@pytest.mark.parametrize("page_name", ["Start", "Results"])
+def test_pages_fit_their_width(
+    visit: Callable[..., Any], demo_board: str, width: int, scheme: str, page_name: str
+) -> None:
+    page = visit(demo_board, width=width, scheme=scheme, page=page_name)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    cut = """els => els.filter(e => { const b = e.getBoundingClientRect(); return b.right > innerWidth + 1 && b.width > 0 })
+             .map(e => e.outerHTML.slice(0, 120))"""
+    assert page.locator(".eb *").evaluate_all(cut) == []
+    assert page.get_by_text("Deploy", exact=True).count() == 0
+
+
+def test_the_first_screen_holds_what_matters(visit: Callable[..., Any], demo_board: str) -> None:
+    page = visit(demo_board, task="emoji-pixart")
+    row = page.locator(".eb table tbody tr").nth(1)
+    assert row.bounding_box()["y"] + row.bounding_box()["height"] < 900
+    for heading in ("method", "execution", "speed-up", "latency", "peak memory", "compute", "prep.", "noise"):
+        box = page.locator(".eb thead th", has_text=heading).first.bounding_box()
+        assert box["y"] < 900 and box["x"] + box["width"] <= WIDE, heading
+    assert page.locator(".eb .bar").first.is_visible()
+    assert page.locator(".eb tr.pinned th").inner_text().startswith("reference")
+
+
+def test_cards_lead_to_a_task_and_names_to_an_entry(visit: Callable[..., Any], settle: Any, demo_board: str) -> None:
+    page = visit(demo_board)
+    page.locator(".eb .card a", has_text="emoji-pixart").first.click()
+    page.wait_for_url("**task=emoji-pixart**")
+    settle(page)
+    assert "vidit-q-w8a8" in methods(page)
+    page.locator(".eb table a", has_text="vidit-q-w8a8").first.click()
+    page.wait_for_url("**method=vidit-q-w8a8**")
+    settle(page)
+    assert page.get_by_role("tab", name="Entry").get_attribute("aria-selected") == "true"
+    assert page.get_by_text("vidit-q-w8a8").first.is_visible()
+
+
+def test_search_and_filters_are_kept_in_the_address(visit: Callable[..., Any], settle: Any, demo_board: str) -> None:
+    page = visit(demo_board, task="emoji-pixart")
+    everyone = methods(page)
+    page.get_by_label("Search").fill("tome")
+    page.get_by_label("Search").press("Enter")
+    page.wait_for_url("**q=tome**")
+    settle(page)
+    assert methods(page) == ["reference", *[name for name in everyone if "tome" in name]]
+    again = visit(page.url)
+    assert methods(again) == methods(page)
+
+
+def test_orders_keep_groups_together(visit: Callable[..., Any], demo_board: str) -> None:
+    page = visit(demo_board, task="emoji-pixart", order="speed-up")
+    ranks = [text.strip() for text in page.locator(".eb tbody td.rank").all_inner_texts()]
+    said = [int(rank.removeprefix("#")) for rank in ranks if rank]
+    assert said and said == sorted(set(said))
+
+
+def test_a_csv_equals_the_report(visit: Callable[..., Any], demo_board: str) -> None:
+    page = visit(demo_board, task="emoji-pixart")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").click()
+    got = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
+    line = [sys.executable, "-m", "effbench", "report", str(DEMO / "demo"), "--format", "csv"]
+    said = subprocess.run(line, check=True, capture_output=True, text=True).stdout
+    assert got == [row for row in csv.DictReader(io.StringIO(said)) if row["task"] == "emoji-pixart"] and len(got) > 100
+
+
+def test_everything_is_reached_by_keyboard(visit: Callable[..., Any], demo_board: str) -> None:
+    page = visit(demo_board, task="emoji-pixart")
+    seen = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        seen.add(page.evaluate("document.activeElement.innerText?.trim() || document.activeElement.ariaLabel || ''"))
+    assert {"Start", "Results", "Board", "Filters", "Columns", "vidit-q-w8a8"} <= {
+        text.split("\n")[0] for text in seen
+    } | {word for text in seen for word in text.split("\n")}
