@@ -62,6 +62,11 @@ demo-store: setup  ## run the demo's suites and put what a board needs of their 
 	$(BIN)/effbench run suites/demo-molecules.yaml --store $(RESULTS)/demo-molecules
 	$(BIN)/python docs/demo_store.py $(RESULTS)/demo $(RESULTS)/demo-molecules --into leaderboard/demo
 
+board-pictures: setup  ## take the pictures of docs/leaderboard.md of the demo store, in Debian's Chromium
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[browser]"
+	$(BIN)/effbench board --headless --port 8765 & server=$$!; sleep 10; \
+	  $(BIN)/python docs/board_pictures.py http://127.0.0.1:8765/ --into docs/img; status=$$?; kill $$server; exit $$status
+
 test-install: setup  ## build the wheel and install it with all dependencies in a fresh environment
 	$(BIN)/python tests/full_install.py
 
@@ -236,7 +241,7 @@ attention-architecture: setup  ## run suites/attention-architecture.yaml, take i
 attention-expected: setup
 	$(BIN)/python docs/expectations.py $(wildcard $(RESULTS)/attention $(RESULTS)/attention-architecture) --checks docs/attention_expected.yaml --page docs/attention.md
 
-.PHONY: test-browser demo-store
+.PHONY: test-browser demo-store board-pictures
 .PHONY: attention attention-architecture attention-expected
 quantization-speed: setup  ## run suites/quantization-speed.yaml on each instruction set of this machine and put the tables into docs/quantization.md (twenty minutes)
 	$(BIN)/python docs/speed_by_isa.py --results $(RESULTS) --page docs/quantization.md
