@@ -29,7 +29,18 @@ from effbench_leaderboard.text import escape
 def show_results(summary: Summary, place: DeltaGenerator) -> None:
     """Draw the choice of a task at its place and the tabs below."""
     titles = [workload.title for workload in summary.workloads]
-    title = place.selectbox("Task", titles, key=TASK, bind=ADDRESS, label_visibility="collapsed", width=320)
+    # Without a default, since an address leaves defaults out, and the first task is another one over other stores.
+    chosen = place.selectbox(
+        "Task",
+        titles,
+        index=None,
+        placeholder=titles[0],
+        key=TASK,
+        bind=ADDRESS,
+        label_visibility="collapsed",
+        width=320,
+    )
+    title = chosen if chosen is not None else titles[0]
     workload = summary.workloads[titles.index(title)]
     place.caption(escape(_described(workload)), width="content")
     drawn: dict[str, Callable[[], None]] = {
@@ -76,14 +87,12 @@ def main() -> None:
     put_style()
     paths, is_demo = store_paths()
     pages = [START, RESULTS]
-    if PAGE not in st.query_params and TASK in st.query_params and PAGE not in st.session_state:
-        st.session_state[PAGE] = RESULTS
+    if PAGE not in st.session_state and PAGE not in st.query_params:
+        st.session_state[PAGE] = RESULTS if TASK in st.query_params else START
     bar = st.container(horizontal=True, vertical_alignment="center")
     with bar:
         st.markdown("**EffBench**", width="content")
-        page = st.segmented_control(
-            "Page", pages, default=START, required=True, key=PAGE, bind=ADDRESS, label_visibility="collapsed"
-        )
+        page = st.segmented_control("Page", pages, required=True, key=PAGE, bind=ADDRESS, label_visibility="collapsed")
         if len(paths) > 1:
             with st.popover("Stores", icon=":material/database:"):
                 paths = st.multiselect("Stores", paths, default=paths, format_func=lambda path: path.name, key="stores")

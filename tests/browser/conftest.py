@@ -90,7 +90,7 @@ def visit(chromium: Browser) -> Iterator[Callable[..., Page]]:
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(f"{address}?{urlencode(query)}")
+        page.goto(f"{address}?{urlencode(query)}" if query else address)
         settled(page)
         return page
 
@@ -103,7 +103,7 @@ def visit(chromium: Browser) -> Iterator[Callable[..., Page]]:
 def settled(page: Page) -> None:
     """Wait until the page was drawn and the script behind it has ended, and make sure that it raised nothing."""
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=LOAD_MS)
-    page.wait_for_selector('.eb, [data-testid="stAlert"], [data-testid="stPlotlyChart"]', timeout=LOAD_MS)
+    page.wait_for_selector('[role="tabpanel"] [data-testid], .eb h1, [data-testid="stAlert"]', timeout=LOAD_MS)
     page.wait_for_timeout(500)
     assert page.locator('[data-testid="stException"]').count() == 0, page.locator("body").inner_text()[-2000:]
 
