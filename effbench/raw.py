@@ -121,6 +121,10 @@ class RawCell:
         beside = self.record.reference_cell
         return None if beside is None else CellFolder(self.path.parent / beside)
 
+    def is_beside(self, other: RawCell) -> bool:
+        """Return whether the other stands in the same store: rounds are named, and references run, within one."""
+        return self.path.parent == other.path.parent
+
     def _rounds_in(self, folder: CellFolder, name: str) -> dict[str, Timings]:
         size = self.batch_size_of(name)
         return {} if size is None else dict(sorted(rounds_of(folder, size, self.record.provenance.machine).items()))

@@ -15,6 +15,7 @@ from effbench.errors import StoreError
 from effbench.report.summarise import Summary, WorkloadCells, summarise_stores
 from effbench_leaderboard.address import ADDRESS, ENTRY_TAB, PAGE, RESULTS, START, TAB, TASK
 from effbench_leaderboard.board import show_board
+from effbench_leaderboard.compare import has_compare, show_compare
 from effbench_leaderboard.convergence import has_curves, show_convergence
 from effbench_leaderboard.ledger import has_claims, show_ledger
 from effbench_leaderboard.origin import show_origins
@@ -46,6 +47,7 @@ def show_results(summary: Summary, place: DeltaGenerator) -> None:
     drawn: dict[str, Callable[[], None]] = {
         "Board": partial(show_board, summary, workload),
         "Pareto": partial(show_plot, workload),
+        **({"Compare": partial(show_compare, workload)} if has_compare(workload) else {}),
         **({"Convergence": partial(show_convergence, workload)} if _has(has_curves, workload) else {}),
         **({"Samples": partial(show_samples, workload)} if _has(has_samples, workload) else {}),
         **({"Claims": partial(show_ledger, workload)} if _has(has_claims, workload) else {}),

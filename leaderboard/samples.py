@@ -1,79 +1,149 @@
-"""The sample browser: what each method made of the same prompts and noise, side by side."""
+"""The sample browser: what each method made of the same prompt and noise, side by side, and where it differs."""
 
 from __future__ import annotations
 
-import io
+from collections.abc import Sequence
 
-import numpy as np
 import streamlit as st
-from PIL import Image
 
-from effbench.arrays import Array
-from effbench.report.gallery import Gallery, Preview
+from effbench.errors import nearest
+from effbench.report.gallery import Gallery, Shown, has_pictures
+from effbench.report.samplewise import Key, Samplewise, matching, ordered, slices_by_sample
 from effbench.report.summarise import WorkloadCells
-from effbench_leaderboard.address import stores_key
+from effbench_leaderboard.address import ADDRESS, TAB, stores_key
+from effbench_leaderboard.choice import choose_methods
+from effbench_leaderboard.pictures import STYLE, scale_html
+from effbench_leaderboard.sample_row import Look, most_frames, show_row, title_of
+from effbench_leaderboard.scores import choose_score
 from effbench_leaderboard.text import escape
+
+SAMPLES_TAB, SAMPLE = "Samples", "sample"
+"""The tab that shows samples, and the name in the address of the one that is shown alone."""
 
 PER_PAGE = 8
 """Samples: what a page shows without a long wait where four methods keep a picture of 512 x 512 of each."""
 
-LEAST_SIDE = 128
-"""Pixels; small pictures are enlarged without smoothing, so that every pixel of the model is seen."""
-MOST_ENLARGED = 1024
-"""Pixels of the longer side that enlarging may make; a strip of 2 x 40,000 would else take gigabytes."""
-FRAME_MS = 125
-"""8 frames a second, as videos are written for VBench (``tasks.t2v.vbench.FRAMES_PER_SECOND``)."""
+WIDTH, WIDTH_ALONE = 256, 512
+"""Pixels, about: small pictures are enlarged to it by a whole factor, those of a sample that is shown alone to twice that."""
+
+NO_MAP = "off"
+MAPS = {NO_MAP: 0, "×1": 1, "×2": 2, "×4": 4, "×8": 8, "×16": 16}
+"""How much difference maps amplify: at ×16, what 8 bits can hardly show fills the scale."""
+USUAL_MAP = "×2"
+"""Shows both what a faithful and what a drastic method changes: half the range of a pixel fills the scale."""
+
+AS_RUN, BY_ID = "as run", "by id"
+"""Orders of samples that need no score."""
+
+EVERY = "every sample"
+"""What stands before the slices; no slice is called so, since each has an equals sign."""
+
+MOST_TO_SEARCH, MOST_TO_LIST = 1000, 20
+"""Samples among which the nearest id to a mistyped one is looked for (more would take seconds), and which are listed where
+none is near."""
 
 
 def has_samples(workload: WorkloadCells) -> bool:
     """Return whether any method kept a picture, be it a damaged one."""
-    gallery = _gallery(stores_key(workload), workload)
-    return bool(gallery.keys or gallery.damaged)
+    return _has_pictures(stores_key(workload), workload)
+
+
+def open_sample(sample_id: str) -> None:
+    """Turn to a sample; only a widget's callback may, before the page is drawn again."""
+    st.session_state[TAB], st.session_state[SAMPLE] = SAMPLES_TAB, sample_id
 
 
 def show_samples(workload: WorkloadCells) -> None:
-    """Draw one page of samples, a column per method."""
-    gallery = _gallery(stores_key(workload), workload)
+    """Draw the choice of methods, the filters and one page of samples, a column per method."""
+    methods = choose_methods(workload)
+    if not methods:
+        st.info("Choose the methods whose samples are to be shown.")
+        return
+    gallery = gallery_of(stores_key(workload), workload, tuple(methods))
     for method, sentence in gallery.damaged.items():
         st.warning(f"{escape(method)}: {escape(sentence)}", icon=":material/error:")
     if not gallery.keys:
-        return
-    left, right = st.columns([3, 1])
-    methods = left.multiselect("Methods", gallery.methods, default=gallery.methods[:4], key="gallery_methods")
-    pages = -(-len(gallery.keys) // PER_PAGE)
-    page = int(right.number_input("Page", 1, pages, key="gallery_page", help=f"{pages} pages of {PER_PAGE} samples"))
-    shown = gallery.show(gallery.keys[(page - 1) * PER_PAGE : page * PER_PAGE], methods)
-    if not any(preview.pictures for sample in shown for preview in sample.previews.values()):
         st.info("The chosen methods keep nothing that can be looked at.")
         return
-    for sample in shown:
-        st.markdown(f"**{escape(sample.caption)}** :gray[{escape(sample.sample_id)}, seed {sample.seed}]")
-        for column, method in zip(st.columns(max(len(methods), 1)), methods):
-            with column:
-                _show(method, sample.previews[method])
+    scores = choose_score(workload, methods)
+    keys = _chosen(workload, gallery, methods, scores)
+    pages = max(1, -(-len(keys) // PER_PAGE))
+    page = st.pagination(pages, key="samples_page", bind=ADDRESS) if pages > 1 else 1
+    shown = gallery.show(keys[(page - 1) * PER_PAGE : page * PER_PAGE], methods)
+    look = _look(shown, WIDTH_ALONE if st.session_state.get(SAMPLE) else WIDTH)
+    st.html(STYLE)
+    for at, sample in enumerate(shown):
+        with st.container(border=True):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(title_of(sample))
+                if not st.session_state.get(SAMPLE):
+                    st.button(
+                        "Alone", key=f"alone-{at}", type="tertiary", on_click=open_sample, args=(sample.sample_id,)
+                    )
+            show_row(sample, methods, scores, look, str(at))
 
 
-def _show(method: str, preview: Preview) -> None:
-    """Draw what is seen of a sample under one method; a name of a picture stands there where there are several."""
-    for name, frames in preview.pictures.items():
-        st.image(picture(frames), caption=escape(method if len(preview.pictures) == 1 else f"{method}: {name}"))
-    for reason in preview.missing:
-        st.caption(f"{escape(method)}: {escape(reason)}")
+def _chosen(workload: WorkloadCells, gallery: Gallery, methods: Sequence[str], scores: Samplewise | None) -> list[Key]:
+    """Draw the order and the filters and return the samples that pass, in that order."""
+    places = st.columns(4)
+    losses = {f"largest loss of {name}": values for name, values in (scores.values if scores else {}).items()}
+    order = places[0].selectbox("Order", [AS_RUN, BY_ID, *losses], key="sort", bind=ADDRESS)
+    text = places[1].text_input("Search in prompts and ids", key="find", bind=ADDRESS)
+    slices = slices_by_sample(workload, methods)
+    within = EVERY
+    if slices:
+        within = places[2].selectbox("Slice", [EVERY, *slices], key="within", bind=ADDRESS)
+    named = places[3].text_input("One sample, by its id", key=SAMPLE, bind=ADDRESS)
+    if named:
+        return _alone(gallery, named)
+    keys = gallery.keys if within == EVERY else [key for key in gallery.keys if key in slices[within]]
+    if text:
+        keys = matching(keys, {key: gallery.caption(key) for key in keys}, text)
+    if not keys:
+        st.info("No sample matches.")
+    if order == BY_ID:
+        return ordered(keys, None)
+    if order in losses:
+        return ordered(keys, {key: values.loss for key, values in losses[order].items()})
+    return keys
 
 
-def picture(frames: Array) -> bytes:
-    """Return frames [F, H, W, 3] uint8 as PNG, or as a GIF that repeats where there are several."""
-    least, most = min(frames.shape[1:3]), max(frames.shape[1:3])
-    zoom = max(1, min(-(-LEAST_SIDE // least), MOST_ENLARGED // most))
-    large = [Image.fromarray(np.kron(frame, np.ones((zoom, zoom, 1), np.uint8))) for frame in frames]
-    file = io.BytesIO()
-    if len(large) == 1:
-        large[0].save(file, "PNG")
-    else:
-        large[0].save(file, "GIF", save_all=True, append_images=large[1:], duration=FRAME_MS, loop=0)
-    return file.getvalue()
+def _alone(gallery: Gallery, named: str) -> list[Key]:
+    """Return the sample of an id under each of its seeds, or say which id is near."""
+    found = [key for key in gallery.keys if key[0] == named]
+    if not found:
+        ids = {sample_id for sample_id, _ in gallery.keys[:MOST_TO_SEARCH]}
+        near = nearest(named, ids)
+        near = "" if near.startswith("; valid") and len(ids) > MOST_TO_LIST else near
+        st.warning(escape(f"No sample with a picture is called {named!r}{near}"))
+    return found
+
+
+def _look(shown: Sequence[Shown], width: int) -> Look:
+    """Draw how pictures are shown and return it."""
+    frames, frame = most_frames(shown), 0
+    left, right = st.columns(2)
+    amplified = left.segmented_control(
+        "Difference to the first method", list(MAPS), default=USUAL_MAP, required=True, key="difference", bind=ADDRESS
+    )
+    if frames > 1:
+        said = "Videos start when they are loaded; a frame shows one and the same moment of all."
+        frame = right.slider("Frame; 0 plays", 0, frames, key="frame", bind=ADDRESS, help=said)
+    if amplification := MAPS[amplified or NO_MAP]:
+        st.html(scale_html(amplification))
+        st.caption(
+            f"Difference maps: per pixel the largest absolute difference of its three channels in 8 bits, {amplified}. "
+            "PSNR is of the pictures in 8 bits."
+        )
+    return Look(width, amplification, frame - 1 if frame else None)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _gallery(key: tuple[tuple[str, str], ...], _workload: WorkloadCells) -> Gallery:
-    return Gallery(_workload)
+def gallery_of(key: tuple[tuple[str, str], ...], _workload: WorkloadCells, methods: tuple[str, ...]) -> Gallery:
+    """Return the pictures of some methods, kept by what they depend on."""
+    return Gallery(_workload, methods)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _has_pictures(key: tuple[tuple[str, str], ...], _workload: WorkloadCells) -> bool:
+    return has_pictures(_workload)

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from effbench.catalogue import COMPARED_AXES, MEDIAN, PARAMETERS, entry_of, is_timed
 from effbench.counted import counted
-from effbench.errors import BadInput, nearest
+from effbench.errors import BadInput, StoreError, nearest
 from effbench.raw import RawCell
 from effbench.record import CellRecord, Number
 from effbench.report.columns import label_of
@@ -109,8 +109,19 @@ def compare(view: StoreView, a: str, b: str, task: str | None = None, metrics: S
     """
     ours, theirs = _cells(view, a, b, task)
     level = level_of(view) or DEFAULT_LEVEL
-    pair = raw_cell(view, ours), raw_cell(view, theirs)
-    tests = [_tested(*pair, number, level) for number in _numbers(ours, theirs, metrics)]
+    return replace(compare_cells(raw_cell(view, ours), raw_cell(view, theirs), level, metrics), suite=view.suite)
+
+
+def compare_cells(
+    a: RawCell, b: RawCell, level: float, metrics: Sequence[str] = (), *, spares_damage: bool = False
+) -> Comparison:
+    """Return the comparison of two cells of one workload, be they of two stores.
+
+    Raises ``StoreError`` where a raw part is damaged; with ``spares_damage`` the numbers that need it say so instead, and the
+    others stand.
+    """
+    tested = _tested_or_damaged if spares_damage else _tested
+    tests = [tested(a, b, number, level) for number in _numbers(a.record, b.record, metrics)]
     rows = [_finite(test.row) for test in tests]
     adjusted = holm([row.p for row in rows])
     strict = 1 - (1 - level) / max(1, sum(row.p is not None for row in rows))
@@ -120,7 +131,7 @@ def compare(view: StoreView, a: str, b: str, task: str | None = None, metrics: S
         )
         for row, p, test in zip(rows, adjusted, tests)
     )
-    return Comparison(view.suite, ours.task_id, ours, theirs, level, shown)
+    return Comparison(a.record.suite, a.record.task_id, a.record, b.record, level, shown)
 
 
 class _Test(NamedTuple):
@@ -179,11 +190,24 @@ def _is_usual(number: Number) -> bool:
     return number.axis == "quality" or number.primary or (entry is not None and entry.name in (MEDIAN, PARAMETERS))
 
 
-def _tested(a: RawCell, b: RawCell, number: Number, level: float) -> _Test:
+def _tested_or_damaged(a: RawCell, b: RawCell, number: Number, level: float) -> _Test:
+    try:
+        return _tested(a, b, number, level)
+    except StoreError as error:
+        return _Test(replace(_untested(a, b, number), reason=str(error)))
+
+
+def _untested(a: RawCell, b: RawCell, number: Number) -> ComparisonRow:
+    """Return the row of a number before anything is compared: what both records say."""
     kind: Literal["difference", "ratio"] = "difference" if number.axis in ("quality", "facts") else "ratio"
     on_a, on_b = number_of(a.record, number.name), number_of(b.record, number.name)
     row = ComparisonRow(number.name, number.axis, number.unit, number.higher_is_better, number.primary, kind)
-    row = replace(row, a=on_a.value if on_a else None, b=on_b.value if on_b else None)
+    return replace(row, a=on_a.value if on_a else None, b=on_b.value if on_b else None)
+
+
+def _tested(a: RawCell, b: RawCell, number: Number, level: float) -> _Test:
+    on_a, on_b = number_of(a.record, number.name), number_of(b.record, number.name)
+    row = _untested(a, b, number)
     why = [_null(raw.record, found) for raw, found in ((a, on_a), (b, on_b))]
     if missing := "; ".join(dict.fromkeys(filter(None, why))):
         return _Test(replace(row, reason=missing))
@@ -214,6 +238,10 @@ def _timed(row: ComparisonRow, a: RawCell, b: RawCell, level: float) -> _Test:
         return _Test(replace(row, reason="the suite does not say the batch size"))
     ours, theirs = (raw.rounds(row.number) for raw in (a, b))
     beside_ours, beside_theirs = (raw.rounds_of_reference(row.number) for raw in (a, b))
+    if not a.is_beside(b):  # rounds of two stores may bear one name
+        if a.record.reference_cell != b.record.reference_cell:
+            return _Test(replace(row, reason="timed in different stores, beside different references"))
+        theirs, beside_theirs = ({f"other {name}": found[name] for name in found} for found in (theirs, beside_theirs))
     found = time_ratio(ours, theirs, beside_ours, beside_theirs, level)
     low, high = found.interval or (None, None)
     how = "rounds with the reference" if found.through_reference else "shared rounds"

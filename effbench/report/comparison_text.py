@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import NamedTuple
 
 from effbench.record import CellRecord
 from effbench.report.caption import level_text
@@ -35,7 +36,7 @@ def render_comparison(comparison: Comparison, width: int = PLAIN_WIDTH, colour: 
     from rich.text import Text
 
     a, b = comparison.a.method_id, comparison.b.method_id
-    rows = [_texts(row) for row in comparison.rows]
+    rows = [row_texts(row) for row in comparison.rows]
     widths = [max(map(len, column)) for column in zip(HEADINGS, *(texts[2:] for texts in rows))]
     table = Table(box=box.SIMPLE_HEAD, padding=(0, BETWEEN, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
     table.add_column("number", overflow="fold", min_width=LEAST_WIDTH)
@@ -54,7 +55,7 @@ def render_comparison(comparison: Comparison, width: int = PLAIN_WIDTH, colour: 
     )  # fmt: skip
     console.print(Text(f"{comparison.task}: {a} against {b}", "bold"))
     console.print(table)
-    for line in _notes(comparison):
+    for line in notes_of(comparison):
         console.print(Text(line, "dim"))
     console.print()
     console.print(Text(verdict(comparison), "bold"))
@@ -84,9 +85,22 @@ def _heading(row: ComparisonRow) -> str:
     return f"{row.label} ({row.unit})" if row.unit else row.label
 
 
-def _texts(row: ComparisonRow) -> tuple[str, ...]:
-    """Return a row's texts: both values, what they differ by, p, effect, n, needed, how."""
-    sides = ["n/a" if side is None else rounded(side, None, None)[0] for side in (row.a, row.b)]
+class RowTexts(NamedTuple):
+    """A row as text: both values, what they differ by with its interval, and what stands behind that."""
+
+    a: str
+    b: str
+    size: str
+    p: str
+    effect: str
+    n: str
+    needed: str
+    how: str
+
+
+def row_texts(row: ComparisonRow) -> RowTexts:
+    """Return a row's texts; what is not known is ``n/a`` of a value, and ``""`` of what stands behind it."""
+    a, b = ["n/a" if side is None else rounded(side, None, None)[0] for side in (row.a, row.b)]
     size = "n/a"
     if row.value is not None:
         value, interval = rounded(row.value, row.ci_low, row.ci_high)
@@ -94,7 +108,7 @@ def _texts(row: ComparisonRow) -> tuple[str, ...]:
     p = "" if row.p_holm is None else "<0.001" if row.p_holm < 0.001 else f"{row.p_holm:.3f}"
     effect = "" if row.effect is None else f"{row.effect:.2f}"
     needed = "" if row.n_needed is None else str(row.n_needed)
-    return (*sides, size, p, effect, row.n_text, needed, row.how)
+    return RowTexts(a, b, size, p, effect, row.n_text, needed, row.how)
 
 
 def _with_trainings(comparison: Comparison) -> str:
@@ -107,7 +121,8 @@ def _with_trainings(comparison: Comparison) -> str:
     )
 
 
-def _notes(comparison: Comparison) -> list[str]:
+def notes_of(comparison: Comparison) -> list[str]:
+    """Return what stands below the table: what its columns are, how they were made, and what is missing."""
     a, b = comparison.a.method_id, comparison.b.method_id
     lines = [
         f"Differences: {a} - {b}; ratios: {a} / {b}. [low, high]: {level_text([comparison.level])} interval "

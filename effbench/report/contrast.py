@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from effbench.arrays import Array
-from effbench.raw import RawCell, metric_of
+from effbench.raw import RawCell
 from effbench.record import Number
 from effbench.report.caption import units_of
+from effbench.report.pairs import Pairs, pairs_of
 from effbench.stats.bootstrap import Interval, least_clusters
 from effbench.stats.paired import paired_difference, samples_needed
 from effbench.stats.resampled import combined, resampled_interval, resampled_p
@@ -57,10 +57,10 @@ def quality_difference(a: RawCell, b: RawCell, on_a: Number, on_b: Number, level
 def _compared(a: RawCell, b: RawCell, on_a: Number, on_b: Number, level: float) -> Difference:
     # A weighted subset is compared by its resamples, which hold the weights.
     is_plain = not (a.is_of_set(on_a) or a.record.has_weights or b.record.has_weights)
-    pairs = _pairs(a, b, on_a) if is_plain else None
+    pairs = pairs_of(a, b, on_a) if is_plain else None
     try:
         if pairs is not None:
-            return _of_samples(pairs, a, b, level)
+            return _of_samples(pairs, a, b, level, pairs.of_a if on_a.slice else _planned(a, b))
         return _of_resamples(a, b, on_a, on_b, level)
     except ValueError as error:  # rows of a store that agree with no plan: a training that lacks a group
         return Difference(None, reason=str(error))
@@ -69,7 +69,7 @@ def _compared(a: RawCell, b: RawCell, on_a: Number, on_b: Number, level: float) 
 def _stopped(method: RawCell, other: RawCell, metric: str, sign: int = 1) -> Difference | None:
     """Return what was decided while a method ran, where it stopped on this metric and the other is its reference."""
     cell, found = method.record, method.record.stopping
-    if found is None or found.metric != metric or other.record.id != cell.reference_cell:
+    if found is None or found.metric != metric or other.record.id != cell.reference_cell or not method.is_beside(other):
         return None
     units = units_of(cell)
     reason = f"interval valid whenever one stops, at {100 * found.level:g} % over {found.comparisons} methods together"
@@ -86,41 +86,6 @@ def _stopped_by(a: RawCell, b: RawCell) -> str:
     return next((stop.metric for stop in stops if stop is not None and stop.n < stop.pool), "")
 
 
-class _Pairs(NamedTuple):
-    """Scores of both methods on the (seed, sample) rows that both have, and how many were planned."""
-
-    a: Array
-    b: Array
-    ids: list[str]
-    groups: list[str]
-    seeds: list[int]
-    planned: int
-
-    @property
-    def units(self) -> str:
-        return "samples" if len(set(self.groups)) == len(set(self.ids)) else "groups"
-
-
-def _pairs(a: RawCell, b: RawCell, number: Number) -> _Pairs | None:
-    """Return the paired scores of a metric, or None where it has none per sample."""
-    ours, theirs = a.scalars, b.scalars
-    name = metric_of(number).name
-    if ours is None or theirs is None or not all(name in rows.scores.scalars for rows in (ours, theirs)):
-        return None
-    place = {key: row for row, key in enumerate(zip(theirs.seeds, theirs.ids))}
-    within = ours.scores.within(metric_of(number))
-    rows = [(row, place[key]) for row, key in enumerate(zip(ours.seeds, ours.ids)) if within[row] and key in place]
-    left, right = [row for row, _ in rows], [row for _, row in rows]
-    return _Pairs(
-        ours.scores.scalars[name][left],
-        theirs.scores.scalars[name][right],
-        [ours.ids[row] for row in left],
-        [ours.groups[row] for row in left],
-        [ours.seeds[row] for row in left],
-        int(within.sum()) if number.slice else _planned(a, b),
-    )
-
-
 def _planned(a: RawCell, b: RawCell) -> int:
     """Return how many rows the two should share."""
     samples = [raw.record.n_samples for raw in (a, b)]
@@ -133,21 +98,21 @@ def _trainings_of(a: RawCell, b: RawCell) -> int:
     return count if count > 1 else 0
 
 
-def _of_samples(pairs: _Pairs, a: RawCell, b: RawCell, level: float) -> Difference:
+def _of_samples(pairs: Pairs, a: RawCell, b: RawCell, level: float, planned: int) -> Difference:
     n, units, trainings = len(set(pairs.groups)), pairs.units, _trainings_of(a, b)
     nothing = Difference(None, n=n, how="paired samples", units=units)
-    undefined = int((~np.isfinite(pairs.a) | ~np.isfinite(pairs.b)).sum())
+    undefined = int((~pairs.known).sum())
     if undefined:
         return nothing._replace(reason=f"{undefined} of {len(pairs.ids)} pairs have no score")
-    if len(pairs.ids) < pairs.planned or a.record.seeds != b.record.seeds:
+    if len(pairs.ids) < planned or a.record.seeds != b.record.seeds:
         names = f"{a.record.method_id} and {b.record.method_id}"
-        return nothing._replace(reason=f"{names} share only {len(pairs.ids)} of {pairs.planned} samples")
+        return nothing._replace(reason=f"{names} share only {len(pairs.ids)} of {planned} samples")
     found = paired_difference(
         pairs.a, pairs.b, clusters=pairs.groups, trainings=pairs.seeds if trainings else None, level=level
     )
     interval, reason = found.interval, ""
-    if len(pairs.ids) > pairs.planned:
-        reason = f"on all {len(pairs.ids)} pairs in the store, of which the suite now asks for {pairs.planned}"
+    if len(pairs.ids) > planned:
+        reason = f"on all {len(pairs.ids)} pairs in the store, of which the suite now asks for {planned}"
     if interval is None and n < least_clusters(level):
         reason = f"{n} {units} are too few for an interval"
     elif interval is None:

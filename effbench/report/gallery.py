@@ -15,7 +15,7 @@ from effbench.arrays import Array
 from effbench.errors import StoreError
 from effbench.legible import legible
 from effbench.parts import KeptOutputs
-from effbench.report.summarise import WorkloadCells
+from effbench.report.summarise import WorkloadCells, names_of
 
 MOST_SIDE, MOST_PIXELS = 8192, 1 << 26
 """Of a picture, or of all frames of a video, that is shown: no screen is wider, and 67 million pixels are 200 MB; larger ones
@@ -44,18 +44,22 @@ class Shown(NamedTuple):
     previews: Mapping[str, Preview]
 
 
-class Gallery:
-    """The pictures of a workload's methods; only headers are read until a sample is shown.
+def has_pictures(workload: WorkloadCells) -> bool:
+    """Return whether any method kept a picture, be it a damaged one; nothing is read."""
+    return any(next(raw.folder.previews.glob("*.safetensors"), None) is not None for raw in workload.raw)
 
-    What is damaged costs its own method: ``damaged`` is method -> the sentence that says so.
+
+class Gallery:
+    """The pictures of a workload's methods, by ``names_of``; only headers are read until a sample is shown.
+
+    ``only`` names those to read. What is damaged costs its own method: ``damaged`` is method -> the sentence that says so.
     """
 
-    def __init__(self, workload: WorkloadCells) -> None:
-        names = [cell.method_id for cell in workload.cells]
+    def __init__(self, workload: WorkloadCells, only: Sequence[str] | None = None) -> None:
         self._kept: dict[str, KeptOutputs] = {}
         self.damaged: dict[str, str] = {}
-        for name, raw in zip(names, workload.raw):
-            method = name if names.count(name) == 1 else f"{name} ({raw.path.parents[1].name})"
+        members = dict(zip(names_of(workload), workload.raw))
+        for method, raw in ((name, members[name]) for name in (members if only is None else only)):
             try:
                 kept = raw.previews()
             except StoreError as error:
@@ -73,21 +77,27 @@ class Gallery:
         """Return the methods that have pictures."""
         return list(self._kept)
 
+    def caption(self, key: tuple[str, int], methods: Sequence[str] = ()) -> str:
+        """Return what a reader is told about a sample (its prompt); its id where nothing is known."""
+        captions = (self._kept[method].captions.get(key) for method in methods or self._kept)
+        return next(filter(None, captions), legible(key[0]))
+
     def show(self, keys: Sequence[tuple[str, int]], methods: Sequence[str]) -> list[Shown]:
         """Return samples with the pictures of some methods; a method that has none of a sample says why there."""
         return [
             Shown(
                 sample_id,
                 seed,
-                self._caption(sample_id, seed, methods),
-                {method: _preview(self._kept[method], sample_id, seed) for method in methods},
+                self.caption((sample_id, seed), [method for method in methods if method in self._kept]),
+                {method: self._preview(method, sample_id, seed) for method in methods},
             )
             for sample_id, seed in keys
         ]
 
-    def _caption(self, sample_id: str, seed: int, methods: Sequence[str]) -> str:
-        captions = (self._kept[method].captions.get((sample_id, seed)) for method in methods)
-        return next(filter(None, captions), legible(sample_id))
+    def _preview(self, method: str, sample_id: str, seed: int) -> Preview:
+        if method not in self._kept:
+            return Preview({}, (self.damaged.get(method, NOT_KEPT),))
+        return _preview(self._kept[method], sample_id, seed)
 
 
 def _preview(kept: KeptOutputs, sample_id: str, seed: int) -> Preview:

@@ -7,6 +7,7 @@ workloads must never stand in one table.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -179,6 +180,15 @@ def where_of(workload: WorkloadCells, cell: CellRecord) -> str:
 def name_of(workload: WorkloadCells, cell: CellRecord) -> str:
     """Return the method's id, with its place where the workload has several."""
     return " ".join(filter(None, (cell.method_id, where_of(workload, cell))))
+
+
+def names_of(workload: WorkloadCells) -> tuple[str, ...]:
+    """Return a name for each cell that no other cell has: ``name_of``, and where that is shared, its store or its place."""
+    names = [name_of(workload, cell) for cell in workload.cells]
+    for tells_apart in (lambda at: workload.raw[at].path.parents[1].name, lambda at: f"number {at + 1}"):
+        shared = {name for name, count in Counter(names).items() if count > 1}
+        names = [f"{name} ({tells_apart(at)})" if name in shared else name for at, name in enumerate(names)]
+    return tuple(names)
 
 
 def number_of(cell: CellRecord, name: str) -> Number | None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -12,9 +13,16 @@ from streamlit.testing.v1 import AppTest
 
 from effbench.parts import write_outputs
 from effbench.report.gallery import NOT_KEPT, Gallery
-from effbench.report.summarise import summarise_stores
+from effbench.report.summarise import names_of, summarise_stores
 from effbench.store import Store, read_store
-from effbench_leaderboard.samples import picture
+from effbench_leaderboard.pictures import (
+    FRAME_MS,
+    MOST_PIXELS_SENT,
+    MOST_SIDE_SENT,
+    Encoded,
+    encoded,
+    shown_width,
+)
 
 OLD = Path(__file__).parent.parent / "assets" / "store-v1"
 APP = Path(__file__).parent.parent.parent / "leaderboard" / "app.py"
@@ -53,8 +61,12 @@ def test_a_method_that_several_stores_hold_is_shown_from_each(
     cell = make.typical_cells()[0]
     write_outputs(Store(other).cell(cell.id).previews, "s0-k", ["a"], 0, [{"image": np.ones((4, 4, 3), np.uint8)}])
     (workload,) = summarise_stores([read_store(store), read_store(other)]).workloads
-    names = Gallery(workload).methods
-    assert any(name.endswith("(pictures)") for name in names) and any(name.endswith("(again)") for name in names)
+    gallery = Gallery(workload)
+    references = [name for name in gallery.methods if name.startswith("reference")]
+    assert len(references) == 2 and set(gallery.methods) < set(names_of(workload))
+    values = {gallery.show([("a", 0)], [name])[0].previews[name].pictures["image"].max() for name in references}
+    assert values == {51, 1}
+    assert Gallery(workload, references[:1]).methods == references[:1]
 
 
 def test_one_sample_has_several_pictures_images_and_videos(tmp_path: Path, make: ModuleType) -> None:
@@ -72,15 +84,44 @@ def test_a_store_of_before_schema_3_has_no_pictures_and_is_still_read() -> None:
     assert Gallery(workload).keys == []
 
 
-def test_small_pictures_are_enlarged_pixel_by_pixel_and_videos_move() -> None:
-    frames = np.zeros((2, 8, 8, 3), np.uint8)
-    frames[1, :4] = 255
-    still, film = (Image.open(io.BytesIO(picture(f))) for f in (frames[:1], frames))
-    assert still.format == "PNG" and still.size == (128, 128)
-    assert film.format == "GIF" and film.n_frames == 2  # type: ignore[attr-defined]
-    film.seek(1)
-    pixels = np.asarray(film.convert("RGB"))
-    assert (pixels[:64] == 255).all() and (pixels[64:] == 0).all()
+def test_pictures_are_sent_without_loss_and_videos_move() -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
+    still, film = (Image.open(io.BytesIO(encoded(f).png)) for f in (frames[:1], frames))
+    assert still.format == film.format == "PNG"
+    assert still.size == (8, 8) and film.n_frames == 3  # type: ignore[attr-defined]
+    assert film.info["duration"] == FRAME_MS and film.info["loop"] == 0
+    for at, frame in enumerate(frames):
+        film.seek(at)
+        assert (np.asarray(film.convert("RGB")) == frame).all(), "every colour of every frame"
+
+
+def test_what_is_too_large_for_a_browser_is_shrunk_by_a_whole_factor() -> None:
+    large = encoded(np.zeros((1, 10, 2 * MOST_SIDE_SENT + 2, 3), np.uint8))
+    assert (large.shrunk, large.width) == (3, -(-(2 * MOST_SIDE_SENT + 2) // 3))
+    side = int((MOST_PIXELS_SENT / 16) ** 0.5) + 8
+    film = encoded(np.zeros((16, side, side, 3), np.uint8))
+    assert film.shrunk == 2 and abs(film.width - side / 2) <= 1
+
+
+def test_a_row_of_pictures_has_one_width() -> None:
+    small, larger = (Encoded(b"", width, 1) for width in (32, 64))
+    assert shown_width([small, larger], 256) == 256
+    assert shown_width([Encoded(b"", 28, 1)], 256) == 252
+    assert shown_width([Encoded(b"", 700, 1), small], 256) == 700
+    assert shown_width([], 256) > 0
+
+
+def shown_widths(page: AppTest) -> set[int]:
+    return {image.proto.width_config.pixel_width for image in page.get("imgs")} if page.get("imgs") else set()
+
+
+def said(page: AppTest) -> str:
+    kinds = ("markdown", "caption", "info", "warning", "error")
+    return "\n".join(e.value for kind in kinds for e in page.get(kind)).replace("\\", "")
+
+
+def titles(page: AppTest) -> list[str]:
+    return re.findall(r":gray\[(\w+), seed", said(page))
 
 
 def test_the_page_shows_them_and_says_where_there_are_none(
@@ -89,7 +130,90 @@ def test_the_page_shows_them_and_says_where_there_are_none(
     board = open_board(store, tab="Samples")
     assert any("dog** :gray[a, seed 0]" in m.value for m in board.markdown)
     assert any(NOT_KEPT in caption.value for caption in board.caption)
-    board.multiselect("gallery_methods").set_value([]).run()
+    board.multiselect("methods").set_value([]).run()
+    assert any("Choose the methods" in info.value for info in board.info)
+    board.multiselect("methods").set_value(["int8-simulated"]).run()
     assert any("nothing that can be looked at" in info.value for info in board.info)
     board = open_board(write_store("empty", make.typical_cells()), tab="Samples")
     assert "Samples" not in [tab.label for tab in board.tabs]
+
+
+@pytest.fixture
+def scored(make: ModuleType, tmp_path: Path) -> Path:
+    """Two methods over 20 samples with pictures of 8 x 8 and 16 x 16 pixels; b is worse on s005, then s003."""
+    names = [f"s{i:03d}" for i in range(20)]
+    scores = np.linspace(0.2, 0.9, 20)
+    others = scores + 0.05
+    others[5], others[3] = scores[5] - 0.2, scores[3] - 0.1
+    sliced = {"kind": {name: "even" if i % 2 == 0 else "odd" for i, name in enumerate(names)}}
+    sizes = {"a": 8, "b": 8, "c": 16}
+    members = []
+    for order, (method, side) in enumerate(sizes.items()):
+        cell = make.cell(method, [make.number("clip_score", 0.5)], order, n_samples=20, seeds=(0,))
+        pixels = {name: {"image": np.full((side, side, 3), 100 + 7 * (order > 0), np.uint8)} for name in names}
+        members.append(make.Raw(cell, {"clip_score": scores if order == 0 else others}, previews=pixels, slices=sliced))
+    make.raw_store(tmp_path / "scored", *members)
+    return tmp_path / "scored"
+
+
+def test_samples_are_sorted_by_loss_and_filtered_and_the_address_says_so(
+    scored: Path, open_board: Callable[..., AppTest]
+) -> None:
+    page = open_board(scored, tab="Samples")
+    assert titles(page) == [f"s{i:03d}" for i in range(8)]
+    page.pagination("samples_page").set_value(3).run()
+    assert titles(page) == [f"s{i:03d}" for i in range(16, 20)]
+    page.selectbox("sort").select("largest loss of b").run()
+    page.pagination("samples_page").set_value(1).run()
+    assert titles(page)[:2] == ["s005", "s003"]
+    page.selectbox("within").select("kind=odd").run()
+    assert titles(page)[:2] == ["s005", "s003"] and all(int(name[1:]) % 2 for name in titles(page))
+    page.text_input("find").set_value("S01").run()
+    assert titles(page) == ["s011", "s013", "s015", "s017", "s019"]
+    page.text_input("find").set_value("nothing like it").run()
+    assert "No sample matches." in said(page) and not page.exception
+    address = {name: page.query_params[name] for name in ("sort", "within", "find")}
+    assert address == {"sort": ["largest loss of b"], "within": ["kind=odd"], "find": ["nothing like it"]}
+
+
+def test_one_sample_stands_alone_by_its_address_and_a_mistyped_one_is_named(
+    scored: Path, open_board: Callable[..., AppTest]
+) -> None:
+    page = open_board(scored, tab="Samples")
+    page.button("alone-4").click().run()
+    assert titles(page) == ["s004"] and page.query_params["sample"] == ["s004"]
+    assert not page.pagination
+    page.text_input("sample").set_value("s0004").run()
+    assert "No sample with a picture is called 's0004'; did you mean 's004'?" in said(page)
+
+
+def test_scores_and_distances_stand_below_pictures_and_maps_are_said_to_be_amplified(
+    scored: Path, open_board: Callable[..., AppTest]
+) -> None:
+    page = open_board(scored, tab="Samples")
+    page.multiselect("methods").set_value(["a", "b", "c"]).run()
+    page.text_input("sample").set_value("s005").run()
+    text = said(page)
+    scores = np.linspace(0.2, 0.9, 20)
+    assert f"CLIP score {scores[5]:.4f}" in text and f"CLIP score {scores[5] - 0.2:.4f}, worse by 0.2000" in text
+    assert f"PSNR {20 * np.log10(255 / 7):.1f} dB to the first." in text
+    assert "No difference map: 16 x 16 pixels, the first method has 8 x 8." in text
+    assert "×2" in text and any("128 of 255 or more" in e.value for e in page.get("html"))
+    assert len(page.get("imgs")) == 4 and len(shown_widths(page)) == 1
+    page.segmented_control("difference").set_value("off").run()
+    assert len(page.get("imgs")) == 3 and "PSNR" in said(page)
+    assert page.query_params["difference"] == ["off"]
+
+
+def test_a_frame_shows_one_moment_of_every_video(
+    make: ModuleType, tmp_path: Path, open_board: Callable[..., AppTest]
+) -> None:
+    film = np.stack([np.full((4, 4, 3), 60 * at, np.uint8) for at in range(4)])
+    members = [make.Raw(make.cell(name, order=i), previews={"x": {"video": film}}) for i, name in enumerate("ab")]
+    make.raw_store(tmp_path / "films", *members)
+    page = open_board(tmp_path / "films", tab="Samples")
+    slider = page.slider("frame")
+    assert (slider.value, slider.max) == (0, 4)
+    slider.set_value(3).run()
+    assert not page.exception and page.query_params["frame"] == ["3"]
+    assert "Every pixel as of the first." in said(page)
