@@ -1,4 +1,4 @@
-"""The table of one comparison as HTML: a row per number, a card per number where there is no room for a row."""
+"""The table of one comparison as HTML, in the board's look: a row per number, on a phone a card per number."""
 
 from __future__ import annotations
 
@@ -7,106 +7,100 @@ from html import escape
 
 from effbench.legible import legible
 from effbench.report.bars import IntervalBar
+from effbench.report.caption import level_text
 from effbench.report.compare import ComparisonRow, Outcome
-from effbench.report.comparison_text import row_texts
-from effbench.report.panel import BEHIND, FRONT, REFERENCE
+from effbench.report.comparison_text import RowTexts, row_texts
 from effbench.report.side_by_side import AgainstFirst
 
-OUTCOMES: Mapping[Outcome, str] = {"better": "▲", "worse": "▼", "undecided": "◇", "unknown": "?"}
-"""Outcome -> its symbol; the word always stands beside it."""
+OUTCOMES: Mapping[Outcome, tuple[str, str]] = {
+    "better": ("▲", "var(--blue)"),
+    "worse": ("▼", "var(--red)"),
+    "undecided": ("◇", "var(--soft)"),
+    "unknown": ("?", "var(--soft)"),
+}
+"""Outcome -> its symbol and the colour of that and of the bar; the word always stands beside it."""
 
-COLOURS: Mapping[Outcome, str] = {"better": FRONT, "worse": REFERENCE, "undecided": BEHIND, "unknown": BEHIND}
-"""Outcome -> the colour of its bar and symbol."""
-
-STYLE = f"""
-<style>
-.differences {{ container-type: inline-size; font-size: 0.9rem; }}
-.differences table {{ border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }}
-.differences th, .differences td {{ padding: 0.35rem 0.6rem 0.35rem 0; text-align: left; vertical-align: top;
-  border: 0; border-bottom: 1px solid {BEHIND}55; overflow-wrap: anywhere; font-weight: 400; }}
-.differences thead th {{ font-weight: 600; vertical-align: bottom; }}
-.differences tbody th {{ font-weight: 600; }}
-.differences tr.behind > td {{ border-bottom: 0; }}
-.differences small {{ display: block; opacity: 0.75; font-weight: 400; font-size: 0.85em; }}
-.differences .nowrap {{ white-space: nowrap; }}
-.differences .track {{ position: relative; width: 9rem; max-width: 100%; height: 1.3rem; }}
-.differences .track i {{ position: absolute; display: block; }}
-.differences .zero {{ left: 50%; top: 0; bottom: 0; border-left: 1px solid currentColor; opacity: 0.6; }}
-.differences .ends {{ display: flex; justify-content: space-between; width: 9rem; max-width: 100%; }}
-@container (max-width: 46rem) {{
-  .differences thead {{ display: none; }}
-  .differences table, .differences tbody {{ display: block; }}
-  .differences tr {{ display: grid; grid-template-columns: 1fr 1fr; gap: 0.1rem 1rem; padding: 0.5rem 0;
-    border-bottom: 1px solid {BEHIND}55; }}
-  .differences th, .differences td, .differences tr.behind > td {{ display: block; border: 0; padding: 0.1rem 0; }}
-  .differences tbody th, .differences td.wide {{ grid-column: 1 / -1; }}
-  .differences td[data-what]::before {{ content: attr(data-what); display: block; opacity: 0.75; font-size: 0.85em; }}
-  .differences .track {{ width: 100%; }}
-}}
-</style>
-"""
-"""Looks of the table; colours come from the page, so that it reads on light and on dark."""
+STYLE = """<style>
+.eb.differences thead .ends { display: flex; justify-content: space-between; min-width: 9rem; }
+.eb.differences tbody th { font-weight: 600; }
+.eb.differences td.reason { text-align: left; border-top: 0; padding-top: 0; }
+.eb.differences td.reason small { white-space: normal; overflow-wrap: anywhere; display: block; margin: 0; }
+.eb.differences .bar { height: 13px; } .eb.differences .bar i { top: 5px; }
+.eb.differences .bar b { top: 2.5px; width: 8px; height: 8px; margin-left: -4px; transform: rotate(45deg); }
+.eb.differences .bar u { left: 50%; top: 0; border-left: 1px solid currentColor; }
+.eb.differences td small { white-space: normal; }
+.eb.differences td.nowrap small { white-space: nowrap; }
+@media (max-width: 760px) {
+  .eb.differences tbody th, .eb.differences td.reason { grid-column: 1 / -1; }
+  .eb.differences tr.why { margin-top: -0.8rem; border-top: 0; border-top-left-radius: 0; border-top-right-radius: 0; }
+}
+</style>"""
+"""What the board's style sheet lacks for it."""
 
 
 def table_html(against: AgainstFirst, first: str, bars: Mapping[str, IntervalBar]) -> str:
     """Return the table of a method against the first one, with the bars of its numbers."""
     level = against.comparison.level
-    head = "".join(
-        f'<th scope="col">{text}</th>'
-        for text in (
-            "number",
-            _text(first),
-            _text(against.name),
-            "difference or ratio",
-            f'<span class="ends"><span>worse</span><span>better</span></span><small>{100 * level:g} % interval</small>',
-            "outcome",
-            "from",
-        )
+    ends = (
+        f'<span class="ends"><span>worse</span><span>better</span></span><small>{level_text([level])} interval</small>'
     )
-    rows = "".join(_row(row, row.outcome(level), first, against.name, bars) for row in against.comparison.rows)
-    return f'{STYLE}<div class="differences"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    heads = (
+        ("number", "text"),
+        (_text(first), ""),
+        (_text(against.name), ""),
+        ("difference<small>or ratio</small>", ""),
+        (ends, "text"),
+        ("outcome", "text"),
+        ("from", "text"),
+    )
+    head = "".join(f'<th scope="col" class="{kind}">{text}</th>' for text, kind in heads)
+    rows = "".join(_row(row, level, first, against.name, bars) for row in against.comparison.rows)
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return f'{STYLE}<div class="eb differences">{table}</div>'
 
 
-def _row(row: ComparisonRow, outcome: Outcome, first: str, other: str, bars: Mapping[str, IntervalBar]) -> str:
-    texts = row_texts(row)
-    unit = f" {_text(row.unit)}" if row.unit else ""
-    what = "times as much" if row.kind == "ratio" else f"difference{unit}"
+def _row(row: ComparisonRow, level: float, first: str, other: str, bars: Mapping[str, IntervalBar]) -> str:
+    """Return the row of a number, and below it one with what has to be known of it."""
+    texts, outcome = row_texts(row), row.outcome(level)
+    symbol, colour = OUTCOMES[outcome]
     value, _, interval = texts.size.partition(" ")
-    p = f"<small>p {_text(texts.p) if texts.p.startswith('<') else f'= {texts.p}'}</small>" if texts.p else ""
-    symbol = f'<span style="color: {COLOURS[outcome]}" aria-hidden="true">{OUTCOMES[outcome]}</span>'
-    needed = f"<small>about {float(f'{row.n_needed:.2g}'):.0f} needed</small>" if row.n_needed is not None else ""
-    how = f"<small>{_text(texts.how)}</small>" if texts.how else ""
-    better = "higher" if row.higher_is_better else "lower"
-    reason = f'<tr><td class="wide" colspan="7"><small>{_text(row.reason)}</small></td></tr>' if row.reason else ""
-    return (
-        f"<tr{' class=behind' if reason else ''}>"
-        f'<th scope="row">{_text(row.label)}<small>{unit.strip()}{", " if unit else ""}{better} is better</small></th>'
-        f'<td class="nowrap" data-what="{_text(first)}">{_text(texts.b)}</td>'
-        f'<td class="nowrap" data-what="{_text(other)}">{_text(texts.a)}</td>'
-        f'<td class="nowrap" data-what="{what}">{_text(value)}<small>{_text(interval)}</small></td>'
-        f'<td class="wide">{_bar(row, outcome, bars.get(row.number))}</td>'
-        f'<td class="nowrap" data-what="outcome">{symbol} {outcome}{p}</td>'
-        f'<td data-what="from">{_text(texts.n)}{needed}{how}</td>'
-        f"</tr>{reason}"
-    )
+    unit = f"{row.unit}, " if row.unit else ""
+    what = f"{unit}{'higher' if row.higher_is_better else 'lower'} is better"
+    p = texts.p if texts.p.startswith("<") else f"= {texts.p}"
+    cells = [
+        f'<th scope="row">{_text(row.label)}<small>{_text(what)}</small></th>',
+        f'<td class="nowrap" data-label="{_text(first)}">{_text(texts.b)}</td>',
+        f'<td class="nowrap" data-label="{_text(other)}">{_text(texts.a)}</td>',
+        f'<td class="nowrap" data-label="{row.kind}">{_text(value)}{_small(interval)}</td>',
+        f'<td class="wide" data-label="worse | better">{_bar(bars.get(row.number), f"{texts.size}, {outcome}", colour)}</td>',
+        f'<td class="text" data-label="outcome"><span style="color:{colour}" aria-hidden="true">{symbol}</span> {outcome}'
+        f"{_small(f'p {p}') if texts.p else ''}</td>",
+        f'<td class="text" data-label="from">{_from(row, texts)}</td>',
+    ]
+    why = f'<tr class="why"><td class="reason" colspan="7">{_small(row.reason)}</td></tr>' if row.reason else ""
+    return f"<tr>{''.join(cells)}</tr>{why}"
 
 
-def _bar(row: ComparisonRow, outcome: Outcome, bar: IntervalBar | None) -> str:
-    """Return the bar as boxes: a line for no difference, the interval, and the value as a diamond (hollow without one)."""
+def _from(row: ComparisonRow, texts: RowTexts) -> str:
+    """Return of how many samples or rounds a difference is, and how many it takes to find one like it."""
+    needed = f"{float(f'{row.n_needed:.2g}'):.0f} needed" if row.n_needed is not None else ""
+    return _text(texts.n or texts.how) + _small(needed) + (_small(texts.how) if texts.n else "")
+
+
+def _bar(bar: IntervalBar | None, said: str, colour: str) -> str:
+    """Return a bar: a line at no difference, the interval, and the value as a diamond, hollow where there is no interval."""
     if bar is None:
         return ""
-    colour, texts = COLOURS[outcome], row_texts(row)
-    line = ""
+    line, fill = "", "transparent"
     if bar.low is not None and bar.high is not None:
-        left, width = 100 * bar.low, 100 * (bar.high - bar.low)
-        line = (
-            f'<i style="left: {left:.2f}%; width: {width:.2f}%; top: 0.5rem; height: 0.3rem; background: {colour}"></i>'
-        )
-    fill = colour if line else "transparent"
-    place = f"left: calc({100 * bar.at:.2f}% - 0.3rem); top: 0.35rem; width: 0.6rem; height: 0.6rem"
-    mark = f'<i style="{place}; background: {fill}; border: 2px solid {colour}; transform: rotate(45deg)"></i>'
-    said = _text(f"{texts.size}, {outcome}")
-    return f'<div class="track" role="img" aria-label="{said}"><i class="zero"></i>{line}{mark}</div>'
+        line = f'<i style="left:{100 * bar.low:.2f}%;width:{100 * (bar.high - bar.low):.2f}%;background:{colour}"></i>'
+        fill = colour
+    mark = f'<b style="left:{100 * bar.at:.2f}%;background:{fill};border:2px solid {colour}"></b>'
+    return f'<span class="bar" role="img" aria-label="{_text(said)}"><u></u>{line}{mark}</span>'
+
+
+def _small(text: str) -> str:
+    return f"<small>{_text(text)}</small>" if text else ""
 
 
 def _text(text: str) -> str:

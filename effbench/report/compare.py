@@ -238,11 +238,9 @@ def _timed(row: ComparisonRow, a: RawCell, b: RawCell, level: float) -> _Test:
         return _Test(replace(row, reason="the suite does not say the batch size"))
     ours, theirs = (raw.rounds(row.number) for raw in (a, b))
     beside_ours, beside_theirs = (raw.rounds_of_reference(row.number) for raw in (a, b))
-    if not a.is_beside(b):  # rounds of two stores may bear one name
-        if a.record.reference_cell != b.record.reference_cell:
-            return _Test(replace(row, reason="timed in different stores, beside different references"))
-        theirs, beside_theirs = ({f"other {name}": found[name] for name in found} for found in (theirs, beside_theirs))
-    found = time_ratio(ours, theirs, beside_ours, beside_theirs, level)
+    if not a.is_beside(b) and a.record.reference_cell != b.record.reference_cell:
+        return _Test(replace(row, reason="timed in different stores, beside different references"))
+    found = time_ratio(ours, theirs, beside_ours, beside_theirs, level, share_rounds=a.is_beside(b))
     low, high = found.interval or (None, None)
     how = "rounds with the reference" if found.through_reference else "shared rounds"
     row = replace(row, value=found.value, ci_low=low, ci_high=high, p=found.p, effect=found.effect, n=found.rounds)

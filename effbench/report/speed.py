@@ -63,13 +63,22 @@ class SharedLogs(NamedTuple):
         return table
 
 
-def time_ratio(a: Rounds, b: Rounds, reference_of_a: Rounds, reference_of_b: Rounds, level: float) -> TimeRatio:
+def time_ratio(
+    a: Rounds,
+    b: Rounds,
+    reference_of_a: Rounds,
+    reference_of_b: Rounds,
+    level: float,
+    *,
+    share_rounds: bool = True,
+) -> TimeRatio:
     """Return time of a / time of b from the rounds of each, and of the references that they were timed beside.
 
     Rounds that a and b share are used alone where there are three of them: the round's own speed cancels. Else the ratio
-    is that of the two speed-ups, each over its rounds (Welch), where each has three.
+    is that of the two speed-ups, each over its rounds (Welch), where each has three. Without ``share_rounds``, rounds of one
+    name are not the same: those of two stores.
     """
-    shared = shared_logs(a, b)
+    shared = shared_logs(a, b if share_rounds else {})
     count = len(shared.rounds)
     if count >= LEAST_ROUNDS:
         return _ratio(log_mean(shared.values), level, False)

@@ -6,6 +6,7 @@ import hashlib
 import re
 import shlex
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 
 from effbench.cli.app import run_app
 from effbench.report.compare import compare
+from effbench.report.rounding import rounded
 from effbench.report.verdict import verdict
 from effbench.store import read_store
 
@@ -59,11 +61,11 @@ def said(page: AppTest) -> str:
 
 
 def tables(page: AppTest) -> list[str]:
-    return [e.value for e in page.get("html") if "<table>" in e.value]
+    return [e.proto.body for e in page.get("html") if "<table>" in e.proto.body]
 
 
 def cells(table: str) -> list[str]:
-    return [" ".join(re.sub("<[^>]*>", " ", cell).split()) for cell in re.findall("<t[dh].*?</t[dh]>", table)]
+    return [unescape(" ".join(re.sub("<[^>]*>", " ", cell).split())) for cell in re.findall("<t[dh].*?</t[dh]>", table)]
 
 
 def test_the_verdict_of_the_command_comes_first_for_each_against_the_first(
@@ -104,13 +106,14 @@ def test_methods_are_chosen_by_the_address_and_kept_in_it(store: Path, open_boar
     page = open_board(store, tab="Compare")
     assert page.multiselect("methods").value == ["reference", "lossy"], "no speed-up: the reference and the next"
     assert "To begin with: the reference and the next one" in said(page)
-    page.query_params["methods"] = ["better", "lossy"]
-    page.session_state.clear() if hasattr(page.session_state, "clear") else None
-    page.multiselect("methods").set_value(["better", "lossy"]).run()
-    assert page.query_params["methods"] == ["better", "lossy"]
-    assert "lossy against better" in said(page)
+    page = open_board(store, tab="Compare", methods=["better", "lossy"])
+    assert "lossy against better" in said(page) and "To begin with" not in said(page)
+    page.multiselect("methods").set_value(["better", "reference"]).run()
+    assert "reference against better" in said(page)
     page.multiselect("methods").set_value(["better"]).run()
     assert "Choose two to 4 methods" in said(page) and not tables(page)
+    page = open_board(store, tab="Compare", methods=["better", "nobody", "<b>"])
+    assert page.multiselect("methods").value == ["better"]
 
 
 def test_the_worst_samples_come_with_their_pictures_and_values(store: Path, open_board: Callable[..., AppTest]) -> None:
@@ -120,13 +123,13 @@ def test_the_worst_samples_come_with_their_pictures_and_values(store: Path, open
     titles = re.findall(r":gray\[(s\d+), seed 0\]", text)
     worst = [f"s{i:03d}" for i in np.argsort(-(SCORES - lossy()), kind="stable") if (SCORES - lossy())[i] > 0]
     assert titles == worst[:10] and titles[:2] == ["s003", "s010"]
-    loss = f"CLIP score {lossy()[3]:.4g}"
-    assert "worse by 0.4" in text and loss[:14] in text
-    assert len(page.get("imgs")) == 2 * len(titles)
+    other, first = (rounded(float(scores[3]), None, None)[0] for scores in (lossy(), SCORES))
+    assert f"CLIP score {other}, worse by 0.3900" in text and f"CLIP score {first}\n" in text
+    assert len(page.get("image")) == 2 * len(titles)
     page.button("open-worst-1").click().run()
     assert not page.exception
     assert page.session_state["tab"] == "Samples" and page.session_state["sample"] == "s010"
-    assert len(page.get("imgs")) == 3, "two pictures and their difference"
+    assert len(page.get("image")) == 3, "two pictures and their difference"
 
 
 def test_a_method_that_loses_nowhere_is_said_to(store: Path, open_board: Callable[..., AppTest]) -> None:
@@ -156,7 +159,7 @@ def test_damaged_samples_cost_what_needs_them_and_nothing_else(store: Path, open
     (table,) = tables(page)
     found = cells(table)
     assert any(part.name in cell and "damaged" in cell for cell in found)
-    assert any(cell.startswith("parameter memory") for cell in found) and "0.875x" in " ".join(found)
+    assert any(cell.startswith("parameter memory") for cell in found) and "0.8750x" in " ".join(found)
     assert any(part.name in warning.value.replace("\\", "") for warning in page.warning)
     assert "cannot be compared with reference in CLIP score" in said(page)
     page.multiselect("methods").set_value(["reference", "better", "lossy"]).run()
@@ -169,7 +172,7 @@ def test_a_task_without_pictures_or_scores_per_sample_is_compared_all_the_same(
     make.raw_store(tmp_path / "plain", member(make, "ref", 0, SCORES), member(make, "lossy", 1, lossy()))
     page = open_board(tmp_path / "plain", tab="Compare")
     assert "Samples" not in [tab.label for tab in page.tabs]
-    assert "Where lossy loses most" in said(page) and not page.get("imgs")
+    assert "Where lossy loses most" in said(page) and not page.get("image")
     page = open_board(write_store("bare", make.typical_cells()), tab="Compare")
     assert len(tables(page)) == 1
     assert "No quality has a score per sample" in said(page)
@@ -206,5 +209,5 @@ def test_names_and_prompts_of_strangers_are_text(
     texts = [e.value for kind in ("markdown", "caption", "subheader") for e in page.get(kind)]
     shown = [text for text in texts if "evil" in text]
     assert shown and not [text for text in shown if re.search(r"(?<!\\)(!\[|\]\(|\$|<script)", text)]
-    figure = next(element for element in page.get("plotly_chart")).proto.spec
+    figure = page.get("plotly_chart")[0].proto.spec
     assert "<script>" not in figure
