@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 from urllib.parse import urlencode
 
@@ -22,9 +23,9 @@ ENTRY_TAB = "Entry"
 """The tab that shows one method, the target of whatever opens a method."""
 
 
-def link(**where: str) -> str:
+def link(**where: str | Sequence[str]) -> str:
     """Return the address of another place on the board (``link(task="t2i", tab="Pareto")``), for a link's target."""
-    return "?" + urlencode(where)
+    return "?" + urlencode(where, doseq=True)
 
 
 def open_method(name: str) -> None:

@@ -21,7 +21,7 @@ from effbench_leaderboard.choice import choose_methods
 from effbench_leaderboard.difference_table import table_html
 from effbench_leaderboard.pictures import STYLE
 from effbench_leaderboard.sample_row import Look, show_row, title_of
-from effbench_leaderboard.samples import gallery_of, has_samples, open_sample
+from effbench_leaderboard.samples import gallery_of, has_samples, put_sample_link
 from effbench_leaderboard.scatter import figure_of, picked_row
 from effbench_leaderboard.scores import choose_score
 from effbench_leaderboard.text import escape
@@ -29,8 +29,8 @@ from effbench_leaderboard.text import escape
 WORST = 10
 """Samples: a screen or two of what one must look at before one believes a mean."""
 
-WIDTH = 160
-"""Pixels, about, of their pictures: four methods stand in a row beside each other."""
+WIDTH = 150
+"""Pixels, about, of their pictures: two stand beside each other on a phone, four on a laptop."""
 
 
 def has_compare(workload: WorkloadCells) -> bool:
@@ -76,11 +76,13 @@ def _show_samplewise(workload: WorkloadCells, methods: Sequence[str]) -> None:
     other = right.selectbox("Method", names, key="other", bind=ADDRESS) if len(names) > 1 else names[0]
     gallery = gallery_of(stores_key(workload), workload, tuple(methods)) if has_samples(workload) else None
     st.html(STYLE)
-    _show_scatter(methods, other, scores, gallery)
-    _show_worst(methods, other, scores, gallery)
+    _show_scatter(workload, methods, other, scores, gallery)
+    _show_worst(workload, methods, other, scores, gallery)
 
 
-def _show_scatter(methods: Sequence[str], other: str, scores: Samplewise, gallery: Gallery | None) -> None:
+def _show_scatter(
+    workload: WorkloadCells, methods: Sequence[str], other: str, scores: Samplewise, gallery: Gallery | None
+) -> None:
     """Draw the scores of both methods, and beside them the sample that was chosen there."""
     pairs = scores.pairs[other]
     scatter = scatter_of(pairs)
@@ -97,10 +99,12 @@ def _show_scatter(methods: Sequence[str], other: str, scores: Samplewise, galler
         if row is None:
             st.caption("Choose a point to see its sample here.")
         else:
-            _show_one(_sample(gallery, pairs.keys[row], methods), methods, scores, "picked")
+            _show_one(workload, _sample(gallery, pairs.keys[row], methods), methods, scores, "picked")
 
 
-def _show_worst(methods: Sequence[str], other: str, scores: Samplewise, gallery: Gallery | None) -> None:
+def _show_worst(
+    workload: WorkloadCells, methods: Sequence[str], other: str, scores: Samplewise, gallery: Gallery | None
+) -> None:
     """Draw the samples on which most is lost."""
     pairs = scores.pairs[other]
     losses = pairs.losses(higher_is_better=scores.number.higher_is_better)
@@ -109,28 +113,28 @@ def _show_worst(methods: Sequence[str], other: str, scores: Samplewise, gallery:
     if not worst:
         st.caption(f"It is worse than {escape(methods[0])} in {escape(scores.label)} on no sample.")
         return
-    equal = int((losses == losses[worst[-1]]).sum()) - sum(losses[row] == losses[worst[-1]] for row in worst)
-    said = f"The {len(worst)} largest of {counted(count, 'loss', 'losses')} in {scores.label}, each under its seed"
-    st.caption(escape(f"{said}; {equal} more are as large as the last of them." if equal else f"{said}."))
-    for place, row in enumerate(worst):
-        _show_one(_sample(gallery, pairs.keys[row], methods), methods, scores, f"worst-{place}")
+    if count > len(worst):
+        equal = int((losses >= losses[worst[-1]]).sum()) - len(worst)
+        more = f"; {equal} more are as large as the last of them" if equal else ""
+        st.caption(escape(f"The {len(worst)} largest of {count} losses in {scores.label}{more}."))
+    else:
+        st.caption(escape(f"Its {counted(count, 'loss', 'losses')} in {scores.label}, the largest first."))
+    columns = 1 if len(methods) == MOST_METHODS else 2
+    for start in range(0, len(worst), columns):
+        for at, column in enumerate(st.columns(columns)):
+            with column:
+                if start + at < len(worst):
+                    sample = _sample(gallery, pairs.keys[worst[start + at]], methods)
+                    _show_one(workload, sample, methods, scores, f"worst-{start + at}")
 
 
-def _show_one(sample: Shown, methods: Sequence[str], scores: Samplewise, place: str) -> None:
+def _show_one(workload: WorkloadCells, sample: Shown, methods: Sequence[str], scores: Samplewise, place: str) -> None:
     """Draw a sample in a frame, with a way to see it in full where it has pictures."""
     with st.container(border=True):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(title_of(sample))
-            if any(preview.pictures for preview in sample.previews.values()):
-                st.button(
-                    "See it in full",
-                    key=f"open-{place}",
-                    type="tertiary",
-                    icon=":material/open_in_full:",
-                    on_click=open_sample,
-                    args=(sample.sample_id,),
-                )
-        show_row(sample, methods, scores, Look(WIDTH), place)
+        st.markdown(title_of(sample))
+        show_row(sample, methods, scores, Look(WIDTH, is_compact=True), place)
+        if any(preview.pictures for preview in sample.previews.values()):
+            put_sample_link(workload, methods, sample.sample_id, "See it in full, with its differences")
 
 
 def _sample(gallery: Gallery | None, key: Key, methods: Sequence[str]) -> Shown:

@@ -50,7 +50,7 @@ def table_html(against: AgainstFirst, first: str, bars: Mapping[str, IntervalBar
         (_text(against.name), ""),
         ("difference<small>or ratio</small>", ""),
         (ends, "text"),
-        ("outcome", "text"),
+        ("outcome<small>after Holm's correction</small>", "text"),
         ("from", "text"),
     )
     head = "".join(f'<th scope="col" class="{kind}">{text}</th>' for text, kind in heads)
@@ -83,19 +83,16 @@ def _row(row: ComparisonRow, level: float, first: str, other: str, bars: Mapping
 
 def _from(row: ComparisonRow, texts: RowTexts) -> str:
     """Return of how many samples or rounds a difference is, and how many it takes to find one like it."""
-    needed = f"{float(f'{row.n_needed:.2g}'):.0f} needed" if row.n_needed is not None else ""
+    needed = f"about {float(f'{row.n_needed:.2g}'):.0f} needed" if row.n_needed is not None else ""
     return _text(texts.n or texts.how) + _small(needed) + (_small(texts.how) if texts.n else "")
 
 
 def _bar(bar: IntervalBar | None, said: str, colour: str) -> str:
-    """Return a bar: a line at no difference, the interval, and the value as a diamond, hollow where there is no interval."""
+    """Return a bar: a line at no difference, the interval, and the value as a diamond."""
     if bar is None:
         return ""
-    line, fill = "", "transparent"
-    if bar.low is not None and bar.high is not None:
-        line = f'<i style="left:{100 * bar.low:.2f}%;width:{100 * (bar.high - bar.low):.2f}%;background:{colour}"></i>'
-        fill = colour
-    mark = f'<b style="left:{100 * bar.at:.2f}%;background:{fill};border:2px solid {colour}"></b>'
+    line = f'<i style="left:{100 * bar.low:.2f}%;width:{100 * (bar.high - bar.low):.2f}%;background:{colour}"></i>'
+    mark = f'<b style="left:{100 * bar.at:.2f}%;background:{colour}"></b>'
     return f'<span class="bar" role="img" aria-label="{_text(said)}"><u></u>{line}{mark}</span>'
 
 

@@ -20,8 +20,11 @@ MOST_SIDE_SENT, MOST_PIXELS_SENT = 1400, 1 << 23
 """Pixels of the longer side of what is sent to a browser, and of all frames of a video together (some 20 MB): what is larger
 is shrunk by a whole factor, which stands beside it."""
 
-STYLE = '<style>[class*="st-key-pixels"] img { image-rendering: pixelated; }</style>'
-"""Pictures that are shown larger than they are keep their pixels as squares."""
+STYLE = """<style>
+[class*="st-key-pixels"] img { image-rendering: pixelated; }
+[class*="st-key-pixels"] img, [class*="st-key-picture"] img { border-radius: 0; }
+</style>"""
+"""Pictures that are shown larger than they are keep their pixels as squares, and none loses its corners."""
 
 
 class Encoded(NamedTuple):

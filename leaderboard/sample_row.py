@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from effbench.arrays import Array
+from effbench.legible import legible
 from effbench.report.gallery import Preview, Shown
 from effbench.report.pixels import difference_map, psnr_db, unlike
 from effbench.report.rounding import rounded
@@ -20,16 +22,23 @@ from effbench_leaderboard.text import escape
 
 
 class Look(NamedTuple):
-    """How samples are drawn: about how wide, the amplification of difference maps (0: none), one frame or all (None)."""
+    """How samples are drawn: about how wide, the amplification of difference maps (0: none), one frame or all (None).
+
+    ``is_compact``: columns are as wide as their pictures, so that two stand beside each other on a phone too.
+    """
 
     width: int
     amplification: int = 0
     frame: int | None = None
+    is_compact: bool = False
 
 
 def title_of(sample: Shown) -> str:
-    """Return the caption of a sample with its id and seed, as Markdown."""
-    return f"**{escape(sample.caption)}** :gray[{escape(sample.sample_id)}, seed {sample.seed}]"
+    """Return the caption of a sample with its id and seed, as Markdown; an id that is all there is stands there once."""
+    behind = f"seed {sample.seed}"
+    if sample.caption != legible(sample.sample_id):
+        behind = f"{escape(sample.sample_id)}, {behind}"
+    return f"**{escape(sample.caption)}** :gray[{behind}]"
 
 
 def most_frames(samples: Sequence[Shown]) -> int:
@@ -40,28 +49,54 @@ def most_frames(samples: Sequence[Shown]) -> int:
 def show_row(sample: Shown, methods: Sequence[str], scores: Samplewise | None, look: Look, place: str) -> None:
     """Draw a sample, a column per method; all pictures of a name are equally large, whatever stands below them.
 
-    ``place`` is a word that no other row of the page has.
+    The map of a single other method stands beside it, those of several below each. ``place`` is a word that no other row of
+    the page has.
     """
     seen = {method: _of_frame(sample.previews[method], look.frame) for method in methods}
-    first = seen[methods[0]]
-    for column, (at, method) in zip(st.columns(len(methods)), enumerate(methods)):
-        with column:
+    if not any(seen.values()):
+        for method in methods:
+            lines = [*_said(sample, method, methods[0], scores), *map(escape, sample.previews[method].missing)]
+            st.markdown(f"{escape(method)} :gray[{'; '.join(lines)}]")
+        return
+    has_own_column = bool(look.amplification) and len(methods) == 2
+    columns = _columns(len(methods) + has_own_column, look)
+    for at, method in enumerate(methods):
+        with columns[at]:
             for which, (name, frames) in enumerate(seen[method].items()):
-                width = _width(seen, name, look.width)
                 alt = " ".join(filter(None, (method, name, sample.caption)))
-                show_picture(_encoded_once(frames), width, alt, f"{place}-{at}-{which}")
+                show_picture(_encoded_once(frames), _width(seen, name, look.width), alt, f"{place}-{at}-{which}")
             st.markdown(f"**{escape(method)}**")
-            for line in _said(sample, method, methods[0], scores):
-                st.caption(line)
-            for reason in sample.previews[method].missing:
-                st.caption(escape(reason))
-            if at and look.amplification:
-                for which, (name, frames) in enumerate(seen[method].items()):
-                    if name in first:
-                        width = _width(seen, name, look.width)
-                        _show_difference(frames, first[name], look, width, f"{place}-{at}-{which}-difference")
-            elif at:
-                _show_distances(seen[method], first)
+            lines = [*_said(sample, method, methods[0], scores), *map(escape, sample.previews[method].missing)]
+            if at and not look.amplification:
+                lines += _distances(seen[method], seen[methods[0]])
+            if lines:
+                st.caption("  \n".join(lines))
+        if at and look.amplification:
+            with columns[-1 if has_own_column else at]:
+                _show_differences(seen, method, methods[0], look, f"{place}-{at}")
+
+
+def _columns(count: int, look: Look) -> Sequence[DeltaGenerator]:
+    if not look.is_compact:
+        return st.columns(count)
+    row = st.container(horizontal=True)
+    return [row.container(width=look.width) for _ in range(count)]
+
+
+def _show_differences(seen: dict[str, dict[str, Array]], method: str, first: str, look: Look, place: str) -> None:
+    """Draw where the pictures of a method differ from those of the first one, and by how much."""
+    for which, (name, frames) in enumerate(seen[method].items()):
+        other = seen[first].get(name)
+        if other is None:
+            continue
+        if why := unlike(frames, other):
+            st.caption(f"No difference map: {escape(why)}.")
+            continue
+        apart = difference_map(frames, other, look.amplification)
+        alt = f"difference of {method} to {first}"
+        show_picture(_encoded_once(apart), _width(seen, name, look.width), alt, f"{place}-{which}-difference")
+        st.markdown("**difference**")
+        st.caption(_distance(frames, other))
 
 
 def _of_frame(preview: Preview, frame: int | None) -> dict[str, Array]:
@@ -82,33 +117,20 @@ def _said(sample: Shown, method: str, first: str, scores: Samplewise | None) -> 
     key: Key = (sample.sample_id, sample.seed)
     label = escape(scores.label)
     if method == first:
-        known = (values[key].first for values in scores.values.values() if key in values)
-        return [f"{label} {_number(value)}" for value in list(known)[:1]]
+        known = [values[key].first for values in scores.values.values() if key in values]
+        return [f"{label} {escape(rounded(value, None, None)[0])}" for value in known[:1]]
     values = scores.values.get(method, {}).get(key)
     if values is None:
         return [f"{label}: {escape(scores.missing.get(method, 'no score'))}"]
-    loss = values.loss
-    against = "equal" if loss == 0 else f"{'worse' if loss > 0 else 'better'} by {_number(abs(loss))}"
-    return [f"{label} {_number(values.other)}, {against}"]
+    text, loss = rounded(values.other, None, None)[0], values.loss
+    apart = rounded(abs(loss), None, None)[0] if "e" in text else f"{abs(loss):.{len(text.partition('.')[2])}f}"
+    against = "equal" if loss == 0 else f"{'worse' if loss > 0 else 'better'} by {apart}"
+    return [f"{label} {escape(text)}, {against}"]
 
 
-def _number(value: float) -> str:
-    return escape(rounded(value, None, None)[0])
-
-
-def _show_difference(frames: Array, first: Array, look: Look, width: int, place: str) -> None:
-    if why := unlike(frames, first):
-        st.caption(f"No difference map: {escape(why)}.")
-        return
-    apart = difference_map(frames, first, look.amplification)
-    show_picture(_encoded_once(apart), width, "difference to the first method", place)
-    st.caption(_distance(frames, first))
-
-
-def _show_distances(seen: dict[str, Array], first: dict[str, Array]) -> None:
-    for name, frames in seen.items():
-        if name in first and not unlike(frames, first[name]):
-            st.caption(_distance(frames, first[name]))
+def _distances(seen: dict[str, Array], first: dict[str, Array]) -> list[str]:
+    pairs = ((frames, first[name]) for name, frames in seen.items() if name in first)
+    return [_distance(frames, other) for frames, other in pairs if not unlike(frames, other)]
 
 
 def _distance(frames: Array, first: Array) -> str:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape as escape_html
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from effbench.errors import nearest
-from effbench.report.gallery import Gallery, Shown, has_pictures
+from effbench.report.gallery import Gallery, has_pictures
 from effbench.report.samplewise import Key, Samplewise, matching, ordered, slices_by_sample
 from effbench.report.summarise import WorkloadCells
-from effbench_leaderboard.address import ADDRESS, TAB, stores_key
+from effbench_leaderboard.address import ADDRESS, link, stores_key
 from effbench_leaderboard.choice import choose_methods
 from effbench_leaderboard.pictures import STYLE, scale_html
 from effbench_leaderboard.sample_row import Look, most_frames, show_row, title_of
 from effbench_leaderboard.scores import choose_score
+from effbench_leaderboard.style import put
 from effbench_leaderboard.text import escape
 
 SAMPLES_TAB, SAMPLE = "Samples", "sample"
@@ -25,6 +28,9 @@ PER_PAGE = 8
 
 WIDTH, WIDTH_ALONE = 256, 512
 """Pixels, about: small pictures are enlarged to it by a whole factor, those of a sample that is shown alone to twice that."""
+
+ORDER_WIDTH, FILTER_WIDTH, PAGES_WIDTH = 250, 155, 330
+"""Pixels: all filters in one row on a laptop, two in a row on a phone, and as many pages to choose as fit beside the maps."""
 
 NO_MAP = "off"
 MAPS = {NO_MAP: 0, "×1": 1, "×2": 2, "×4": 4, "×8": 8, "×16": 16}
@@ -48,9 +54,10 @@ def has_samples(workload: WorkloadCells) -> bool:
     return _has_pictures(stores_key(workload), workload)
 
 
-def open_sample(sample_id: str) -> None:
-    """Turn to a sample; only a widget's callback may, before the page is drawn again."""
-    st.session_state[TAB], st.session_state[SAMPLE] = SAMPLES_TAB, sample_id
+def put_sample_link(workload: WorkloadCells, methods: Sequence[str], sample_id: str, text: str) -> None:
+    """Draw a link to a sample of some methods, shown alone; its address can be sent on."""
+    where = link(task=workload.title, tab=SAMPLES_TAB, methods=methods, sample=sample_id)
+    put(f'<a href="{escape_html(where)}" target="_self">{escape_html(text)}</a>')
 
 
 def show_samples(workload: WorkloadCells) -> None:
@@ -65,47 +72,55 @@ def show_samples(workload: WorkloadCells) -> None:
     if not gallery.keys:
         st.info("The chosen methods keep nothing that can be looked at.")
         return
-    scores = choose_score(workload, methods)
-    keys = _chosen(workload, gallery, methods, scores)
-    pages = max(1, -(-len(keys) // PER_PAGE))
-    page = st.pagination(pages, key="samples_page", bind=ADDRESS) if pages > 1 else 1
-    shown = gallery.show(keys[(page - 1) * PER_PAGE : page * PER_PAGE], methods)
-    look = _look(shown, WIDTH_ALONE if st.session_state.get(SAMPLE) else WIDTH)
+    keys, scores = _chosen(workload, gallery, methods)
+    is_alone = bool(st.session_state.get(SAMPLE))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        place = st.container(width="content")
+        pages = max(1, -(-len(keys) // PER_PAGE))
+        page = st.pagination(pages, key="samples_page", bind=ADDRESS, width=PAGES_WIDTH) if pages > 1 else 1
+        shown = gallery.show(keys[(page - 1) * PER_PAGE : page * PER_PAGE], methods)
+        frame = _choose_frame(most_frames(shown))
+    look = Look(WIDTH_ALONE if is_alone else WIDTH, _choose_map(place), frame)
     st.html(STYLE)
     for at, sample in enumerate(shown):
         with st.container(border=True):
-            with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(title_of(sample))
-                if not st.session_state.get(SAMPLE):
-                    st.button(
-                        "Alone", key=f"alone-{at}", type="tertiary", on_click=open_sample, args=(sample.sample_id,)
-                    )
+            st.markdown(title_of(sample))
             show_row(sample, methods, scores, look, str(at))
+            if not is_alone:
+                put_sample_link(workload, methods, sample.sample_id, "This sample alone")
 
 
-def _chosen(workload: WorkloadCells, gallery: Gallery, methods: Sequence[str], scores: Samplewise | None) -> list[Key]:
-    """Draw the order and the filters and return the samples that pass, in that order."""
-    places = st.columns(4)
-    losses = {f"largest loss of {name}": values for name, values in (scores.values if scores else {}).items()}
-    order = places[0].selectbox("Order", [AS_RUN, BY_ID, *losses], key="sort", bind=ADDRESS)
-    text = places[1].text_input("Search in prompts and ids", key="find", bind=ADDRESS)
-    slices = slices_by_sample(workload, methods)
-    within = EVERY
-    if slices:
-        within = places[2].selectbox("Slice", [EVERY, *slices], key="within", bind=ADDRESS)
-    named = places[3].text_input("One sample, by its id", key=SAMPLE, bind=ADDRESS)
+def _chosen(workload: WorkloadCells, gallery: Gallery, methods: Sequence[str]) -> tuple[list[Key], Samplewise | None]:
+    """Draw the order and the filters; return the samples that pass, in that order, and the scores of all."""
+    # Not in a popover: what is not drawn by the browser does not reach the address.
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        place = st.container(width=ORDER_WIDTH)
+        text = st.text_input("Search", key="find", bind=ADDRESS, placeholder="prompt or id", width=FILTER_WIDTH)
+        named = st.text_input("One sample", key=SAMPLE, bind=ADDRESS, placeholder="its id", width=FILTER_WIDTH)
+        slices = slices_by_sample(workload, methods)
+        within = EVERY
+        if slices:
+            within = st.selectbox("Slice", [EVERY, *slices], key="within", bind=ADDRESS, width=FILTER_WIDTH)
+        with st.container(width=FILTER_WIDTH):
+            scores = choose_score(workload, methods)
     if named:
-        return _alone(gallery, named)
+        st.button("Every sample", icon=":material/arrow_back:", on_click=_open_all)
+    losses = {f"largest loss of {name}": values for name, values in (scores.values if scores else {}).items()}
+    order = place.selectbox("Order", [AS_RUN, BY_ID, *losses], key="sort", bind=ADDRESS)
+    if named:
+        return _alone(gallery, named), scores
     keys = gallery.keys if within == EVERY else [key for key in gallery.keys if key in slices[within]]
     if text:
         keys = matching(keys, {key: gallery.caption(key) for key in keys}, text)
     if not keys:
         st.info("No sample matches.")
-    if order == BY_ID:
-        return ordered(keys, None)
     if order in losses:
-        return ordered(keys, {key: values.loss for key, values in losses[order].items()})
-    return keys
+        keys = ordered(keys, {key: values.loss for key, values in losses[order].items()})
+    return (ordered(keys, None) if order == BY_ID else keys), scores
+
+
+def _open_all() -> None:
+    st.session_state[SAMPLE] = ""
 
 
 def _alone(gallery: Gallery, named: str) -> list[Key]:
@@ -119,23 +134,28 @@ def _alone(gallery: Gallery, named: str) -> list[Key]:
     return found
 
 
-def _look(shown: Sequence[Shown], width: int) -> Look:
-    """Draw how pictures are shown and return it."""
-    frames, frame = most_frames(shown), 0
-    left, right = st.columns(2)
-    amplified = left.segmented_control(
+def _choose_map(place: DeltaGenerator) -> int:
+    """Draw the choice of difference maps at its place and what they show below; return by how much they amplify."""
+    amplified = place.segmented_control(
         "Difference to the first method", list(MAPS), default=USUAL_MAP, required=True, key="difference", bind=ADDRESS
     )
-    if frames > 1:
-        said = "Videos start when they are loaded; a frame shows one and the same moment of all."
-        frame = right.slider("Frame; 0 plays", 0, frames, key="frame", bind=ADDRESS, help=said)
-    if amplification := MAPS[amplified or NO_MAP]:
+    amplification = MAPS[amplified or NO_MAP]
+    if amplification:
         st.html(scale_html(amplification))
         st.caption(
             f"Difference maps: per pixel the largest absolute difference of its three channels in 8 bits, {amplified}. "
             "PSNR is of the pictures in 8 bits."
         )
-    return Look(width, amplification, frame - 1 if frame else None)
+    return amplification
+
+
+def _choose_frame(frames: int) -> int | None:
+    """Draw the choice of a frame where there are several; return it, counted from 0, None where all are to be played."""
+    if frames < 2:
+        return None
+    said = "Videos start when they are loaded; a frame shows one and the same moment of all."
+    frame = st.slider("Frame; 0 plays", 0, frames, key="frame", bind=ADDRESS, help=said, width=240)
+    return frame - 1 if frame else None
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

@@ -13,20 +13,17 @@ MARGIN = 0.08
 
 
 class IntervalBar(NamedTuple):
-    """Where an interval lies between 0 and 1: 0.5 is no difference, right of it is better whatever the number's direction.
-
-    ``low`` and ``high`` are None where there is a value alone.
-    """
+    """Where an interval lies between 0 and 1: 0.5 is no difference, right of it is better whatever the number's direction."""
 
     at: float
-    low: float | None
-    high: float | None
+    low: float
+    high: float
 
 
 def bars_of(comparisons: Sequence[Comparison]) -> list[dict[str, IntervalBar]]:
-    """Return number -> bar of each comparison; ratios lie on the scale of their logarithm."""
+    """Return number -> bar of each comparison, of what has an interval; ratios lie on the scale of their logarithm."""
     reach: dict[str, float] = {}
-    found: list[dict[str, tuple[float, ...]]] = []
+    found: list[dict[str, tuple[float, float, float]]] = []
     for comparison in comparisons:
         ends = {row.number: moved for row in comparison.rows if (moved := _moved(row)) is not None}
         for number, values in ends.items():
@@ -35,22 +32,19 @@ def bars_of(comparisons: Sequence[Comparison]) -> list[dict[str, IntervalBar]]:
     return [{number: _bar(values, reach[number]) for number, values in ends.items()} for ends in found]
 
 
-def _moved(row: ComparisonRow) -> tuple[float, ...] | None:
-    """Return (value, ends of the interval where it has any), above 0 where better; None where nothing can be drawn."""
-    if row.value is None:
+def _moved(row: ComparisonRow) -> tuple[float, float, float] | None:
+    """Return (value, both ends of its interval), above 0 where better; None where there is no interval to draw."""
+    if row.value is None or row.ci_low is None or row.ci_high is None:
         return None
-    values = [row.value] if row.ci_low is None or row.ci_high is None else [row.value, row.ci_low, row.ci_high]
+    values = [row.value, row.ci_low, row.ci_high]
     if row.kind == "ratio":
         if min(values) <= 0:
             return None
         values = [math.log(value) for value in values]
-    sign = 1 if row.higher_is_better else -1
-    at, *ends = (sign * value for value in values)
-    return (at, *sorted(ends))
+    at, *ends = (value if row.higher_is_better else -value for value in values)
+    return (at, min(ends), max(ends))
 
 
-def _bar(values: Sequence[float], reach: float) -> IntervalBar:
+def _bar(values: tuple[float, float, float], reach: float) -> IntervalBar:
     scale = 2 * reach * (1 + MARGIN) or 1.0
-    at, *ends = (0.5 + value / scale for value in values)
-    low, high = ends or (None, None)
-    return IntervalBar(at, low, high)
+    return IntervalBar(*(0.5 + value / scale for value in values))
