@@ -2,42 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable
+from functools import partial
 
 import pandas as pd
 import streamlit as st
 
 from effbench.errors import BadInput, StoreError
 from effbench.raw import RawCell
-from effbench.record import Attempt
-from effbench.report.caption import level_text, machine_text, samples_text, stopping_lines
+from effbench.report.caption import level_text, machine_text, samples_text
 from effbench.report.checked import CHECK_HEADINGS, check_rows, standing_of
 from effbench.report.claims import LEDGER_TEXT, LedgerRow, ledger_of_cell
-from effbench.report.entry import (
-    NUMBER_HEADINGS,
-    EntryIndex,
-    HeadlineNumber,
-    entry_index,
-    headline_of,
-    number_rows,
-)
+from effbench.report.entry import EntryIndex, HeadlineNumber, entry_index, headline_of
 from effbench.report.reproduce import reproduction_of
 from effbench.report.summarise import WorkloadCells, failure_of
-from effbench.report.trust import check_text, noise_text
+from effbench.report.trust import check_text
 from effbench.submission.manifest import NAME as MANIFEST
 from effbench.submission.manifest import read_manifest
 from effbench.verification import read_history
 from effbench_leaderboard.address import ADDRESS, METHOD, stores_key
+from effbench_leaderboard.behind import show_behind, show_facts
 from effbench_leaderboard.ledger import SYMBOLS as CLAIM_SYMBOLS
 from effbench_leaderboard.text import escape
 from effbench_leaderboard.timings import show_timings
 
 CHECK_SYMBOLS = {"pass": "✔", "fail": "✕", "unknown": "?"}
 """Status of an honesty check -> its symbol, told apart without colour."""
-
-MOST_ATTEMPTS = 100
-"""Attempts that are listed: a cell that was interrupted and tried again every day has fewer."""
 
 NUMBER_WIDTH = 190
 """Pixels of a number of the headline: two stand side by side on a phone of 390."""
@@ -50,12 +40,12 @@ def show_entry(workload: WorkloadCells) -> None:
     raw = index.raw_of(name)
     _show_headline(index, name, raw)
     _or_sentence(_show_checkers, raw)
-    _or_sentence(_show_reproduction, raw)
+    _or_sentence(partial(_show_reproduction, workload), raw)
     _show_claims(workload, raw)
     _show_honesty(raw)
     st.subheader("Raw timings", anchor=False)
     _or_sentence(show_timings, raw)
-    _show_behind(workload, raw)
+    show_behind(workload, raw)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -121,15 +111,19 @@ def _show_checkers(raw: RawCell) -> None:
             st.dataframe(pd.DataFrame(check_rows(history), columns=list(CHECK_HEADINGS)), hide_index=True)
     if (store / MANIFEST).exists():
         manifest = read_manifest(store)
-        _facts({"licence of the results": manifest.licence, "code": manifest.source, "notes": manifest.notes})
+        show_facts({"licence of the results": manifest.licence, "code": manifest.source, "notes": manifest.notes})
 
 
-def _show_reproduction(raw: RawCell) -> None:
+def _show_reproduction(workload: WorkloadCells, raw: RawCell) -> None:
     """Draw the command lines that give the row again, and the suite that they need."""
     again = reproduction_of(raw)
     st.subheader("Get this row again", anchor=False)
     st.markdown(f"It was made by {escape(again.code)} Save the suite, then:")
     st.code(again.commands, language="bash", wrap_lines=True)
+    machine = raw.record.provenance.machine
+    there = machine_text(machine, workload.machines.get(machine, {}))
+    elsewhere = " A plugin that no package index has is had from its author." if again.install else ""
+    st.caption(f"Absolute times hold for {escape(there)}; on another machine compare ratios.{elsewhere}")
     for note in again.notes:
         st.warning(escape(note))
     st.download_button(
@@ -171,88 +165,3 @@ def _show_honesty(raw: RawCell) -> None:
         st.markdown("None ran, so nothing shows that what was timed is what was scored.")
     lines = (f"- {CHECK_SYMBOLS[check.status]} {escape(check_text(check))}" for check in checks)
     st.markdown("\n".join(lines))
-
-
-def _show_behind(workload: WorkloadCells, raw: RawCell) -> None:
-    """Draw what lies behind the numbers, each kind in an expander."""
-    st.subheader("Behind the numbers", anchor=False)
-    cell, origin = raw.record, raw.record.provenance
-    with st.expander("Every number"):
-        st.dataframe(pd.DataFrame(number_rows(workload, cell), columns=list(NUMBER_HEADINGS)), hide_index=True)
-    with st.expander("Preparation"):
-        _facts(
-            {
-                "artifact": cell.artifact_sha256 or "none",
-                "trainings": ", ".join(f"seed {seed}" for seed in cell.trainings) or "none of its own",
-                **{f"probe output, {job}": sha256 for job, sha256 in cell.probe_sha256.items()},
-            }
-        )
-        if cell.artifact_sha256:
-            st.markdown("What was prepared is described by:")
-            st.code(f"effbench describe STORE/cells/{cell.id}", language="bash", wrap_lines=True)
-    with st.expander("Samples"):
-        own = replace(workload, cells=(cell,), raw=(raw,))
-        _facts(
-            {
-                "samples": samples_text(cell),
-                "seeds": ", ".join(map(str, cell.seeds)) or "none",
-                "subset": cell.subset or "none",
-                "stopping": " ".join(stopping_lines(own)),
-            }
-        )
-    with st.expander("Attempts"):
-        st.markdown("\n".join(f"- {escape(_attempt(attempt))}" for attempt in cell.attempts[:MOST_ATTEMPTS]))
-        if len(cell.attempts) > MOST_ATTEMPTS:
-            st.caption(f"The first {MOST_ATTEMPTS} of {len(cell.attempts)}.")
-    with st.expander("Machine"):
-        machine = workload.machines.get(origin.machine, {})
-        _facts(
-            {
-                "machine": machine_text(origin.machine, machine),
-                "device, dtype": f"{origin.device}, {cell.identity.dtype}",
-                "threads, cores": f"{origin.threads or 'unknown'}, {', '.join(map(str, origin.cpus)) or 'not bound'}",
-                "noise": noise_text([cell.noise]) if cell.noise else "not recorded",
-                "why not quieter": "; ".join(cell.noise.reasons) if cell.noise else "",
-                "kernels of ours": ", ".join(cell.kernels) or "none seen",
-            }
-        )
-        st.json(dict(machine), expanded=False)
-    with st.expander("Packages and origins"):
-        dirty = " with uncommitted changes" if origin.git_dirty else ""
-        _facts(
-            {
-                "code": f"effbench {origin.effbench_version}, commit {origin.git_commit or 'unknown'}{dirty}",
-                "hash of the code": origin.code_version,
-                "python": origin.python,
-                **origin.origins,
-                **origin.packages,
-            }
-        )
-        st.markdown("It was run by:")
-        st.code(origin.command, language="bash", wrap_lines=True)
-    with st.expander("Files"):
-        lines = [f"{sha256}  {name}" for name, sha256 in sorted(cell.files.items())]
-        st.code("\n".join(lines) or "none", language=None, wrap_lines=True)
-    with st.expander("Identity"):
-        _facts(
-            {
-                "cell": cell.id,
-                "suite": cell.suite,
-                "plan": cell.plan_sha256,
-                "finished": cell.finished_utc,
-                "verified by": cell.verified_by,
-            }
-        )
-        st.markdown("What the cell's id hashes:")
-        st.json(cell.identity.model_dump())
-
-
-def _facts(facts: dict[str, str]) -> None:
-    """Draw what is known, a line each; what is empty is left out."""
-    lines: Iterable[str] = (f"- **{escape(what)}:** {escape(said)}" for what, said in facts.items() if said)
-    st.markdown("\n".join(lines))
-
-
-def _attempt(attempt: Attempt) -> str:
-    failed = f" ({attempt.reason}{f': {attempt.message}' if attempt.message else ''})" if attempt.reason else ""
-    return f"{attempt.started_utc} {attempt.job}: {attempt.status}{failed} after {attempt.seconds:.3g} s"

@@ -104,8 +104,11 @@ def _show_card(card: MethodCard) -> None:
 
 def prose(text: str) -> str:
     """Return a paragraph of a docstring as Markdown: what stands between backticks as code, the rest as it is."""
-    parts = re.split(r"(``.+?``|`[^`]+`)", " ".join(text.split()))
-    return "".join(code(part.strip("`")) if place % 2 else escape(part) for place, part in enumerate(parts))
+    words = []
+    for place, part in enumerate(re.split(r"(``.+?``|`[^`]+`)", " ".join(text.split()))):
+        before, after = (" " * (part != part.lstrip())), (" " * (part != part.rstrip()))
+        words.append(code(part.strip("`")) if place % 2 else f"{before}{escape(part)}{after if part.strip() else ''}")
+    return "".join(words)
 
 
 def _show_submitting() -> None:
