@@ -127,7 +127,7 @@ def _show_reproduction(workload: WorkloadCells, raw: RawCell) -> None:
     for note in again.notes:
         st.warning(escape(note))
     st.download_button(
-        f"Suite ({again.suite_file})",
+        escape(f"Suite ({again.suite_file})"),
         again.suite,
         file_name=again.suite_file,
         mime="application/yaml",
