@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-import pandas as pd
 import streamlit as st
 
 from effbench.raw import RawCell
@@ -14,6 +13,8 @@ from effbench.report.caption import machine_text, samples_text, stopping_lines
 from effbench.report.entry import NUMBER_HEADINGS, number_rows
 from effbench.report.summarise import WorkloadCells
 from effbench.report.trust import noise_text
+from effbench_leaderboard.markup import facts, table
+from effbench_leaderboard.style import put
 from effbench_leaderboard.text import escape
 
 MOST_ATTEMPTS = 100
@@ -25,9 +26,9 @@ def show_behind(workload: WorkloadCells, raw: RawCell) -> None:
     st.subheader("Behind the numbers", anchor=False)
     cell, origin = raw.record, raw.record.provenance
     with st.expander("Every number"):
-        st.dataframe(pd.DataFrame(number_rows(workload, cell), columns=list(NUMBER_HEADINGS)), hide_index=True)
+        put(table(NUMBER_HEADINGS, number_rows(workload, cell), wide=NUMBER_HEADINGS[-2:]))
     with st.expander("Preparation"):
-        show_facts(
+        _facts(
             {
                 "artifact": cell.artifact_sha256 or "none",
                 "trainings": ", ".join(f"seed {seed}" for seed in cell.trainings) or "none of its own",
@@ -39,7 +40,7 @@ def show_behind(workload: WorkloadCells, raw: RawCell) -> None:
             st.code(f"effbench describe STORE/cells/{cell.id}", language="bash", wrap_lines=True)
     with st.expander("Samples"):
         own = replace(workload, cells=(cell,), raw=(raw,))
-        show_facts(
+        _facts(
             {
                 "samples": samples_text(cell),
                 "seeds": ", ".join(map(str, cell.seeds)) or "none",
@@ -53,7 +54,7 @@ def show_behind(workload: WorkloadCells, raw: RawCell) -> None:
             st.caption(f"The first {MOST_ATTEMPTS} of {len(cell.attempts)}.")
     with st.expander("Machine"):
         machine = workload.machines.get(origin.machine, {})
-        show_facts(
+        _facts(
             {
                 "machine": machine_text(origin.machine, machine),
                 "device, dtype": f"{origin.device}, {cell.identity.dtype}",
@@ -66,22 +67,22 @@ def show_behind(workload: WorkloadCells, raw: RawCell) -> None:
         st.json(dict(machine), expanded=False)
     with st.expander("Packages and origins"):
         dirty = " with uncommitted changes" if origin.git_dirty else ""
-        show_facts(
+        _facts(
             {
                 "code": f"effbench {origin.effbench_version}, commit {origin.git_commit or 'unknown'}{dirty}",
                 "hash of the code": origin.code_version,
                 "python": origin.python,
-                **origin.origins,
-                **origin.packages,
             }
         )
+        _facts(origin.origins)
+        _facts(origin.packages)
         st.markdown("It was run by:")
         st.code(origin.command, language="bash", wrap_lines=True)
     with st.expander("Files"):
         lines = [f"{sha256}  {name}" for name, sha256 in sorted(cell.files.items())]
         st.code("\n".join(lines) or "none", language=None, wrap_lines=True)
     with st.expander("Identity"):
-        show_facts(
+        _facts(
             {
                 "cell": cell.id,
                 "suite": cell.suite,
@@ -94,10 +95,8 @@ def show_behind(workload: WorkloadCells, raw: RawCell) -> None:
         st.json(cell.identity.model_dump())
 
 
-def show_facts(facts: Mapping[str, str]) -> None:
-    """Draw what is known, a line each; what is empty is left out."""
-    lines = (f"- **{escape(what)}:** {escape(said)}" for what, said in facts.items() if said)
-    st.markdown("\n".join(lines))
+def _facts(known: Mapping[str, str]) -> None:
+    put(facts(known))
 
 
 def _attempt(attempt: Attempt) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-import pandas as pd
 import streamlit as st
 
 from effbench.errors import BadInput, StoreError
 from effbench.raw import RawCell
 from effbench.report.caption import level_text, machine_text, samples_text
 from effbench.report.checked import CHECK_HEADINGS, check_rows, standing_of
-from effbench.report.claims import LEDGER_TEXT, LedgerRow, ledger_of_cell
+from effbench.report.claims import LEDGER_TEXT, ledger_columns, ledger_of_cell
 from effbench.report.entry import EntryIndex, HeadlineNumber, entry_index, headline_of
 from effbench.report.reproduce import reproduction_of
 from effbench.report.summarise import WorkloadCells, failure_of
@@ -21,8 +20,10 @@ from effbench.submission.manifest import NAME as MANIFEST
 from effbench.submission.manifest import read_manifest
 from effbench.verification import read_history
 from effbench_leaderboard.address import ADDRESS, METHOD, stores_key
-from effbench_leaderboard.behind import show_behind, show_facts
+from effbench_leaderboard.behind import show_behind
 from effbench_leaderboard.ledger import SYMBOLS as CLAIM_SYMBOLS
+from effbench_leaderboard.markup import facts, table
+from effbench_leaderboard.style import put
 from effbench_leaderboard.text import escape
 from effbench_leaderboard.timings import show_timings
 
@@ -108,10 +109,10 @@ def _show_checkers(raw: RawCell) -> None:
     if history:
         st.caption("As the file beside the store says; it is worth what the place is worth that the store comes from.")
         with st.expander("Every level of every check"):
-            st.dataframe(pd.DataFrame(check_rows(history), columns=list(CHECK_HEADINGS)), hide_index=True)
+            put(table(CHECK_HEADINGS, check_rows(history), wide=("asks whether", "found")))
     if (store / MANIFEST).exists():
         manifest = read_manifest(store)
-        show_facts({"licence of the results": manifest.licence, "code": manifest.source, "notes": manifest.notes})
+        put(facts({"licence of the results": manifest.licence, "code": manifest.source, "notes": manifest.notes}))
 
 
 def _show_reproduction(workload: WorkloadCells, raw: RawCell) -> None:
@@ -147,14 +148,10 @@ def _show_claims(workload: WorkloadCells, raw: RawCell) -> None:
     if not ledger:
         return
     st.subheader("What its paper claims", anchor=False)
-    st.markdown("\n".join(map(_claim, ledger)))
+    headings, rows = ledger_columns(ledger, skip=("task", "method"))
+    said = [(*row[:-1], f"{CLAIM_SYMBOLS[found.status]} {row[-1]}") for found, row in zip(ledger, rows)]
+    put(table(headings, said, wide=("setting", "source", "status")))
     st.caption(LEDGER_TEXT)
-
-
-def _claim(row: LedgerRow) -> str:
-    measured = "" if row.measured is None else f", here {row.measured_text}"
-    said = f"{CLAIM_SYMBOLS[row.status]} {row.what}: claimed {row.claimed_text}{measured}: {row.verdict}"
-    return f"- {escape(said)}  \n  :gray[{escape(f'{row.setting} ({row.source})')}]"
 
 
 def _show_honesty(raw: RawCell) -> None:
