@@ -12,7 +12,7 @@ from effbench.raw import RawCell
 from effbench.report.caption import level_text, machine_text, samples_text
 from effbench.report.checked import CHECK_HEADINGS, check_rows, standing_of
 from effbench.report.claims import LEDGER_TEXT, ledger_columns, ledger_of_cell
-from effbench.report.entry import EntryIndex, HeadlineNumber, entry_index, headline_of
+from effbench.report.entry import EntryIndex, entry_index, headline_notes, headline_of
 from effbench.report.reproduce import reproduction_of
 from effbench.report.summarise import WorkloadCells, failure_of
 from effbench.report.trust import check_text
@@ -22,7 +22,7 @@ from effbench.verification import read_history
 from effbench_leaderboard.address import ADDRESS, METHOD, stores_key
 from effbench_leaderboard.behind import show_behind
 from effbench_leaderboard.ledger import SYMBOLS as CLAIM_SYMBOLS
-from effbench_leaderboard.markup import facts, table
+from effbench_leaderboard.markup import Card, cards, facts, table
 from effbench_leaderboard.style import put
 from effbench_leaderboard.text import escape
 from effbench_leaderboard.timings import show_timings
@@ -30,13 +30,11 @@ from effbench_leaderboard.timings import show_timings
 CHECK_SYMBOLS = {"pass": "✔", "fail": "✕", "unknown": "?"}
 """Status of an honesty check -> its symbol, told apart without colour."""
 
-NUMBER_WIDTH = 190
-"""Pixels of a number of the headline: two stand side by side on a phone of 390."""
-
 
 def show_entry(workload: WorkloadCells) -> None:
     """Draw the choice of a method and everything that is known of the chosen one."""
     index = _index(stores_key(workload), workload)
+    workload = index.workload  # whose cells are the very ones of the index, however often the stores were read since
     name = st.selectbox("Method", index.names, index=index.first, key=METHOD, bind=ADDRESS)
     raw = index.raw_of(name)
     _show_headline(index, name, raw)
@@ -77,25 +75,12 @@ def _show_headline(index: EntryIndex, name: str, raw: RawCell) -> None:
         job = f" in its {failure.job} job" if failure.job else ""
         message = f": {failure.message}" if failure.message else ""
         st.error(escape(f"It failed{job} ({failure.reason}){message}"), icon=":material/error:")
-    with st.container(horizontal=True, gap="small"):
-        for number in headline_of(index, name):
-            _show_number(number)
+    headline = headline_of(index, name)
+    put(cards(Card(number.label, number.value, (number.interval, number.rank)) for number in headline))
     level = level_text(index.workload.levels)
-    st.caption(f"[low, high]: {level} interval. #1 is best; methods that share a rank cannot be told apart.")
-
-
-def _show_number(number: HeadlineNumber) -> None:
-    st.metric(
-        escape(number.label),
-        escape(number.value),
-        delta=escape(number.interval) or None,
-        delta_color="off",
-        delta_arrow="off",
-        delta_description=escape(number.rank) or None,
-        help=escape("; ".join(number.notes)) or None,
-        border=True,
-        width=NUMBER_WIDTH,
-    )
+    lines = [f"[low, high]: {level} interval. #1 is best; methods that share a rank cannot be told apart."]
+    lines += [f"{', '.join(labels)}: {note}." for note, labels in headline_notes(headline).items()]
+    st.caption("  \n".join(map(escape, lines)))
 
 
 def _show_checkers(raw: RawCell) -> None:
@@ -119,14 +104,7 @@ def _show_reproduction(workload: WorkloadCells, raw: RawCell) -> None:
     """Draw the command lines that give the row again, and the suite that they need."""
     again = reproduction_of(raw)
     st.subheader("Get this row again", anchor=False)
-    st.markdown(f"It was made by {escape(again.code)} Save the suite, then:")
-    st.code(again.commands, language="bash", wrap_lines=True)
-    machine = raw.record.provenance.machine
-    there = machine_text(machine, workload.machines.get(machine, {}))
-    elsewhere = " A plugin that no package index has is had from its author." if again.install else ""
-    st.caption(f"Absolute times hold for {escape(there)}; on another machine compare ratios.{elsewhere}")
-    for note in again.notes:
-        st.warning(escape(note))
+    st.markdown(f"It was made by {escape(again.code)} Save the suite, then run the command beside it:")
     st.download_button(
         escape(f"Suite ({again.suite_file})"),
         again.suite,
@@ -136,6 +114,13 @@ def _show_reproduction(workload: WorkloadCells, raw: RawCell) -> None:
         on_click="ignore",
         key="suite_file",
     )
+    st.code(again.commands, language="bash", wrap_lines=True)
+    machine = raw.record.provenance.machine
+    there = machine_text(machine, workload.machines.get(machine, {}))
+    elsewhere = " A plugin that no package index has is had from its author." if again.install else ""
+    st.caption(f"Absolute times hold for {escape(there)}; on another machine compare ratios.{elsewhere}")
+    for note in again.notes:
+        st.warning(escape(note))
     with st.expander("The suite, and the versions of libraries"):
         if again.libraries:
             st.code(again.libraries, language="bash", wrap_lines=True)

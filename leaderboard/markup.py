@@ -1,9 +1,33 @@
-"""Tables and lists of facts as HTML in the board's own look; a table's rows become cards on a phone, so nothing is cut."""
+"""Numbers, tables and lists of facts as HTML in the board's own look; on a phone the rows of a table become cards."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
+from typing import NamedTuple
+
+CARD_WIDTH = "minmax(9.6rem, 1fr)"
+"""Of a number with its interval; two stand side by side on a phone of 390 pixels."""
+
+
+class Card(NamedTuple):
+    """A number as a card: what it is, its value with the unit, and lines in small print below."""
+
+    what: str
+    value: str
+    below: Sequence[str]
+
+
+def cards(shown: Iterable[Card]) -> str:
+    """Return numbers as cards side by side, as many in a row as there is room for."""
+    body = "".join(_card(card) for card in shown)
+    return f'<div class="cards" style="grid-template-columns: repeat(auto-fill, {CARD_WIDTH}); gap: .7rem">{body}</div>'
+
+
+def _card(card: Card) -> str:
+    below = "".join(f'<p class="what">{escape(text)}</p>' for text in card.below if text)
+    value = f'<p style="font-size: 1.45rem; line-height: 1.25; overflow-wrap: anywhere">{escape(card.value)}</p>'
+    return f'<div class="card"><p><b>{escape(card.what)}</b></p>{value}{below}</div>'
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], wide: Collection[str] = ()) -> str:

@@ -13,9 +13,13 @@ from effbench.record import CellRecord, Number
 from effbench.report.caption import METHOD_TEXT, units_of
 from effbench.report.columns import Column, columns_of, label_of
 from effbench.report.ranks import ranks_of
+from effbench.report.resolution import UNRESOLVED
 from effbench.report.rounding import rounded
 from effbench.report.summarise import WorkloadCells, name_of, number_of
 from effbench.report.tables import FLAG_TEXT, shown_entry, shown_number
+
+NOTES = {**FLAG_TEXT, UNRESOLVED: FLAG_TEXT[UNRESOLVED].partition(" (")[0]}
+"""Flags in words, as in a table's footnotes, without where it stands there."""
 
 NUMBER_HEADINGS = ("number", "value", "interval", "n", "interval by", "note")
 """Of the table of every number."""
@@ -79,13 +83,19 @@ def headline_of(index: EntryIndex, name: str) -> tuple[HeadlineNumber, ...]:
     )
 
 
+def headline_notes(headline: Sequence[HeadlineNumber]) -> dict[str, tuple[str, ...]]:
+    """Return each note of a headline with the labels of the numbers that it holds for."""
+    notes = dict.fromkeys(note for number in headline for note in number.notes)
+    return {note: tuple(number.label for number in headline if note in number.notes) for note in notes}
+
+
 def _headline_number(
     workload: WorkloadCells, cell: CellRecord, column: Column, ranks: Sequence[int | None], rank: int | None
 ) -> HeadlineNumber:
     number = shown_number(workload, cell, column.name)
     entry = shown_entry(cell, number)
     unit = f" {column.unit}" if column.unit and entry.value else ""
-    notes = tuple(FLAG_TEXT.get(flag, flag.replace("_", " ")) for flag in number.flags) if number is not None else ()
+    notes = tuple(NOTES.get(flag, flag.replace("_", " ")) for flag in number.flags) if number is not None else ()
     return HeadlineNumber(
         column.label, entry.head + unit, entry.tail, "" if rank is None else rank_text(rank, ranks), notes
     )
@@ -106,7 +116,7 @@ def number_rows(workload: WorkloadCells, cell: CellRecord) -> tuple[tuple[str, .
 def _number_row(cell: CellRecord, number: Number) -> tuple[str, ...]:
     unit = f" ({number.unit})" if number.unit else ""
     label = f"{label_of(number.name, number.unit, number.axis)}{unit}"
-    notes = [FLAG_TEXT.get(flag, flag.replace("_", " ")) for flag in number.flags]
+    notes = [NOTES.get(flag, flag.replace("_", " ")) for flag in number.flags]
     if number.value is None:
         return (label, "n/a", "", "", "", "; ".join([number.reason or "error", *notes]))
     value, interval = rounded(number.value, number.ci_low, number.ci_high)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from effbench.report.entry import entry_index, entry_names, headline_of, number_rows, rank_text
+from effbench.report.entry import entry_index, entry_names, headline_notes, headline_of, number_rows, rank_text
 from effbench.report.summarise import WorkloadCells, summarise
 from effbench.report.tables import table_of
 
@@ -48,6 +48,10 @@ def test_flags_are_said_in_words(make: Any) -> None:
     index = entry_index(workload_of(make, make.cell("ref", [number])))
     (found,) = headline_of(index, "ref")
     assert found.notes == ("timings had not settled when the warm-up budget was spent", "of my own")
+    assert headline_notes([found, found._replace(label="other", notes=("of my own",))]) == {
+        "timings had not settled when the warm-up budget was spent": ("latency",),
+        "of my own": ("latency", "other"),
+    }
 
 
 def test_a_name_that_is_taken_gets_a_number(make: Any) -> None:
