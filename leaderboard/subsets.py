@@ -7,8 +7,11 @@ import streamlit as st
 
 from effbench.report.panel import BEHIND, FRONT, REFERENCE
 from effbench.report.subsets import (
+    CERTIFICATE_HEADINGS,
     RANDOM_TEXT,
     SizeCurve,
+    certificate_of,
+    certificate_rows,
     has_subset,
     manifest_of,
     named,
@@ -18,8 +21,11 @@ from effbench.report.subsets import (
     splits_of,
 )
 from effbench.report.summarise import WorkloadCells
+from effbench.subset.certificate import FEW
 from effbench.subset.manifest import FAMILY, MoreMethods, SubsetManifest
 from effbench_leaderboard.address import ADDRESS, stores_key
+from effbench_leaderboard.markup import table
+from effbench_leaderboard.style import put
 from effbench_leaderboard.text import escape, plain_label
 
 __all__ = ["has_subset", "show_subset"]
@@ -29,8 +35,8 @@ HEIGHT = 380
 
 TAU_TITLE = "rank correlation (Kendall's tau)"
 
-FAMILY_TEXT = "Whole families of methods were held out: what to expect of a method of a new kind."
-FEW_TEXT = "A few methods at a time were held out: what to expect of a method of the kinds in the pool."
+FAMILY_TEXT = "whole families of methods were held out, as to expect of a method of a new kind."
+FEW_TEXT = "a few methods at a time were held out, as to expect of a method of the kinds in the pool."
 
 
 def show_subset(workload: WorkloadCells) -> None:
@@ -39,13 +45,26 @@ def show_subset(workload: WorkloadCells) -> None:
     st.subheader(escape(f"Subset {workload.cells[0].subset}"), anchor=False)
     st.markdown(_what(manifest))
     st.subheader("Certificate", anchor=False)
-    certificate = dict.fromkeys(sentence for cell in workload.cells for sentence in cell.certificate)
-    if not certificate:
-        st.markdown("None is recorded: nobody has shown how it ranks methods that took no part in choosing it.")
-    st.markdown("\n".join(f"- {escape(sentence)}" for sentence in certificate))
+    _show_certificate(workload)
     _show_resolved(workload)
     if manifest is not None and manifest.certificate:
         _show_curves(workload, manifest)
+
+
+def _show_certificate(workload: WorkloadCells) -> None:
+    """Draw what is certified: as a table where the subset's file ships, else in the sentences of the records."""
+    if not (certificate := certificate_of(workload)):
+        st.markdown("None is recorded: nobody has shown how it ranks methods that took no part in choosing it.")
+        return
+    if rows := certificate_rows(workload):
+        put(table(CERTIFICATE_HEADINGS, rows))
+        st.caption(
+            f"tau: Kendall's rank correlation with the order by all samples, of methods that took no part in choosing; 1 is "
+            f"the same order, and the interval is of 95 %. {FEW}: {FEW_TEXT} {FAMILY}: {FAMILY_TEXT} "
+            "Right order from: the difference from which on 95 % of held-out pairs stand in the right order."
+        )
+        return
+    st.markdown("\n".join(f"- {escape(sentence)}" for sentence in certificate))
 
 
 def _what(manifest: SubsetManifest | None) -> str:
@@ -88,7 +107,7 @@ def _show_curves(workload: WorkloadCells, manifest: SubsetManifest) -> None:
         st.subheader("By size", anchor=False)
         st.plotly_chart(size_figure(curve), config={"displaylogo": False}, key="by_size")
         st.caption(
-            f"{FAMILY_TEXT if split == FAMILY else FEW_TEXT} Points: subsets that ship, chosen from the same pool of "
+            f"Here {FAMILY_TEXT if split == FAMILY else FEW_TEXT} Points: subsets that ship, chosen from the same pool of "
             f"{curve.methods} methods and {curve.samples} samples, with 95 % intervals; the diamond is the one used here. "
             f"Crosses: random subsets of the same size on the same pairs.{f' Line: {RANDOM_TEXT}' if curve.random else ''}"
         )

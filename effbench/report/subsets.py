@@ -25,6 +25,10 @@ MOST_NAMED = 12
 """Methods that a sentence names; what is more is counted."""
 
 
+CERTIFICATE_HEADINGS = ("metric", "held out", "tau", "interval", "random of equal size", "worth", "right order from")
+"""Of a certificate as a table."""
+
+
 class Resolved(NamedTuple):
     """What a subset can tell in one metric: a sentence, and the methods that it cannot tell from the reference."""
 
@@ -105,6 +109,33 @@ def _shipped_manifests() -> Mapping[str, SubsetManifest]:
 def manifest_of(workload: WorkloadCells) -> SubsetManifest | None:
     """Return the manifest of the workload's subset, or None where that very subset does not ship."""
     return _shipped_manifests().get(workload.cells[0].subset or "")
+
+
+def certificate_of(workload: WorkloadCells) -> tuple[str, ...]:
+    """Return what the records say is certified, a sentence per metric and kind of split."""
+    return tuple(dict.fromkeys(sentence for cell in workload.cells for sentence in cell.certificate))
+
+
+def certificate_rows(workload: WorkloadCells) -> tuple[tuple[str, ...], ...]:
+    """Return the certificate as text under ``CERTIFICATE_HEADINGS``; ``()`` where its subset's file says it otherwise."""
+    manifest = manifest_of(workload)
+    if manifest is None or tuple(held.sentence for held in manifest.certificate) != certificate_of(workload):
+        return ()
+    return tuple(map(_certificate_row, manifest.certificate))
+
+
+def _certificate_row(held: Held) -> tuple[str, ...]:
+    worth = "more than any" if held.random_size is None else f"{held.random_size:.0f}"
+    order = "no difference on" if held.resolution is None else f"{held.resolution:.4g}"
+    return (
+        held.metric,
+        held.split,
+        f"{held.tau:.3f}",
+        f"[{held.ci_low:.3f}, {held.ci_high:.3f}]",
+        f"{held.random_tau:.3f}",
+        f"{worth} random samples",
+        order,
+    )
 
 
 def searched_curves(workload: WorkloadCells) -> tuple[MoreMethods, ...]:

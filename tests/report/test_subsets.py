@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from effbench.report.subsets import (
+    CERTIFICATE_HEADINGS,
     MOST_NAMED,
+    certificate_of,
+    certificate_rows,
     has_subset,
     manifest_of,
     named,
@@ -58,6 +61,18 @@ def test_only_the_very_subset_that_ships_has_a_file(make: Any) -> None:
     other = ran_on(make, "emoji-50@00000000")
     assert has_subset(other) and manifest_of(other) is None
     assert searched_curves(other) == () and size_curve(other, "prompt_accuracy", FEW) is None
+
+
+def test_the_certificate_is_a_table_where_the_file_says_what_the_records_say(make: Any) -> None:
+    manifest = find_subset("emoji-50")
+    sentences = tuple(held.sentence for held in manifest.certificate)
+    rows = certificate_rows(ran_on(make, manifest.reference, certificate=sentences))
+    first, held = rows[0], manifest.certificate[0]
+    assert len(rows) == len(sentences) and all(len(row) == len(CERTIFICATE_HEADINGS) for row in rows)
+    assert first[:3] == (held.metric, held.split, f"{held.tau:.3f}")
+    assert first[4:] == (f"{held.random_tau:.3f}", "173 random samples", "0.02")
+    altered = ran_on(make, manifest.reference, certificate=("mine, all: tau 1",))
+    assert certificate_rows(altered) == () and certificate_of(altered) == ("mine, all: tau 1",)
 
 
 def test_the_curve_by_size_is_of_certificates_and_scores_that_ship(make: Any) -> None:
