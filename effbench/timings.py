@@ -74,6 +74,38 @@ def rounds_of(folder: CellFolder, batch_size: int, machine: str) -> dict[str, Ti
     }
 
 
+@dataclass(frozen=True)
+class RoundCalls:
+    """Every call of one round, in the order in which it was made.
+
+    ``turn`` [calls] counts the turns of all methods of the round together, 0 is the warm-up before them; ``phase`` [calls] is
+    ``first``, ``warmup`` or ``steady``, ``item`` [calls] which item was called, ``wall_ms`` [calls] how long it took.
+    """
+
+    turn: Sequence[int]
+    phase: Sequence[str]
+    item: Sequence[int]
+    wall_ms: Sequence[float]
+
+
+def calls_of(folder: CellFolder, batch_size: int, machine: str) -> dict[str, RoundCalls]:
+    """Return round -> all of its calls, the warm-up's too, for one batch size on one machine, in the rounds' order."""
+    table = read_parts(folder.timings, TIMING_KEY, MEASURED)
+    if table is None:
+        return {}
+    columns = [table[name].to_pylist() for name in ("round", "batch_size", "machine", "turn", "iteration", "phase")]
+    items = table["item"].to_pylist() if "item" in table.column_names else [0] * table.num_rows
+    found: dict[str, list[tuple[int, int, str, int, float]]] = {}
+    for round_id, size, where, turn, iteration, phase, item, wall in zip(*columns, items, table["wall_ns"].to_pylist()):
+        if (size, where) == (batch_size, machine):
+            found.setdefault(round_id, []).append((turn, iteration, phase, item or 0, wall / 1e6))
+    rounds = {}
+    for round_id in sorted(found, key=lambda name: (len(name), name)):  # r999 before r1000
+        turns, _, phases, where_called, walls = zip(*sorted(found[round_id]))
+        rounds[round_id] = RoundCalls(turns, phases, where_called, walls)
+    return rounds
+
+
 def joined(rounds: Mapping[str, Timings], only: Sequence[str]) -> Timings:
     """Return the timings of several rounds as one; a flag of any round is a flag of all."""
     chosen = [rounds[name] for name in only]

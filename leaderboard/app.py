@@ -17,13 +17,14 @@ from effbench_leaderboard.address import ADDRESS, ENTRY_TAB, PAGE, RESULTS, STAR
 from effbench_leaderboard.board import show_board
 from effbench_leaderboard.compare import has_compare, show_compare
 from effbench_leaderboard.convergence import has_curves, show_convergence
+from effbench_leaderboard.entry import show_entry
 from effbench_leaderboard.ledger import has_claims, show_ledger
-from effbench_leaderboard.origin import show_origins
 from effbench_leaderboard.plot import show_plot
 from effbench_leaderboard.samples import has_samples, show_samples
 from effbench_leaderboard.start import show_start
 from effbench_leaderboard.stores import readable, store_paths
 from effbench_leaderboard.style import put_style
+from effbench_leaderboard.subsets import has_subset, show_subset
 from effbench_leaderboard.text import escape
 
 
@@ -51,7 +52,8 @@ def show_results(summary: Summary, place: DeltaGenerator) -> None:
         **({"Convergence": partial(show_convergence, workload)} if _has(has_curves, workload) else {}),
         **({"Samples": partial(show_samples, workload)} if _has(has_samples, workload) else {}),
         **({"Claims": partial(show_ledger, workload)} if _has(has_claims, workload) else {}),
-        ENTRY_TAB: partial(show_origins, workload),
+        **({"Subsets": partial(show_subset, workload)} if _has(has_subset, workload) else {}),
+        ENTRY_TAB: partial(show_entry, workload),
     }
     # Only the open tab is computed: over a thousand methods each of them takes seconds.
     for tab, draw in zip(st.tabs(list(drawn), key=TAB, on_change="rerun", bind=ADDRESS), drawn.values()):

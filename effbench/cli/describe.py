@@ -142,13 +142,14 @@ def _size(count: int) -> str:
 
 def _general(plugin: Any) -> Iterator[str]:
     """Yield the docstring and the parameters."""
+    from effbench.describing import parameters_of
+
     yield f"\n{inspect.getdoc(plugin)}\n"
-    fields = plugin.Params.model_fields
-    yield "parameters:" if fields else "parameters: none"
-    for key, field in fields.items():
-        default = "required" if field.is_required() else f"default {field.default!r}"
-        kind = str(getattr(field.annotation, "__name__", field.annotation)).replace("NoneType", "None")
-        yield f"  {key}: {kind}, {default}. {field.description or ''}".rstrip()
+    parameters = parameters_of(plugin)
+    yield "parameters:" if parameters else "parameters: none"
+    for found in parameters:
+        default = f"default {found.default}" if found.default else "required"
+        yield f"  {found.name}: {found.kind}, {default}. {found.description}".rstrip()
 
 
 def _of_task(plugin: Any) -> Iterator[str]:
@@ -167,11 +168,11 @@ def _of_task(plugin: Any) -> Iterator[str]:
 def _of_method(plugin: Any) -> Iterator[str]:
     """Yield what a method declares; what its parameters may choose is that of the default ones."""
     from effbench.api import Method
-    from effbench.contract.declarations import params_have_defaults
+    from effbench.describing import execution_by_default, made_by_default
 
-    made = plugin() if not any(params_have_defaults(plugin)) else None
+    made = made_by_default(plugin)
     yield f"\naccepts: {', '.join(t.__name__ for t in plugin.accepts)}"
-    yield f"execution: {'by its parameters' if made is None else made.execution()}"
+    yield f"execution: {execution_by_default(made)}"
     if plugin.prepare is not Method.prepare:
         yield f"prepares: {'once per seed' if plugin.random_preparation else 'once'}"
     for what, names in (("holds for one", plugin.tied_to), ("changes", plugin.changes)):

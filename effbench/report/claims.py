@@ -98,7 +98,12 @@ def ledger_columns(ledger: Ledger, skip: Collection[str] = ("task",)) -> tuple[t
 
 def ledger_of(workload: WorkloadCells) -> Ledger:
     """Return a row for every claim of every cell of a workload, in its order."""
-    return tuple(_row(workload, cell, claim) for cell in workload.cells for claim in cell.claims)
+    return tuple(row for cell in workload.cells for row in ledger_of_cell(workload, cell))
+
+
+def ledger_of_cell(workload: WorkloadCells, cell: CellRecord) -> Ledger:
+    """Return a row for every claim of one cell of a workload."""
+    return tuple(_row(workload, cell, claim) for claim in cell.claims)
 
 
 def _row(workload: WorkloadCells, cell: CellRecord, claim: PublishedClaim) -> LedgerRow:

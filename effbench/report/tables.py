@@ -5,7 +5,7 @@ A renderer (terminal, Markdown, LaTeX, HTML, the leaderboard) only lays out what
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -166,13 +166,13 @@ def table_of(workload: WorkloadCells, picked: Sequence[str] = ()) -> Table:
     chosen, every = columns_of(workload, picked), recorded(workload)
     columns = tuple(column for column in chosen if not column.absent)
     letters = _letters(workload, columns)
-    numbers = [[_shown(workload, cell, column.name) for cell in workload.cells] for column in columns]
+    numbers = [[shown_number(workload, cell, column.name) for cell in workload.cells] for column in columns]
     ranks = [ranks_of(same) for same in numbers]
     rows = tuple(
         TableRow(
             cell,
             where_of(workload, cell),
-            tuple(_entry(cell, same[at], letters, placed[at]) for same, placed in zip(numbers, ranks)),
+            tuple(shown_entry(cell, same[at], letters, placed[at]) for same, placed in zip(numbers, ranks)),
         )
         for at, cell in enumerate(workload.cells)
     )
@@ -219,10 +219,13 @@ def superscript(marks: str) -> str:
     return marks.translate(str.maketrans(LETTERS, RAISED))
 
 
-def _entry(cell: CellRecord, number: Number | None, letters: dict[str, str], rank: int | None) -> TableEntry:
+def shown_entry(
+    cell: CellRecord, number: Number | None, letters: Mapping[str, str] | None = None, rank: int | None = None
+) -> TableEntry:
+    """Return a cell's number as text; without ``letters`` its flags leave no marks."""
     if number is None:
         return TableEntry(reason=failure_of(cell).reason if cell.status == "failed" else "", is_said=True)
-    marks = "".join(sorted({letters[flag] for flag in number.flags}))
+    marks = "".join(sorted({letters[flag] for flag in number.flags})) if letters is not None else ""
     if number.value is None:
         reason = number.reason or "error"
         is_said = reason == (failure_of(cell).reason if cell.status == "failed" else cell.execution)
@@ -231,7 +234,7 @@ def _entry(cell: CellRecord, number: Number | None, letters: dict[str, str], ran
     return TableEntry(value, interval, marks=marks, rank=rank, is_grey=UNRESOLVED in number.flags)
 
 
-def _shown(workload: WorkloadCells, cell: CellRecord, name: str) -> Number | None:
+def shown_number(workload: WorkloadCells, cell: CellRecord, name: str) -> Number | None:
     """Return a cell's number with what a table says of it besides its own flags.
 
     These are that the subset cannot tell it from the reference's, that nobody measured it, and why it has no interval.
@@ -262,7 +265,7 @@ def _trained_once(workload: WorkloadCells, letters: dict[str, str]) -> list[str]
 
 def _letters(workload: WorkloadCells, columns: Sequence[Column]) -> dict[str, str]:
     """Return flag -> footnote letter, in order of appearance."""
-    shown = [_shown(workload, cell, column.name) for cell in workload.cells for column in columns]
+    shown = [shown_number(workload, cell, column.name) for cell in workload.cells for column in columns]
     flags = dict.fromkeys(flag for number in shown if number is not None for flag in number.flags)
     return {flag: LETTERS[index % len(LETTERS)] for index, flag in enumerate(flags)}
 

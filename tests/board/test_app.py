@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -9,7 +8,6 @@ from typing import Any
 from streamlit.testing.v1 import AppTest
 
 from effbench.record import Check, Noise
-from effbench.verification import CheckedLevel, Verification, add_to_history
 
 APP = Path(__file__).parent.parent.parent / "leaderboard" / "app.py"
 
@@ -111,38 +109,6 @@ def test_times_of_two_machines_never_stand_in_one_table(
 
 PASSED = Check(name="same_object", status="pass", message="same output")
 FAILED = Check(name="kernels", status="fail", message="claims to run int8::*, which did not run")
-
-
-def test_provenance_shows_hashes_attempts_checks_and_noise(
-    open_board: Callable[..., AppTest], write_store: Callable[..., Path], make: ModuleType
-) -> None:
-    noise = Noise(grade="B", foreign_share=0.04)
-    cells = [make.cell("ref", checks=(PASSED,), noise=noise), make.cell("a", order=1, checks=(PASSED, FAILED))]
-    board = open_board(write_store("quick", cells), tab="Entry")
-    assert [expander.label for expander in board.expander] == ["● ref", "◐ a"]
-    frames = [element.value for element in board.dataframe]
-    assert any("ab" * 32 in frame.to_string() for frame in frames)
-    assert any("✔ quality and latency come from one object: passed" in frame.to_string() for frame in frames)
-    assert any("B (foreign load 4 %)" in frame.to_string() for frame in frames)
-    assert any("✕ the kernels it names ran: FAILED" in frame.to_string() for frame in frames)
-    assert any("2026-11-22T10:00:00Z" in frame.to_string() for frame in frames)
-    assert board.code[0].value == "effbench run quick.yaml"
-    assert any(json.loads(element.value).get("system_revision") == "rev1" for element in board.json)
-
-
-def test_provenance_says_who_checked_a_store_as_its_folder_says(
-    open_board: Callable[..., AppTest], write_store: Callable[..., Path], make: ModuleType
-) -> None:
-    store = write_store("quick", [make.cell("ref")])
-    level = CheckedLevel(
-        level="schema", passed=False, compared=3, largest_difference=None, missing="", notes=(), findings=(("a", "b"),)
-    )
-    add_to_history(
-        store, Verification(by="**mallory**", machine="ab", utc="2026-11-29T10:00:00Z", effbench="1", levels=(level,))
-    )
-    said = [markdown.value for markdown in open_board(store, tab="Entry").markdown]
-    assert any("2026-11-29, machine ab: schema not passed (1 finding)" in text.replace("\\", "") for text in said)
-    assert not any("**mallory**" in text for text in said), "a name is no markup"
 
 
 def test_the_table_has_badges_noise_and_ranks(
