@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
+from itertools import islice
 from typing import NamedTuple
 
 from effbench.counted import counted
@@ -37,6 +39,7 @@ def chosen(name: HubName, files: Iterable[Listed]) -> tuple[Listed, ...]:
     below = f"{name.folder}/" if name.folder else ""
     kept: list[Listed] = []
     others: list[str] = []
+    seen: set[str] = set()
     total = 0
     for count, file in enumerate(files):
         if count >= MOST_LISTED:
@@ -46,6 +49,9 @@ def chosen(name: HubName, files: Iterable[Listed]) -> tuple[Listed, ...]:
             raise StoreError(f"{name}: the hub lists {shown}, which {why or 'is not in it'}, so nothing was fetched")
         within = file.path.removeprefix(below)
         if is_known(within) or within in (NAME, VERIFICATION):
+            if within.casefold() in seen:  # some file systems tell no case, and one would overwrite the other
+                raise StoreError(f"{name}: the hub lists {within!r} twice, so nothing was fetched")
+            seen.add(within.casefold())
             kept.append(file)
             total += file.size
         elif within.endswith(f"/{LOCK}"):
@@ -59,13 +65,10 @@ def chosen(name: HubName, files: Iterable[Listed]) -> tuple[Listed, ...]:
 
 def missing_folder(name: HubName, files: Iterable[Listed]) -> StoreError:
     """Return the error that there is no such folder, with the nearest one of a whole repository's files that is a store."""
-    stores = []
-    for count, file in enumerate(files):
-        if count >= MOST_LISTED:
-            break
-        if file.path.endswith(f"/{LOCK}"):
-            stores.append(file.path.removesuffix(f"/{LOCK}"))
-    hint = nearest(name.folder, stores) if stores else "; no folder in it holds a store"
+    paths = (file.path for file in islice(files, MOST_LISTED))
+    stores = list(islice((path.removesuffix(f"/{LOCK}") for path in paths if path.endswith(f"/{LOCK}")), MOST_FILES))
+    closest = get_close_matches(name.folder, stores, MOST_NAMED, cutoff=0.0)
+    hint = nearest(name.folder, closest) if closest else "; no folder in it holds a store"
     return StoreError(legible(f"{name}: the repository has no folder {name.folder!r}{hint}"))
 
 

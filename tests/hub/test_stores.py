@@ -123,6 +123,13 @@ def test_a_listing_that_leads_out_is_refused_whole(hub: Any, refused: Callable[[
     assert f"the hub lists {path!r}, which " in (why := refused(NAME)) and why.endswith("so nothing was fetched")
 
 
+@pytest.mark.parametrize("twin", ["plan.json", "cells/338f4f2abd7a58c8/jobs/MEMORY.json"])
+def test_a_listing_that_has_a_file_twice_is_refused(hub: Any, refused: Callable[[str], str], twin: str) -> None:
+    hub.hold("owner/results", STORE)
+    hub.listed[COMMIT] = [*((name, len(data)) for name, data in FILES.items()), (twin, 3)]
+    assert f"the hub lists {twin!r} twice, so nothing was fetched" in refused(NAME)
+
+
 def test_a_listing_of_another_folder_is_refused(hub: Any, refused: Callable[[str], str]) -> None:
     hub.hold("owner/results", STORE, "a/")
     hub.listed[COMMIT] = [("a/suite.lock.yaml", 3), ("b/plan.json", 3)]
