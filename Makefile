@@ -10,9 +10,10 @@ ORT_VENV ?= .venv-ort
 TRITON_VENV ?= .venv-triton
 PEERS_VENV ?= .venv-peers
 PRUNA_VENV ?= .venv-pruna
+MLFLOW_VENV ?= .venv-mlflow
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna
+.PHONY: help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -66,6 +67,13 @@ board-pictures: setup  ## take the pictures of docs/leaderboard.md of the demo s
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[browser]"
 	$(BIN)/effbench board --headless --port 8765 & server=$$!; sleep 10; \
 	  $(BIN)/python docs/board_pictures.py http://127.0.0.1:8765/ --into docs/img; status=$$?; kill $$server; exit $$status
+
+test-mlflow:  ## MLflow in a venv of its own: what is exported to it, read back with its own client
+	$(PYTHON) -m venv $(MLFLOW_VENV)
+	grep -v '^importlib_metadata==' constraints.txt > $(MLFLOW_VENV)/constraints.txt
+	$(MLFLOW_VENV)/bin/python -m pip install --disable-pip-version-check -c $(MLFLOW_VENV)/constraints.txt -c constraints-mlflow.txt \
+	  -e ".[mlflow,test]"
+	$(MLFLOW_VENV)/bin/python -m pytest -n 0 tests/export
 
 test-install: setup  ## build the wheel and install it with all dependencies in a fresh environment
 	$(BIN)/python tests/full_install.py

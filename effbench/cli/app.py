@@ -19,6 +19,7 @@ from effbench.cli import (
     compare,
     describe,
     doctor,
+    export,
     list_plugins,
     new,
     report,
@@ -52,6 +53,9 @@ app.command(epilog="Example: effbench validate suites/quickstart.yaml")(validate
 app.command(epilog="Example: effbench report results/quickstart --pareto latency,quality")(report.report)
 app.command(epilog="Example: effbench compare results/quickstart int8-dynamic reference --task digits")(compare.compare)
 app.command(epilog="Example: effbench board results/quickstart results/vmc --port 8600")(board.board)
+app.command(epilog="Example: effbench export results/quickstart --to model-card --method int8-dynamic --out card.md")(
+    export.export
+)
 app.command(name="list", epilog="Example: effbench list methods")(list_plugins.list_plugins)
 app.command(epilog="Example: effbench describe fewer-steps")(describe.describe)
 app.command(epilog="Example: effbench calibrate --threads 2")(calibrate.calibrate)

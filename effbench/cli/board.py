@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from effbench.cli.stores import WHERE
 from effbench.errors import BadInput, StoreError
 
 LOOPBACK = "127.0.0.1"
@@ -35,7 +36,9 @@ Magic would print the text below a constant."""
 def board(
     stores: Annotated[
         list[Path] | None,
-        typer.Argument(help="Stores that `effbench run` wrote; without any, the demo store that comes with the board."),
+        typer.Argument(
+            help=f"Stores that `effbench run` wrote: {WHERE}; without any, the demo store that comes with the board."
+        ),
     ] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port to serve on; default: Streamlit's.")] = None,
     host: Annotated[
@@ -48,20 +51,22 @@ def board(
     import sys
 
     import effbench.store
+    from effbench.hub.stores import local_store
 
-    refused = []
+    folders, refused = [], []
     stores = stores or []
     for store in stores:
         try:
-            effbench.store.read_store(store)
-        except StoreError as error:  # the board says the same of it, and shows the others
+            folders.append(local_store(store))
+            effbench.store.read_store(folders[-1])
+        except StoreError as error:  # the board says the same of a folder, and shows the others
             refused.append(error)
     if refused and len(refused) == len(stores):
         raise refused[0]
     for sentence in refused:
         print(f"warning: {sentence}", file=sys.stderr)
     _check_address(host, port)
-    line = command(stores, port, headless, host)
+    line = command(folders, port, headless, host)
     sys.stdout.flush()
     sys.stderr.flush()
     # The server takes this process's place, so that whatever ends the command ends the server: no child is left behind.

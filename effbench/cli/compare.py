@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from effbench.cli.stores import StoreArgument
+
 
 def compare(
-    store: Annotated[Path, typer.Argument(help="Store that `effbench run` wrote.", show_default=False)],
+    store: StoreArgument,
     a: Annotated[str, typer.Argument(metavar="A", help="Id of a method in it.", show_default=False)],
     b: Annotated[str, typer.Argument(metavar="B", help="Id of the method to compare it with.", show_default=False)],
     task: Annotated[
@@ -26,11 +27,12 @@ def compare(
     import shutil
 
     import effbench.store
+    from effbench.hub.stores import local_store
     from effbench.report.compare import compare as compare_methods
     from effbench.report.comparison_text import comparison_json, render_comparison
     from effbench.report.terminal import PLAIN_WIDTH
 
-    comparison = compare_methods(effbench.store.read_store(store), a, b, task, metric or ())
+    comparison = compare_methods(effbench.store.read_store(local_store(store)), a, b, task, metric or ())
     if as_json:
         sys.stdout.write(comparison_json(comparison))
         return

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from effbench.cli.stores import StoreArgument
 from effbench.errors import BadInput
 
 BETWEEN_NAMES = re.compile(r",(?![^\[]*\])")
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def report(
-    store: Annotated[Path, typer.Argument(help="Store that `effbench run` wrote.")],
+    store: StoreArgument,
     format_name: Annotated[
         str, typer.Option("--format", "-f", help="table, md, csv, json, html or latex; csv and json hold every number.")
     ] = "table",
@@ -61,6 +62,8 @@ def report(
 ) -> None:
     """Show what a store holds: quality, latency, memory and compute with their intervals."""
     import effbench.store
+    from effbench.hub.names import is_hub_name
+    from effbench.hub.stores import local_store
     from effbench.report.figures import SUFFIXES
     from effbench.report.formats import render
     from effbench.report.pareto import parse_axes, pictures_of
@@ -77,12 +80,13 @@ def report(
         raise BadInput(f"{picture_file} is a picture; say what to draw, for example --pareto latency,quality")
     if picture_file is not None and axes is not None and curves:
         raise BadInput(f"{picture_file} holds one picture; draw --pareto and --curves one after the other")
-    view = effbench.store.read_store(store)
+    view = effbench.store.read_store(local_store(store))
     if not view.cells:
         raise BadInput(
             f"{store}: no cell has finished yet, so there is nothing to report; run its suite again to go on"
         )
     summary = summarise(view)
+    beside = Path() if is_hub_name(store) else store  # where pictures go whose file has no name
     if claims is not None:
         _show_claims(summary, claims, out)
         return
@@ -93,14 +97,14 @@ def report(
     if out is None or picture_file is not None:
         sys.stdout.write(text)
     else:
-        _write(out, text)
+        write_out(out, text)
     if axes is not None and (format_name != "html" or picture_file is not None):
-        files = [picture_file] if picture_file else [store / f"pareto-{_plain(axes)}{s}" for s in (".svg", ".png")]
+        files = [picture_file] if picture_file else [beside / f"pareto-{_plain(axes)}{s}" for s in (".svg", ".png")]
         _draw(pictures, files)
     if curves:
         _draw(
             _curves(summary, store),
-            [picture_file] if picture_file else [store / f"curves{s}" for s in (".svg", ".png")],
+            [picture_file] if picture_file else [beside / f"curves{s}" for s in (".svg", ".png")],
         )
     if view.unfinished:
         print(f"not finished yet: {', '.join(view.unfinished)}", file=sys.stderr)
@@ -132,7 +136,7 @@ def _show_claims(summary: Summary, method: str, out: Path | None) -> None:
     if out is None:
         sys.stdout.write(text)
     else:
-        _write(out, text)
+        write_out(out, text)
 
 
 def _curves(summary: Summary, store: Path) -> Sequence[CurvePicture]:
@@ -152,7 +156,7 @@ def _draw(pictures: Sequence[ParetoPicture] | Sequence[CurvePicture], files: Seq
         print(f"wrote {file}", file=sys.stderr)
 
 
-def _write(file: Path, text: str) -> None:
+def write_out(file: Path, text: str) -> None:
     """Write a file whole or not at all; a device or a pipe (/dev/stdout) is written to as it is."""
     from effbench.atomic import write_bytes
 

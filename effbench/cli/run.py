@@ -20,7 +20,7 @@ def run(
     ] = None,
     set_: SetOption = None,
     store: Annotated[
-        Path | None, typer.Option(help="Folder of results; default: the suite's.", show_default=False)
+        Path | None, typer.Option(help="Folder of results, on this machine; default: the suite's.", show_default=False)
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done and stop.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Move earlier results of these cells aside first.")] = False,
@@ -31,15 +31,17 @@ def run(
 ) -> int:
     """Run a suite: only what is missing is computed, and the table is printed."""
     from effbench.cli.outcome import close_run, show_plan
+    from effbench.hub.names import refuse_hub
     from effbench.runner.executor import Executor, opened
     from effbench.runner.plan import make_plan
     from effbench.store import Store
     from effbench.suite import find_suite, load_suite
 
     loaded = load_suite(find_suite(suite), set_ or ())
+    path = store or Path(loaded.suite.output.store or f"results/{loaded.suite.name}")
+    refuse_hub(path, "name a folder with --store; `hf upload OWNER/NAME FOLDER --repo-type dataset` sends it there")
     whole = make_plan(loaded)
     plan = whole.only(only or ())
-    path = store or Path(loaded.suite.output.store or f"results/{loaded.suite.name}")
     if dry_run:
         return show_plan(plan, path, json_)
     _stop_on_signals()

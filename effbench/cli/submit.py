@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
+from effbench.cli.stores import StoreArgument
+
 
 def submit(
-    store: Annotated[Path, typer.Argument(help="Store that `effbench run` wrote.", show_default=False)],
+    store: StoreArgument,
     method: Annotated[str, typer.Option(help="Id of the method in it.", show_default=False)],
     licence: Annotated[
         str, typer.Option(help="Licence that the results may be used under, such as CC-BY-4.0.", show_default=False)
@@ -25,12 +27,15 @@ def submit(
     """Pack a method's records, raw parts and outputs, with its references beside it, and check what was packed."""
     import effbench.store
     from effbench.cli.verify import show_outcomes
+    from effbench.hub.names import refuse_hub
+    from effbench.hub.stores import local_store
     from effbench.submission.packing import pack, summary_of
     from effbench.submission.verifying import verify
 
     folder = out or Path("submissions") / "".join(c if c.isalnum() or c in "-_." else "-" for c in method)
+    refuse_hub(folder, "name a folder with --out")
     manifest = pack(
-        effbench.store.read_store(store), method, folder,
+        effbench.store.read_store(local_store(store)), method, folder,
         licence=licence, source=source, notes=notes, outputs_mb=outputs_mb,
     )  # fmt: skip
     code = show_outcomes(verify(folder, "recompute"))

@@ -30,7 +30,11 @@ def _help(context: typer.Context) -> None:
 
 From = Annotated[
     Path,
-    typer.Option("--from", help="Store with scores per sample, or a file of scores (.npz).", show_default=False),
+    typer.Option(
+        "--from",
+        help="Store with scores per sample (a folder, or hf://...), or a file of scores (.npz).",
+        show_default=False,
+    ),
 ]
 Metrics = Annotated[
     list[str], typer.Option("--metric", help="Score to rank by; repeatable: one list for all.", show_default=False)
@@ -221,7 +225,8 @@ def _scores(source: Path, metrics: Sequence[str], task: str, missing: Any, promp
     if source.suffix == SUFFIX:
         found = read_scores_file(source, metrics, task, missing)
     else:
+        from effbench.hub.stores import local_store
         from effbench.store import read_store
 
-        found = store_matrices(read_store(source), metrics, task, missing)
+        found = store_matrices(read_store(local_store(source)), metrics, task, missing)
     return found if prompts is None else with_texts(found, prompts)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from effbench.cli.stores import WHERE
 from effbench.counted import counted
 from effbench.legible import legible
 from effbench.verification import Level
@@ -25,7 +26,9 @@ SHOWN = 20
 
 
 def verify(
-    submission: Annotated[Path, typer.Argument(help="Folder that `effbench submit` wrote.", show_default=False)],
+    submission: Annotated[
+        Path, typer.Argument(help=f"Submission that `effbench submit` wrote: {WHERE}.", show_default=False)
+    ],
     level: Annotated[
         Level,
         typer.Option(help="How far to go: rescore runs the task's code, the last two the method's."),
@@ -36,10 +39,14 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Check a submission: its files, numbers from raw parts, scores from outputs; then run the method again."""
+    from effbench.hub.names import refuse_hub
+    from effbench.hub.stores import local_store
     from effbench.submission.verifying import keep_outcomes
     from effbench.submission.verifying import verify as verify_levels
 
-    outcomes = verify_levels(submission, level)
+    if by:
+        refuse_hub(submission, "leave --by out, or name the folder that was sent in")
+    outcomes = verify_levels(local_store(submission), level)
     if by and outcomes[0].is_passed:
         keep_outcomes(submission, outcomes, by)
     if as_json:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import threading
 from collections.abc import Mapping
 from functools import cache
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from effbench.atomic import write_bytes
+from effbench.cachedir import cache_folder
 from effbench.errors import StoreError
 from effbench.kernels.isa import Isa
 
@@ -51,13 +51,8 @@ def _versions() -> tuple[str, ...]:
 
 
 def folder() -> Path:
-    """Return where machine code is kept: the user's cache folder, or one of this user alone among temporary files."""
-    named = os.environ.get("XDG_CACHE_HOME")
-    try:
-        home = Path(named or "~/.cache").expanduser()
-    except RuntimeError:  # a user without a home, as in many containers
-        home = Path(tempfile.gettempdir()) / f"effbench-caches-{os.getuid()}"
-    return home / "effbench" / "kernels"
+    """Return where machine code is kept: in the user's cache folder, or in one of this user alone."""
+    return cache_folder() / "kernels"
 
 
 def _object_code(digest: str, program: str, isa: Isa) -> bytes:

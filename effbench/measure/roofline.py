@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -23,6 +21,7 @@ from typing import Any, NamedTuple
 import psutil
 
 from effbench.atomic import write_bytes
+from effbench.cachedir import cache_folder
 from effbench.measure.machine import fingerprint
 from effbench.readings import Calibration
 
@@ -220,13 +219,8 @@ def _kibibytes(text: str) -> int:
 
 def calibration_file(machine: str, threads: int, device: str = "cpu") -> Path:
     """Return where the peaks of a machine (by its fingerprint) are kept, in the user's cache folder."""
-    named = os.environ.get("XDG_CACHE_HOME")
-    try:
-        cache = Path(named or "~/.cache").expanduser()
-    except RuntimeError:  # a user without a home, as in many containers
-        cache = Path(tempfile.gettempdir())
     suffix = "" if device == "cpu" else f"-{device.replace(':', '')}"
-    return cache / "effbench" / "machine" / f"{machine}-{threads}{suffix}.json"
+    return cache_folder() / "machine" / f"{machine}-{threads}{suffix}.json"
 
 
 def save(calibration: Calibration, machine: str | None = None) -> Path:

@@ -1,6 +1,8 @@
 """Every command's help holds one example, and the example is a command line that this version takes."""
 
+import re
 import shlex
+from pathlib import Path
 
 import pytest
 import typer
@@ -26,10 +28,24 @@ def test_the_example_of_a_help_parses(path):
     example = ALL[path].epilog.removeprefix("Example: ").partition(" > ")[0]
     words = shlex.split(example)[1:]
     assert words[: len(path)] == list(path)
+    parse(words)
+
+
+def parse(words):
+    """Fail where a command line, without its first word, is none that this version takes."""
     depth = max(length for length in range(len(words) + 1) if tuple(words[:length]) in ALL)
     command = ALL[tuple(words[:depth])]
     with command.make_context("effbench", words[depth:], resilient_parsing=False) as context:
         assert context.args == []
+
+
+def test_the_commands_of_the_page_on_exporting_parse():
+    page = (Path(__file__).parents[2] / "docs" / "exporting.md").read_text("utf-8")
+    lines = [line for block in re.findall(r"```bash\n(.*?)```", page, re.DOTALL) for line in block.splitlines()]
+    commands_of_ours = [shlex.split(line)[1:] for line in lines if line.startswith("effbench ")]
+    assert len(commands_of_ours) >= 5
+    for words in commands_of_ours:
+        parse(words)
 
 
 @pytest.mark.parametrize("words", [[], ["subset"]])

@@ -1,0 +1,1 @@
+"""Results handed to other tools in their own form."""
