@@ -16,7 +16,7 @@ ADDRESS: Literal["query-params"] = "query-params"
 PAGE, TASK, TAB, METHOD = "page", "task", "tab", "method"
 """Names in the address, and keys of the widgets that are bound to them."""
 
-START, RESULTS = "Start", "Results"
+START, RESULTS, METHODS = "Start", "Results", "Methods"
 """Pages; an address that names a task and no page means its results."""
 
 ENTRY_TAB = "Entry"

@@ -13,12 +13,13 @@ from streamlit.delta_generator import DeltaGenerator
 
 from effbench.errors import StoreError
 from effbench.report.summarise import Summary, WorkloadCells, summarise_stores
-from effbench_leaderboard.address import ADDRESS, ENTRY_TAB, PAGE, RESULTS, START, TAB, TASK
+from effbench_leaderboard.address import ADDRESS, ENTRY_TAB, METHODS, PAGE, RESULTS, START, TAB, TASK
 from effbench_leaderboard.board import show_board
 from effbench_leaderboard.compare import has_compare, show_compare
 from effbench_leaderboard.convergence import has_curves, show_convergence
 from effbench_leaderboard.entry import show_entry
 from effbench_leaderboard.ledger import has_claims, show_ledger
+from effbench_leaderboard.methods import show_methods
 from effbench_leaderboard.plot import show_plot
 from effbench_leaderboard.samples import has_samples, show_samples
 from effbench_leaderboard.start import show_start
@@ -90,7 +91,7 @@ def main() -> None:
     st.set_page_config(page_title="EffBench", page_icon=":material/speed:", layout="wide")
     put_style()
     paths, is_demo = store_paths()
-    pages = [START, RESULTS]
+    pages = [START, RESULTS, METHODS]
     if PAGE not in st.session_state and PAGE not in st.query_params:
         st.session_state[PAGE] = RESULTS if TASK in st.query_params else START
     bar = st.container(horizontal=True, vertical_alignment="center")
@@ -101,7 +102,9 @@ def main() -> None:
             with st.popover("Stores", icon=":material/database:"):
                 paths = st.multiselect("Stores", paths, default=paths, format_func=lambda path: path.name, key="stores")
     summary = summarise_stores(readable(paths))
-    if not summary.workloads:
+    if page == METHODS:
+        show_methods(summary)
+    elif not summary.workloads:
         st.warning("There is nothing to show: no chosen store holds a finished cell.", icon=":material/inbox:")
     elif page == START:
         show_start(summary, is_demo)

@@ -84,13 +84,13 @@ def visit(chromium: Browser) -> Iterator[Callable[..., Page]]:
     """Open ``visit(address, width=..., scheme=..., **query)`` and wait until it stands still; a page error fails the test."""
     contexts, errors = [], []
 
-    def go(address: str, *, width: int = 1280, scheme: Any = "light", **query: str) -> Page:
+    def go(address: str, *, width: int = 1280, scheme: Any = "light", **query: Any) -> Page:
         height = 900 if width > 500 else 844
         context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(f"{address}?{urlencode(query)}" if query else address)
+        page.goto(f"{address}?{urlencode(query, doseq=True)}" if query else address)
         settled(page)
         return page
 

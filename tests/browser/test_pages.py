@@ -23,11 +23,9 @@ def methods(page: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(WIDE, "light"), (WIDE, "dark"), (PHONE, "light"), (PHONE, "dark")])
-@pytest.mark.parametrize("page_name", ["Start", "Results"])
-def test_pages_fit_their_width(
-    visit: Callable[..., Any], demo_board: str, width: int, scheme: str, page_name: str
-) -> None:
-    page = visit(demo_board, width=width, scheme=scheme, page=page_name)
+@pytest.mark.parametrize("tab", ["", "Board", "Pareto", "Compare", "Samples", "Claims", "Subsets", "Entry"])
+def test_pages_fit_their_width(visit: Callable[..., Any], demo_board: str, width: int, scheme: str, tab: str) -> None:
+    page = visit(demo_board, width=width, scheme=scheme, **({"task": "emoji-pixart", "tab": tab} if tab else {}))
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     cut = """els => els.filter(e => { const b = e.getBoundingClientRect(); return b.right > innerWidth + 1 && b.width > 0 })
              .map(e => e.outerHTML.slice(0, 120))"""
@@ -97,3 +95,62 @@ def test_everything_is_reached_by_keyboard(visit: Callable[..., Any], demo_board
     assert {"Start", "Results", "Board", "Filters", "Columns", "vidit-q-w8a8"} <= {
         text.split("\n")[0] for text in seen
     } | {word for text in seen for word in text.split("\n")}
+
+
+def test_filters_and_columns_are_kept_in_the_address(visit: Callable[..., Any], settle: Any, demo_board: str) -> None:
+    page = visit(demo_board, task="emoji-pixart")
+    page.get_by_role("button", name="Filters").click()
+    page.get_by_label("Execution").click()
+    page.get_by_role("option", name="simulated").click()
+    page.keyboard.press("Escape")
+    page.wait_for_url("**f_execution=simulated**")
+    settle(page)
+    assert set(methods(page)) == {"reference", "int8-simulated", "vidit-q-w4a4"}
+    assert methods(visit(page.url)) == methods(page)
+
+
+def test_two_methods_are_compared(visit: Callable[..., Any], demo_board: str) -> None:
+    page = visit(demo_board, task="emoji-pixart", tab="Compare")
+    line = [sys.executable, "-m", "effbench", "compare", str(DEMO / "demo"), "vidit-q-w8a8", "reference"]
+    said = subprocess.run([*line, "--task", "emoji-pixart"], check=True, capture_output=True, text=True).stdout
+    page = visit(demo_board, task="emoji-pixart", tab="Compare", methods=["reference", "vidit-q-w8a8"])
+    sentence = page.get_by_text("vidit-q-w8a8 is").first.inner_text()
+    assert " ".join(sentence.split()) in " ".join(said.split())
+    assert page.locator('[data-testid="stPlotlyChart"]').count() >= 1
+
+
+def test_a_pair_of_samples_is_opened(visit: Callable[..., Any], settle: Any, demo_board: str) -> None:
+    page = visit(demo_board, task="emoji-pixart", tab="Samples", methods=["reference", "vidit-q-w8a8"])
+    page.get_by_role("link", name="This sample alone").first.click()
+    page.wait_for_url("**sample=**")
+    settle(page)
+    assert page.locator("[role=tabpanel] img").count() >= 3, "two pictures and their difference"
+    shown = page.locator("[role=tabpanel] img").evaluate_all(
+        "all => all.every(one => one.complete && one.naturalWidth)"
+    )
+    assert shown, "they are pictures that a browser can read"
+
+
+def test_videos_play(visit: Callable[..., Any], demo_board: str) -> None:
+    page = visit(demo_board, task="moving-emoji", tab="Samples")
+    frames = page.locator("[role=tabpanel] img").first
+    before = frames.screenshot()
+    for _ in range(20):
+        page.wait_for_timeout(100)
+        if frames.screenshot() != before:
+            return
+    pytest.fail("two seconds of a video show one picture")
+
+
+def test_methods_are_listed_and_found(visit: Callable[..., Any], settle: Any, demo_board: str) -> None:
+    page = visit(demo_board, page="Methods", find="smoothquant")
+    settle(page)
+    labels = page.locator('[data-testid="stExpander"] summary').all_inner_texts()
+    assert labels and all("smooth" in label.lower() or "quant" in label.lower() for label in labels)
+    assert page.get_by_text("effbench submit").count() >= 1
+
+
+def test_molecules_have_curves(visit: Callable[..., Any], demo_board: str) -> None:
+    page = visit(demo_board, task="lih", tab="Convergence")
+    page.wait_for_selector('[data-testid="stPlotlyChart"] svg', timeout=30_000)
+    assert page.get_by_role("tab", name="Samples").count() == 0, "a tab that would be empty is not shown"
