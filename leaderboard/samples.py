@@ -72,6 +72,11 @@ def show_samples(workload: WorkloadCells) -> None:
     if not gallery.keys:
         st.info("The chosen methods keep nothing that can be looked at.")
         return
+    if gallery.bare:
+        names = ", ".join(map(escape, gallery.bare))
+        st.info(
+            f"No picture was kept of {names}: a suite keeps those of its reference, and of all with `outputs: all`."
+        )
     keys, scores = _chosen(workload, gallery, methods)
     is_alone = bool(st.session_state.get(SAMPLE))
     with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from effbench.counted import counted
 from effbench.raw import RawCell
 from effbench.record import Number
 from effbench.report.caption import units_of
@@ -114,7 +115,7 @@ def _of_samples(pairs: Pairs, a: RawCell, b: RawCell, level: float, planned: int
     if len(pairs.ids) > planned:
         reason = f"on all {len(pairs.ids)} pairs in the store, of which the suite now asks for {planned}"
     if interval is None and n < least_clusters(level):
-        reason = f"{n} {units} are too few for an interval"
+        reason = _too_few(n, units)
     elif interval is None:
         reason = f"the difference is the same on all {n} {units}"
         if found.value == 0 and np.isin([pairs.a, pairs.b], (0, 1)).all() and not trainings:
@@ -125,6 +126,10 @@ def _of_samples(pairs: Pairs, a: RawCell, b: RawCell, level: float, planned: int
         value=found.value, interval=interval, p=found.p, effect=found.effect, reason=reason, trainings=trainings,
         needed=found.needed,
     )  # fmt: skip
+
+
+def _too_few(n: int, units: str) -> str:
+    return f"{counted(n, units.removesuffix('s'))} {'is' if n == 1 else 'are'} too few for an interval"
 
 
 def _unseen(n: int, level: float) -> Interval:
@@ -154,7 +159,7 @@ def _of_resamples(a: RawCell, b: RawCell, on_a: Number, on_b: Number, level: flo
         return bare._replace(reason=f"{b.record.method_id} ran on other samples than {a.record.method_id}")
     found = combined(ours, theirs)
     if n < least_clusters(level):
-        return bare._replace(reason=f"{n} {units} are too few for an interval")
+        return bare._replace(reason=_too_few(n, units))
     spread = float(np.nanstd(found.replicates, ddof=1))
     interval = resampled_interval(found, level, clusters=n, is_set=True)
     if interval is None:

@@ -59,9 +59,10 @@ class Gallery:
         self._kept: dict[str, KeptOutputs] = {}
         self.damaged: dict[str, str] = {}
         members = dict(zip(names_of(workload), workload.raw))
-        for method, raw in ((name, members[name]) for name in (members if only is None else only)):
+        self._all = list(members if only is None else only)
+        for method in self._all:
             try:
-                kept = raw.previews()
+                kept = members[method].previews()
             except StoreError as error:
                 self.damaged[method] = str(error)
                 continue
@@ -76,6 +77,11 @@ class Gallery:
     def methods(self) -> list[str]:
         """Return the methods that have pictures."""
         return list(self._kept)
+
+    @property
+    def bare(self) -> list[str]:
+        """Return the methods that kept no picture at all."""
+        return [name for name in self._all if name not in self._kept and name not in self.damaged]
 
     def caption(self, key: tuple[str, int], methods: Sequence[str] = ()) -> str:
         """Return what a reader is told about a sample (its prompt); its id where nothing is known."""

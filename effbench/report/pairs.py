@@ -69,17 +69,25 @@ def pairs_of(a: RawCell, b: RawCell, number: Number) -> Pairs | None:
 
 def paired_numbers(a: RawCell, b: RawCell) -> tuple[Number, ...]:
     """Return the qualities on all samples of which both have a score per sample, the primary one first."""
-    ours, theirs = a.scalars, b.scalars
-    if ours is None or theirs is None:
-        return ()
-    shared = set(ours.scores.scalars) & set(theirs.scores.scalars)
+    known = [_scored(raw) for raw in (a, b)]
     found = [
         number
         for number in a.record.numbers
-        if number.axis == "quality" and not number.slice and number.name in shared and not a.is_of_set(number)
+        if number.axis == "quality"
+        and not number.slice
+        and not a.is_of_set(number)
+        and all(number.name in names for names in known)
         and number_of(b.record, number.name) is not None
-    ]  # fmt: skip
+    ]
     return tuple(sorted(found, key=lambda number: not number.primary))
+
+
+def _scored(raw: RawCell) -> set[str]:
+    """Return the scores that some sample of a cell has."""
+    rows = raw.scalars
+    return (
+        set() if rows is None else {name for name, values in rows.scores.scalars.items() if np.isfinite(values).any()}
+    )
 
 
 def largest(losses: Array, count: int) -> list[int]:

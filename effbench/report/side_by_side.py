@@ -12,7 +12,7 @@ from typing import NamedTuple
 from effbench.catalogue import SPEEDUP
 from effbench.errors import StoreError
 from effbench.raw import RawCell
-from effbench.report.columns import primary_of
+from effbench.report.columns import Column, recorded
 from effbench.report.compare import DEFAULT_LEVEL, Comparison, compare_cells
 from effbench.report.summarise import WorkloadCells, names_of, number_of
 from effbench.report.verdict import verdict
@@ -63,9 +63,10 @@ def beginning(workload: WorkloadCells) -> Beginning:
     if not speedups:
         return Beginning((names[base], names[others[0]]), f"{first} and the next one; no other has a speed-up")
     fastest = sorted(speedups, key=lambda at: -speedups[at])
-    quality = primary_of(workload, "quality")
+    quality = _quality(workload, base)
     if quality is None:
-        return Beginning((names[base], names[fastest[0]]), f"{first} and the method with the best speed-up")
+        said = f"{first} and the method with the best speed-up; it has no quality that others could be worse in"
+        return Beginning((names[base], names[fastest[0]]), said)
     near = [at for at in fastest if _is_near(workload, at, base, quality.name, quality.higher_is_better)]
     for at in near[:MOST_TRIED]:
         if _outcome(workload, at, base, quality.name) != "worse":
@@ -106,6 +107,12 @@ def _level(workload: WorkloadCells, raw: RawCell) -> float:
         with suppress(StoreError):
             return raw.setting.asked.ci if raw.setting is not None else DEFAULT_LEVEL
     return max(workload.levels, default=DEFAULT_LEVEL)
+
+
+def _quality(workload: WorkloadCells, base: int) -> Column | None:
+    """Return the first quality on all samples that a cell has, the primary first: a reference has no fidelity to itself."""
+    columns = [column for column in recorded(workload) if column.axis == "quality" and column.is_plain]
+    return next((column for column in columns if _value(workload, base, column.name) is not None), None)
 
 
 def _value(workload: WorkloadCells, at: int, name: str) -> float | None:

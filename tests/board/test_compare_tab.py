@@ -121,7 +121,7 @@ def test_the_worst_samples_come_with_their_pictures_and_values(store: Path, open
     page = open_board(store, tab="Compare")
     text = said(page)
     assert "Where lossy loses most" in text
-    titles = re.findall(r":gray\[(s\d+), seed 0\]", text)
+    titles = re.findall(r"\*\*(s\d+)\*\* :gray\[seed 0\]", text)
     worst = [f"s{i:03d}" for i in np.argsort(-(SCORES - lossy()), kind="stable") if (SCORES - lossy())[i] > 0]
     assert titles == worst[:10] and titles[:2] == ["s003", "s010"]
     other, first = (rounded(float(scores[3]), None, None)[0] for scores in (lossy(), SCORES))

@@ -117,7 +117,7 @@ def said(page: AppTest) -> str:
 
 
 def titles(page: AppTest) -> list[str]:
-    return re.findall(r":gray\[(\w+), seed", said(page))
+    return re.findall(r"\*\*(\w+)\*\* :gray\[seed", said(page))
 
 
 def test_the_page_shows_them_and_says_where_there_are_none(
@@ -126,6 +126,9 @@ def test_the_page_shows_them_and_says_where_there_are_none(
     board = open_board(store, tab="Samples")
     assert any("dog** :gray[a, seed 0]" in m.value for m in board.markdown)
     assert any(NOT_KEPT in caption.value for caption in board.caption)
+    assert "No picture was kept of" not in said(board)
+    board.multiselect("methods").set_value(["reference", "int8-simulated"]).run()
+    assert "No picture was kept of int8-simulated" in said(board)
     board.multiselect("methods").set_value([]).run()
     assert any("Choose the methods" in info.value for info in board.info)
     board.multiselect("methods").set_value(["int8-simulated"]).run()

@@ -70,6 +70,9 @@ def test_numbers_per_sample_are_those_that_both_have_the_primary_first(make: Any
     w = workload(make, tmp_path / "ab", a._replace(cell=reversed_numbers), b)
     assert [number.name for number in paired_numbers(w.raw[0], w.raw[0])] == ["clip_score", "lpips_to_reference"]
     assert [number.name for number in paired_numbers(*w.raw)] == ["clip_score"]
+    nowhere = member(make, "e", 1, [NAN, NAN])
+    w = workload(make, tmp_path / "e", member(make, "a", 0, [0.1, 0.2]), nowhere)
+    assert paired_numbers(*w.raw) == (), "a score that no sample has is no choice"
     w = workload(make, tmp_path / "c", c, member(make, "d", 1, [0.3, 0.4]))
     assert [n.name for n in numbers_per_sample(w, ["a", "d"])[0]] == ["lpips_to_reference"], (
         "of a set no sample has one"

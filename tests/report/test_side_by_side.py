@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,31 @@ def test_where_all_are_worse_the_fastest_begins_and_the_rule_says_so(make: Any, 
     begin = beginning(workload_of(make.raw_store(tmp_path, member(make, "reference", 0, speedup=1.0), *members)))
     assert begin.names == ("reference", "worse2")
     assert "none was found that is not worse" in begin.rule
+
+
+def test_a_reference_without_the_primary_quality_is_held_against_in_the_next(make: Any, tmp_path: Path) -> None:
+    def with_fidelity(found: Any, value: float | None) -> Any:
+        more = make.number("lpips_to_reference", value, reason=None if value else "no_reference", primary=True)
+        plain = [
+            replace(number, primary=False) if number.axis == "quality" else number for number in found.cell.numbers
+        ]
+        return found._replace(cell=found.cell.model_copy(update={"numbers": (more, *plain)}))
+
+    members = [
+        with_fidelity(member(make, "reference", 0, speedup=1.0), None),
+        with_fidelity(member(make, "worse", 1, SCORES - 0.2, 3.0), 0.1),
+        with_fidelity(member(make, "as-good", 2, SCORES, 2.0), 0.1),
+    ]
+    begin = beginning(workload_of(make.raw_store(tmp_path / "a", *members)))
+    assert begin.names == ("reference", "as-good") and "not worse than it in CLIP score" in begin.rule
+    bare = [
+        found._replace(cell=found.cell.model_copy(update={"numbers": tuple(
+            number for number in found.cell.numbers if number.name != "clip_score"
+        )}))
+        for found in members
+    ]  # fmt: skip
+    begin = beginning(workload_of(make.raw_store(tmp_path / "b", *bare)))
+    assert begin.names == ("reference", "worse") and "no quality that others could be worse in" in begin.rule
 
 
 def test_without_speed_ups_or_a_finished_reference_two_methods_begin(make: Any, tmp_path: Path) -> None:
