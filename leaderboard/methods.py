@@ -35,6 +35,7 @@ def show_methods(summary: Summary | None) -> None:
     )
     only = right.toggle("With results here", key="with_results", bind=ADDRESS)
     found = [method for method in known if method.fits(words.split()) and (method.results or not only)]
+    found.sort(key=lambda method: not all(word.casefold() in method.name.casefold() for word in words.split()))
     st.caption(
         f"{len(found)} of {len(known)} methods." + (f" The first {MOST_SHOWN}:" if len(found) > MOST_SHOWN else "")
     )

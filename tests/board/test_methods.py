@@ -122,6 +122,8 @@ def test_words_and_results_narrow_the_list_and_stand_in_the_address(
     store = write_store("quick", [uses(make.cell("ref"), "reference")])
     page = open_methods(store, find="released arxiv")
     assert labels(page) == ["**quick** Skip what `repeats` itself."]
+    page.text_input("find").set_value("ref").run()
+    assert labels(page)[0].startswith("**reference**"), "a name before texts"
     page.text_input("find").set_value("nowhere").run()
     assert not labels(page) and "0 of 3 methods." in page.caption[0].value
     page = open_methods(store, with_results="true")
