@@ -12,7 +12,7 @@ from effbench.raw import RawCell
 from effbench.report.caption import level_text, machine_text, samples_text
 from effbench.report.checked import CHECK_HEADINGS, check_rows, standing_of
 from effbench.report.claims import LEDGER_TEXT, ledger_columns, ledger_of_cell
-from effbench.report.entry import EntryIndex, chain_text, entry_index, headline_notes, headline_of
+from effbench.report.entry import EntryIndex, entry_index, headline_notes, headline_of
 from effbench.report.reproduce import reproduction_of
 from effbench.report.summarise import WorkloadCells, failure_of
 from effbench.report.trust import check_text
