@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 import streamlit as st
@@ -11,6 +12,7 @@ from effbench.report.methods import PAPER_ADDRESS, KnownMethod, known_methods
 from effbench.report.submitting import SUBMITTING_PAGE, SUBMITTING_STEPS
 from effbench.report.summarise import Summary
 from effbench_leaderboard.address import ADDRESS, ENTRY_TAB, link
+from effbench_leaderboard.style import put
 from effbench_leaderboard.text import code, escape
 
 MOST_SHOWN = 60
@@ -22,6 +24,8 @@ MOST_ENTRIES = 8
 def show_methods(summary: Summary | None) -> None:
     """Draw the list with its search, and how to submit; ``summary`` is of the stores shown, None without any."""
     st.title("Methods", anchor=False)
+    with st.expander("Submit a method of your own"):
+        _show_submitting()
     with st.spinner("Asking every installed method what it is"):
         cards = _cards(registered_methods())
     known = known_methods(cards, summary)
@@ -31,13 +35,14 @@ def show_methods(summary: Summary | None) -> None:
     )
     only = right.toggle("With results here", key="with_results", bind=ADDRESS)
     found = [method for method in known if method.fits(words.split()) and (method.results or not only)]
+    found.sort(key=lambda method: not all(word.casefold() in method.name.casefold() for word in words.split()))
     st.caption(
         f"{len(found)} of {len(known)} methods." + (f" The first {MOST_SHOWN}:" if len(found) > MOST_SHOWN else "")
     )
-    for method in found[:MOST_SHOWN]:
-        with st.expander(_label(method)):
-            _show(method)
-    _show_submitting()
+    with st.container(gap="xsmall"):
+        for method in found[:MOST_SHOWN]:
+            with st.expander(_label(method)):
+                _show(method)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -56,8 +61,10 @@ def _label(method: KnownMethod) -> str:
 
 def _show(method: KnownMethod) -> None:
     """Draw where it has results, its papers, and what each package that brings it says."""
-    results = [_results(title, names) for title, names in method.results.items()]
-    st.markdown("\n".join(f"- {line}" for line in results) or ":gray[No results in the stores shown.]")
+    if method.results:
+        put("".join(_results(title, names) for title, names in method.results.items()))
+    else:
+        st.caption("No results in the stores shown.")
     if method.papers:
         links = ", ".join(f"[arXiv {number}]({PAPER_ADDRESS}{number})" for number in method.papers)
         st.markdown(f"**{'Paper' if len(method.papers) == 1 else 'Papers'}:** {links}")
@@ -72,10 +79,13 @@ def _show(method: KnownMethod) -> None:
 
 
 def _results(title: str, names: tuple[str, ...]) -> str:
-    """Return links to the entries of a task, the end of a long list counted."""
-    links = [f"[{escape(name)}]({link(task=title, tab=ENTRY_TAB, method=name)})" for name in names[:MOST_ENTRIES]]
+    """Return links to the entries of a task as HTML, the end of a long list counted."""
+    places = [(name, link(task=title, tab=ENTRY_TAB, method=name)) for name in names[:MOST_ENTRIES]]
+    links = ", ".join(
+        f'<a href="{html.escape(place)}" target="_self">{html.escape(name)}</a>' for name, place in places
+    )
     more = f" and {len(names) - MOST_ENTRIES} more" if len(names) > MOST_ENTRIES else ""
-    return f"**{escape(title)}:** {', '.join(links)}{more}"
+    return f"<p><b>Results in {html.escape(title)}:</b> {links}{more}</p>"
 
 
 def _show_card(card: MethodCard) -> None:
@@ -113,8 +123,7 @@ def prose(text: str) -> str:
 
 def _show_submitting() -> None:
     """Draw how a method gets onto a board."""
-    st.subheader("Submit a method", anchor=False)
     st.markdown(f"Every step of it: {code(SUBMITTING_PAGE)} in EffBench's repository. In short:")
     for number, step in enumerate(SUBMITTING_STEPS, 1):
-        st.markdown(f"{number}. {escape(step.what)}")
+        st.markdown(f"{number}. {prose(step.what)}")
         st.code(step.commands, language="bash", wrap_lines=True)

@@ -21,6 +21,9 @@ from effbench.report.tables import FLAG_TEXT, shown_entry, shown_number
 NOTES = {**FLAG_TEXT, UNRESOLVED: FLAG_TEXT[UNRESOLVED].partition(" (")[0]}
 """Flags in words, as in a table's footnotes, without where it stands there."""
 
+LONGEST_VALUE = 60
+"""Characters of a parameter in a sentence, as in a method's name; the identity has all of it."""
+
 NUMBER_HEADINGS = ("number", "value", "interval", "n", "interval by", "note")
 """Of the table of every number."""
 
@@ -67,7 +70,7 @@ def entry_names(workload: WorkloadCells) -> tuple[str, ...]:
 
 
 def entry_index(workload: WorkloadCells) -> EntryIndex:
-    """Return what the entries of a workload share; over thousands of cells it takes a second, and is worth keeping."""
+    """Return what the entries of a workload share; it is worth keeping: its ranks are over all of them."""
     columns = columns_of(workload)
     ranks = tuple(tuple(ranks_of([number_of(cell, column.name) for cell in workload.cells])) for column in columns)
     return EntryIndex(workload, entry_names(workload), columns, ranks)
@@ -99,6 +102,21 @@ def _headline_number(
     return HeadlineNumber(
         column.label, entry.head + unit, entry.tail, "" if rank is None else rank_text(rank, ranks), notes
     )
+
+
+def chain_text(cell: CellRecord) -> str:
+    """Return the methods of a cell with the parameters that were passed: ``vidit-q (weight_bits=4) then sampler``."""
+    return " then ".join(
+        f"{link.use} ({', '.join(f'{name}={_shortened(value)}' for name, value in link.passed.items())})"
+        if link.passed
+        else link.use
+        for link in cell.identity.chain
+    )
+
+
+def _shortened(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
 
 
 def rank_text(rank: int, ranks: Sequence[int | None]) -> str:

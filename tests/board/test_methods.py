@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from html import unescape
 from pathlib import Path
 from types import ModuleType
 from urllib.parse import parse_qs
@@ -58,7 +59,10 @@ def open_methods(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., AppT
 
 
 def labels(page: AppTest) -> list[str]:
-    return [expander.label.replace("\\", "") for expander in page.expander]
+    """The methods that are listed, below the way to submit."""
+    first, *methods = [expander.label.replace("\\", "") for expander in page.expander]
+    assert first == "Submit a method of your own"
+    return methods
 
 
 def uses(cell: object, *names: str) -> object:
@@ -69,13 +73,13 @@ def uses(cell: object, *names: str) -> object:
 def test_every_method_is_listed_with_what_it_says_of_itself(open_methods: Callable[..., AppTest]) -> None:
     page = open_methods()
     assert labels(page) == ["**broken** :gray[cannot be used here]", "**quick** Skip what `repeats` itself."]
-    text = "\n".join(markdown.value for markdown in page.expander[1].markdown)
+    text = "\n".join(markdown.value for markdown in page.expander[2].markdown)
     assert "[arXiv 2401.00001](https://arxiv.org/abs/2401.00001)" in text and "Table 1 of it" in text
     assert r"Unlike the released code\: \*nothing\*." in text and "More of it." in text
     assert "effbench-quick 1.2" in text and "`quick.method:Quick`" in text and "DiffusionSystem" in text
     assert "- `share` float, default `0.5`. How much is `skipped`." in text
     assert r"- `must` 'a' \| 'b', required. " in text
-    assert page.expander[0].error[0].value.startswith(r"cannot be imported\: ")
+    assert page.expander[1].error[0].value.startswith(r"cannot be imported\: ")
     assert "2 of 2 methods." in page.caption[0].value
 
 
@@ -96,12 +100,20 @@ def test_results_link_to_their_entries(
     cells += [uses(make.cell(f"quick({n})", order=n + 1), "quick") for n in range(MOST_ENTRIES + 2)]
     page = open_methods(write_store("quick", cells))
     assert labels(page)[2] == "**reference** :gray[not installed here]"
-    (line,) = (m.value for m in page.expander[1].markdown if "t2i" in m.value)
-    first = line.partition("](?")[2].partition(")")[0]
+    line, other = (element.proto.body for element in page.get("html"))
+    first = unescape(line.partition('href="?')[2].partition('"')[0])
     assert parse_qs(first) == {"task": ["t2i"], "tab": ["Entry"], "method": ["quick(0)"]}
-    assert line.count("](?") == MOST_ENTRIES and line.endswith(" and 2 more")
-    assert any("effbench 0.1.0" in m.value for m in page.expander[2].markdown) is False
-    assert any("No results in the stores shown." in m.value for m in page.expander[0].markdown)
+    assert line.count("<a ") == MOST_ENTRIES and line.endswith(" and 2 more</p></div>")
+    assert ">ref</a>" in other
+    assert [caption.value for caption in page.expander[1].caption] == ["No results in the stores shown."]
+
+
+def test_names_in_results_are_no_markup(
+    open_methods: Callable[..., AppTest], write_store: Callable[..., Path], make: ModuleType
+) -> None:
+    page = open_methods(write_store("hostile", [uses(make.cell(HOSTILE, task='"><b>'), "quick")]))
+    (line,) = (element.proto.body for element in page.get("html"))
+    assert "&lt;img" in line and "<img" not in line and '"><b>' not in line.replace("<p><b>", "")
 
 
 def test_words_and_results_narrow_the_list_and_stand_in_the_address(
@@ -110,6 +122,8 @@ def test_words_and_results_narrow_the_list_and_stand_in_the_address(
     store = write_store("quick", [uses(make.cell("ref"), "reference")])
     page = open_methods(store, find="released arxiv")
     assert labels(page) == ["**quick** Skip what `repeats` itself."]
+    page.text_input("find").set_value("ref").run()
+    assert labels(page)[0].startswith("**reference**"), "a name before texts"
     page.text_input("find").set_value("nowhere").run()
     assert not labels(page) and "0 of 3 methods." in page.caption[0].value
     page = open_methods(store, with_results="true")

@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from effbench.report.entry import entry_index, entry_names, headline_notes, headline_of, number_rows, rank_text
+from effbench.record import Link
+from effbench.report.entry import (
+    chain_text,
+    entry_index,
+    entry_names,
+    headline_notes,
+    headline_of,
+    number_rows,
+    rank_text,
+)
 from effbench.report.summarise import WorkloadCells, summarise
 from effbench.report.tables import table_of
 
@@ -59,6 +68,13 @@ def test_a_name_that_is_taken_gets_a_number(make: Any) -> None:
     names = entry_names(workload_of(make, *cells))
     assert len(set(names)) == 3 and names[2] == f"{names[0]} (2)"
     assert all(name.startswith("a ") for name in names)
+
+
+def test_a_chain_in_words_with_what_was_passed(make: Any) -> None:
+    cell = make.cell("a")
+    links = (Link(use="vidit-q", passed={"bits": 4, "plan": "x" * 99}), Link(use="sampler", defaulted={"solver": "d"}))
+    cell = cell.model_copy(update={"identity": cell.identity.model_copy(update={"chain": links})})
+    assert chain_text(cell) == f"vidit-q (bits=4, plan={'x' * 60}...) then sampler"
 
 
 def test_ranks_in_words() -> None:
