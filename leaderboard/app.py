@@ -20,7 +20,7 @@ from effbench_leaderboard.convergence import has_curves, show_convergence
 from effbench_leaderboard.entry import show_entry
 from effbench_leaderboard.ledger import has_claims, show_ledger
 from effbench_leaderboard.methods import show_methods
-from effbench_leaderboard.plot import show_plot
+from effbench_leaderboard.plot import has_plot, show_plot
 from effbench_leaderboard.samples import has_samples, show_samples
 from effbench_leaderboard.start import show_start
 from effbench_leaderboard.stores import readable, store_paths
@@ -48,7 +48,7 @@ def show_results(summary: Summary, place: DeltaGenerator) -> None:
     place.caption(escape(_described(workload)), width="content")
     drawn: dict[str, Callable[[], None]] = {
         "Board": partial(show_board, summary, workload),
-        "Pareto": partial(show_plot, workload),
+        **({"Pareto": partial(show_plot, workload)} if _has(has_plot, workload) else {}),
         **({"Compare": partial(show_compare, workload)} if has_compare(workload) else {}),
         **({"Convergence": partial(show_convergence, workload)} if _has(has_curves, workload) else {}),
         **({"Samples": partial(show_samples, workload)} if _has(has_samples, workload) else {}),

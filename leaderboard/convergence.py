@@ -14,8 +14,10 @@ from effbench.report.panel import INK, axis_title
 from effbench.report.summarise import WorkloadCells
 from effbench.stats.curves import WINDOW
 from effbench_leaderboard.address import stores_key
-from effbench_leaderboard.plot import HEIGHT
 from effbench_leaderboard.text import code, escape, plain_label
+
+HEIGHT = 520
+"""Pixels: two thirds of a laptop's or a phone's screen, so that the choices above stay in sight."""
 
 
 def has_curves(workload: WorkloadCells) -> bool:

@@ -1,138 +1,149 @@
-"""The Pareto plot: two axes to choose, error bars, the front, and exact values on hover."""
+"""The Pareto tab: two numbers to choose, the picture of them, and the same as a table whose names lead to the methods."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
-import plotly.graph_objects as go
 import streamlit as st
 
-from effbench.report.caption import level_text, samples_text
-from effbench.report.columns import AXES, Column, primary_of
-from effbench.report.panel import FRONT as FRONT_COLOUR
-from effbench.report.panel import axis_title, colour_of
-from effbench.report.pareto import ParetoPicture, ParetoPoint, picture_of, probability_text
-from effbench.report.rounding import rounded
+from effbench.report.columns import Column
+from effbench.report.figures import draw
+from effbench.report.panel import kinds_of
+from effbench.report.pareto import ParetoPicture, picture_of
+from effbench.report.pareto_choices import choices_of, default_choice
+from effbench.report.pareto_names import RULE, PlacedName
+from effbench.report.pareto_table import picture_text, rows_of
 from effbench.report.summarise import WorkloadCells
-from effbench.report.trust import badge_of
-from effbench_leaderboard.address import stores_key
-from effbench_leaderboard.text import code, escape, plain_label
+from effbench_leaderboard.address import ADDRESS, open_method, stores_key
+from effbench_leaderboard.pareto_figure import FRAME, WIDTHS, figure_of, names_for_widths, style_of
+from effbench_leaderboard.pareto_rows import legend_html, rows_html
+from effbench_leaderboard.style import put
+from effbench_leaderboard.text import escape
 
-HEIGHT = 560
-"""Pixels: about two thirds of a laptop's screen, so that the choice of axes stays in sight."""
+X, Y, LOG, PAGE_OF_ROWS = "x", "y", "log", "points"
+"""Names in the address, and keys of the widgets that are bound to them."""
 
-ON_FRONT = "probability of being on the front"
-"""Stands in the text over a point; a note under the plot says of what."""
+HORIZONTAL, VERTICAL = "horizontal", "vertical"
+"""The axes that may be logarithmic."""
 
-CORNERS = ("top right", "bottom right", "top left", "bottom left")
-"""Where names stand, in turns from left to right, so that neighbours do not collide."""
+CHART = "pareto"
+"""Key of the chart."""
+
+MOST_ROWS = 50
+"""Rows of a page of the table: a browser lays out a hundred in a blink, and the picture stands above them already."""
+
+Key = tuple[tuple[str, str], ...]
+
+
+def has_plot(workload: WorkloadCells) -> bool:
+    """Return whether there are two numbers to draw."""
+    return len(_choices(stores_key(workload), workload)) > 1
 
 
 def show_plot(workload: WorkloadCells) -> None:
-    """Draw the plot with the choice of its axes and the methods that it cannot show."""
-    axes = [axis for axis in AXES if primary_of(workload, axis) is not None]
-    if len(axes) < 2:
-        st.info("Fewer than two axes have a comparable number, so there is nothing to plot.")
+    """Draw the picture with the choice of its axes, what it cannot show, its files and its table."""
+    key = stores_key(workload)
+    choices = _choices(key, workload)
+    first = default_choice(workload, choices)
+    left, middle, right = st.columns([2, 2, 1])
+    options = list(choices)
+    x = left.selectbox("Horizontal", options, index=options.index(first[0]), key=X, bind=ADDRESS)
+    y = middle.selectbox("Vertical", options, index=options.index(first[1]), key=Y, bind=ADDRESS)
+    if x == y:
+        st.info("Choose two different numbers.")
         return
-    left, right, _ = st.columns([1, 1, 3])
-    across = left.selectbox("Horizontal", axes, index=axes.index("latency") if "latency" in axes else 1, key="across")
-    others = [axis for axis in axes if axis != across]
-    upright = right.selectbox("Vertical", others, key="upright")
-    picture = _picture(stores_key(workload), workload, (across, upright))
-    if picture.points:
-        st.plotly_chart(figure_of(picture), config={"displaylogo": False}, key="pareto")
-        st.caption(
-            f"Error bars: {level_text(picture.levels)} intervals. Line: methods that no other one beats on both axes. "
-            f"{escape(picture.note)}"
-        )
+    axes, logarithmic = (choices[x].name, choices[y].name), (False, False)
+    picture = _picture(key, workload, axes)
+    spanning = [axis for axis, spans in zip((HORIZONTAL, VERTICAL), picture.spans_decades) if spans]
+    if spanning:
+        chosen = right.pills("Logarithmic", spanning, selection_mode="multi", key=LOG, bind=ADDRESS)
+        logarithmic = HORIZONTAL in chosen, VERTICAL in chosen
+        picture = picture.drawn(logarithmic)
+    if not picture.points:
+        st.warning("No method has both numbers.")
     else:
-        st.warning("No method has a number on both axes.")
-    for name, reason in picture.left_out:
-        st.markdown(f":gray[Not drawn:] {code(name)} :gray[({escape(reason.replace('_', ' '))})]")
+        _show_chart(picture, _names(key, picture, axes, logarithmic))
+        _show_files(workload, picture)
+        _show_rows(workload, picture)
+    for line in picture.not_drawn:
+        st.caption(escape(line))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _picture(key: tuple[tuple[str, str], ...], _workload: WorkloadCells, axes: tuple[str, str]) -> ParetoPicture:
+def _choices(key: Key, _workload: WorkloadCells) -> Mapping[str, Column]:
+    return choices_of(_workload)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _picture(key: Key, _workload: WorkloadCells, axes: tuple[str, str]) -> ParetoPicture:
     return picture_of(_workload, axes)
 
 
-def figure_of(picture: ParetoPicture) -> go.Figure:
-    """Return the plotly figure of a picture that has points."""
-    figure = go.Figure()
-    stairs = picture.staircase
-    line = {"color": FRONT_COLOUR, "width": 2}
-    figure.add_scatter(
-        x=[x for x, _ in stairs],
-        y=[y for _, y in stairs],
-        mode="lines",
-        line=line,
-        name="Pareto front",
-        hoverinfo="skip",
-    )
-    ordered = sorted(picture.points, key=lambda point: point.at)
-    positions = {point.name: CORNERS[turn % len(CORNERS)] for turn, point in enumerate(ordered)}
-    for name, symbol, points in _groups(ordered):
-        figure.add_scatter(
-            x=[point.at[0] for point in points],
-            y=[point.at[1] for point in points],
-            error_x=_bars([point.at[0] for point in points], [point.across for point in points], colour_of(points[0])),
-            error_y=_bars([point.at[1] for point in points], [point.upright for point in points], colour_of(points[0])),
-            mode="markers+text",
-            text=[plain_label(point.label) for point in points],
-            hovertext=[plain_label(point.name) for point in points],
-            textposition=[positions[point.name] for point in points],
-            marker={"symbol": symbol, "size": 12, "color": colour_of(points[0]), "line": {"width": 1.5}},
-            customdata=[_hover(picture, point) for point in points],
-            hovertemplate="<b>%{hovertext}</b><br>%{customdata}<extra></extra>",
-            name=name,
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _names(
+    key: Key, _picture: ParetoPicture, axes: tuple[str, str], logarithmic: tuple[bool, bool]
+) -> tuple[tuple[PlacedName, ...], ...]:
+    return names_for_widths(_picture)
+
+
+def _show_chart(picture: ParetoPicture, names: Sequence[Sequence[PlacedName]]) -> None:
+    st.html(style_of(names))
+    put(legend_html(kinds_of(picture.points)))
+    with st.container(key=FRAME):
+        st.plotly_chart(
+            figure_of(picture, names),
+            width=WIDTHS[-1],
+            config={"displayModeBar": False},
+            key=CHART,
+            on_select=partial(_open_clicked, [point.name for point in picture.points]),
+            selection_mode="points",
+            alt=picture_text(picture),
         )
-    figure.update_layout(
-        height=HEIGHT,
-        margin={"l": 10, "r": 10, "t": 10, "b": 10},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        xaxis={"title": plain_label(axis_title(picture.x)), "zeroline": False, "showgrid": True},
-        yaxis={"title": plain_label(axis_title(picture.y)), "zeroline": False, "showgrid": True},
-    )
-    return figure
+    notes = ["A name below opens its method, and so does a click on its point.", picture.bars_text, picture.note]
+    if any(len(placed) < len(picture.points) for placed in names):
+        notes.append(RULE)
+    st.caption(escape(" ".join(filter(None, notes))))
 
 
-def _groups(points: Sequence[ParetoPoint]) -> list[tuple[str, str, list[ParetoPoint]]]:
-    """Return (legend name, marker, points) of each kind that occurs."""
-    kinds: dict[tuple[str, str], list[ParetoPoint]] = {}
-    for point in points:
-        name = "on the front" if point.on_front else "behind the front"
-        name = "reference" if point.cell.role == "reference" else name
-        symbol = "diamond" if point.cell.role == "reference" else "circle"
-        if point.cell.execution == "simulated":
-            name, symbol = f"{name} (simulated)", f"{symbol}-open"
-        kinds.setdefault((name, symbol), []).append(point)
-    return [(name, symbol, members) for (name, symbol), members in kinds.items()]
+def _open_clicked(names: Sequence[str]) -> None:
+    """Open the method of the point that was clicked; what a browser sends back is no more than a place among the points."""
+    for point in st.session_state[CHART]["selection"]["points"]:
+        place = point.get("customdata")
+        place = place[0] if isinstance(place, list) and place else place
+        if isinstance(place, int) and 0 <= place < len(names):
+            open_method(names[place])
+            return
 
 
-def _bars(values: Sequence[float], bounds: Sequence[tuple[float, float]], colour: str) -> dict[str, object]:
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [high - value for value, (_, high) in zip(values, bounds)],
-        "arrayminus": [value - low for value, (low, _) in zip(values, bounds)],
-        "color": colour,
-        "thickness": 1.2,
-        "width": 3,
-    }
+def _show_files(workload: WorkloadCells, picture: ParetoPicture) -> None:
+    """Offer the picture as one would put it into a paper; it is drawn when asked for."""
+    name = _plain(f"{workload.title}-{picture.x.name}-{picture.y.name}")
+
+    def content(kind: str) -> Callable[[], bytes]:
+        return lambda: draw([picture], kind)
+
+    with st.container(horizontal=True):
+        for kind, mime in (("svg", "image/svg+xml"), ("png", "image/png")):
+            st.download_button(
+                kind.upper(),
+                content(kind),
+                f"{name}.{kind}",
+                mime,
+                key=f"pareto-{kind}",
+                icon=":material/download:",
+                on_click="ignore",
+            )
 
 
-def _hover(picture: ParetoPicture, point: ParetoPoint) -> str:
-    def line(column: Column, value: float, low: float | None, high: float | None) -> str:
-        text, interval = rounded(value, low, high)
-        return str(plain_label(f"{column.label}: {text} {interval} {column.unit}".rstrip()))
+def _show_rows(workload: WorkloadCells, picture: ParetoPicture) -> None:
+    """Draw the picture as a table, for who does not see it or does not click on points."""
+    rows = rows_of(picture)
+    pages = -(-len(rows) // MOST_ROWS)
+    page = int(st.number_input("Page", 1, pages, key=PAGE_OF_ROWS, bind=ADDRESS, width=140)) if pages > 1 else 1
+    put(rows_html(workload.title, picture, rows[(page - 1) * MOST_ROWS : page * MOST_ROWS]))
 
-    (x, y), on_x, on_y = point.at, point.x, point.y
-    likely = [] if point.probability is None else [f"{ON_FRONT}: {probability_text(point.probability)}"]
-    return "<br>".join(
-        [
-            line(picture.x, x, on_x.ci_low, on_x.ci_high),
-            line(picture.y, y, on_y.ci_low, on_y.ci_high),
-            *likely,
-            f"{badge_of(point.cell)}, {samples_text(point.cell)}",
-        ]
-    )
+
+def _plain(text: str) -> str:
+    """Return a name of a file."""
+    return "".join(character if character.isalnum() else "-" for character in text).strip("-")[:100]

@@ -44,6 +44,8 @@ CSS = """
 .eb .card h3 { font-size: 1.05rem; margin: 0 0 .15rem; padding: 0; } .eb .card p { margin: .25rem 0; font-size: .9rem; }
 .eb .card .what { color: var(--soft); } .eb .card img { width: 100%; height: auto; display: block; margin: .3rem 0; }
 .eb ul.plain { list-style: none; padding: 0; margin: .3rem 0; } .eb ul.plain li { margin: .35rem 0; font-size: .9rem; }
+.eb ul.legend { list-style: none; display: flex; flex-wrap: wrap; gap: 0 1.2rem; padding: 0; margin: 0; }
+.eb ul.legend li { font-size: .875rem; margin: 0; white-space: nowrap; }
 .eb dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem .9rem; font-size: .9rem; margin: 0; padding: 0; }
 .eb dt { color: var(--soft); } .eb dd { margin: 0; overflow-wrap: anywhere; }
 @media (max-width: 760px) {

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from effbench.atomic import write_bytes
 from effbench.errors import BadInput, StoreError, nearest
-from effbench.report.caption import level_text
 from effbench.report.curve_panels import draw_curves, looks_of
 from effbench.report.curves import CurvePicture
 from effbench.report.panel import BEHIND, FRONT, INK, MARKER_SIZE, REFERENCE, draw_names, draw_panel
-from effbench.report.pareto import ParetoPicture
+from effbench.report.pareto import ParetoPicture, not_drawn_lines
+from effbench.report.pareto_names import RULE
 from effbench.stats.curves import WINDOW
 
 if TYPE_CHECKING:
@@ -64,17 +64,25 @@ def write_picture(pictures: Sequence[ParetoPicture] | Sequence[CurvePicture], fi
 def draw(pictures: Sequence[ParetoPicture], kind: str) -> bytes:
     """Return the panels as a file of that kind (svg, png, pdf)."""
     with _style():
-        figure, panels = _panels(len(pictures))
-        for axes, picture in zip(panels, pictures):
-            draw_panel(axes, picture)
-        if handles := _handles(pictures):
-            figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), frameon=False, fontsize=8)
-        _notes(figure, pictures, LINE_LENGTH * min(MOST_ACROSS, len(pictures)))
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
-        for axes, picture in zip(panels, pictures):
-            draw_names(axes, picture)
+        figure, is_left_out = _named_figure(pictures, "")
+        if is_left_out:
+            # The note takes a line of its own, and with it the panels get another size.
+            figure, _ = _named_figure(pictures, RULE)
         return _saved(figure, kind)
+
+
+def _named_figure(pictures: Sequence[ParetoPicture], rule: str) -> tuple[Figure, bool]:
+    """Return the figure, with a rule among its notes, and whether a name in it found no room."""
+    figure, panels = _panels(len(pictures))
+    for axes, picture in zip(panels, pictures):
+        draw_panel(axes, picture)
+    if handles := _handles(pictures):
+        figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), frameon=False, fontsize=8)
+    _notes(figure, pictures, rule, LINE_LENGTH * min(MOST_ACROSS, len(pictures)))
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    left_out = [draw_names(axes, picture) for axes, picture in zip(panels, pictures)]
+    return figure, any(left_out)
 
 
 def draw_all_curves(pictures: Sequence[CurvePicture], kind: str) -> bytes:
@@ -159,19 +167,19 @@ def _handles(pictures: Sequence[ParetoPicture]) -> list[Line2D]:
 
     points = [point for picture in pictures for point in picture.points]
     entries = [
-        (any(p.cell.role == "reference" for p in points), dot("reference", "D", REFERENCE)),
+        (any(p.is_reference for p in points), dot("reference", "D", REFERENCE)),
         (any(p.on_front for p in points), dot("Pareto front", "o", FRONT, linewidth=1.3)),
         (any(not p.on_front for p in points), dot("behind the front", "o", BEHIND)),
-        (any(p.cell.execution == "simulated" for p in points), dot("simulated", "o", "white", INK)),
+        (any(p.is_simulated for p in points), dot("simulated", "o", "white", INK)),
     ]
     return [handle for is_shown, handle in entries if is_shown]
 
 
-def _notes(figure: Figure, pictures: Sequence[ParetoPicture], line_length: int) -> None:
+def _notes(figure: Figure, pictures: Sequence[ParetoPicture], rule: str, line_length: int) -> None:
     """Write under the panels what the error bars are and which methods are missing, with the reason."""
-    levels = tuple(dict.fromkeys(level for picture in pictures for level in picture.levels))
-    lines = [f"Error bars: {level_text(levels)} intervals."] if any(picture.points for picture in pictures) else []
+    lines = list(dict.fromkeys(picture.bars_text for picture in pictures if picture.points))
     lines += dict.fromkeys(picture.note for picture in pictures if picture.note)
+    lines += [rule] if rule else []
     _write_notes(figure, [*lines, *_not_drawn(pictures)], line_length)
 
 
@@ -181,9 +189,8 @@ def _not_drawn(pictures: Sequence[ParetoPicture] | Sequence[CurvePicture]) -> li
     for picture in pictures:
         if picture.left_out:
             title = picture.heading if isinstance(picture, CurvePicture) else picture.title
-            which = f" in {title}" if len(pictures) > 1 else ""
-            left_out = ", ".join(f"{name} ({reason})" for name, reason in picture.left_out)
-            lines.append(f"Not drawn{which}: {left_out}.")
+            which = f"{title}: " if len(pictures) > 1 else ""
+            lines += [which + line for line in not_drawn_lines(picture.left_out)]
     return lines
 
 

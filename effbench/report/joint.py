@@ -4,8 +4,8 @@ Quality comes from the bootstrap replicates that cells keep (``effbench.replicat
 from the log ratios to the reference, by round and item: a replicate is their mean plus a random combination of their
 deviations, scaled so that each method's replicates follow exactly the t distribution of its printed interval (resampling
 three rounds with replacement would be far too narrow), and methods that share rounds and items share the randomness. What is
-counted rather than sampled (FLOPs, parameters) is taken as it is; what was measured once (peak memory, preparation, energy)
-has no replicates.
+counted rather than sampled (FLOPs, parameters), or computed by a method about itself, is taken as it is; what was measured
+once (peak memory, preparation, energy) has no replicates.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from effbench.catalogue import SPEEDUP, companion_of, entry_of, is_exact
 from effbench.errors import StoreError
 from effbench.raw import CENTRED_ROOT, RawCell, how_of
 from effbench.record import Number
-from effbench.report.columns import Column
+from effbench.report.columns import FACTS, Column
 from effbench.report.speed import Rounds, shared_logs
 from effbench.report.summarise import WorkloadCells, number_of
 from effbench.stats.items import log_mean
-from effbench.stats.pareto import probability_non_dominated
+from effbench.stats.pareto import nearest_to_front, probability_non_dominated
 from effbench.stats.rank import rank_stability
 from effbench.stats.ratio import LEAST_ROUNDS
 from effbench.stats.resampled import Resampled, placed, replicates_with_trainings
@@ -36,7 +36,11 @@ LEAST_FINITE = 0.99
 """Share of resamples on which a metric must be defined; the statistics take as many for an interval (``interval_of``)."""
 
 MOST_METHODS = 200
-"""Above this many methods nothing is resampled: reading their raw material would take longer than anyone waits."""
+"""Methods whose raw material is read for one picture or table: more would take longer than anyone waits."""
+
+NEAREST = 100
+"""Of more methods, how many have a probability of being on the front: about half a second's reading. Who stands behind a
+hundred others, layer by layer, is not near it."""
 
 
 class JointReplicates(NamedTuple):
@@ -47,22 +51,35 @@ class JointReplicates(NamedTuple):
 
 
 class Probabilities(NamedTuple):
-    """A probability per method, or None and why there is none."""
+    """A probability per method, or None and why there is none; ``among`` how many methods they are of where not of all."""
 
     values: tuple[float | None, ...]
     missing: str = ""
+    among: int = 0
 
 
 def probabilities_on_front(cells: Sequence[RawCell], x: Column, y: Column) -> Probabilities:
-    """Return for each method the probability that no other one is at least as good on both axes and better on one."""
+    """Return for each method the probability that no other one is at least as good on both axes and better on one.
+
+    All cells must have both numbers. Of more than ``MOST_METHODS`` the ``NEAREST`` to the front are taken, layer by layer,
+    and each probability is among these; the others have none.
+    """
+    if len(cells) <= MOST_METHODS:
+        return _on_front(cells, x, y)
+    values = [np.array([_value(raw, column) for raw in cells], np.float64) for column in (x, y)]
+    nearest = nearest_to_front(*values, x.higher_is_better, y.higher_is_better, NEAREST)
+    found = _on_front([cells[place] for place in nearest], x, y)
+    known = dict(zip(nearest.tolist(), found.values))
+    return Probabilities(tuple(known.get(place) for place in range(len(cells))), found.missing, NEAREST)
+
+
+def _on_front(cells: Sequence[RawCell], x: Column, y: Column) -> Probabilities:
     nothing = (None,) * len(cells)
     if len(cells) < 2:
         return Probabilities(nothing)
-    if len(cells) > MOST_METHODS:
-        return Probabilities(nothing, f"more than {MOST_METHODS} methods")
-    if is_exact(x.name) and is_exact(y.name):
-        return Probabilities(nothing, "both numbers were counted, not sampled")
-    found = [joint_replicates(cells, column) for column in (x, y)]
+    if _is_given(x) and _is_given(y):
+        return Probabilities(nothing, "neither number was sampled")
+    found = [joint_replicates(cells, column, RESAMPLES) for column in (x, y)]
     for joint in found:
         if joint.missing:
             return Probabilities(nothing, joint.missing)
@@ -88,21 +105,24 @@ def stability_of(workload: WorkloadCells, column: Column) -> Probabilities:
     return Probabilities(tuple(shares.get(id(raw)) for raw in workload.raw))
 
 
-def joint_replicates(cells: Sequence[RawCell], column: Column) -> JointReplicates:
-    """Return the replicates of a number that all cells have; of a latency those of the speed-up, where more is better."""
+def joint_replicates(cells: Sequence[RawCell], column: Column, most: int | None = None) -> JointReplicates:
+    """Return the replicates of a number that all cells have; of a latency those of the speed-up, where more is better.
+
+    ``most`` bounds how many of a cell's own resamples are taken.
+    """
     if column.axis == "quality":
-        return quality_replicates(cells, column.name)
+        return quality_replicates(cells, column.name, most)
     if _is_by_rounds(column):
         return speed_replicates(cells, column.name)
-    if is_exact(column.name):
+    if _is_given(column):
         values = np.array([_value(raw, column) for raw in cells], np.float64)
         return JointReplicates(values[:, None])
     why = "is a quantile of its calls, which say nothing of pairs" if companion_of(column.name) else "was measured once"
     return JointReplicates(None, f"{column.label} {why}")
 
 
-def quality_replicates(cells: Sequence[RawCell], name: str) -> JointReplicates:
-    """Return the replicates of a quality metric, of the same resamples of the same groups in every row."""
+def quality_replicates(cells: Sequence[RawCell], name: str, most: int | None = None) -> JointReplicates:
+    """Return the replicates of a quality metric, of the same resamples of the same groups in every row, at most so many."""
     found: list[Array] = []
     for turn, raw in enumerate(cells):
         number = number_of(raw.record, name)
@@ -118,7 +138,7 @@ def quality_replicates(cells: Sequence[RawCell], name: str) -> JointReplicates:
             return JointReplicates(
                 None, f"{raw.record.method_id} ran on other samples than {cells[0].record.method_id}"
             )
-        found.append(_varied(raw, metric, number, clusters, turn))
+        found.append(_varied(raw, metric, number, clusters, turn)[:most])
     rows = np.array(found, np.float64)
     finite = np.isfinite(rows).all(axis=0)
     if not finite.size or finite.mean() < LEAST_FINITE:
@@ -179,6 +199,7 @@ class _Randomness:
         self._generator, self._resamples = np.random.default_rng(0), resamples
         self._normal: dict[Hashable, Array] = {}
         self._uniform: dict[Hashable, Array] = {}
+        self._scale: dict[Hashable, Array] = {}
 
     def normal(self, names: Sequence[Hashable]) -> Array:
         """Return a standard normal per name and resample [names, resamples]."""
@@ -196,7 +217,9 @@ class _Randomness:
             return np.ones(self._resamples)
         if key not in self._uniform:
             self._uniform[key] = self._generator.uniform(size=self._resamples)
-        return np.asarray(np.sqrt(freedom / chi2.ppf(self._uniform[key], freedom)))
+        if (key, freedom) not in self._scale:
+            self._scale[key, freedom] = np.sqrt(freedom / chi2.ppf(self._uniform[key], freedom))
+        return self._scale[key, freedom]
 
 
 def _as_long_as_each_other(across: Array, upright: Array) -> tuple[Array, Array]:
@@ -209,6 +232,11 @@ def _as_long_as_each_other(across: Array, upright: Array) -> tuple[Array, Array]
 def _is_by_rounds(column: Column) -> bool:
     entry = entry_of(column.name)
     return entry is not None and entry.companion == SPEEDUP
+
+
+def _is_given(column: Column) -> bool:
+    """Return whether a number comes out the same each time: it was counted, or a method says it of itself."""
+    return is_exact(column.name) or column.axis == FACTS
 
 
 def _is_higher_better(column: Column) -> bool:

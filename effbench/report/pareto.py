@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
+import numpy as np
+
+from effbench.counted import counted
 from effbench.errors import BadInput, nearest
 from effbench.record import CellRecord, Number
+from effbench.report.caption import level_text
 from effbench.report.columns import AXES, Column, primary_of, recorded
 from effbench.report.joint import probabilities_on_front
+from effbench.report.scales import AxisScale, scale_of, spans_a_decade
 from effbench.report.summarise import Summary, WorkloadCells, failure_of, name_of, number_of
+from effbench.stats.pareto import is_non_dominated
+
+MOST_BARS = 200
+"""Points that all have their error bars; of more only the reference's and the front's, or all would be a haze."""
+
+MOST_LISTED = 12
+"""Methods that are named one by one for each reason why they are not drawn: three lines of text."""
 
 PROBABILITY_TEXT = (
     "Behind a name: the probability that no other method is at least as good on both axes and better on one, "
@@ -37,7 +50,21 @@ class ParetoPoint:
     @property
     def label(self) -> str:
         """Return the name with the probability behind it, where there is one."""
-        return self.name if self.probability is None else f"{self.name} · {probability_text(self.probability)}"
+        return self.named(self.name)
+
+    def named(self, name: str) -> str:
+        """Return a form of the name with the probability behind it, where there is one."""
+        return name if self.probability is None else f"{name} · {probability_text(self.probability)}"
+
+    @property
+    def is_reference(self) -> bool:
+        """Return whether the others are compared with this one."""
+        return self.cell.role == "reference"
+
+    @property
+    def is_simulated(self) -> bool:
+        """Return whether its quality was computed by a simulation of the method."""
+        return self.cell.execution == "simulated"
 
     @property
     def across(self) -> tuple[float, float]:
@@ -54,7 +81,9 @@ class ParetoPoint:
 class ParetoPicture:
     """What a Pareto picture of a workload shows; ``left_out`` is (method, reason) of the cells that lack a number.
 
-    ``probabilities_missing`` says why the points carry no probability, where they do not.
+    ``probabilities_missing`` says why the points carry no probability, where they do not; ``nearest`` is the number of points
+    among which probabilities were computed where that is not all of them. ``logarithmic`` are the axes that are asked to be
+    so; one that holds a value not above 0 stays linear.
     """
 
     title: str
@@ -64,12 +93,58 @@ class ParetoPicture:
     left_out: tuple[tuple[str, str], ...]
     levels: tuple[float, ...]
     probabilities_missing: str = ""
+    nearest: int = 0
+    logarithmic: tuple[bool, bool] = (False, False)
+
+    @cached_property
+    def scales(self) -> tuple[AxisScale, AxisScale]:
+        """Return what both axes show, of a picture that has points."""
+        across = scale_of([p.at[0] for p in self.points], [p.across for p in self.points], self.logarithmic[0])
+        upright = scale_of([p.at[1] for p in self.points], [p.upright for p in self.points], self.logarithmic[1])
+        return across, upright
+
+    @cached_property
+    def shares(self) -> tuple[tuple[float, float], ...]:
+        """Return how far along both axes each point stands, from 0 to 1."""
+        across, upright = self.scales
+        return tuple((across.share(x), upright.share(y)) for x, y in (point.at for point in self.points))
+
+    @property
+    def spans_decades(self) -> tuple[bool, bool]:
+        """Return of which axes a logarithm would show more: their numbers span over a decade."""
+        return spans_a_decade([p.at[0] for p in self.points]), spans_a_decade([p.at[1] for p in self.points])
+
+    @cached_property
+    def barred(self) -> tuple[ParetoPoint, ...]:
+        """Return the points whose error bars are drawn."""
+        if len(self.points) <= MOST_BARS:
+            return self.points
+        return tuple(point for point in self.points if point.on_front or point.is_reference)
+
+    def drawn(self, logarithmic: tuple[bool, bool]) -> ParetoPicture:
+        """Return the same picture with some axes logarithmic."""
+        return replace(self, logarithmic=logarithmic)
+
+    @property
+    def bars_text(self) -> str:
+        """Return what the error bars are, and of which points they are where not of all."""
+        whose = "" if len(self.barred) == len(self.points) else " of the reference and the front"
+        return f"Error bars: {level_text(self.levels)} intervals{whose}."
+
+    @property
+    def not_drawn(self) -> tuple[str, ...]:
+        """Return a sentence for each reason why methods are missing, with their names: of many of one reason the first."""
+        return not_drawn_lines(self.left_out)
 
     @property
     def note(self) -> str:
         """Return what the numbers behind the names are, or why there are none; ``""`` for fewer than two points."""
         if any(point.probability is not None for point in self.points):
-            return PROBABILITY_TEXT
+            return PROBABILITY_TEXT + (
+                f" Computed among the {self.nearest} methods nearest to the front, layer by layer; the others have none."
+                if self.nearest
+                else ""
+            )
         return (
             f"No probabilities of being on the front: {self.probabilities_missing}."
             if self.probabilities_missing
@@ -89,8 +164,8 @@ class ParetoPicture:
 
 def front(points: Sequence[tuple[float, float]], higher_x: bool, higher_y: bool) -> tuple[bool, ...]:
     """Return for each point whether no other is at least as good on both axes and better on one; equal points stay."""
-    signed = [(x if higher_x else -x, y if higher_y else -y) for x, y in points]
-    return tuple(not any(o[0] >= p[0] and o[1] >= p[1] and o != p for o in signed) for p in signed)
+    table = np.array(points, np.float64).reshape(-1, 2)
+    return tuple(is_non_dominated(table[:, :1], table[:, 1:], higher_x, higher_y)[:, 0].tolist())
 
 
 def parse_axes(text: str) -> tuple[str, str]:
@@ -137,7 +212,21 @@ def picture_of(workload: WorkloadCells, axes: tuple[str, str]) -> ParetoPicture:
         ParetoPoint(name_of(workload, cell), cell, on_x, on_y, at, first, probability)
         for (cell, on_x, on_y, at), first, probability in zip(found, ahead, likely.values)
     )
-    return ParetoPicture(workload.title, x, y, points, tuple(left_out), workload.levels, likely.missing)
+    return ParetoPicture(
+        workload.title, x, y, points, tuple(left_out), workload.levels, likely.missing, nearest=likely.among
+    )
+
+
+def not_drawn_lines(left_out: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """Return a sentence for each reason why methods are missing from a picture: ``a, b (latency simulated)``."""
+    reasons: dict[str, list[str]] = {}
+    for name, reason in left_out:
+        reasons.setdefault(reason.replace("_", " "), []).append(name)
+    lines = []
+    for reason, names in reasons.items():
+        more = f" and {counted(len(names) - MOST_LISTED, 'other')}" if len(names) > MOST_LISTED else ""
+        lines.append(f"Not drawn: {', '.join(names[:MOST_LISTED])}{more} ({reason}).")
+    return tuple(lines)
 
 
 def _on(workload: WorkloadCells, axis: str) -> Column | None:
@@ -163,9 +252,10 @@ def _missing(cell: CellRecord, numbers: Sequence[tuple[Column, Number | None]]) 
     """Return why a cell cannot be drawn, shortest form that says it."""
     if cell.status == "failed":
         return f"failed: {failure_of(cell).reason}"
+    is_one_axis = len({column.axis for column, _ in numbers}) == 1
     reasons: dict[str, list[str]] = {}
     for column, number in numbers:
         if number is None or number.value is None:
             reason = "not recorded" if number is None else number.reason or "error"
-            reasons.setdefault(reason, []).append(column.axis)
+            reasons.setdefault(reason, []).append(column.label if is_one_axis else column.axis)
     return "; ".join(f"{' and '.join(axes)} {reason}" for reason, axes in reasons.items())

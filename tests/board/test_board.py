@@ -12,11 +12,14 @@ def test_the_board_shows_every_method_with_its_badge(open_board, table_on):
     assert all("real" in row["execution"] for row in rows)
 
 
-def test_other_axes_can_be_chosen_and_what_is_missing_is_said(open_board):
+def test_every_number_that_somebody_has_can_be_drawn_against_quality(open_board):
     app = open_board(STORE, tab="Pareto")
-    app.selectbox("across").select("energy").run()
-    assert not app.exception
-    assert any("No method has a number" in warning.value for warning in app.warning)
+    options = app.selectbox("x").options
+    assert len(options) > 3
+    for option in options:
+        app.selectbox("x").select(option).run()
+        assert not app.exception
+        assert bool(app.get("plotly_chart")) == (option != app.selectbox("y").value)
 
 
 def test_a_missing_store_is_a_sentence(open_board, tmp_path):

@@ -1,16 +1,16 @@
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from effbench.errors import BadInput
 from effbench.report.figures import draw, write_picture
-from effbench.report.labels import overlap, place_labels
 from effbench.report.pareto import pictures_of
+from effbench.report.pareto_names import RULE
 from effbench.report.summarise import Summary, summarise
 
 AXES = ("latency", "quality")
@@ -58,15 +58,46 @@ def test_a_link_is_replaced_and_not_followed(typical: Summary, tmp_path: Path) -
     assert mine.read_text() == "mine" and picture.read_bytes().startswith(b"<?xml")
 
 
-def test_labels_of_crowded_points_do_not_overlap() -> None:
-    anchors = [(100.0 + 6 * i, 100.0 + 4 * (i % 3)) for i in range(9)]
-    spots = place_labels(anchors, [(70.0, 12.0)] * 9, [], (0, 0, 400, 300), gap=6)
-    assert all(overlap(a.box, b.box) == 0 for a, b in itertools.combinations(spots, 2))
-    assert all(overlap(spot.box, (0, 0, 400, 300)) == pytest.approx(70 * 12) for spot in spots)
-    assert any(spot.needs_leader for spot in spots)
+def many(make: Any, count: int) -> Summary:
+    """Methods on a line from fast and bad to slow and good, each with the same latency interval."""
+    numbers = [
+        [make.number("latency_p50_ms", 10.0 + i, 9.5 + i, 10.6 + i), make.number("clip_score", 0.3 + 1e-4 * i)]
+        for i in range(count)
+    ]
+    return summarise(make.view(*(make.cell(f"method-{i}", own, i) for i, own in enumerate(numbers))))
 
 
-def test_a_lone_label_stands_right_above_its_point_without_a_leader() -> None:
-    (spot,) = place_labels([(100.0, 100.0)], [(50.0, 10.0)], [], (0, 0, 400, 300), gap=6)
-    assert spot.box[:2] == pytest.approx((104.24, 104.24), abs=0.01)
-    assert not spot.needs_leader
+def test_names_without_room_are_left_out_and_the_rule_is_said(make: Any) -> None:
+    def words(svg: bytes) -> str:
+        return " ".join(svg.decode().split("<!--")[1:])  # matplotlib writes each text as a comment before its paths
+
+    few, crowd = (draw(pictures_of(many(make, count), AXES), "svg") for count in (3, 60))
+    assert RULE.split(";")[0] not in words(few)
+    assert RULE.split(";")[0] in words(crowd)
+    assert "method-0" in words(crowd)
+    assert 3 < sum(f" method-{i} " in words(crowd) for i in range(60)) < 60
+
+
+def test_a_logarithmic_picture_and_bounds_below_zero_draw(make: Any) -> None:
+    numbers = [
+        [make.number("latency_p50_ms", 10.0**i, -5.0, 10.0**i + 8), make.number("clip_score", 0.1 * i)]
+        for i in range(4)
+    ]
+    summary = summarise(make.view(*(make.cell(f"m{i}", own, i) for i, own in enumerate(numbers))))
+    (picture,) = pictures_of(summary, AXES)
+    assert picture.spans_decades == (True, False)
+    logarithmic = picture.drawn((True, True))
+    assert [scale.is_logarithmic for scale in logarithmic.scales] == [True, False]  # a quality of 0 has no logarithm
+    assert draw([picture], "svg") != draw([logarithmic], "svg")
+
+
+def test_two_thousand_methods_draw_with_the_bars_of_the_front_alone(make: Any) -> None:
+    generator = np.random.default_rng(0)
+    cells = [
+        make.cell(f"m{i}", [make.number("latency_p50_ms", x, x - 1, x + 1), make.number("clip_score", y)], i)
+        for i, (x, y) in enumerate(generator.uniform(10, 20, (2000, 2)))
+    ]
+    (picture,) = pictures_of(summarise(make.view(*cells)), AXES)
+    assert len(picture.points) == 2000 and len(picture.barred) < 50
+    assert "of the reference and the front" in picture.bars_text
+    assert draw([picture], "png")

@@ -202,3 +202,41 @@ def test_items_are_shared_by_methods_and_widen_what_each_is(make: Any, tmp_path:
     low, high = np.quantile(joint.values[1], [0.025, 0.975])
     assert (high - low) / 2 == pytest.approx(3.182 * logs.std(ddof=1) / 2, rel=0.05)  # t of 3 degrees, of 4 items
     assert (joint.values[2] > joint.values[1]).mean() > 0.99
+
+
+def test_numbers_that_are_not_primary_have_probabilities_where_they_were_resampled(make: Any, tmp_path: Path) -> None:
+    """A metric beside the primary one against what a method says of itself, which is taken as it is."""
+
+    def member(name: str, order: int, draws: Sequence[float]) -> Any:
+        numbers = [
+            quality(make, 0.5),
+            make.number("lpips_to_reference", 0.2, 0.1, 0.3, primary=False, ci_method="bootstrap_percentile"),
+            make.number("size_mb", float(1 + order), axis="facts", unit="MB", higher_is_better=False),
+        ]
+        return make.Raw(make.cell(name, numbers, order), draws={"clip_score": [0.5] * 4, "lpips_to_reference": draws})
+
+    workload = workload_of(make, tmp_path, member("a", 0, [0.3] * 4), member("b", 1, [0.2, 0.4, 0.4, 0.4]))
+    picture = picture_of(workload, ("size_mb", "lpips_to_reference"))
+    assert [point.probability for point in picture.points] == [1.0, 0.25]
+    without = picture_of(workload, ("size_mb", "size_mb"))
+    assert without.note == "No probabilities of being on the front: neither number was sampled."
+
+
+def test_of_more_methods_than_are_read_the_nearest_to_the_front_have_probabilities(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("MOST_METHODS", "NEAREST"):
+        monkeypatch.setattr(f"effbench.report.joint.{name}", 2)
+    members = [drawn(make, name, i, [q] * 10, cost) for i, (name, q, cost) in enumerate(
+        [("behind", 0.2, 3.0), ("good", 0.9, 2.0), ("cheap", 0.4, 1.0)]
+    )]  # fmt: skip
+    picture = picture_of(workload_of(make, tmp_path, *members), ("compute", "quality"))
+    assert {point.name: point.probability for point in picture.points} == {"behind": None, "good": 1.0, "cheap": 1.0}
+    assert "among the 2 methods nearest to the front" in picture.note
+
+
+def test_a_store_of_many_resamples_is_cut_to_as_many_as_tell_a_hundredth(make: Any, tmp_path: Path) -> None:
+    many = [0.5] * 2000 + [0.1] * 8000
+    members = [drawn(make, "a", 0, [0.4] * 10_000, 1.0), drawn(make, "b", 1, many, 2.0)]
+    picture = picture_of(workload_of(make, tmp_path, *members), ("compute", "quality"))
+    assert picture.points[1].probability == 1.0  # of the first 2,000

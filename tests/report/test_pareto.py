@@ -6,6 +6,8 @@ import pytest
 
 from effbench.errors import BadInput
 from effbench.report.pareto import front, parse_axes, picture_of, pictures_of
+from effbench.report.pareto_choices import choices_of, default_choice
+from effbench.report.pareto_table import picture_text, rows_of
 from effbench.report.summarise import Summary, summarise, summarise_stores
 
 POINTS = [(1.0, 1.0), (2.0, 3.0), (3.0, 2.0), (3.0, 4.0), (4.0, 4.0), (2.0, 3.0)]
@@ -107,3 +109,60 @@ def test_an_axis_nobody_recorded_is_refused(make: Any) -> None:
 
 def test_axes_may_have_spaces() -> None:
     assert parse_axes("quality, latency") == ("quality", "latency")
+
+
+def test_methods_of_one_reason_stand_in_one_sentence_and_of_many_the_first(make: Any) -> None:
+    cells = [make.cell("ref"), *(make.failed(f"m{i}", i + 1, reason="too_few_samples") for i in range(15))]
+    (picture,) = pictures_of(summarise(make.view(*cells)), ("latency", "quality"))
+    first = ", ".join(f"m{i}" for i in range(12))
+    assert picture.not_drawn == (f"Not drawn: {first} and 3 others (failed: too few samples).",)
+
+
+def test_two_numbers_of_one_axis_are_told_apart_where_one_is_missing(make: Any) -> None:
+    cells = [make.cell("ref"), make.cell("a", [make.number("clip_score", 0.3)], 1)]
+    (picture,) = pictures_of(summarise(make.view(*cells)), ("clip_score", "lpips_to_reference"))
+    assert picture.left_out == (("a", "LPIPS to reference not recorded"),)
+
+
+def test_what_can_be_chosen_has_its_unit_and_somebody_who_has_it(make: Any) -> None:
+    (workload,) = summarise(make.view(*make.typical_cells())).workloads
+    choices = choices_of(workload)
+    assert choices["latency p50 (ms)"].name == "latency_p50_ms"
+    assert choices["CLIP score"].name == "clip_score"
+    assert "energy_j_per_sample" not in {column.name for column in choices.values()}
+    assert default_choice(workload, choices) == ("latency p50 (ms)", "CLIP score")
+
+
+def test_numbers_of_one_label_are_told_apart_and_slices_come_last(make: Any) -> None:
+    numbers = [
+        make.number("clip_score[hue=red]", 0.2, primary=False, slice="hue=red"),
+        make.number("size_mb", 1.0, axis="facts", unit="MB"),
+        make.number("size_mb_", 2.0, axis="facts", unit="MB", higher_is_better=False),
+        make.number("clip_score", 0.3),
+        make.number("gflop_per_sample", 3.0),
+    ]
+    (workload,) = summarise(make.view(make.cell("ref", numbers))).workloads
+    choices = choices_of(workload)
+    assert [column.name for column in choices.values()] == [
+        "clip_score", "gflop_per_sample", "size_mb", "size_mb_", "clip_score[hue=red]"
+    ]  # fmt: skip
+    assert len(choices) == 5
+    assert default_choice(workload, choices) == ("compute per sample (GFLOP)", "CLIP score")
+
+
+@pytest.mark.parametrize("names", [("clip_score", "lpips_to_reference"), ("parameter_mb", "gflop_per_sample")])
+def test_the_default_are_two_different_numbers_whatever_was_measured(make: Any, names: tuple[str, str]) -> None:
+    (workload,) = summarise(make.view(make.cell("ref", [make.number(name, 1.0) for name in names]))).workloads
+    choices = choices_of(workload)
+    assert {choices[text].name for text in default_choice(workload, choices)} == set(names)
+
+
+def test_the_table_has_the_front_first_with_digits_that_intervals_support(typical: Summary) -> None:
+    (picture,) = pictures_of(typical, ("compute", "quality"))
+    rows = rows_of(picture)
+    assert [row.name for row in rows] == ["reference", "int8-simulated", "fewer-steps"]
+    assert (rows[0].x, rows[0].y, rows[0].front, rows[0].probability) == (
+        ("3.218", ""), ("0.301", "[0.289, 0.313]"), "yes", "–"
+    )  # fmt: skip
+    assert [row.kind for row in rows] == ["reference", "simulated", ""]
+    assert "On the front: reference." in picture_text(picture)

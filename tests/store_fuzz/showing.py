@@ -57,7 +57,8 @@ def show_all(
 def draw_all(path: Path) -> None:
     """Draw the pictures of a store, for a paper and for the board."""
     from effbench.report.figures import draw, draw_all_curves
-    from effbench_leaderboard import convergence, plot, samples
+    from effbench.report.pareto_table import rows_of
+    from effbench_leaderboard import convergence, pareto_figure, samples
 
     try:
         summary = summarise(read_store(path))
@@ -66,7 +67,9 @@ def draw_all(path: Path) -> None:
         return
     draw(fronts, "svg")
     for picture in fronts:
-        plot.figure_of(picture)
+        if picture.points:
+            pareto_figure.figure_of(picture, pareto_figure.names_for_widths(picture))
+            rows_of(picture)
     curves = [picture for workload in summary.workloads for picture in curve_pictures(workload)]
     if curves:
         draw_all_curves(curves[:2], "svg")
