@@ -21,7 +21,7 @@ from effbench.report.caption import level_text, machine_text, samples_text
 from effbench.report.columns import Column, columns_of
 from effbench.report.markdown import escape_markdown, render_markdown
 from effbench.report.summarise import WorkloadCells, number_of, summarise, where_of
-from effbench.report.tables import table_of
+from effbench.report.tables import FLAG_TEXT, table_of
 from effbench.report.trust import SELF_REPORTED, badge_of
 from effbench.store import StoreView
 from effbench.verification import Verification
@@ -89,6 +89,8 @@ def _metric(workload: WorkloadCells, cell: CellRecord, column: Column, number: N
         origin = cell.provenance
         args["machine"] = _line(machine_text(origin.machine, workload.machines.get(origin.machine, {})))
         args |= {"device": _line(origin.device), "dtype": _line(cell.identity.dtype)}
+    if number.flags:
+        args["remarks"] = [_line(FLAG_TEXT.get(flag, flag)) for flag in number.flags]
     if cell.verified_by != SELF_REPORTED:
         args["made_again_by"] = _line(cell.verified_by)
     unit = f" ({column.unit})" if column.unit else ""

@@ -40,7 +40,7 @@ def read(text: str) -> list[EvalResult]:
 
 
 def method_of(make: ModuleType, **rest: Any) -> Any:
-    numbers = [make.number("clip_score", 0.1 + 0.2, 0.29, math.pi / 10), make.number("latency_p50_ms", 403.125, 400.5, 406.5),
+    numbers = [make.number("clip_score", 0.1 + 0.2, 0.29, math.pi / 10), make.number("latency_p50_ms", 403.125, 400.5, 406.5, flags=("noisy_machine", "a b")),
                make.number("speedup", 2.02, 1.9, 2.1), make.number("parameter_mb", None, reason="unsupported")]  # fmt: skip
     return make.cell("fewer-steps", numbers, 1, **rest)
 
@@ -76,6 +76,7 @@ def test_the_hub_reads_back_what_the_records_say(make: ModuleType) -> None:
         "ci_low": 400.5,
         "ci_high": 406.5,
         "ci_level": "95 %",
+        "remarks": ["the machine was not quiet (noise grade C) while this was timed", "a b"],
         **here,
     }
     assert read(model_card(view, "fewer-steps", name="my-model")) == [
