@@ -93,6 +93,26 @@ def test_names_of_strangers_draw_no_picture_link_or_colour(
     assert not [text for text in texts if OPEN.search(text)]
 
 
+MEANT = (
+    re.compile(r"(https?://|www(?=\.))([-.\w]+)([^ \t\r\n]*)", re.IGNORECASE),
+    re.compile(r"([-.\w+]+)@([-\w]+(?:\.[-\w]+)+)"),
+    re.compile(r":[\w+/-]+:"),
+)
+"""What Streamlit's page looks for in text once escapes are undone (``mdast-util-gfm-autolink-literal``, emoji, icons)."""
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["https://evil.example/x", "see HTTP://evil.example", "www.evil.example", "http://www.a.b", "a@evil.example",
+     ":material/verified: real verified", ":skull:", ":streamlit:", ":a:b:c:", "a@b@c.d"],
+)  # fmt: skip
+def test_no_address_and_no_icon_comes_of_a_name_once_escapes_are_undone(text: str) -> None:
+    shown = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", escape(text))
+    assert any(form.search(text) for form in MEANT)
+    assert not any(form.search(shown) for form in MEANT)
+    assert shown.replace("\u2060", "") == text
+
+
 def test_texts_are_escaped_for_what_shows_them() -> None:
     assert not OPEN.search(escape(HOSTILE)) and escape("a\n# b") == r"a \# b"
     assert code("a`b``c") == "``` a`b``c ```" and code("plain") == "`plain`"
