@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-_MEANT = re.compile(r"(?<=http:)(?=//)|(?<=https:)(?=//)|(?<=www)(?=\.)|(?<=@)|(?<=:)(?=[\w+/-]+:)", re.IGNORECASE)
+_MEANT = re.compile(
+    r"(?<=http:)(?=//)|(?<=https:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=[-\w]+\.[-\w])|(?<=:)(?=[a-z+-][\w+/-]*:)",
+    re.IGNORECASE,
+)
 """Where addresses and names of icons can be broken: the page looks for them once escapes are undone, so these do not help."""
 
 _BREAK = "\u2060"

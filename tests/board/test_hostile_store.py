@@ -96,7 +96,7 @@ def test_names_of_strangers_draw_no_picture_link_or_colour(
 MEANT = (
     re.compile(r"(https?://|www(?=\.))([-.\w]+)([^ \t\r\n]*)", re.IGNORECASE),
     re.compile(r"([-.\w+]+)@([-\w]+(?:\.[-\w]+)+)"),
-    re.compile(r":[\w+/-]+:"),
+    re.compile(r":[a-z+-][\w+/-]*:", re.IGNORECASE),
 )
 """What Streamlit's page looks for in text once escapes are undone (``mdast-util-gfm-autolink-literal``, emoji, icons)."""
 
