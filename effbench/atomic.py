@@ -28,6 +28,7 @@ def write_with(path: Path, write: Callable[[Path], object]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _forget(temporary)  # in a folder from a stranger a link may wait under its name
         write(temporary)
         _sync(temporary)
         temporary.rename(path)
@@ -42,6 +43,7 @@ def write_content_named(folder: Path, stem: str, suffix: str, write: Callable[[P
     temporary = folder / f".{stem}.{os.getpid()}.tmp"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _forget(temporary)
         write(temporary)
         _sync(temporary)
         path = folder / f"{stem}.{file_sha256(temporary)[:16]}{suffix}"

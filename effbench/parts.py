@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from effbench.api import Output, Scores
-from effbench.atomic import name_matches_content, save_tensors, write_content_named
+from effbench.atomic import file_sha256, name_matches_content, save_tensors, write_content_named
 from effbench.errors import StoreError
-from effbench.inside import check_inside, damaged, files_inside, is_inside, store_of
+from effbench.inside import Root, check_inside, damaged, files_inside, store_of
 from effbench.legible import legible
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ MOST_ROWS, MOST_VALUES, MOST_COLUMNS = 20_000_000, 400_000_000, 10_000
 """Of one table of a cell: a small file can unpack to more than any memory holds."""
 MANY_VALUES = 1_000_000
 """From here on a table is read by several threads; of a smaller one that takes longer than the reading."""
+
+_MAYBE = "; a run that writes to the store may just have replaced it"
+TRIES = 5
+"""Listings of a folder that a run is writing to: parts go as they are merged, once a cell, so that a second one suffices."""
 
 KINDS = {
     **dict.fromkeys(("sample_id", GROUP, SLICE, "batch", "round", "phase", "flags", "machine"), "text"),
@@ -65,9 +69,46 @@ def part_files(folder: Path) -> tuple[list[Path], list[Path]]:
     Raises ``StoreError`` where the folder itself leads out.
     """
     root = store_of(folder)
-    files = files_inside(folder, root, "*.parquet")
-    intact = [file for file in files if is_inside(file, root) and name_matches_content(file)]
-    return intact, [file for file in files if file not in intact]
+    for _ in range(TRIES):
+        files = files_inside(folder, root, "*.parquet")
+        try:
+            intact = [file for file in files if _is_whole(file, root)]
+        except FileNotFoundError:  # merged meanwhile: what it held stands in a file that the listing lacks
+            continue
+        return intact, [file for file in files if file not in intact]
+    raise StoreError(f"{folder}: its files change faster than they can be read")
+
+
+def _is_whole(file: Path, root: Root) -> bool:
+    """Return whether a part holds what its name says; raise ``FileNotFoundError`` where it is gone."""
+    try:
+        check_inside(file, root)
+    except StoreError:
+        return False
+    return name_matches_content(file)
+
+
+def named_in(files: Mapping[str, str], folder: str) -> dict[str, str] | None:
+    """Return name -> sha256 of the files of a cell's folder among those that its record names (``CellRecord.files``).
+
+    None where it names none of them: parts that were scored against different references are never merged, nor named.
+    """
+    return {name.partition("/")[2]: sha for name, sha in files.items() if name.startswith(f"{folder}/")} or None
+
+
+def named_files(folder: Path, named: Mapping[str, str]) -> list[Path]:
+    """Return the files of a folder that a record names; raise ``StoreError`` where one is not there or not the same."""
+    root = store_of(folder)
+    for name, sha in named.items():
+        file = folder / name
+        try:
+            check_inside(file, root)
+            found = file_sha256(file)
+        except FileNotFoundError:
+            raise damaged(file, f"its record names it, and it is not there{_MAYBE}") from None
+        if found != sha:
+            raise damaged(file, f"its sha256 is not the one in its record{_MAYBE}")
+    return [folder / name for name in named]
 
 
 def read_part(file: Path, needed: Sequence[str] = ()) -> pa.Table:
@@ -136,18 +177,20 @@ def _wrong_shape(table: pa.Table, name: str) -> str:
     return "" if fits else f"the arrays of {name} have not the shapes beside them"
 
 
-def read_parts(folder: Path, unique: Sequence[str], needed: Sequence[str] = ()) -> pa.Table | None:
+def read_parts(
+    folder: Path, unique: Sequence[str], needed: Sequence[str] = (), named: Mapping[str, str] | None = None
+) -> pa.Table | None:
     """Return all rows of a folder's intact parts, one per combination of the ``unique`` columns and sorted by them.
 
-    A part whose content is not what its name says is left out; raises ``StoreError`` where one that is cannot be read, or
-    lacks one of those columns or of the ``needed`` ones.
+    A part whose content is not what its name says is left out; with ``named`` (file -> sha256) those files alone are read,
+    and none may be missing or changed. Raises ``StoreError`` where one is, or a part cannot be read or lacks one of those
+    columns or of the ``needed`` ones.
     """
     import pyarrow as pa
 
-    files, _ = part_files(folder)
-    if not files:
+    tables = _tables(folder, (*unique, *needed), named)
+    if not tables:
         return None
-    tables = [read_part(file, (*unique, *needed)) for file in files]
     try:
         table = pa.concat_tables(tables, promote_options="default")
     except pa.ArrowException as error:
@@ -158,6 +201,20 @@ def read_parts(folder: Path, unique: Sequence[str], needed: Sequence[str] = ()) 
         first.setdefault(key, row)
     metadata = tables[0].schema.metadata or {}
     return table.take(pa.array([first[key] for key in sorted(first)], pa.int64())).replace_schema_metadata(metadata)
+
+
+def _tables(folder: Path, needed: Sequence[str], named: Mapping[str, str] | None) -> list[pa.Table]:
+    """Return the tables of a folder's parts, of one moment: where a part went while others were read, all are read again."""
+    if named is not None:
+        return [read_part(file, needed) for file in named_files(folder, named)]
+    for tries in range(1, TRIES + 1):
+        files, _ = part_files(folder)
+        try:
+            return [read_part(file, needed) for file in files]
+        except StoreError:
+            if tries == TRIES or all(file.exists() for file in files):
+                raise
+    raise AssertionError("the last try returns or raises")
 
 
 def merge_parts(folder: Path, unique: Sequence[str]) -> Path | None:
@@ -276,11 +333,12 @@ class KeptOutputs:
         """Return whether the output of a sample is kept."""
         return (sample_id, seed) in self._place
 
-    def shapes(self, sample_id: str, seed: int) -> dict[str, tuple[int, ...]]:
-        """Return name -> shape of the arrays of a kept output, without reading them."""
+    def forms(self, sample_id: str, seed: int) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """Return name -> (dtype, shape) of the arrays of a kept output, without reading them."""
         file, row = self._place[sample_id, seed]
         with _opened(file) as opened:
-            return {name: tuple(opened.get_slice(f"{row}/{name}").get_shape()) for name in _names(opened, row)}
+            arrays = {name: opened.get_slice(f"{row}/{name}") for name in _names(opened, row)}
+            return {name: (_dtype(array.get_dtype()), tuple(array.get_shape())) for name, array in arrays.items()}
 
     def batch(self, ids: Sequence[str], seed: int, only: Collection[str] | None = None) -> list[Output] | None:
         """Return the outputs of the samples, or None where one of them is not kept; ``only`` names the arrays to read."""
@@ -296,6 +354,12 @@ class KeptOutputs:
                 names = [name for name in _names(opened, row) if only is None or name in only]
                 outputs.append({name: opened.get_tensor(f"{row}/{name}") for name in names})
         return outputs
+
+
+def _dtype(stored: str) -> str:
+    """Return a dtype of safetensors as numpy calls it: ``uint8`` for ``U8``."""
+    words = {"U": "uint", "I": "int", "F": "float"}
+    return words[stored[0]] + stored[1:] if stored[:1] in words else stored.lower()
 
 
 def _names(opened: Any, row: int) -> list[str]:

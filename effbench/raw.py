@@ -17,13 +17,13 @@ from effbench.api import Metric
 from effbench.arrays import Array
 from effbench.catalogue import SPEEDUP, companion_of, entry_of
 from effbench.numbers.parts import Rows, keys_of
-from effbench.parts import ARRAY, SHAPE, KeptOutputs, groups_of, read_parts, scores_of
+from effbench.parts import ARRAY, SHAPE, KeptOutputs, groups_of, named_files, named_in, read_parts, scores_of
 from effbench.record import CellRecord, Number
 from effbench.replicates import Replicates, read_replicates
 from effbench.setting import Setting
 from effbench.stats.bootstrap import Interval
 from effbench.stats.resampled import Resampled, combined, resampled_interval
-from effbench.store import SAMPLE_KEY, CellFolder
+from effbench.store import SAMPLE_KEY, SETTING, CellFolder
 from effbench.timings import Timings, rounds_of
 
 CENTRED, CENTRED_ROOT, WITH_TRAININGS = "bootstrap_centred", "bootstrap_centred_root", "_and_trainings"
@@ -34,7 +34,8 @@ CENTRED, CENTRED_ROOT, WITH_TRAININGS = "bootstrap_centred", "bootstrap_centred_
 class RawCell:
     """A finished cell with the folder of its raw parts, and the batch sizes it was timed at, the primary one first.
 
-    Every method raises ``StoreError`` where a part is damaged.
+    Every method raises ``StoreError`` where a part is damaged. Of tables those are read that the record names, if it names
+    any, and their hashes are compared with it: what is shown is what the numbers were made from.
     """
 
     record: CellRecord
@@ -49,6 +50,8 @@ class RawCell:
     @cached_property
     def setting(self) -> Setting | None:
         """Return what was asked of the cell; None in a store of before schema 3."""
+        if (sha := self.record.files.get(SETTING)) is not None:
+            named_files(self.path, {SETTING: sha})
         return self.folder.setting()
 
     @cached_property
@@ -61,7 +64,7 @@ class RawCell:
 
         A store of before schema 3 does not say which those are: all that it holds. None without a table of samples.
         """
-        table = read_parts(self.folder.samples, SAMPLE_KEY)
+        table = read_parts(self.folder.samples, SAMPLE_KEY, named=named_in(self.record.files, "samples"))
         if table is None:
             return None
         if not arrays:
@@ -94,7 +97,7 @@ class RawCell:
     @cached_property
     def replicates(self) -> Replicates | None:
         """Return the bootstrap replicates of the cell's quality, or None where it kept none."""
-        return read_replicates(self.folder)
+        return read_replicates(self.folder, named_in(self.record.files, "draws"))
 
     def resampled(self, number: Number) -> Resampled | None:
         """Return a quality number under resampling, or None where it was not resampled."""
@@ -108,12 +111,12 @@ class RawCell:
 
     def rounds(self, name: str) -> dict[str, Timings]:
         """Return round -> timings at the batch size of a latency number, on the machine of the record."""
-        return self._rounds_in(self.folder, name)
+        return self._rounds_in(self.folder, self.record, name)
 
     def rounds_of_reference(self, name: str) -> dict[str, Timings]:
         """Return the same of the reference that the cell was run beside; empty without one."""
         folder = self.reference_folder
-        return {} if folder is None else self._rounds_in(folder, name)
+        return {} if folder is None else self._rounds_in(folder, folder.record(), name)
 
     @property
     def reference_folder(self) -> CellFolder | None:
@@ -125,9 +128,12 @@ class RawCell:
         """Return whether the other stands in the same store: rounds are named, and references run, within one."""
         return self.path.parent == other.path.parent
 
-    def _rounds_in(self, folder: CellFolder, name: str) -> dict[str, Timings]:
+    def _rounds_in(self, folder: CellFolder, record: CellRecord | None, name: str) -> dict[str, Timings]:
         size = self.batch_size_of(name)
-        return {} if size is None else dict(sorted(rounds_of(folder, size, self.record.provenance.machine).items()))
+        if size is None:
+            return {}
+        named = named_in(record.files, "timings") if record is not None else None
+        return dict(sorted(rounds_of(folder, size, self.record.provenance.machine, named).items()))
 
     def previews(self) -> KeptOutputs:
         """Return the pictures that were kept to look at, read one by one."""

@@ -18,7 +18,7 @@ import numpy as np
 
 from effbench.arrays import Array
 from effbench.inside import damaged
-from effbench.parts import part_files, read_part, write_part
+from effbench.parts import named_files, part_files, read_part, write_part
 from effbench.stats.resampled import Resampled
 from effbench.store import CellFolder
 
@@ -89,12 +89,14 @@ def write_replicates(folder: CellFolder, found: Replicates) -> list[Path]:
     return written
 
 
-def read_replicates(folder: CellFolder) -> Replicates | None:
+def read_replicates(folder: CellFolder, named: Mapping[str, str] | None = None) -> Replicates | None:
     """Return the replicates of a cell, or None where it has none (a store of before schema 2, a single sample).
 
-    Raises ``StoreError`` where they cannot be read.
+    With ``named`` (file -> sha256) from those files alone. Raises ``StoreError`` where they cannot be read.
     """
-    files = {file.name.partition(".")[0]: file for file in part_files(folder.path / "draws")[0]}
+    parts = folder.path / "draws"
+    found = part_files(parts)[0] if named is None else named_files(parts, named)
+    files = {file.name.partition(".")[0]: file for file in found}
     if STEM not in files:
         return None
     values, metadata = _columns(files[STEM])

@@ -44,7 +44,7 @@ from effbench.inside import (
     root_of,
     store_of,
 )
-from effbench.legible import all_legible, legible, may_hide
+from effbench.legible import all_legible, legible, legible_line, may_hide
 from effbench.record import CellRecord
 from effbench.setting import Setting
 from effbench.storeschema import LOCK_SCHEMA, PLAN, Finite, JobResult, Lock, Machine, PlannedCell, is_cell_id
@@ -53,6 +53,8 @@ from effbench.yamlpos import dotted, parse
 SAMPLE_KEY = ("seed", "sample_id")
 TIMING_KEY = ("round", "batch_size", "turn", "iteration", "phase")
 CELL_FOLDERS = ("jobs", "samples", "timings", "outputs", "previews", "thresholds", "artifact", "draws", "work")
+SETTING = "setting.json"
+"""Of a cell: what was asked of it."""
 THRESHOLDS: TypeAdapter[dict[str, Finite]] = TypeAdapter(dict[str, Finite])
 T = TypeVar("T")
 
@@ -72,7 +74,7 @@ class StoreView:
 def read_store(path: Path) -> StoreView:
     """Return one view over a store; raise ``StoreError`` in one sentence where it is missing, foreign or damaged.
 
-    A store may come from anybody: nothing outside of it is read, and its text is ``legible``.
+    A store may come from anybody: nothing outside of it is read, and its text is ``legible``, names on one line.
     """
     suite = read_lock(path)
     root = root_of(path)
@@ -112,7 +114,7 @@ def _read_record(file: str | Path, root: Root, cell_id: str) -> CellRecord | Non
     try:
         record = CellRecord.model_validate_json(data)
         if may_hide(data):
-            record = CellRecord.model_validate(all_legible(record.model_dump()))
+            record = CellRecord.model_validate(all_legible(record.model_dump(), legible_line))
     except ValidationError as error:
         raise damaged(file, f"or of another version: {why_invalid(error)}") from None
     if record.id != cell_id:
@@ -138,6 +140,22 @@ def _floats(record: CellRecord) -> Iterator[tuple[str, float | None]]:
     for part in (record.stopping, record.noise):
         if part is not None:
             yield from ((name, value) for name, value in part if isinstance(value, float))
+    yield from _nested("task_params", record.identity.task_params)
+    for link in record.identity.chain:
+        yield from _nested(link.use, (link.passed, link.defaulted))
+    yield from (found for claim in record.claims for found in _nested(claim.metric, claim.holds_for))
+
+
+def _nested(name: str, value: Any) -> Iterator[tuple[str, float]]:
+    """Yield the floats inside plain data, each under the nearest name above it."""
+    if isinstance(value, float):
+        yield name, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _nested(key, item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _nested(name, item)
 
 
 def read_lock(path: Path) -> dict[str, Any]:
@@ -161,7 +179,7 @@ def read_lock(path: Path) -> dict[str, Any]:
     except ValidationError as error:
         raise damaged(file, why_invalid(error)) from None
     suite: dict[str, Any] = all_legible(lock["suite"])
-    return suite
+    return suite | {"name": legible_line(lock["suite"]["name"])}
 
 
 def read_plan(path: Path) -> tuple[PlannedCell, ...]:
@@ -170,7 +188,9 @@ def read_plan(path: Path) -> tuple[PlannedCell, ...]:
     cells = _read_json(file, root_of(path), PLAN.validate_json)
     if cells is None:
         raise damaged(file, "there is none")
-    return tuple(cell.model_copy(update=all_legible(dict(cell))) if _hides(cell) else cell for cell in cells)
+    return tuple(
+        cell.model_copy(update=all_legible(dict(cell), legible_line)) if _hides(cell) else cell for cell in cells
+    )
 
 
 def _hides(cell: PlannedCell) -> bool:
@@ -184,7 +204,7 @@ def read_machines(path: Path) -> dict[str, dict[str, Any]]:
     for file in files_inside(folder, root, "*.json"):
         facts = read_machine(file, root)
         if facts is not None:
-            found[legible(file.stem)] = facts
+            found[legible_line(file.stem)] = facts
     return found
 
 
@@ -193,7 +213,7 @@ def read_machine(file: Path, root: Root) -> dict[str, Any] | None:
     machine = _read_json(file, root, Machine.model_validate_json)
     if machine is None:
         return None
-    facts: dict[str, Any] = all_legible(machine.model_dump(exclude_unset=True))
+    facts: dict[str, Any] = all_legible(machine.model_dump(exclude_unset=True), legible_line)
     return facts
 
 
@@ -211,6 +231,11 @@ def why_invalid(error: ValidationError) -> str:
     """Return the first thing that pydantic found, as ``key.path: what``."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     return f"{dotted(first['loc'])}: {first['msg']}" if first["loc"] else first["msg"]
+
+
+def setting_bytes(setting: Setting) -> bytes:
+    """Return a setting as it stands in its file."""
+    return setting.model_dump_json(indent=1).encode()
 
 
 class Store:
@@ -329,11 +354,11 @@ class CellFolder:
 
     def setting(self) -> Setting | None:
         """Return what was asked of the cell, or None where it stands in no file (an old store); raise where damaged."""
-        return _read_json(self.path / "setting.json", self.root, Setting.model_validate_json)
+        return _read_json(self.path / SETTING, self.root, Setting.model_validate_json)
 
     def write_setting(self, setting: Setting) -> None:
         """Write what was asked of the cell."""
-        write_bytes(self.path / "setting.json", setting.model_dump_json(indent=1).encode())
+        write_bytes(self.path / SETTING, setting_bytes(setting))
 
     def thresholds_of(self, training: int | None) -> Path:
         """Return the file of what was frozen on the validation split for a training."""

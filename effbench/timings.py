@@ -39,9 +39,11 @@ class Timings:
         return {int(item): float(np.median(walls[items == item])) for item in np.unique(items)}
 
 
-def rounds_of(folder: CellFolder, batch_size: int, machine: str) -> dict[str, Timings]:
-    """Return round -> the timings of that round alone, for one batch size on one machine."""
-    table = read_parts(folder.timings, TIMING_KEY, MEASURED)
+def rounds_of(
+    folder: CellFolder, batch_size: int, machine: str, named: Mapping[str, str] | None = None
+) -> dict[str, Timings]:
+    """Return round -> the timings of that round alone, for one batch size on one machine; ``named``: as ``read_parts``."""
+    table = read_parts(folder.timings, TIMING_KEY, MEASURED, named)
     if table is None:
         return {}
     found: dict[str, Any] = {}

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 
-_ADDRESS = re.compile(r"\b(www)\.", re.IGNORECASE)
-"""What Markdown makes a link of although no protocol stands before it."""
+_MEANT = re.compile(
+    r"(?<=http:)(?=//)|(?<=https:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=[-\w]+\.[-\w])|(?<=:)(?=[a-z+-][\w+/-]*:)",
+    re.IGNORECASE,
+)
+"""Where addresses and names of icons can be broken: the page looks for them once escapes are undone, so these do not help."""
+
+_BREAK = "\u2060"
+"""A character without width (word joiner), at which no line is broken either."""
 
 
 def escape(text: str) -> str:
     """Return text that Streamlit's Markdown shows as it is, on one line: no link, picture, colour or icon comes of it."""
-    plain = " ".join(text.split())
-    marked = "".join(f"\\{character}" if character in "\\`*_{}[]()$:<>~#|!" else character for character in plain)
-    return _ADDRESS.sub(r"\1\\.", marked)
+    plain = _MEANT.sub(_BREAK, " ".join(text.split()))
+    return "".join(f"\\{character}" if character in "\\`*_{}[]()$:<>~#|!" else character for character in plain)
 
 
 def plain_label(text: str) -> str:

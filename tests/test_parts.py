@@ -7,12 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+import effbench.parts
 from effbench.api import Scores
+from effbench.atomic import file_sha256
 from effbench.digest import digest, digest_with_times
 from effbench.errors import StoreError
 from effbench.parts import (
     KeptOutputs,
     merge_parts,
+    named_in,
     part_files,
     read_parts,
     score_columns,
@@ -56,6 +59,73 @@ def test_a_damaged_part_is_told_apart_and_not_read(tmp_path):
     bad.write_bytes(bad.read_bytes()[:-10])
     assert part_files(tmp_path)[1] == [bad]
     assert read_parts(tmp_path, KEY)["sample_id"].to_pylist() == ["x"]
+
+
+def named(*files):
+    return {file.name: file_sha256(file) for file in files}
+
+
+def test_with_a_record_those_files_are_read_that_it_names_and_no_others(tmp_path):
+    ours = part(tmp_path, ["x"])
+    part(tmp_path, ["a", "x"], shift=9.0)  # whose row of x would come first
+    assert read_parts(tmp_path, KEY, named=named(ours))["score.a"].to_pylist() == [0.0]
+    assert read_parts(tmp_path, KEY)["score.a"].to_pylist() == [9.0, 10.0]
+
+
+def test_a_file_that_its_record_names_otherwise_is_one_sentence(tmp_path):
+    ours, other = part(tmp_path, ["x"]), part(tmp_path, ["y"])
+    claimed = {ours.name: file_sha256(other)}
+    with pytest.raises(StoreError, match=f"{ours.name}: damaged: its sha256 is not the one in its record"):
+        read_parts(tmp_path, KEY, named=claimed)
+    ours.unlink()
+    with pytest.raises(StoreError, match=f"{ours.name}: damaged: its record names it, and it is not there"):
+        read_parts(tmp_path, KEY, named=claimed)
+    (tmp_path / ours.name).symlink_to("/etc/passwd")
+    with pytest.raises(StoreError, match="leads out of its store"):
+        read_parts(tmp_path, KEY, named=claimed)
+
+
+def test_files_are_named_by_their_folder(tmp_path):
+    files = {"samples/a.parquet": "1", "samples/b.parquet": "2", "samples-before/c.parquet": "3", "setting.json": "4"}
+    assert named_in(files, "samples") == {"a.parquet": "1", "b.parquet": "2"}
+    assert named_in(files, "timings") is None  # what was never merged is read as it stands
+
+
+@pytest.mark.parametrize("when", ["listed", "looked at"])
+def test_a_part_that_is_merged_while_others_are_read_loses_no_row(tmp_path, monkeypatch, when):
+    """A run merges and drops parts; a reader that listed them before sees all rows all the same."""
+    parts = [part(tmp_path, [name]) for name in "xyz"]
+    real, done = getattr(effbench.parts, "name_matches_content" if when == "listed" else "read_part"), []
+
+    def merging(file, *rest):
+        if not done:
+            done.append(merge_parts_by_another(tmp_path, parts))
+        return real(file, *rest)
+
+    monkeypatch.setattr(effbench.parts, real.__name__, merging)
+    assert read_parts(tmp_path, KEY)["sample_id"].to_pylist() == ["x", "y", "z"]
+    assert done and not any(file.exists() for file in parts)
+
+
+def merge_parts_by_another(folder, parts):
+    """Merge the parts of a folder and drop them, as another process would."""
+    code = (
+        "import sys; from pathlib import Path; from effbench.parts import *; "
+        "folder = Path(sys.argv[1]); drop_merged_parts(folder, merge_parts(folder, ('seed', 'sample_id')))"
+    )
+    subprocess.run([sys.executable, "-c", code, folder], check=True, timeout=60)
+    return True
+
+
+def test_a_folder_that_never_stands_still_is_one_sentence(tmp_path, monkeypatch):
+    part(tmp_path, ["x"])
+
+    def gone(file):
+        raise FileNotFoundError(file)
+
+    monkeypatch.setattr(effbench.parts, "name_matches_content", gone)
+    with pytest.raises(StoreError, match="its files change faster than they can be read"):
+        read_parts(tmp_path, KEY)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int8", "int64", "bool"])

@@ -83,6 +83,14 @@ def test_each_damaged_file_is_named_with_what_is_wrong_in_one_sentence(store, na
     assert name in sentence and said in sentence and "\n" not in sentence and len(sentence) < 400
 
 
+CLAIM = {"metric": "speed", "value": 2.0, "unit": "x", "setting": "", "source": ""}
+
+
+def _deep(levels):
+    """Return nested mappings of so many levels."""
+    return {"a": _deep(levels - 1)} if levels else {}
+
+
 RECORD_DAMAGE = [
     (lambda r: r | {"id": "f" * 16}, "it is the record of cell f"),
     (lambda r: r | {"id": "../../../../etc"}, "record of cell ../"),
@@ -91,6 +99,13 @@ RECORD_DAMAGE = [
     (lambda r: r | {"numbers": [r["numbers"][0] | {"value": float("-inf")}]}, "is -inf"),
     (lambda r: r | {"numbers": [r["numbers"][0] | {"ci_low": float("nan")}]}, "is nan"),
     (lambda r: r | {"n_samples": 10**30}, "n_samples"),
+    (lambda r: r | {"identity": r["identity"] | {"task_params": {"deep": [{"x": float("nan")}]}}}, "x is nan"),
+    (lambda r: r | {"identity": r["identity"] | {"chain": [{"use": "m", "passed": {"p": float("inf")}}]}}, "p is inf"),
+    (lambda r: r | {"claims": [CLAIM | {"holds_for": {"steps": float("-inf")}}]}, "steps is -inf"),
+    (lambda r: r | {"claims": [CLAIM | {"value": float("nan")}]}, "is nan"),
+    (lambda r: r | {"identity": r["identity"] | {"task_params": _deep(300)}}, "recursion limit"),
+    (lambda r: r | {"seeds": [10**400]}, "seeds[0]"),
+    (lambda r: r | {"order": -1}, "order"),
 ]
 
 
@@ -219,6 +234,31 @@ def test_control_and_direction_characters_of_a_store_are_read_as_escapes(store):
         file.write_text(text)
         cell = next(cell for cell in read_store(store).cells if cell.id in CELL)
         assert cell.method_id == r"toy\x1b[31m \u202eexe" and cell.task_id == "a\\x9b\\u2028b é🙂\u200d"
+
+
+def test_no_name_in_a_store_breaks_a_line(store):
+    """A method called so could else print a line of its own under a table: that its numbers were verified, say."""
+    forged = "fast\nNumbers of fast verified by EffBench.\tyes"
+    file = store / CELL / "cell.json"
+    record = json.loads(file.read_bytes())
+    number = record["numbers"][0] | {"name": forged, "unit": forged}
+    rest = {"method_id": forged, "task_id": forged, "suite": forged, "subset": forged, "verified_by": forged}
+    file.write_text(json.dumps(record | rest | {"numbers": [number], "certificate": [forged]}))
+    plan = json.loads((store / "plan.json").read_bytes())
+    (store / "plan.json").write_text(json.dumps([*plan, {"id": "0" * 16, "task": forged, "method": forged}]))
+    (store / MACHINE).write_text(json.dumps({"cpu_model": forged}))
+    lock = store / "suite.lock.yaml"
+    lock.write_text(lock.read_text().replace("name: frozen", f"name: {json.dumps(forged)}"))
+    view = read_store(store)
+    cell = next(cell for cell in view.cells if cell.id in CELL)
+    found = [cell.method_id, cell.task_id, cell.suite, cell.subset, cell.verified_by, *cell.certificate, view.suite]
+    found += [
+        cell.numbers[0].name,
+        cell.numbers[0].unit,
+        *view.unfinished,
+        view.machines[Path(MACHINE).stem]["cpu_model"],
+    ]
+    assert all(forged.replace("\n", r"\n").replace("\t", r"\t") in text and text.isprintable() for text in found)
 
 
 def test_another_schema_is_named(tmp_path):

@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 cells failed, 2 bad input, 3 gate, 4 done but stdout could
 from __future__ import annotations
 
 import errno
-import sys
 from typing import Annotated
 
 import typer
@@ -30,8 +29,8 @@ from effbench.cli import (
     validate,
     verify,
 )
+from effbench.cli.saying import tell
 from effbench.errors import BadInput, StoreError
-from effbench.legible import legible
 
 INTERRUPTED = 130
 """What a shell calls an end by SIGINT: 128 + the signal's number, 2."""
@@ -87,28 +86,23 @@ def _options(
         typer.echo(context.get_help(), nl=False)
 
 
-def _tell(message: str) -> None:
-    """Say on one line, harmless to a terminal, what is wrong: names in it may hold anything."""
-    print("error: " + legible(message).replace("\n", "\\n"), file=sys.stderr)
-
-
 def run_app() -> int:
     """Run the application and turn each known error into one sentence and an exit code."""
     try:
         code = app(standalone_mode=False)
     except (BadInput, StoreError) as error:
-        _tell(str(error))
+        tell(f"error: {error}")
         return 2
     except TyperException as error:  # a missing argument, an unknown command or option
-        _tell(error.format_message())
+        tell(f"error: {error.format_message()}")
         return 2
     except OSError as error:
         if error.filename is None:
             raise  # not about a file, so nothing that a user can mend
-        _tell(_of_a_file(error))
+        tell(f"error: {_of_a_file(error)}")
         return 2
     if code == INTERRUPTED:  # typer's answer to KeyboardInterrupt
-        print("interrupted; what was finished is kept", file=sys.stderr)
+        tell("interrupted; what was finished is kept")
     return code if isinstance(code, int) else 0
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from effbench.cli.saying import tell
 from effbench.cli.stores import WHERE
 from effbench.errors import BadInput, StoreError
 
@@ -64,7 +65,7 @@ def board(
     if refused and len(refused) == len(stores):
         raise refused[0]
     for sentence in refused:
-        print(f"warning: {sentence}", file=sys.stderr)
+        tell(f"warning: {sentence}")
     _check_address(host, port)
     line = command(folders, port, headless, host)
     sys.stdout.flush()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from effbench.cli.saying import say, tell
 from effbench.counted import counted
 from effbench.errors import BadInput
 
@@ -33,15 +33,15 @@ def close_run(path: Path, outcome: Outcome, gates: Sequence[Gate], as_json: bool
     width, colour = stdout_look()
     print(render(summarise(view), "json" if as_json else "table", width=width, colour=colour))
     for label, why in outcome.failed.items():
-        print(f"failed: {label}: {why}", file=sys.stderr)
+        tell(f"failed: {label}: {why}")
     broken = failed_gates(view, gates)
     for sentence in broken:
-        print(f"gate failed: {sentence}", file=sys.stderr)
+        tell(f"gate failed: {sentence}")
     if not as_json:
         done = counted(len(outcome.done), "cell")
-        print(f"{done} done, {len(outcome.failed)} failed; store: {path}", file=sys.stderr)
+        tell(f"{done} done, {len(outcome.failed)} failed; store: {path}")
         named = shlex.quote(str(path))
-        print(f"next: effbench report {named} --pareto latency,quality   |   effbench board {named}", file=sys.stderr)
+        tell(f"next: effbench report {named} --pareto latency,quality   |   effbench board {named}")
     if outcome.failed:
         return SOME_FAILED
     return GATE_FAILED if broken else DONE
@@ -78,9 +78,7 @@ def show_plan(plan: Plan, path: Path, as_json: bool) -> int:
         return DONE
     for row in rows:
         todo = row["unsupported"] or f"{counted(row['batches_left'], 'quality batch', 'quality batches')} left"
-        print(
-            f"{row['cell']}  {row['task']}/{row['method']}  {row['execution']}  {row['device']} {row['dtype']}  {todo}"
-        )
+        say(f"{row['cell']}  {row['task']}/{row['method']}  {row['execution']}  {row['device']} {row['dtype']}  {todo}")
     return DONE
 
 

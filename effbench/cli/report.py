@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from effbench.cli.saying import tell
 from effbench.cli.stores import StoreArgument
 from effbench.errors import BadInput
 
@@ -67,6 +68,7 @@ def report(
     from effbench.report.figures import SUFFIXES
     from effbench.report.formats import render
     from effbench.report.pareto import parse_axes, pictures_of
+    from effbench.report.pending import pending_text
     from effbench.report.summarise import summarise
     from effbench.report.terminal import output_width
 
@@ -83,7 +85,8 @@ def report(
     view = effbench.store.read_store(local_store(store))
     if not view.cells:
         raise BadInput(
-            f"{store}: no cell has finished yet, so there is nothing to report; run its suite again to go on"
+            f"{store}: no cell has finished yet, so there is nothing to report; "
+            f"{pending_text(view.unfinished, 0) or 'its plan is empty'}; run its suite again to go on"
         )
     summary = summarise(view)
     beside = Path() if is_hub_name(store) else store  # where pictures go whose file has no name
@@ -107,7 +110,7 @@ def report(
             [picture_file] if picture_file else [beside / f"curves{s}" for s in (".svg", ".png")],
         )
     if view.unfinished:
-        print(f"not finished yet: {', '.join(view.unfinished)}", file=sys.stderr)
+        tell(pending_text(view.unfinished, len(view.cells)))
 
 
 def _plain(axes: tuple[str, str]) -> str:
@@ -153,7 +156,7 @@ def _draw(pictures: Sequence[ParetoPicture] | Sequence[CurvePicture], files: Seq
 
     for file in files:
         write_picture(pictures, file)
-        print(f"wrote {file}", file=sys.stderr)
+        tell(f"wrote {file}")
 
 
 def write_out(file: Path, text: str) -> None:
@@ -169,4 +172,4 @@ def write_out(file: Path, text: str) -> None:
         raise BadInput(f"{file}: cannot be written: there is no folder {real.parent}")
     else:
         write_bytes(real, text.encode())
-    print(f"wrote {file}", file=sys.stderr)
+    tell(f"wrote {file}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from effbench.cli.saying import tell
 from effbench.cli.stores import StoreArgument
 
 
@@ -29,15 +29,15 @@ def submit(
     from effbench.cli.verify import show_outcomes
     from effbench.hub.names import refuse_hub
     from effbench.hub.stores import local_store
-    from effbench.submission.packing import pack, summary_of
+    from effbench.submission.packing import folder_name, pack, summary_of
     from effbench.submission.verifying import verify
 
-    folder = out or Path("submissions") / "".join(c if c.isalnum() or c in "-_." else "-" for c in method)
+    folder = out or Path("submissions") / folder_name(method)
     refuse_hub(folder, "name a folder with --out")
     manifest = pack(
         effbench.store.read_store(local_store(store)), method, folder,
         licence=licence, source=source, notes=notes, outputs_mb=outputs_mb,
     )  # fmt: skip
     code = show_outcomes(verify(folder, "recompute"))
-    print(summary_of(manifest, folder), file=sys.stderr)
+    tell(summary_of(manifest, folder))
     return code

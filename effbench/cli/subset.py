@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from effbench.cli.saying import say, tell
 from effbench.yamlscalar import LARGEST
 
 if TYPE_CHECKING:
@@ -101,14 +101,14 @@ def build(
     path = out or Path(f"{named}.yaml")
     write_manifest(path, manifest)
     for held in manifest.certificate:
-        print(held.sentence)
+        say(held.sentence)
         optimism = f"optimism {held.searched_tau - held.tau:.3f}"
         worst = "" if held.worst_tau is None else f"; worst family {held.worst_tau:.3f}"
         lost = f"taking the better-looking of two loses {held.pair_regret:.3f} spreads on average"
-        print(f"  on the methods searched: {held.searched_tau:.3f} ({optimism}); {lost}{worst}")
+        say(f"  on the methods searched: {held.searched_tau:.3f} ({optimism}); {lost}{worst}")
     for more in manifest.more_methods:
-        print(more.sentence)
-    print(
+        say(more.sentence)
+    say(
         f"{path}: {len(manifest.ids)} of {len(found.matrices[0].samples)} samples, {len(found.matrices[0].methods)} methods"
     )
 
@@ -131,7 +131,7 @@ def scores(
     found = _scores(store, metric, task, missing, prompts)
     write_scores(out, found)
     first = found.matrices[0]
-    print(f"{out}: {len(found.matrices)} metrics x {len(first.methods)} methods x {len(first.samples)} samples")
+    say(f"{out}: {len(found.matrices)} metrics x {len(first.methods)} methods x {len(first.samples)} samples")
 
 
 @app.command(epilog="Example: effbench subset selectors")
@@ -140,7 +140,7 @@ def selectors() -> None:
     from effbench.subset.selectors import SELECTORS
 
     for name, selector in SELECTORS.items():
-        print(f"{name:12} {(type(selector).__doc__ or '').splitlines()[0]}")
+        say(f"{name:12} {(type(selector).__doc__ or '').splitlines()[0]}")
 
 
 @app.command(epilog="Example: effbench subset check emoji-50 --from results/pool")
@@ -155,11 +155,11 @@ def check(
     matrix = _scores(store, metric or manifest.metrics, task, missing).matrices[0]
     reason = why_expired(manifest, matrix)
     for held in manifest.certificate:
-        print(held.sentence)
+        say(held.sentence)
     if reason is not None:
-        print(f"{manifest.name}: the certificate does not hold here: {reason}", file=sys.stderr)
+        tell(f"{manifest.name}: the certificate does not hold here: {reason}")
         raise typer.Exit(3)
-    print(f"{manifest.name}: the certificate holds for these {len(matrix.methods)} methods")
+    say(f"{manifest.name}: the certificate holds for these {len(matrix.methods)} methods")
 
 
 @app.command(epilog="Example: effbench subset apply emoji-50 --from pool.npz")
@@ -176,14 +176,14 @@ def apply(
         applied = apply_subset(manifest, matrix)
         width = max(map(len, applied.methods))
         decimals = decimals_for(float(applied.truth.std()))
-        print(f"{applied.metric}: tau {applied.tau:.3f} over {len(applied.methods)} methods")
+        say(f"{applied.metric}: tau {applied.tau:.3f} over {len(applied.methods)} methods")
         if any(applied.is_new) and applied.new_tau is not None:
-            print(f"  over the {sum(applied.is_new)} that the certificate does not know: {applied.new_tau:.3f}")
-        print(f"  {'method':{width}}  {'subset':>10}  {'all':>10}")
+            say(f"  over the {sum(applied.is_new)} that the certificate does not know: {applied.new_tau:.3f}")
+        say(f"  {'method':{width}}  {'subset':>10}  {'all':>10}")
         for row in (-applied.truth if matrix.higher_is_better else applied.truth).argsort(kind="stable"):
             mark = " *" if applied.is_new[row] else ""
             ours, theirs = (f"{means[row]:10.{decimals}f}" for means in (applied.estimate, applied.truth))
-            print(f"  {applied.methods[row]:{width}}  {ours}  {theirs}{mark}")
+            say(f"  {applied.methods[row]:{width}}  {ours}  {theirs}{mark}")
 
 
 @app.command(name="import", epilog="Example: effbench subset import representative_subset --out subsets")
@@ -198,7 +198,7 @@ def import_(
     from effbench.subset.importing import import_release
 
     for line in import_release(folder, scores, out):
-        print(line)
+        say(line)
 
 
 @app.command(epilog="Example: effbench subset export emoji-50 --out emoji-50.csv")
@@ -213,7 +213,7 @@ def export(
     from effbench.subset.manifest import find_subset
 
     export_subset(find_subset(subset), out)
-    print(out)
+    say(str(out))
 
 
 def _scores(source: Path, metrics: Sequence[str], task: str, missing: Any, prompts: Path | None = None) -> PoolScores:

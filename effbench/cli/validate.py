@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from effbench.cli.run import SetOption, SuiteArgument
+from effbench.cli.saying import say
 
 
 def validate(suite: SuiteArgument, set_: SetOption = None) -> None:
@@ -12,4 +13,4 @@ def validate(suite: SuiteArgument, set_: SetOption = None) -> None:
 
     plan = make_plan(load_suite(find_suite(suite), set_ or ()))
     samples = sum(len(task.samples) * len(plan.suite.seeds) * len(task.cells) for task in plan.tasks)
-    print(f"{suite}: valid: {len(plan.tasks)} tasks, {len(plan.cells)} cells, {samples} samples in all")
+    say(f"{suite}: valid: {len(plan.tasks)} tasks, {len(plan.cells)} cells, {samples} samples in all")

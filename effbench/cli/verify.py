@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from effbench.cli.saying import say, tell
 from effbench.cli.stores import WHERE
 from effbench.counted import counted
-from effbench.legible import legible
 from effbench.verification import Level
 
 if TYPE_CHECKING:
@@ -72,12 +71,12 @@ def show_outcomes(outcomes: Sequence[LevelOutcome]) -> int:
         meaning = MEANING[outcome.level]
         if outcome.is_passed:
             near = f", the largest difference {outcome.difference:.1e}" if outcome.difference else ""
-            print(f"{outcome.level}: passed: {meaning} ({outcome.compared} compared{near})")
+            say(f"{outcome.level}: passed: {meaning} ({outcome.compared} compared{near})")
             for note in outcome.notes[:SHOWN]:
-                print(f"  {legible(note)}")
+                say(f"  {note}")
             continue
         why = outcome.missing or counted(len(outcome.findings), "finding")
-        print(f"{outcome.level}: NOT PASSED ({why}): {meaning}?", file=sys.stderr)
+        tell(f"{outcome.level}: NOT PASSED ({why}): {meaning}?")
         for finding in outcome.findings[:SHOWN]:
-            print(f"  {': '.join(filter(None, map(legible, finding)))}", file=sys.stderr)
+            tell(f"  {': '.join(filter(None, finding))}")
     return 0 if all(outcome.is_passed for outcome in outcomes) else NOT_PASSED

@@ -10,6 +10,7 @@ from effbench.report.panel import INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8A8A8A")
 """Okabe and Ito's colours, which colour-blind readers tell apart."""
@@ -28,8 +29,8 @@ def looks_of(pictures: Sequence[CurvePicture]) -> dict[str, Look]:
     return {name: Look(PALETTE[place % len(PALETTE)], place >= len(PALETTE)) for place, name in enumerate(names)}
 
 
-def draw_curves(axes: Axes, picture: CurvePicture, looks: dict[str, Look]) -> None:
-    """Draw one panel; what needs no steps is a cross and a dotted line from when it was there."""
+def draw_curves(axes: Axes, picture: CurvePicture, looks: dict[str, Look]) -> dict[str, Line2D]:
+    """Draw one panel and return method -> its line; what needs no steps is a cross, dotted on from when it was there."""
     axes.set_title(picture.heading, loc="left", pad=8, parse_math=False)
     unit = f" ({picture.column.unit})" if picture.column.unit else ""
     axes.set_xlabel("seconds since the sample was given")
@@ -39,19 +40,20 @@ def draw_curves(axes: Axes, picture: CurvePicture, looks: dict[str, Look]) -> No
         axes.set_yscale("log")
     if picture.curves:
         axes.set_xlim(*picture.span_s)
-    for curve in picture.curves:
-        _draw(axes, curve, looks[curve.name], axes.get_xlim()[1])
+    lines = {curve.name: _draw(axes, curve, looks[curve.name], axes.get_xlim()[1]) for curve in picture.curves}
     if picture.goal is not None:
         axes.axhline(picture.goal, color=INK, lw=0.8, ls="--", zorder=1)
         axes.text(0.01, picture.goal, picture.goal_text, transform=axes.get_yaxis_transform(), ha="left", va="bottom",
                   fontsize=7.5, color=INK, parse_math=False)  # fmt: skip
+    return lines
 
 
-def _draw(axes: Axes, curve: MetricCurve, look: Look, end: float) -> None:
+def _draw(axes: Axes, curve: MetricCurve, look: Look, end: float) -> Line2D:
     colour = look.colour
     if len(curve.values) == 1:
         axes.plot([curve.seconds[0], end], [curve.values[0]] * 2, color=colour, lw=0.9, ls=":", zorder=2)
-        axes.plot(curve.seconds, curve.values, "x", color=colour, markersize=6, zorder=3, label=curve.name)
-    else:
-        style = (0, (5, 2)) if look.is_dashed else "solid"
-        axes.plot(curve.seconds, curve.values, color=colour, lw=1.5, ls=style, zorder=4, label=curve.name)
+        (cross,) = axes.plot(curve.seconds, curve.values, "x", color=colour, markersize=6, zorder=3)
+        return cross
+    style = (0, (5, 2)) if look.is_dashed else "solid"
+    (line,) = axes.plot(curve.seconds, curve.values, color=colour, lw=1.5, ls=style, zorder=4)
+    return line

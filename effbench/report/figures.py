@@ -33,6 +33,9 @@ PANEL_WIDTH, PANEL_HEIGHT, MARGIN = 5.2, 3.9, 0.5
 MOST_ACROSS = 3
 """Panels in a row: three still fill a slide or two columns of a paper."""
 
+MOST_PANELS = 240
+"""Panels of one picture: 80 rows of them are as high as the library draws a PNG, 2**16 pixels."""
+
 LINE_LENGTH = 92
 """Characters of a note that fit under one panel."""
 
@@ -90,13 +93,14 @@ def draw_all_curves(pictures: Sequence[CurvePicture], kind: str) -> bytes:
     looks = looks_of(pictures)
     with _style():
         figure, panels = _panels(len(pictures))
+        handles: dict[str, Line2D] = {}  # by name: a label that begins with an underscore is hidden by the library
         for axes, picture in zip(panels, pictures):
-            draw_curves(axes, picture, looks)
-        shown = [axes.get_legend_handles_labels() for axes in panels]
-        handles = {label: handle for found in shown for handle, label in zip(*found)}
+            handles |= draw_curves(axes, picture, looks)
         if handles:
-            figure.legend(handles=[*handles.values()], labels=[*handles], loc="outside upper left", frameon=False,
-                          fontsize=8, ncols=min(len(handles), 2 * len(pictures), 4))  # fmt: skip
+            legend = figure.legend(handles=[*handles.values()], labels=[*handles], loc="outside upper left",
+                                   frameon=False, fontsize=8, ncols=min(len(handles), 2 * len(pictures), 4))  # fmt: skip
+            for text in legend.get_texts():
+                text.set_parse_math(False)
         _write_notes(figure, _curve_notes(pictures), LINE_LENGTH * min(MOST_ACROSS, len(pictures)))
         return _saved(figure, kind)
 
@@ -106,7 +110,11 @@ def _curve_notes(pictures: Sequence[CurvePicture]) -> list[str]:
 
 
 def _panels(count: int) -> tuple[Figure, list[Axes]]:
-    """Return a figure with ``count`` panels in rows; places left over stay empty."""
+    """Return a figure with ``count`` panels in rows, places left over empty; raise ``BadInput`` where they are too many."""
+    if count > MOST_PANELS:
+        raise BadInput(
+            f"one picture holds {MOST_PANELS} panels, and {count} were asked for; draw a store of fewer tasks"
+        )
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

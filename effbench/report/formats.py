@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -20,8 +21,9 @@ FORMATS = ("table", "md", "csv", "json", "html", "latex")
 SCHEMA = "effbench/report/1"
 """Of the JSON; fields may come to be added, and none changes its meaning."""
 
-FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""How text begins that a spreadsheet takes for a formula; the last four are the same signs in full width."""
+FORMULA = re.compile("(^|[;|])(?=\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20])")
+"""Where text begins, at its start or behind what some locales separate fields by, that a spreadsheet takes for a formula; the
+last four are the same signs in full width."""
 
 
 def render(
@@ -68,7 +70,8 @@ def render_csv(numbers: Sequence[NumberRow]) -> str:
     """Return one line per number under a header; a null is an empty field beside its reason.
 
     A spreadsheet computes a text that begins like a formula, so such a text gets an apostrophe before it, which a
-    spreadsheet hides. Numbers stay numbers, negative ones too.
+    spreadsheet hides; so does what begins so behind a sign at which some locales split fields. Numbers stay numbers,
+    negative ones too.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, list(NumberRow.__annotations__), lineterminator="\n")
@@ -78,7 +81,7 @@ def render_csv(numbers: Sequence[NumberRow]) -> str:
 
 
 def _no_formula(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.lstrip().startswith(FORMULAS) else value
+    return FORMULA.sub(r"\1'", value) if isinstance(value, str) else value
 
 
 def render_json(summary: Summary) -> str:

@@ -9,8 +9,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from effbench.arrays import Array
 from effbench.errors import StoreError
 from effbench.legible import legible
@@ -20,6 +18,12 @@ from effbench.report.summarise import WorkloadCells, names_of
 MOST_SIDE, MOST_PIXELS = 8192, 1 << 26
 """Of a picture, or of all frames of a video, that is shown: no screen is wider, and 67 million pixels are 200 MB; larger ones
 are named and not read."""
+
+MOST_FRAMES = 1000
+"""Of a video that is shown, two minutes at 8 a second: of small ones the frames take more than their pixels do."""
+
+MOST_AT_ONCE = 1 << 27
+"""Pixels of all pictures that are shown together (400 MB): a page of 32 pictures of 2048 x 2048."""
 
 NOT_KEPT = "no picture was kept"
 """What stands in place of a sample that a method has no picture of."""
@@ -89,51 +93,56 @@ class Gallery:
         return next(filter(None, captions), legible(key[0]))
 
     def show(self, keys: Sequence[tuple[str, int]], methods: Sequence[str]) -> list[Shown]:
-        """Return samples with the pictures of some methods; a method that has none of a sample says why there."""
-        return [
-            Shown(
-                sample_id,
-                seed,
-                self.caption((sample_id, seed), [method for method in methods if method in self._kept]),
-                {method: self._preview(method, sample_id, seed) for method in methods},
-            )
-            for sample_id, seed in keys
-        ]
+        """Return samples with the pictures of some methods; a method that has none of a sample says why there.
 
-    def _preview(self, method: str, sample_id: str, seed: int) -> Preview:
+        Pictures beyond ``MOST_AT_ONCE`` are named and not read.
+        """
+        shown, left = [], MOST_AT_ONCE
+        for sample_id, seed in keys:
+            previews = {}
+            for method in methods:
+                previews[method] = self._preview(method, sample_id, seed, left)
+                left -= sum(math.prod(frames.shape[:-1]) for frames in previews[method].pictures.values())
+            caption = self.caption((sample_id, seed), [method for method in methods if method in self._kept])
+            shown.append(Shown(sample_id, seed, caption, previews))
+        return shown
+
+    def _preview(self, method: str, sample_id: str, seed: int, left: int) -> Preview:
         if method not in self._kept:
             return Preview({}, (self.damaged.get(method, NOT_KEPT),))
-        return _preview(self._kept[method], sample_id, seed)
+        return _preview(self._kept[method], sample_id, seed, left)
 
 
-def _preview(kept: KeptOutputs, sample_id: str, seed: int) -> Preview:
-    """Return the pictures of a sample that can be shown, by their name."""
+def _preview(kept: KeptOutputs, sample_id: str, seed: int, left: int) -> Preview:
+    """Return the pictures of a sample that can be shown within ``left`` pixels, by their name."""
     if not kept.has(sample_id, seed):
         return Preview({}, (NOT_KEPT,))
     try:
-        shapes = kept.shapes(sample_id, seed)
-        refused = {name: why for name, shape in shapes.items() if (why := _why_not(shape))}
-        missing = [f"{legible(name)}: {why}" for name, why in refused.items()]
-        chosen = [name for name in shapes if name not in refused]
+        chosen, missing = [], []
+        for name, (dtype, shape) in kept.forms(sample_id, seed).items():
+            if why := _why_not(dtype, shape, left):
+                missing.append(f"{legible(name)}: {why}")
+            else:
+                chosen.append(name)
+                left -= math.prod(shape[:-1])
         if not chosen:
             return Preview({}, tuple(missing) or (NOT_KEPT,))
         (output,) = kept.batch([sample_id], seed, chosen) or ({},)
     except StoreError as error:
         return Preview({}, (str(error),))
-    pictures = {}
-    for name, array in output.items():
-        if array.dtype == np.uint8:
-            pictures[legible(name)] = array[None] if array.ndim == 3 else array
-        else:
-            missing.append(f"{legible(name)}: {array.dtype} is no picture")
+    pictures = {legible(name): array[None] if array.ndim == 3 else array for name, array in output.items()}
     return Preview(pictures, tuple(missing))
 
 
-def _why_not(shape: tuple[int, ...]) -> str:
-    """Return why an array of that shape is not shown, or ``""``."""
+def _why_not(dtype: str, shape: tuple[int, ...], left: int) -> str:
+    """Return why an array of that form is not shown, or ``""``; it has not been read yet."""
+    if dtype != "uint8":
+        return f"{dtype} is no picture"
     form = "x".join(map(str, shape))
     if len(shape) not in (3, 4) or shape[-1] != 3 or 0 in shape:
         return f"an array of {form} is no picture"
     height, width = shape[-3:-1]
     is_too_large = max(height, width) > MOST_SIDE or math.prod(shape[:-1]) > MOST_PIXELS
-    return f"{form} is too large to be shown" if is_too_large else ""
+    if is_too_large or math.prod(shape[:-3]) > MOST_FRAMES:
+        return f"{form} is too large to be shown"
+    return "" if math.prod(shape[:-1]) <= left else f"{form} is too large beside the others; show fewer at once"

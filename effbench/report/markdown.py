@@ -10,6 +10,9 @@ from effbench.report.claims import LEDGER_TEXT, LEDGER_TITLE, Ledger, LedgerRow,
 from effbench.report.summarise import Summary
 from effbench.report.tables import Table, TableEntry, TableRow, superscript
 
+_BLOCK = re.compile(r"^(?:[-+=]|\d+[.)])")
+"""What at the beginning of a line makes a list, a rule or a heading of it; a note may begin with the name of a method."""
+
 
 def render_markdown(tables: Sequence[Table]) -> str:
     """Return one GitHub-flavoured table per workload under a heading, each with its caption."""
@@ -23,7 +26,7 @@ def _markdown_table(table: Table) -> str:
     lines = [f"### {escape_markdown(table.title)}", ""]
     lines += [_markdown_line(cells) for cells in (header, ruler, *(_markdown_row(table, row) for row in table.rows))]
     lines.append("")
-    lines += [f"{escape_markdown(line)}  " for line in table.under]
+    lines += [f"{_BLOCK.sub(_marked, escape_markdown(line))}  " for line in table.under]
     if table.ledger:
         lines += ["", f"#### {LEDGER_TITLE}", "", *markdown_ledger(table.ledger), "", LEDGER_TEXT]
     return "\n".join(lines) + "\n"
@@ -45,6 +48,10 @@ def _markdown_entry(entry: TableEntry) -> str:
 
 def _markdown_line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def _marked(found: re.Match[str]) -> str:
+    return f"{found[0][:-1]}\\{found[0][-1]}"
 
 
 def escape_markdown(text: str) -> str:

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple, TypedDict
 
 from effbench.raw import RawCell
 from effbench.record import CellRecord, Number, Reason
+from effbench.report.doubles import Member, machines_of, store_names, without_copies
+from effbench.report.pending import pending_text
 from effbench.report.ranks import is_ranked, ranks_of
 from effbench.store import StoreView
 
@@ -57,7 +59,8 @@ class Location(NamedTuple):
 class WorkloadCells:
     """The cells of one workload in suite order, the machines they ran on and the level of their intervals.
 
-    ``raw`` are the cells with their raw parts, in the same order; only what records do not say is read from them.
+    ``raw`` are the cells with their raw parts, in the same order; only what records do not say is read from them. ``notes``
+    say what a reader has to know of the stores: what is not finished, and what several of them hold.
     """
 
     title: str
@@ -66,6 +69,13 @@ class WorkloadCells:
     machines: Mapping[str, Mapping[str, Any]]
     levels: tuple[float, ...]
     raw: tuple[RawCell, ...]
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def stores(self) -> Mapping[int, str]:
+        """Return id of a record -> the name of its store."""
+        names = store_names([raw.path.parents[1] for raw in self.raw])
+        return {id(raw.record): names[raw.path.parents[1]] for raw in self.raw}
 
     @cached_property
     def places(self) -> tuple[Location, ...]:
@@ -136,26 +146,45 @@ def summarise(view: StoreView) -> Summary:
 
 
 def summarise_stores(views: Sequence[StoreView]) -> Summary:
-    """Return one summary of several stores; cells of equal workloads come together, whichever store holds them."""
-    machines = {name: machine for view in views for name, machine in view.machines.items()}
-    groups: dict[tuple[str, ...], list[tuple[StoreView, CellRecord]]] = {}
+    """Return one summary of several stores; cells of equal workloads come together, whichever store holds them.
+
+    A cell that several hold alike stands there once.
+    """
+    machines = machines_of(views)
+    groups: dict[tuple[str, ...], list[Member]] = {}
     for view in views:
         for cell in view.cells:
-            groups.setdefault(_key(cell), []).append((view, cell))
+            groups.setdefault(_key(cell), []).append((view, raw_cell(view, cell)))
     workloads = []
-    for key, members in groups.items():
-        members.sort(key=lambda member: (member[1].order, member[1].role != "reference"))
+    for key, every in groups.items():
+        members, notes = without_copies(every)
+        members.sort(key=lambda member: (member[1].record.order, member[1].record.role != "reference"))
+        used = {raw.record.provenance.machine for _, raw in members}
         workloads.append(
             WorkloadCells(
                 title=_title(key, list(groups)),
                 suites=tuple(dict.fromkeys(view.suite for view, _ in members)),
-                cells=tuple(cell for _, cell in members),
-                machines=machines,
+                cells=tuple(raw.record for _, raw in members),
+                machines=machines.facts,
                 levels=tuple(dict.fromkeys(level for view, _ in members if (level := level_of(view)) is not None)),
-                raw=tuple(raw_cell(view, cell) for view, cell in members),
+                raw=tuple(raw for _, raw in members),
+                notes=(
+                    *_pending(members),
+                    *notes,
+                    *(sentence for name, sentence in machines.disputed.items() if name in used),
+                ),
             )
         )
     return Summary(" + ".join(dict.fromkeys(view.suite for view in views)), tuple(workloads))
+
+
+def _pending(members: Sequence[Member]) -> list[str]:
+    """Return the sentence on the methods of a workload that its stores plan and have not finished, if there are any."""
+    task = members[0][1].record.task_id
+    views = {id(view): view for view, _ in members}.values()
+    labels = dict.fromkeys(label for view in views for label in view.unfinished)
+    left = [label.removeprefix(f"{task}/") for label in labels if label.startswith(f"{task}/")]
+    return [pending_text(left, len(members))] if left else []
 
 
 def place_of(cell: CellRecord) -> Location:
@@ -164,7 +193,7 @@ def place_of(cell: CellRecord) -> Location:
 
 
 def where_of(workload: WorkloadCells, cell: CellRecord) -> str:
-    """Return what tells the cell from others of its method: what differs of its place, then suite and time.
+    """Return what tells the cell from others of its method: what differs of its place, then suite, time and store.
 
     It is ``""`` where all cells ran in one place and each method stands there once.
     """
@@ -174,6 +203,8 @@ def where_of(workload: WorkloadCells, cell: CellRecord) -> str:
     if len(twins) > 1:
         parts += [cell.suite] if len({twin.suite for twin in twins}) > 1 else []
         parts.append(cell.finished_utc[:16].replace("T", " "))
+        alike = [twin for twin in twins if (twin.suite, twin.finished_utc[:16]) == (cell.suite, cell.finished_utc[:16])]
+        parts += [f"in {workload.stores[id(cell)]}"] if len(alike) > 1 else []
     return " ".join(parts)
 
 

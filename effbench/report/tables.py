@@ -187,6 +187,7 @@ def table_of(workload: WorkloadCells, picked: Sequence[str] = ()) -> Table:
         caption=caption_of(workload, columns, brief=is_headline(picked)),
         footnotes=tuple((letter, FLAG_TEXT.get(flag, flag.replace("_", " "))) for flag, letter in letters.items()),
         notes=(
+            *workload.notes,
             *([f"n/a for every method: {absent}"] if absent else []),
             *_trained_once(workload, letters),
             *failed,

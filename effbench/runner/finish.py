@@ -16,7 +16,7 @@ from effbench.runner.cells import Cell, TaskPlan
 from effbench.runner.provenance import Surroundings, provenance
 from effbench.runner.stopping import samples_used
 from effbench.setting import Asked, Declared, DeclaredMetric, Place, Setting
-from effbench.store import SAMPLE_KEY, TIMING_KEY, CellFolder, Store
+from effbench.store import SAMPLE_KEY, SETTING, TIMING_KEY, CellFolder, Store, setting_bytes
 from effbench.suite import Suite
 
 
@@ -105,11 +105,13 @@ def finish_cell(suite: Suite, task: TaskPlan, cell: Cell, store: Store, surround
     folder = store.cell(cell.id)
     files = _merged(folder)
     setting = setting_of(suite, task, cell, store, surroundings)
-    folder.write_setting(setting)
-    files["setting.json"] = file_sha256(folder.path / "setting.json")
+    files[SETTING] = hashlib.sha256(setting_bytes(setting)).hexdigest()
     finished = datetime.now(UTC).isoformat(timespec="seconds")
     source = provenance(cell, task.device, surroundings)
     record = make_record(setting, read_cell_parts(folder, setting, files), source, finished)
+    folder.write_setting(
+        setting
+    )  # only now, since the record that names its hash follows at once: readers compare the two
     folder.write_record(record)
     for name in files:
         if name.endswith(".parquet") and not name.startswith("draws/"):

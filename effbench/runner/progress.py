@@ -7,6 +7,8 @@ import time
 from types import TracebackType
 from typing import Any
 
+from effbench.legible import legible_line
+
 
 class Reporter:
     """Counts finished pieces of work out of ``total`` and says what is being done."""
@@ -45,6 +47,7 @@ class Reporter:
 
     def now(self, text: str) -> None:
         """Say what starts now."""
+        text = legible_line(text)
         if self._live is not None:
             self._live.update(self._bar, description=text)
         elif not self._quiet:
@@ -59,6 +62,7 @@ class Reporter:
 
     def say(self, text: str) -> None:
         """Print a line that stays (a failure, a notice)."""
+        text = legible_line(text)
         if self._live is not None:
             self._live.console.print(text, markup=False, highlight=False)
         else:

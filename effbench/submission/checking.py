@@ -17,6 +17,7 @@ from effbench.numbers.record import recomputed
 from effbench.record import CellRecord, Number
 from effbench.store import CellFolder, StoreView, read_store
 from effbench.submission.manifest import MOST_BYTES, MOST_FILES, NAME, Manifest, read_manifest
+from effbench.submission.packing import is_unnamed
 from effbench.verification import VERIFICATION, Level
 
 SAME = 1e-9
@@ -113,6 +114,9 @@ def _record_findings(view: StoreView, manifest: Manifest) -> Iterator[Finding]:
             yield Finding(where, "is not complete")
         if not CellFolder(view.path / "cells" / cell.id).is_intact(cell):
             yield Finding(where, "a file that its record names is missing or has another content")
+        own = (name.split("/") for name in manifest.files if name.startswith(f"cells/{cell.id}/"))
+        for place in (place for place in own if is_unnamed(cell, place[2:])):
+            yield Finding("/".join(place), "is a table beside those that the record of its cell names")
         if cell.reference_cell is not None and cell.reference_cell not in cells:
             yield Finding(where, f"its reference {cell.reference_cell} was not sent in")
 

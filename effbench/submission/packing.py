@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from effbench.atomic import file_sha256, write_bytes
 from effbench.counted import counted
 from effbench.errors import BadInput, StoreError, nearest
 from effbench.inside import check_inside, root_of
+from effbench.parts import named_in
 from effbench.record import CellRecord
 from effbench.store import StoreView
 from effbench.submission.manifest import NAME, Manifest, is_known, write_manifest
 
 OUTPUTS = ("outputs", "previews")
 """Folders of a cell that hold what was drawn: large, and only needed from level ``rescore`` on."""
+TABLES = ("samples", "timings", "draws")
+"""Folders of a cell that hold tables; those that its record names alone are packed, and no others beside them are taken."""
 
 
 def pack(
@@ -34,8 +37,8 @@ def pack(
     beside = [c for c in view.cells if c.id in {cell.reference_cell for cell in cells} - own]
     packed = sorted((*cells, *beside), key=lambda cell: (cell.task_id, cell.order))
     files = [name for cell in packed for name in _files_of(view.path, cell, outputs_mb)]
-    machines = {cell.provenance.machine for cell in packed}
-    files += [f"machine/{name}.json" for name in sorted(machines) if (view.path / f"machine/{name}.json").exists()]
+    machines = sorted({f"machine/{cell.provenance.machine}.json" for cell in packed})
+    files += [name for name in machines if is_known(name) and (view.path / name).exists()]
     out.mkdir(parents=True, exist_ok=True)
     root = root_of(view.path)
     for name in (*files, "suite.lock.yaml"):
@@ -78,7 +81,7 @@ def _files_of(store: Path, cell: CellRecord, outputs_mb: float) -> list[str]:
     """Return the paths of a cell's files that are packed, relative to the store."""
     folder = store / "cells" / cell.id
     names = [str(file.relative_to(store)) for file in sorted(folder.rglob("*")) if file.is_file()]
-    known = [name for name in names if is_known(name)]
+    known = [name for name in names if is_known(name) and not is_unnamed(cell, name.split("/")[2:])]
     if any(f"cells/{cell.id}/{name}" not in known for name in cell.files):
         raise StoreError(f"{folder}: lacks a file that its record names; run the suite again")
     if "setting.json" not in cell.files:
@@ -87,6 +90,17 @@ def _files_of(store: Path, cell: CellRecord, outputs_mb: float) -> list[str]:
     if sum((store / name).stat().st_size for name in drawn) > 1e6 * outputs_mb:
         known = [name for name in known if name not in drawn]
     return known
+
+
+def folder_name(method: str) -> str:
+    """Return a method's id as the name of one folder: nothing that leads elsewhere stays in it."""
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in method).lstrip(".") or "method"
+
+
+def is_unnamed(cell: CellRecord, place: Sequence[str]) -> bool:
+    """Return whether a file of a cell (its path in parts) is a table that stands beside those which its record names."""
+    named = named_in(cell.files, place[0]) if place[0] in TABLES else None
+    return named is not None and "/".join(place[1:]) not in named
 
 
 def summary_of(manifest: Manifest, out: Path) -> str:

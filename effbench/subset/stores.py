@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from effbench.errors import BadInput, nearest
-from effbench.parts import SCORE, read_parts, scores_of
+from effbench.parts import SCORE, named_in, read_parts, scores_of
 from effbench.record import CellRecord
 from effbench.store import SAMPLE_KEY, CellFolder, StoreView
 from effbench.subset.matrix import ScoreMatrix, score_matrix
@@ -68,7 +68,8 @@ def store_matrices(
 
 def _scores(view: StoreView, cell: CellRecord, seconds: list[float]) -> Mapping[str, Mapping[str, float]]:
     """Return metric -> sample id -> mean score over the seeds; NaN scores are absent. Appends the seconds per sample."""
-    table = read_parts(CellFolder(view.path / "cells" / cell.id).samples, SAMPLE_KEY)
+    folder = CellFolder(view.path / "cells" / cell.id)
+    table = read_parts(folder.samples, SAMPLE_KEY, named=named_in(cell.files, "samples"))
     if table is None:
         return {}
     ids = table["sample_id"].to_pylist()

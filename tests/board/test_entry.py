@@ -68,7 +68,7 @@ def test_one_method_is_drawn_with_all_that_lies_behind_it(
     assert "AMD EPYC 7B13" in text and "torch  2.13.0" in text and "commit 0123456789abcdef" in text
     assert "task  effbench 0.1.0" in text and "seeds  0, 1" in text
     codes = [block.value for block in board.code]
-    assert f"{'ab' * 32}  samples/0.parquet" in codes
+    assert f"{'ab' * 32}  jobs/quality.json" in codes
     assert "effbench run quick.yaml" in codes, "as it was run"
     assert f"effbench describe STORE/cells/{cells[0].id}" in codes
     assert any(json.loads(element.value).get("system_revision") == "rev1" for element in board.json)

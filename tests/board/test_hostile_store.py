@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -11,10 +12,11 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+import effbench.report.gallery
 from effbench.cli.board import board
 from effbench.errors import StoreError
 from effbench.parts import write_outputs
-from effbench.report.gallery import MOST_SIDE, Gallery
+from effbench.report.gallery import MOST_FRAMES, MOST_SIDE, Gallery
 from effbench.report.summarise import summarise
 from effbench.store import CellFolder, Store, read_store
 from effbench_leaderboard.text import code, escape, plain_label
@@ -93,6 +95,26 @@ def test_names_of_strangers_draw_no_picture_link_or_colour(
     assert not [text for text in texts if OPEN.search(text)]
 
 
+MEANT = (
+    re.compile(r"(https?://|www(?=\.))([-.\w]+)([^ \t\r\n]*)", re.IGNORECASE),
+    re.compile(r"([-.\w+]+)@([-\w]+(?:\.[-\w]+)+)"),
+    re.compile(r":[a-z+-][\w+/-]*:", re.IGNORECASE),
+)
+"""What Streamlit's page looks for in text once escapes are undone (``mdast-util-gfm-autolink-literal``, emoji, icons)."""
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["https://evil.example/x", "see HTTP://evil.example", "www.evil.example", "http://www.a.b", "a@evil.example",
+     ":material/verified: real verified", ":skull:", ":streamlit:", ":a:b:c:", "a@b@c.d"],
+)  # fmt: skip
+def test_no_address_and_no_icon_comes_of_a_name_once_escapes_are_undone(text: str) -> None:
+    shown = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", escape(text))
+    assert any(form.search(text) for form in MEANT)
+    assert not any(form.search(shown) for form in MEANT)
+    assert shown.replace("\u2060", "") == text
+
+
 def test_texts_are_escaped_for_what_shows_them() -> None:
     assert not OPEN.search(escape(HOSTILE)) and escape("a\n# b") == r"a \# b"
     assert code("a`b``c") == "``` a`b``c ```" and code("plain") == "`plain`"
@@ -123,7 +145,7 @@ def test_a_damaged_file_of_pictures_costs_its_own_method(
 @pytest.mark.parametrize(
     ("shape", "said"),
     [((1, MOST_SIDE + 1, 3), "too large"), ((3,), "no picture"), ((4, 4, 2), "no picture"), ((0, 4, 3), "no picture"),
-     ((9000, 128, 64, 3), "too large")],
+     ((9000, 128, 64, 3), "too large"), ((2, 40_000, 3), "too large"), ((MOST_FRAMES + 1, 1, 1, 3), "too large")],
 )  # fmt: skip
 def test_an_array_that_is_no_picture_or_too_large_is_named_and_not_read(
     tmp_path: Path, make: ModuleType, shape: tuple[int, ...], said: str
@@ -135,6 +157,34 @@ def test_an_array_that_is_no_picture_or_too_large_is_named_and_not_read(
     (sample,) = gallery.show(gallery.keys, gallery.methods)
     found = sample.previews["ref"]
     assert said in found.missing[0] and found.missing[0].startswith("image: ") and list(found.pictures) == ["small"]
+
+
+def test_what_is_refused_takes_no_memory(tmp_path: Path, make: ModuleType) -> None:
+    """A strip of 2 x 40,000 took 2.4 GB when it was enlarged; what is no picture of bytes is not even read."""
+    view = make.raw_store(tmp_path, make.Raw(make.cell("ref")))
+    folder = CellFolder(tmp_path / "cells" / view.cells[0].id)
+    strip, depth = np.zeros((2, 40_000, 3), np.uint8), np.zeros((1000, 1000, 3), np.float64)
+    write_outputs(folder.previews, "k", ["a"], 0, [{"strip": strip, "depth": depth}])
+    gallery = Gallery(summarise(view).workloads[0])
+    tracemalloc.start()
+    (sample,) = gallery.show(gallery.keys, gallery.methods)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(sample.previews["ref"].missing) == 2 and not sample.previews["ref"].pictures
+    assert peak < 200_000 < strip.nbytes
+
+
+def test_pictures_of_one_page_are_bounded_together(
+    tmp_path: Path, make: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(effbench.report.gallery, "MOST_AT_ONCE", 2 * PIXELS[..., 0].size)
+    pictures = {name: {"image": PIXELS, "other": PIXELS} for name in "abc"}
+    view = make.raw_store(tmp_path, make.Raw(make.cell("ref"), previews=pictures))
+    gallery = Gallery(summarise(view).workloads[0])
+    shown = gallery.show(gallery.keys, gallery.methods)
+    assert [len(sample.previews["ref"].pictures) for sample in shown] == [2, 0, 0]
+    assert shown[1].previews["ref"].missing[0] == "image: 4x4x3 is too large beside the others; show fewer at once"
+    assert len(gallery.show(gallery.keys[1:2], gallery.methods)[0].previews["ref"].pictures) == 2
 
 
 def test_pixels_that_are_no_bytes_are_not_drawn(tmp_path: Path, make: ModuleType) -> None:

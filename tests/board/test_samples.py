@@ -57,8 +57,8 @@ def test_samples_come_with_their_captions_and_what_each_method_made_of_them(stor
 def test_a_method_that_several_stores_hold_is_shown_from_each(
     store: Path, write_store: Callable[..., Path], make: ModuleType
 ) -> None:
-    other = write_store("again", make.typical_cells())
-    cell = make.typical_cells()[0]
+    cells = [cell.model_copy(update={"finished_utc": "2026-11-23T09:00:00Z"}) for cell in make.typical_cells()]
+    other, cell = write_store("again", cells), cells[0]
     write_outputs(Store(other).cell(cell.id).previews, "s0-k", ["a"], 0, [{"image": np.ones((4, 4, 3), np.uint8)}])
     (workload,) = summarise_stores([read_store(store), read_store(other)]).workloads
     gallery = Gallery(workload)

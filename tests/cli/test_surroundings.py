@@ -19,6 +19,7 @@ from effbench.measure import roofline
 from effbench.readings import Calibration
 from effbench.runner import isolation, peaks
 from effbench.runner.jobs import Done
+from effbench.store import read_store
 
 SUITE = """\
 schema: effbench/suite/1
@@ -56,6 +57,13 @@ def shell(folder, script, **environment):
     ("script", "expected"),
     [
         ("effbench run suite.yaml --fresh 2>&- | head -1 >/dev/null; echo ${PIPESTATUS[0]}", "0"),
+        ("effbench run suite.yaml --fresh 2>&1 | head -1 >/dev/null; echo ${PIPESTATUS[0]}", "0"),
+        pytest.param(
+            "effbench run suite.yaml --fresh 2>&1 | true; echo ${PIPESTATUS[0]}", "0", marks=pytest.mark.proof
+        ),
+        pytest.param(
+            "effbench run suite.yaml --fresh --json | true; echo ${PIPESTATUS[0]}", "0", marks=pytest.mark.proof
+        ),
         ("effbench run suite.yaml >&- 2>&- <&-; echo $?", "0"),
         ("effbench list 2>&1 | true; echo ${PIPESTATUS[0]}", "0"),
         ("effbench list 2>/dev/full >&-; echo $?", "0"),
@@ -70,6 +78,8 @@ def shell(folder, script, **environment):
 )
 def test_a_stream_that_is_closed_full_or_gone_ends_nothing(folder, script, expected):
     assert ("\n" + shell(folder, script).strip()).endswith("\n" + expected)
+    (cell,) = read_store(folder / "results/str").cells
+    assert cell.status == "complete"  # whoever read what was said, what was to be computed is there
 
 
 def test_what_is_opened_for_a_closed_stream_passes_to_the_processes_that_follow(folder):
@@ -120,13 +130,13 @@ def test_where_no_folder_is_short_enough_workers_are_spawned(monkeypatch, capsys
     assert isolation.socket_folder() in (os.environ.get("XDG_RUNTIME_DIR"), "/tmp", "/var/tmp", "/dev/shm")
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_run_that_is_told_to_end_says_so_and_exits_with_130(folder, how):
     slow = "tasks.w.with={units: 4, size: 8, samples: 4, wait_ms: 2000}"
     command = [sys.executable, "-m", "effbench", "run", "suite.yaml", "--store", f"results/{how.name}", "--set", slow]
     pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL}
     # A shell has what it runs in the background ignore SIGINT, and children inherit that.
-    heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+    heed = lambda: [signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGHUP)]  # noqa: E731
     run = subprocess.Popen(command, cwd=folder, text=True, preexec_fn=heed, **pipes)
     assert "quality" in run.stderr.readline()
     run.send_signal(how)

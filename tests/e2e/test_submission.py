@@ -18,7 +18,7 @@ from effbench.parts import KeptOutputs, read_part, read_parts, write_outputs, wr
 from effbench.store import SAMPLE_KEY, CellFolder, read_store
 from effbench.submission.checking import check_schema
 from effbench.submission.manifest import is_known, read_manifest
-from effbench.submission.packing import pack
+from effbench.submission.packing import folder_name, pack
 from effbench.submission.verifying import LEVELS, verify
 from effbench.verification import MEANING, VERIFICATION, read_history
 
@@ -206,6 +206,52 @@ def test_a_cell_of_the_method_that_is_not_listed_is_named(sent, ran, tmp_path):
     (sent / "submission.yaml").write_text(yaml.safe_dump(content))
     said = [finding.what for finding in check_schema(sent).findings]
     assert "is neither listed as a cell of the method nor anybody's reference" in said
+
+
+def test_a_table_beside_those_of_the_record_is_a_finding_and_is_not_packed(ran, sent, tmp_path):
+    """Whoever verifies would read both, and whoever is shown the numbers only the one that the record names."""
+    shown = own_cell(sent)
+    table = read_parts(shown / "samples", SAMPLE_KEY)
+    columns = {name: table[name].to_pylist() for name in table.column_names}
+    extra = write_part(shown / "samples", "aaa", columns, {})
+    listed_again(sent)
+    (finding,) = check_schema(sent).findings
+    assert finding.where.endswith(f"samples/{extra.name}") and finding.what.startswith("is a table beside those")
+    store = Path(shutil.copytree(ran.cwd / "store", tmp_path / "store"))
+    write_part(store / "cells" / shown.name / "samples", "aaa", columns, {})
+    manifest = pack(read_store(store), METHOD, tmp_path / "again", licence="CC-BY-4.0")
+    assert not [name for name in manifest.files if "/aaa" in name]
+    assert check_schema(tmp_path / "again").is_passed
+
+
+def test_the_name_of_a_machine_leads_nowhere(ran, tmp_path):
+    store = Path(shutil.copytree(ran.cwd / "store", tmp_path / "store"))
+    (tmp_path / "secret.json").write_text("{}")
+    for name in ("../../secret", "/etc/passwd", "..", "a\nb", "x" * 5000):
+        for file in store.glob("cells/*/cell.json"):
+            record = json.loads(file.read_bytes())
+            record["provenance"]["machine"] = name
+            file.write_text(json.dumps(record))
+        out = tmp_path / f"sent-{len(name)}"
+        manifest = pack(read_store(store), METHOD, out, licence="CC-BY-4.0")
+        assert not [file for file in manifest.files if file.startswith("machine")]
+        assert not list(out.rglob("*secret*")) and not list(out.rglob("*passwd*"))
+
+
+@pytest.mark.parametrize(
+    ("method", "folder"),
+    [("toy-momentum", "toy-momentum"), ("..", "method"), (".", "method"), ("../../x", "-..-x"), ("/etc/x", "-etc-x"),
+     (".ssh", "ssh"), ("a\nb\x1b", "a-b-"), ("a+b(c=1)", "a-b-c-1-")],
+)  # fmt: skip
+def test_a_method_s_name_makes_a_folder_of_its_own_and_leads_nowhere(method, folder):
+    assert folder_name(method) == folder and Path("submissions", folder).resolve().parent.name == "submissions"
+
+
+def test_a_file_s_name_cannot_forge_a_line_of_what_was_found(sent, ran):
+    (own_cell(sent) / "x\nschema: passed: every file is there\x1b[2J").write_text("")
+    result = ran("verify", str(sent))
+    assert result.code == 1 and "x1b" in result.err and "\x1b" not in result.err
+    assert not [line for line in (result.out + result.err).splitlines() if line.startswith("schema: passed")]
 
 
 def test_a_level_that_compared_nothing_passes_nobody(sent, monkeypatch):

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from effbench.api import Scores
+from effbench.atomic import file_sha256
 from effbench.parts import GROUP, SLICE, score_columns, write_outputs, write_part
 from effbench.record import Attempt, CellRecord, Identity, Link, Number, Provenance
 from effbench.replicates import Replicates, cluster_hash, write_replicates
@@ -90,7 +91,7 @@ def cell(method: str, numbers: list[Number] | None = None, order: int = 0, **res
         "n_samples": 64,
         "subset": None,
         "reference_cell": None,
-        "files": {"samples/0.parquet": "ab" * 32},
+        "files": {"jobs/quality.json": "ab" * 32},
         "artifact_sha256": "cd" * 32,
         "plan_sha256": "ba" * 32,
         "probe_sha256": {"1": "ef" * 32},
@@ -176,10 +177,9 @@ def raw_store(path: Path, *members: Raw, batch_sizes: Sequence[int] = (1,), ci: 
     """Write a store with samples, resamples, timings and previews, and read it; the first reference is everybody's."""
     reference = next((m.cell.id for m in members if m.cell.role == "reference"), None)
     for member in members:
-        record = member.cell.model_copy(update={"reference_cell": reference})
-        folder = CellFolder(path / "cells" / record.id)
+        folder = CellFolder(path / "cells" / member.cell.id)
         ids = _sample_ids(member)
-        _write_samples(folder, member, ids, record.seeds)
+        _write_samples(folder, member, ids, member.cell.seeds)
         if member.draws:
             found = {
                 name: rows
@@ -188,11 +188,15 @@ def raw_store(path: Path, *members: Raw, batch_sizes: Sequence[int] = (1,), ci: 
                 for name, rows in member.draws.items()
             }
             groups = [member.groups.get(sample, sample) for sample in ids]
-            write_replicates(folder, Replicates.of(found, cluster_hash(ids, record.seeds, groups)))
+            write_replicates(folder, Replicates.of(found, cluster_hash(ids, member.cell.seeds, groups)))
         _write_timings(folder, member)
         if member.previews:
             write_outputs(folder.previews, "s0-k", list(member.previews), 0, list(member.previews.values()))
-        folder.write_record(record)
+        tables = sorted(
+            file for parts in ("samples", "timings", "draws") for file in (folder.path / parts).glob("*.parquet")
+        )
+        files = {file.relative_to(folder.path).as_posix(): file_sha256(file) for file in tables}
+        folder.write_record(member.cell.model_copy(update={"reference_cell": reference, "files": files}))
     plan = [{"id": m.cell.id, "task": m.cell.task_id, "method": m.cell.method_id} for m in members]
     (path / "plan.json").write_text(json.dumps(plan))
     suite = {"name": "quick", "stats": {"ci": ci}, "measure": {"latency": {"batch_sizes": list(batch_sizes)}}}

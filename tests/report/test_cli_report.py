@@ -100,7 +100,7 @@ def test_what_is_not_finished_is_said(
 ) -> None:
     fake_store(replace(make.view(make.cell("ref")), unfinished=("t2i/w8",)))
     report(tmp_path)
-    assert "not finished yet: t2i/w8" in capsys.readouterr().err
+    assert "1 of 2 cells is not finished yet: t2i/w8" in capsys.readouterr().err
 
 
 def test_a_missing_store_is_a_store_error(tmp_path: Path) -> None:

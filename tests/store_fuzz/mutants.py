@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -138,7 +139,7 @@ def raw_bytes(chance: random.Random, store: Path, outside: Path) -> str:
     file.write_bytes(content)
     name = file
     if file.suffix in (".parquet", ".safetensors") and chance.random() < 0.7:
-        name = _renamed(file)
+        name = _renamed(file, chance)
     return f"{name.relative_to(store)}: bytes {how}"
 
 
@@ -181,10 +182,18 @@ def other_cell(chance: random.Random, store: Path, outside: Path) -> str:
     return f"{file.relative_to(store)}: names {name}"
 
 
-def _renamed(file: Path) -> Path:
-    """Give a content-named file the name that its content asks for."""
-    target = file.with_name(f"{file.name.partition('.')[0]}.{file_sha256(file)[:16]}{file.suffix}")
-    return file.rename(target)
+def _renamed(file: Path, chance: random.Random) -> Path:
+    """Give a content-named file the name that its content asks for, and mostly have the record of its cell name it so."""
+    sha = file_sha256(file)
+    target = file.rename(file.with_name(f"{file.name.partition('.')[0]}.{sha[:16]}{file.suffix}"))
+    record = file.parent.parent / "cell.json"
+    if chance.random() < 0.7:
+        with contextlib.suppress(ValueError, OSError, KeyError, AttributeError, TypeError):
+            data = json.loads(record.read_bytes())
+            if data["files"].pop(f"{file.parent.name}/{file.name}", None) is not None:
+                data["files"][f"{file.parent.name}/{target.name}"] = sha
+                record.write_text(json.dumps(data))
+    return target
 
 
 def table(chance: random.Random, store: Path, outside: Path) -> str:
@@ -221,7 +230,7 @@ def table(chance: random.Random, store: Path, outside: Path) -> str:
     else:
         changed = pa.concat_tables([found] * 2)
     pq.write_table(changed, file)
-    return f"{_renamed(file).relative_to(store)}: column {name[:20]!r} {how}"
+    return f"{_renamed(file, chance).relative_to(store)}: column {name[:20]!r} {how}"
 
 
 def outputs(chance: random.Random, store: Path, outside: Path) -> str:
@@ -251,7 +260,7 @@ def outputs(chance: random.Random, store: Path, outside: Path) -> str:
     if chance.random() < 0.3:
         header.pop(key)
     save_file(tensors, file, header)
-    return f"{_renamed(file).relative_to(store)}: {key}, image {shape} of {kind.__name__}"
+    return f"{_renamed(file, chance).relative_to(store)}: {key}, image {shape} of {kind.__name__}"
 
 
 MUTATIONS: tuple[Mutation, ...] = (

@@ -8,8 +8,10 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
+from itertools import combinations
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from effbench.artifacts import read_artifact
 from effbench.errors import BadInput, StoreError
@@ -24,21 +26,30 @@ from effbench.report.formats import FORMATS, render
 from effbench.report.gallery import Gallery
 from effbench.report.markdown import claims_table
 from effbench.report.pareto import pictures_of
-from effbench.report.summarise import Summary, summarise
+from effbench.report.summarise import Summary, name_of, summarise, summarise_stores
 from effbench.store import Store, StoreView, read_store
 from effbench.subset.stores import store_matrices
 
 HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 FORMULA = re.compile(r"\s*[=+\-@]")
 PICTURE = re.compile(r"(?<!\\)!\[|(?<!\\)\]\(|<img|<script", re.IGNORECASE)
+COMMANDS = (
+    " textbackslash textasciitilde textasciicircum textless textgreater textbar times uparrow downarrow usepackage begin end "
+    "centering caption label resizebox ifdim width linewidth else fi toprule midrule bottomrule textbf textsuperscript "
+    "scriptsize footnotesize par smallskip textcolor mathrm "
+)
+"""What our LaTeX consists of; another command came of a name."""
+ELEMENTS = {
+    "svg", "metadata", "RDF", "Work", "type", "title", "date", "format", "creator", "Agent", "defs", "style", "g", "path",
+    "use", "rect", "clipPath", "image",
+}  # fmt: skip
+"""What our pictures consist of: glyphs as paths, and for a colour map a picture in the file itself."""
 
 
-def show_all(
-    path: Path, more: Callable[[Summary], Iterator[tuple[str, str]]] | None = None
-) -> Iterator[tuple[str, str]]:
+def show_all(path: Path, beside: Path | None = None) -> Iterator[tuple[str, str]]:
     """Yield (what, text) of all that a store gives, refusals as ``("refused", sentence)``; another error gets out.
 
-    ``more`` is what else to make of its summary.
+    ``beside`` is a whole store that is shown together with it.
     """
     yield from _folders(path)
     try:
@@ -47,15 +58,27 @@ def show_all(
         yield "refused", str(error)
         return
     summary = summarise(view)
-    for what, make in _of_view(view, summary):
+    together = [] if beside is None else [("md", lambda: _together(view, beside))]
+    for what, make in (*_of_view(view, summary), *together):
         try:
             yield what, make()
         except (StoreError, BadInput) as error:
             yield "refused", str(error)
 
 
-def draw_all(path: Path) -> None:
-    """Draw the pictures of a store, for a paper and for the board."""
+def _together(view: StoreView, beside: Path) -> str:
+    """Return a store and a whole one in one table each; the copies that they hold of one another stand there once."""
+    summary = summarise_stores([view, read_store(beside)])
+    for workload in summary.workloads:
+        assert all(a.id != b.id or a != b for a, b in combinations(workload.cells, 2)), "a copy is shown twice"
+        names = [name_of(workload, cell) for cell in workload.cells]
+        assert len(set(names)) == len(names) or len({cell.id for cell in workload.cells}) == len(names), names
+    assert not (why := unsafe("table", render(summary, "table"))), why
+    return render(summary, "md", picked=[ALL_WORD])
+
+
+def draw_all(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the pictures of a store, for a paper and in a page, and draw those for the board."""
     from effbench.report.figures import draw, draw_all_curves
     from effbench.report.pareto_table import rows_of
     from effbench_leaderboard import convergence, pareto_figure, samples
@@ -65,14 +88,15 @@ def draw_all(path: Path) -> None:
         fronts = pictures_of(summary, ("latency", "quality"))
     except (StoreError, BadInput):
         return
-    draw(fronts, "svg")
+    yield "svg", draw(fronts, "svg").decode()
+    yield "html", render(summary, "html", pareto=("latency", "quality"))
     for picture in fronts:
         if picture.points:
             pareto_figure.figure_of(picture, pareto_figure.names_for_widths(picture))
             rows_of(picture)
     curves = [picture for workload in summary.workloads for picture in curve_pictures(workload)]
     if curves:
-        draw_all_curves(curves[:2], "svg")
+        yield "svg", draw_all_curves(curves[:2], "svg").decode()
     for picture in curves[:2]:
         if picture.curves:
             convergence.figure_of(picture)
@@ -138,7 +162,7 @@ def _folders(path: Path) -> Iterator[tuple[str, str]]:
 
 
 class _Page(HTMLParser):
-    """Keeps what a page could load or run."""
+    """Keeps what a page could load or run; a picture inside may point to its own parts."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -146,9 +170,20 @@ class _Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         known = {"class", "scope", "lang", "charset", "name", "content", "title", "colspan", "id", "open"}
-        if tag in {"script", "img", "iframe", "a", "link", "object", "embed"}:
+        if tag in {"script", "img", "iframe", "a", "link", "object", "embed", "foreignobject"}:
             self.found.append(tag)
-        self.found += [f"{tag} {name}={value}" for name, value in attrs if name not in known]
+        drawn = tag.rpartition(":")[2] in {name.lower() for name in ELEMENTS}
+        self.found += [
+            f"{tag} {name}={value}"
+            for name, value in attrs
+            if not (name in known or (drawn and not _acts(name, value or "")))
+        ]
+
+
+def _acts(name: str, value: str) -> bool:
+    """Return whether an attribute of a picture's element loads or runs something."""
+    outside = "http" in value and not name.startswith(("xmlns", "rdf:"))
+    return name.startswith("on") or (name.endswith("href") and not value.startswith(("#", "data:image/png"))) or outside
 
 
 def unsafe(what: str, text: str) -> str:
@@ -166,9 +201,29 @@ def unsafe(what: str, text: str) -> str:
         page = _Page()
         page.feed(text)
         return ", ".join(page.found)
+    if what == "latex":
+        return _not_ours(text)
+    if what == "svg":
+        elements = [str(element.tag).rpartition("}")[2] for element in ElementTree.fromstring(text).iter()]
+        return ", ".join(sorted(set(elements) - ELEMENTS))
     if what == "md":
         return f"Markdown {PICTURE.search(text)}" if PICTURE.search(text) else ""
     return ""
+
+
+def _not_ours(text: str) -> str:
+    """Return what in LaTeX came of a name, or ``""``: a command, a group or formula that is left open, a comment."""
+    text = text.partition("\n")[2]  # behind our own comment, which says what packages it needs
+    found = [name for name in re.findall(r"\\([A-Za-z]+)", text.replace("\\\\", "")) if f" {name} " not in COMMANDS]
+    plain = re.sub(r"\\[{}$%&#_]", "", text)
+    depth = 0
+    for sign in re.findall("[{}]", plain):
+        depth += 1 if sign == "{" else -1
+        if depth < 0:
+            found.append("a brace that closes nothing")
+            break
+    is_open = {"group": depth > 0, "formula": plain.count("$") % 2, "comment": re.search(r"%(?!\n)", plain)}
+    return ", ".join([*found, *(name for name, is_there in is_open.items() if is_there)])
 
 
 def _is_number(text: str) -> bool:

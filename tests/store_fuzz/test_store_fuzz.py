@@ -7,7 +7,6 @@ import shutil
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -39,10 +38,8 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], list[Pa
     return write_seeds(base / "in"), write_seeds(base / "outside", CANARY)
 
 
-def fuzz(
-    numbers: range, seeds: tuple[list[Path], list[Path]], folder: Path, more: Callable[[Path], None] | None = None
-) -> Counter[str]:
-    """Try the mutants of some numbers, ``more`` on each tenth; return how many texts of each kind they gave."""
+def fuzz(numbers: range, seeds: tuple[list[Path], list[Path]], folder: Path, every: int) -> Counter[str]:
+    """Try the mutants of some numbers, their pictures too once in so many; return how many texts of each kind they gave."""
     counts: Counter[str] = Counter()
     for number in numbers:
         which = number % len(seeds[0])
@@ -52,12 +49,12 @@ def fuzz(
         done = mutate(number, store, outside)
         _watched.append((str(outside), opened))
         try:
-            for what, text in show_all(store):
+            # Two mutants in a row are of the two seeds.
+            pictures = draw_all(store) if number % every < len(seeds[0]) else ()
+            for what, text in (*show_all(store, seeds[0][which]), *pictures):
                 counts[what] += 1
                 assert not (why := unsafe(what, text)), f"mutant {number} ({done}), {what}: {why}"
                 assert CANARY not in text or what == "refused", f"mutant {number} ({done}): {what} shows the canary"
-            if more is not None and number % 10 < len(seeds[0]):
-                more(store)
         except (AssertionError, KeyboardInterrupt):
             raise
         except BaseException as error:
@@ -74,13 +71,17 @@ def test_the_seeds_themselves_are_shown_in_every_format(seeds: tuple[list[Path],
     for store in seeds[0]:
         kinds = Counter(what for what, _ in show_all(store))
         assert kinds["html"] == kinds["latex"] == 1 and kinds["json"] == 2
+        drawn = [*draw_all(store)]
+        assert [what for what, _ in drawn][:2] == ["svg", "html"] and not any(
+            unsafe(what, text) for what, text in drawn
+        )
     assert any(CANARY in text for _, text in show_all(seeds[1][1]))
 
 
 def test_a_hundred_mutants(seeds: tuple[list[Path], list[Path]], tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        counts = fuzz(range(110), seeds, tmp_path)
+        counts = fuzz(range(110), seeds, tmp_path, 50)
     assert counts["refused"] > 30 and counts["html"] > 30  # both ends are reached
 
 
@@ -88,7 +89,7 @@ def test_a_hundred_mutants(seeds: tuple[list[Path], list[Path]], tmp_path: Path)
 @pytest.mark.timeout(3000)
 @pytest.mark.filterwarnings("ignore")
 def test_thousands_of_mutants_pictures_too(seeds: tuple[list[Path], list[Path]], tmp_path: Path) -> None:
-    counts = fuzz(range(1000, 4000), seeds, tmp_path, draw_all)
+    counts = fuzz(range(1000, 4000), seeds, tmp_path, 10)
     print(f"3,000 mutants: {dict(counts)}")
 
 
@@ -110,3 +111,25 @@ def test_the_board_stands_over_mutants_beside_a_whole_store(
             board.session_state["tab"] = tab
             board.run()
             assert not board.exception, f"mutant {number} ({done}), {tab}: {board.exception[0].value}"
+
+
+@pytest.mark.parametrize(
+    ("what", "text"),
+    [
+        ("latex", "% ours\n\\input{/etc/passwd}"), ("latex", "% ours\n{a"), ("latex", "% ours\na}{"), ("latex", "% ours\n$x"),
+        ("latex", "% ours\n100% sure"), ("svg", "<svg><script/></svg>"), ("svg", "<svg><a/></svg>"), ("html", "<img src=x>"),
+        ("html", "<svg onload=x>"), ("html", "<use xlink:href='http://x/y#z'>"), ("html", "<b onclick=x>"), ("md", "![x](y)"),
+        ("md", "a [x](y)"), ("csv", "a\n=1+1\n"), ("table", "a\x1b[31m"), ("table", "a\u202eb"), ("refused", "a\nb"),
+    ],
+)  # fmt: skip
+def test_what_is_looked_for_is_seen(what: str, text: str) -> None:
+    assert unsafe(what, text)
+
+
+@pytest.mark.parametrize(
+    ("what", "text"),
+    [("latex", "% ours\n\\textbf{a\\_b} $\\times$ 5\\% {!}{%\n}"), ("svg", "<svg><g><path/></g></svg>"),
+     ("html", "<use xlink:href='#m'><b class='x'>&lt;img&gt;"), ("md", "\\[x\\](y) 1"), ("csv", "a\n-1.5\n'=1\n")],
+)  # fmt: skip
+def test_what_is_harmless_is_let_pass(what: str, text: str) -> None:
+    assert not unsafe(what, text)
