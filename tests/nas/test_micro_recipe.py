@@ -1,0 +1,74 @@
+import pytest
+import torch
+
+from effbench.errors import BadInput
+from effbench.nas.cells import canonical, is_connected
+from effbench.zoo.digits_pixart.data import Digits
+from effbench.zoo.nas_micro.recipe import Trained, train_stack
+from effbench.zoo.nas_micro.state import State, TrainedCell
+from effbench.zoo.nas_micro.train import chosen, train_cells
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Two classes that a bright half tells apart, 200 of each to train on, 100 to judge with."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(300) % 2
+    images = torch.randn(300, 1, 8, 8, generator=generator)
+    images[labels == 1, :, :4] += 1.0
+    return Digits(images[:200], labels[:200]), Digits(images[200:], labels[200:])
+
+
+def test_a_training_is_a_function_of_its_seed_whoever_trains_beside_it(digits):
+    together = train_stack((3, 1, 2, 0, 4, 1), 10, [0, 1], *digits)
+    again = train_stack((3, 1, 2, 0, 4, 1), 10, [1], *digits)[0]
+    assert together[0].nll != together[1].nll
+    assert again.nll == pytest.approx(together[1].nll, rel=1e-2)
+    assert again.accuracy == together[1].accuracy > 0.9
+    assert again.flops == together[1].flops
+
+
+def test_isomorphs_draw_the_same_weights(digits):
+    one, other = (train_stack(code, 1, [0], *digits)[0] for code in ((3, 0, 0, 0, 2, 0), (0, 3, 0, 0, 0, 2)))
+    assert one.nll == pytest.approx(other.nll, rel=1e-5)
+
+
+def test_cells_are_connected_and_none_is_anothers_isomorph():
+    codes = chosen()
+    assert len({canonical(code) for code in codes}) == len(codes) == 4929
+    assert all(is_connected(code) for code in codes)
+    assert codes == chosen()
+    assert codes != sorted(codes)
+
+
+def test_a_killed_run_goes_on_where_it_stopped(tmp_path, digits, monkeypatch):
+    monkeypatch.setattr("effbench.zoo.nas_micro.train.FIDELITIES", (1,))
+    file, codes = tmp_path / "cells.jsonl", chosen()[:3]
+    train_cells(State(file, {"lr": 1}), codes, *digits)
+    whole = file.read_text("utf-8").splitlines()
+    file.write_text("\n".join(whole[:2]) + "\n" + whole[2][:30], "utf-8")  # killed within the second cell
+    state = State(file, {"lr": 1})
+    assert [cell.code for cell in state.cells] == codes[:1]
+    train_cells(state, codes, *digits)
+    found = State(file, {"lr": 1}).cells
+    assert [cell.code for cell in found] == codes
+    assert file.read_text("utf-8").splitlines()[:2] == whole[:2]
+    accuracies = [[one.accuracy for one in cell.reached[1]] for cell in found]
+    train_cells(State(tmp_path / "fresh.jsonl", {"lr": 1}), codes, *digits)
+    fresh = State(tmp_path / "fresh.jsonl", {"lr": 1}).cells
+    assert accuracies == [[one.accuracy for one in cell.reached[1]] for cell in fresh]
+
+
+def test_a_state_of_another_recipe_is_refused(tmp_path):
+    file = tmp_path / "cells.jsonl"
+    State(file, {"lr": 1}).add(TrainedCell((1,) * 6, {1: [Trained(0.5, 1.0, 0.1, 1e6)]}))
+    with pytest.raises(BadInput, match="another recipe"):
+        State(file, {"lr": 2})
+    assert State(file, {"lr": 1}).cells[0].reached[1][0].nll == 1.0
+
+
+def test_a_first_line_that_a_kill_cut_begins_anew(tmp_path):
+    file = tmp_path / "cells.jsonl"
+    file.write_text('{"lr"', "utf-8")
+    assert State(file, {"lr": 1}).cells == []
+    assert State(file, {"lr": 1}).cells == []
