@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from effbench.api import System, noise_seed
+from effbench.api import Fact, System, noise_seed
 from effbench.arrays import Array
 from effbench.nas.cells import Code
 from effbench.nas.skeleton import NAS_BENCH_201, flops
@@ -63,8 +63,18 @@ class Pool:
 class Predictor(ABC):
     """Scores architectures: only their order counts, and higher is better."""
 
+    labels: int = 0
+    """True labels that it was made with."""
+    learned_from: tuple[str, ...] = ()
+    """Columns that it was made with, of the whole pool."""
+    compared: tuple[str, ...] = ()
+    """Columns that were looked at on the labelled architectures, to choose among them."""
     reads: tuple[str, ...] = ()
     """Columns that it needs of every architecture that it scores."""
+
+    def modules(self) -> Mapping[str, Any]:
+        """Return the torch modules that it runs, by name."""
+        return {}
 
     @abstractmethod
     def scores(self, architectures: Architectures) -> Array:
@@ -86,6 +96,27 @@ class RankingSystem(System):
     predictor: Predictor
     pool: Pool
     table: str
+
+    def modules(self) -> Mapping[str, Any]:
+        """Return the predictor's."""
+        return self.predictor.modules()
+
+    def spent(self) -> dict[str, Fact]:
+        """Return what the predictor's labels and columns cost, by the table's account: the price beside the quality.
+
+        ``labels`` trained architectures and the core seconds of these trainings, those of the columns that were computed to
+        learn from (of the whole pool) or to choose among (of the labelled ones), and milliseconds of columns per architecture that is scored.
+        """
+        pool, predictor = self.pool, self.predictor
+        of_pool = sum(pool.costs[name].cost_s for name in predictor.learned_from) * len(pool.architectures)
+        only_compared = set(predictor.compared) - set(predictor.learned_from)
+        of_pool += sum(pool.costs[name].cost_s for name in sorted(only_compared)) * predictor.labels
+        return {
+            "labels": Fact(float(predictor.labels)),
+            "label_cost": Fact(predictor.labels * pool.label_cost.cost_s, "s"),
+            "low_fidelity_cost": Fact(of_pool, "s"),
+            "column_cost": Fact(1e3 * sum(pool.costs[name].cost_s for name in predictor.reads), "ms"),
+        }
 
     def settings(self) -> Mapping[str, Any]:
         """Return what a prepared predictor is tied to."""
