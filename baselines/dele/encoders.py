@@ -138,7 +138,7 @@ class OneHot(Encoder):
 
     def encode(self, tensors: Mapping[str, torch.Tensor], codes: torch.Tensor) -> torch.Tensor:
         """Return the same zeros and ones for every member."""
-        flat = torch.nn.functional.one_hot(codes, len(OPS)).flatten(1).float()
+        flat = torch.nn.functional.one_hot(codes, len(OPS)).flatten(1).to(tensors["members"].dtype)
         return flat.expand(len(tensors["members"]), -1, -1)
 
 

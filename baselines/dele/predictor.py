@@ -19,10 +19,14 @@ SCORED_AT_ONCE = 1024
 
 
 class NetworkPredictor(Predictor):
-    """A trained network; its scores are the fused logits: a sigmoid in float32 would make ties of the best."""
+    """A trained network; its scores are the fused logits: a sigmoid in float32 would make ties of the best.
+
+    They are computed in float64 and rounded to float32, so that what a product adds up to does not depend on the size of the
+    batch that an architecture is in.
+    """
 
     def __init__(self, network: Experts, labels: int, columns: Sequence[str], compared: Sequence[str] = ()) -> None:
-        self.network, self.labels = network.eval(), labels
+        self.network, self.labels = network.double().eval(), labels
         self.learned_from, self.compared = tuple(columns), tuple(compared)
 
     def modules(self) -> Mapping[str, Any]:
@@ -34,7 +38,7 @@ class NetworkPredictor(Predictor):
         """Return the fused scores [n]."""
         codes = torch.tensor(architectures.codes, dtype=torch.int64)
         parts = [self.network(part).fused for part in codes.split(SCORED_AT_ONCE)]
-        return torch.cat(parts).double().numpy()
+        return torch.cat(parts).float().double().numpy()
 
 
 def train(shape: Shape, params: RankingNetwork, pool: Pool, columns: Sequence[str], ctx: Context) -> Artifact:
