@@ -73,13 +73,14 @@ class Gates(Encoder):
         others = tensors["lift.bias"][:, None]  # a vector of zeros, lifted
         at_start = [lifted, *[others] * (NODES - 1)]
         nodes = torch.stack(at_start, 2).expand(-1, len(codes), -1, -1)  # [K, B, 4, hidden]
+        chosen = choices(codes, lifted.dtype)
         for layer in range(self.layers):
             table = (tensors["ops"] @ tensors[f"gate{layer}.weight"] + tensors[f"gate{layer}.bias"][:, None]).sigmoid()
             table = table * (torch.arange(len(OPS)) != NONE)[:, None]  # [K, 5, width]; nothing flows through nothing
             sent = torch.einsum("kbnh,khw->kbnw", nodes, tensors[f"flow{layer}"])
             arrived = [sent[:, :, 0], *[torch.zeros_like(sent[:, :, 0]) for _ in range(NODES - 1)]]  # the input keeps its own
             for place, (to, source) in enumerate(EDGES):
-                arrived[to] = arrived[to] + table[:, codes[:, place]] * sent[:, :, source]
+                arrived[to] = arrived[to] + (chosen[place] @ table) * sent[:, :, source]
             nodes = torch.stack(arrived, 2)
             if layer + 1 < self.layers:
                 nodes = torch.relu(nodes)
@@ -115,8 +116,8 @@ class Lstm(Encoder):
         table = tensors["ops"] @ tensors["input"] + bias  # [K, 5, 4 width], what an operation adds to the gates
         state = table.new_zeros(len(table), len(codes), self.width)
         memory = state
-        for place in range(codes.shape[1]):
-            gates = table[:, codes[:, place]] + state @ tensors["state"]
+        for chosen in choices(codes, table.dtype):
+            gates = chosen @ table + state @ tensors["state"]
             entry, keep, new, leave = gates.chunk(4, 2)
             memory = keep.sigmoid() * memory + entry.sigmoid() * new.tanh()
             state = leave.sigmoid() * memory.tanh()
@@ -140,6 +141,11 @@ class OneHot(Encoder):
         """Return the same zeros and ones for every member."""
         flat = torch.nn.functional.one_hot(codes, len(OPS)).flatten(1).to(tensors["members"].dtype)
         return flat.expand(len(tensors["members"]), -1, -1)
+
+
+def choices(codes: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Return zeros and ones [edges, B, operations]: a product with them looks up a table, and its gradient is a product too."""
+    return torch.nn.functional.one_hot(codes.T, len(OPS)).to(dtype)
 
 
 def uniform(shape: tuple[int, ...], reach: float, generator: torch.Generator) -> torch.Tensor:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -46,7 +45,6 @@ def installed() -> Path | None:
     return Path(next(iter(folders))) / "data.anb" if folders else None
 
 
-@lru_cache(maxsize=2)
 def analog_table(file: Path) -> Table:
     """Return all cells with their accuracy, parameters and FLOPs; raise ``BadInput`` for a file of another form."""
     try:

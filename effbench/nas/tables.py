@@ -20,7 +20,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Literal
@@ -122,7 +122,6 @@ def table_of(
     return Table(name, codes, truths, kept, {c: costs.get(c, Cost()) for c in kept}, truth_cost, left_out, revision)
 
 
-@lru_cache(maxsize=8)
 def read_table(file: Path) -> Table:
     """Return the table of a YAML file. Raises ``BadInput`` with one sentence for whatever is wrong with it or its rows."""
     header = _header(file)

