@@ -78,7 +78,10 @@ class Gates(Encoder):
             table = (tensors["ops"] @ tensors[f"gate{layer}.weight"] + tensors[f"gate{layer}.bias"][:, None]).sigmoid()
             table = table * (torch.arange(len(OPS)) != NONE)[:, None]  # [K, 5, width]; nothing flows through nothing
             sent = torch.einsum("kbnh,khw->kbnw", nodes, tensors[f"flow{layer}"])
-            arrived = [sent[:, :, 0], *[torch.zeros_like(sent[:, :, 0]) for _ in range(NODES - 1)]]  # the input keeps its own
+            arrived = [
+                sent[:, :, 0],
+                *[torch.zeros_like(sent[:, :, 0]) for _ in range(NODES - 1)],
+            ]  # the input keeps its own
             for place, (to, source) in enumerate(EDGES):
                 arrived[to] = arrived[to] + (chosen[place] @ table) * sent[:, :, source]
             nodes = torch.stack(arrived, 2)
@@ -144,7 +147,7 @@ class OneHot(Encoder):
 
 
 def choices(codes: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Return zeros and ones [edges, B, operations]: a product with them looks up a table, and its gradient is a product too."""
+    """Return zeros and ones [edges, B, operations]: a product with them looks up a table, and its gradient is one too."""
     return torch.nn.functional.one_hot(codes.T, len(OPS)).to(dtype)
 
 

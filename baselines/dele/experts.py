@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import torch
@@ -59,7 +60,7 @@ class Experts(nn.Module):
     def _initial(self, member: int) -> Tensors:
         found = self.shape.encoder.initial(self.generator)
         widths = [self.shape.encoder.size, *self.shape.hidden]
-        for layer, (wide, next_wide) in enumerate(zip(widths, widths[1:])):
+        for layer, (wide, next_wide) in enumerate(pairwise(widths)):
             found |= linear(f"head{layer}", wide, next_wide, self.generator)
         outputs = self.shape.experts if member == self.shape.experts else 1
         return found | linear("last", widths[-1], outputs, self.generator)
@@ -91,7 +92,9 @@ class Experts(nn.Module):
         tensors = {name.replace("-", "."): self._stacked(name, range(count)) for name in names}
         hidden = self.shape.encoder.encode(tensors, codes)  # [count, B, size]
         for layer in range(len(self.shape.hidden)):
-            hidden = torch.relu(torch.baddbmm(tensors[f"head{layer}.bias"][:, None], hidden, tensors[f"head{layer}.weight"]))
+            hidden = torch.relu(
+                torch.baddbmm(tensors[f"head{layer}.bias"][:, None], hidden, tensors[f"head{layer}.weight"])
+            )
             if self.training:
                 kept = torch.rand(hidden.shape, generator=self.generator) >= DROPOUT
                 hidden = hidden * kept / (1 - DROPOUT)

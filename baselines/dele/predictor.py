@@ -52,7 +52,14 @@ def train(shape: Shape, params: RankingNetwork, pool: Pool, columns: Sequence[st
     whole = params.finetune_epochs + (params.pretrain_epochs if columns else 0)
     if columns:
         cheap = [torch.as_tensor(pool.architectures.columns[name]) for name in columns]
-        pretrain(network, codes, cheap, params.pretrain_epochs, params.batch, lambda done, _: ctx.progress(done, whole, "experts"))
+        pretrain(
+            network,
+            codes,
+            cheap,
+            params.pretrain_epochs,
+            params.batch,
+            lambda done, _: ctx.progress(done, whole, "experts"),
+        )
     before = whole - params.finetune_epochs
     finetune(
         network,

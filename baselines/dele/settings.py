@@ -18,7 +18,8 @@ class RankingNetwork(StrictParams):
     """Parameters of a network and of its training; the defaults are those of the published GATES configuration."""
 
     encoder: Annotated[
-        Literal["gates", "lstm", "one-hot"], Field(description="What turns a cell into a vector, below a head of layers.")
+        Literal["gates", "lstm", "one-hot"],
+        Field(description="What turns a cell into a vector, below a head of layers."),
     ] = "gates"
     layers: Annotated[int, Field(ge=1, description="Layers of the encoder gates.")] = 5
     width: Annotated[int, Field(ge=1, description="Width of the encoder: of its layers, or of the LSTM's state.")] = 128

@@ -32,11 +32,17 @@ def pretrain(
             scores = network.expert_scores(codes[rows])
             pairs = [ordered_pairs(own[rows], network.generator) for own in labels]
             losses = [hinge(scores[k], pairs[k]) for k in range(experts)]
-            _step(optimiser, torch.stack(losses).sum(), [p for k in range(experts) if not len(pairs[k]) for p in network.parameters_of(k)])
+            _step(
+                optimiser,
+                torch.stack(losses).sum(),
+                [p for k in range(experts) if not len(pairs[k]) for p in network.parameters_of(k)],
+            )
         report(epoch + 1, epochs)
 
 
-def finetune(network: Experts, codes: torch.Tensor, truth: torch.Tensor, epochs: int, batch: int, report: Report) -> None:
+def finetune(
+    network: Experts, codes: torch.Tensor, truth: torch.Tensor, epochs: int, batch: int, report: Report
+) -> None:
     """Train everything, the weighting included, to rank codes [n, 6] by their truth [n]."""
     optimiser = _adam(list(network.parameters()))
     for epoch in range(epochs):

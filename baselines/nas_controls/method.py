@@ -31,7 +31,9 @@ SCORES: Mapping[str, Callable[[Array, dict[str, Array]], Array]] = {
 class RegressionPredictor(Predictor):
     """A fitted regression on features."""
 
-    def __init__(self, model: str, read: Read, fitted: dict[str, Array], columns: dict[str, Array], labels: int) -> None:
+    def __init__(
+        self, model: str, read: Read, fitted: dict[str, Array], columns: dict[str, Array], labels: int
+    ) -> None:
         self.model, self.read, self.fitted, self.columns = model, read, fitted, columns
         self.labels, self.reads, self.learned_from = labels, tuple(columns), tuple(columns)
 
@@ -54,7 +56,9 @@ class NasRegression(Method):
         model: Annotated[
             Literal["ridge", "forest", "gaussian-process"], Field(description="The forest needs the extra nas.")
         ] = "ridge"
-        read: Annotated[Read, Field(description="The operations of the edges, the low-fidelity columns, or both.")] = "both"
+        read: Annotated[Read, Field(description="The operations of the edges, the low-fidelity columns, or both.")] = (
+            "both"
+        )
 
     def prepare(self, system: RankingSystem, ctx: Context) -> Artifact:
         """Fit the labels that the seed draws."""
@@ -83,7 +87,9 @@ class NasRegression(Method):
 class ColumnPredictor(Predictor):
     """The mean of where an architecture stands in some columns, each turned the way ``signs`` say."""
 
-    def __init__(self, signs: dict[str, float], columns: dict[str, Array], labels: int, compared: tuple[str, ...]) -> None:
+    def __init__(
+        self, signs: dict[str, float], columns: dict[str, Array], labels: int, compared: tuple[str, ...]
+    ) -> None:
         self.signs, self.columns, self.labels, self.compared = signs, columns, labels, compared
         self.reads = tuple(signs)
         self.learned_from = tuple(signs) if len(signs) > 1 else ()  # one column's own order needs no pool
@@ -109,7 +115,8 @@ class NasColumns(Method):
         """Parameters of the method."""
 
         column: Annotated[
-            str, Field(description="A column, the best or worst by |tau| on the labels, or mean: of all columns' ranks.")
+            str,
+            Field(description="A column, the best or worst by |tau| on the labels, or mean: of all columns' ranks."),
         ] = "best"
 
     def prepare(self, system: RankingSystem, ctx: Context) -> Artifact:

@@ -19,6 +19,7 @@ convolutions and linear layers, L is the cross-entropy of one batch. A network i
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -33,7 +34,6 @@ ZEN_STEP, ZEN_REPEATS = 1e-2, 8  # the published step; repeats enough for three 
 RELUS = (torch.ops.aten.relu.default, torch.ops.aten.relu_.default)
 
 Layer = nn.Conv2d | nn.Linear
-Logits = Callable[[torch.Tensor], torch.Tensor]
 
 
 def layers_of(network: nn.Module) -> list[Layer]:
@@ -69,16 +69,16 @@ def grasp(network: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> flo
 
 def fisher(network: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
     """Return the Fisher score of every layer's output, a channel counted once per weight that makes it."""
-    layers, outputs = layers_of(network), []
-    hooks = [layer.register_forward_hook(lambda _m, _i, output: outputs.append(output)) for layer in layers]
+    layers = layers_of(network)
+    outputs: list[torch.Tensor] = []
     ran: list[Layer] = []
+    hooks = [layer.register_forward_hook(lambda _m, _i, output: outputs.append(output)) for layer in layers]
     hooks += [layer.register_forward_hook(lambda module, _i, _o: ran.append(module)) for layer in layers]
     try:
-        gradients = torch.autograd.grad(_loss(network, images, labels), outputs) if layers else ()
-    except RuntimeError:
+        loss = _loss(network, images, labels)
+    finally:
         _remove(hooks)
-        raise
-    _remove(hooks)
+    gradients = torch.autograd.grad(loss, outputs)
     total = 0.0
     for layer, output, gradient in zip(ran, outputs, gradients):
         per_sample = (output * gradient).detach().flatten(2).sum(2) if output.ndim > 2 else (output * gradient).detach()
@@ -133,7 +133,6 @@ def naswot(network: nn.Module, images: torch.Tensor) -> float:
 def zen(network: nn.Module, images: torch.Tensor, generator: torch.Generator) -> float:
     """Return the Zen score on Gaussian inputs of the images' shape, the mean over repeats of weights and inputs."""
     made = copy.deepcopy(network).train()
-    head, norms = layers_of(made)[-1], [m for m in made.modules() if isinstance(m, nn.BatchNorm2d)]
     found = []
     for _ in range(ZEN_REPEATS):
         with torch.no_grad():
@@ -141,17 +140,9 @@ def zen(network: nn.Module, images: torch.Tensor, generator: torch.Generator) ->
                 layer.weight.normal_(generator=generator)
             noise = torch.randn(images.shape, generator=generator)
             moved = noise + ZEN_STEP * torch.randn(images.shape, generator=generator)
-            read: list[torch.Tensor] = []
-            deviations: list[torch.Tensor] = []
-            hooks = [head.register_forward_pre_hook(lambda _m, given: read.append(given[0]))]
-            hooks += [norm.register_forward_pre_hook(lambda _m, given: deviations.append(_deviation(given[0]))) for norm in norms]
-            try:
-                made(noise)
-                logs = sum((value.log() for value in deviations), torch.zeros(()))
-                made(moved)
-            finally:
-                _remove(hooks)
-            found.append(float((read[0] - read[1]).abs().mean().log() + logs))
+            first, deviations = _read(made, noise)
+            second, _ = _read(made, moved)
+            found.append(float((first - second).abs().mean().log()) + sum(math.log(value) for value in deviations))
     return sum(found) / len(found)
 
 
@@ -211,8 +202,22 @@ def _loss(network: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> tor
     return nn.functional.cross_entropy(logits_of(network, images), labels)
 
 
-def _deviation(given: torch.Tensor) -> torch.Tensor:
-    return given.var((0, 2, 3), unbiased=False).mean().sqrt()
+def _read(network: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, list[float]]:
+    """Return what the last layer is given, and the deviation of what every batch normalisation is given."""
+    given: list[torch.Tensor] = []
+    deviations: list[float] = []
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    hooks: list[Any] = [layers_of(network)[-1].register_forward_pre_hook(lambda _m, x: given.append(x[0]))]
+    hooks += [norm.register_forward_pre_hook(lambda _m, x: deviations.append(_deviation(x[0]))) for norm in norms]
+    try:
+        network(images)
+    finally:
+        _remove(hooks)
+    return given[0], deviations
+
+
+def _deviation(given: torch.Tensor) -> float:
+    return float(given.var((0, 2, 3), unbiased=False).mean().sqrt())
 
 
 def _pass_over_norms(network: nn.Module) -> None:

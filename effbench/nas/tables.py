@@ -47,6 +47,9 @@ class Cost(BaseModel):
     cost_flops: Annotated[float, Field(ge=0)] = 0.0
 
 
+NO_COST = Cost()
+
+
 class Header(BaseModel):
     """The YAML half of a table."""
 
@@ -76,7 +79,7 @@ class Table:
     truths: Array
     columns: Mapping[str, Array] = field(default_factory=dict)
     costs: Mapping[str, Cost] = field(default_factory=dict)
-    truth_cost: Cost = Cost()
+    truth_cost: Cost = NO_COST
     left_out: Mapping[str, str] = field(default_factory=dict)
     revision: str = ""
 
@@ -96,7 +99,9 @@ class Table:
 
         None with one seed. A ranking of one training cannot be predicted better than about that.
         """
-        pairs = [kendall_tau(self.truths[:, a], self.truths[:, b]) for a, b in combinations(range(self.truths.shape[1]), 2)]
+        pairs = [
+            kendall_tau(self.truths[:, a], self.truths[:, b]) for a, b in combinations(range(self.truths.shape[1]), 2)
+        ]
         known = [tau for tau in pairs if tau is not None]
         return float(np.mean(known)) if known else None
 
@@ -107,7 +112,7 @@ def table_of(
     truths: Array,
     columns: Mapping[str, Array],
     costs: Mapping[str, Cost],
-    truth_cost: Cost = Cost(),
+    truth_cost: Cost = NO_COST,
     revision: str = "",
 ) -> Table:
     """Return a table without the columns that are constant or have a value that is no number; these are recorded."""
@@ -192,17 +197,23 @@ def _rows(
         except BadInput as error:
             raise BadInput(f"{file}: line {number}: {error}") from None
         if code in first_line:
-            raise BadInput(f"{file}: line {number}: the architecture of line {first_line[code]} again; keep one of the two")
+            raise BadInput(
+                f"{file}: line {number}: the architecture of line {first_line[code]} again; keep one of the two"
+            )
         first_line[code] = number
         codes.append(code)
         for name, place in places.items():
             is_truth = name in header.truth
             value = _number(line[place])
             if is_truth and not math.isfinite(value):
-                raise BadInput(f"{file}: line {number}: {name} is {line[place]!r}, and every architecture needs its truth")
+                raise BadInput(
+                    f"{file}: line {number}: {name} is {line[place]!r}, and every architecture needs its truth"
+                )
             if is_truth and not 0 <= value <= largest:
                 hint = "; write 'unit: percent' if that is what it is" if 1 < value <= 100 else ""
-                raise BadInput(f"{file}: line {number}: {name} is {value:g}, and a {header.unit} lies in 0 to {largest:g}{hint}")
+                raise BadInput(
+                    f"{file}: line {number}: {name} is {value:g}, want {header.unit} from 0 to {largest:g}{hint}"
+                )
             columns[name].append(value)
     return codes, {name: np.array(values) for name, values in columns.items()}
 
@@ -212,5 +223,3 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return float("nan")
-
-

@@ -246,7 +246,9 @@ def test_the_first_step_equals_as_many_trainings_apart():
     pretrain(together, few, [own[:8] for own in labels], 5, 512, silent)
     for k, network in enumerate(alone):
         # The last bias has a gradient of rounding errors alone, which Adam makes steps of: only differences count.
-        ours, theirs = (scores - scores.mean() for scores in (together.expert_scores(few)[k], network.expert_scores(few)[0]))
+        ours, theirs = (
+            scores - scores.mean() for scores in (together.expert_scores(few)[k], network.expert_scores(few)[0])
+        )
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
 
 
@@ -283,7 +285,7 @@ def test_a_step_is_eight_times_cheaper_than_encoding_every_pair():
 
     def per_pair():
         total = 0.0
-        for k in range(12):  # every expert draws its own pairs, so each is encoded for itself
+        for _ in range(12):  # every expert draws its own pairs, so each is encoded for itself
             one = Experts(Shape(Gates(), (300,) * 5, 1, "uniform"), seeded())
             sides = [one.expert_scores(codes[pairs[:, side]])[0] for side in (0, 1)]
             total = total + torch.relu(0.1 - (sides[1] - sides[0])).mean()

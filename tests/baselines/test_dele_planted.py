@@ -28,7 +28,12 @@ def planted(folder, *, informed):
     columns = [own + 0.1 * rng.standard_normal(400) if informed else rng.standard_normal(400) for own in sums]
     lines = [f"{name_of(cell)},{t:.6g},{a:.6g},{b:.6g}" for cell, t, a, b in zip(cells.tolist(), truth, *columns)]
     (folder / "planted.csv").write_text("\n".join(["cell,truth,one,two", *lines]) + "\n", "utf-8")
-    header = {"space": "nas-bench-201", "rows": "planted.csv", "truth": ["truth"], "low_fidelity": {"one": {}, "two": {}}}
+    header = {
+        "space": "nas-bench-201",
+        "rows": "planted.csv",
+        "truth": ["truth"],
+        "low_fidelity": {"one": {}, "two": {}},
+    }
     file = folder / "planted.yaml"
     file.write_text(yaml.safe_dump(header), "utf-8")
     return NasRanking(NasRanking.Params(table=str(file), labels=40))

@@ -36,7 +36,10 @@ def test_every_cell_is_named_and_read_back():
     codes = every_code()
     assert len(set(codes)) == 15625
     assert all(code_of(name_of(code)) == code for code in codes)
-    assert name_of((3, 0, 1, 2, 4, 1)) == "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_1x1~0|avg_pool_3x3~1|skip_connect~2|"
+    assert (
+        name_of((3, 0, 1, 2, 4, 1))
+        == "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_1x1~0|avg_pool_3x3~1|skip_connect~2|"
+    )
 
 
 def test_isomorphs_are_those_cells_that_compute_the_same():

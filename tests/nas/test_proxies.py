@@ -44,7 +44,9 @@ def test_grasp_is_the_hessian_written_out():
     flat = line().weight.detach().flatten()
     gradient = torch.autograd.functional.jacobian(loss, flat)
     hessian = torch.autograd.functional.hessian(loss, flat)
-    assert proxies.grasp(nn.Sequential(line()), X, Y) == pytest.approx(float(-(flat * (hessian @ gradient)).sum()), rel=1e-4)
+    assert proxies.grasp(nn.Sequential(line()), X, Y) == pytest.approx(
+        float(-(flat * (hessian @ gradient)).sum()), rel=1e-4
+    )
 
 
 def test_fisher_by_hand():
@@ -76,7 +78,9 @@ def test_synflow_of_a_chain_is_the_product_of_its_absolute_weights_times_its_len
 
 def test_synflow_passes_over_normalisation_and_its_variant_does_not():
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1, bias=False), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(32, 2))
+    network = nn.Sequential(
+        nn.Conv2d(1, 2, 3, padding=1, bias=False), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(32, 2)
+    )
     bare = nn.Sequential(network[0], nn.Identity(), network[2], network[3])
     images = torch.rand(2, 1, 4, 4)
     assert proxies.synflow(network, images) == pytest.approx(proxies.synflow(bare, images))
@@ -96,11 +100,15 @@ def test_jacob_cov_of_gradients_that_are_orthogonal_and_of_equal_ones():
 
     k = proxies.JITTER
     orthogonal = Given([[1.0, -1.0, 1.0, -1.0], [1.0, 1.0, -1.0, -1.0]])
-    assert proxies.jacob_cov(orthogonal, torch.ones(2, 4)) == pytest.approx(-2 * (math.log(1 + k) + 1 / (1 + k)), rel=1e-6)
+    assert proxies.jacob_cov(orthogonal, torch.ones(2, 4)) == pytest.approx(
+        -2 * (math.log(1 + k) + 1 / (1 + k)), rel=1e-6
+    )
     equal = Given([[1.0, -1.0, 1.0, -1.0]] * 2)
     expected = -(math.log(2 + k) + 1 / (2 + k)) - (math.log(k) + 1 / k)
     assert proxies.jacob_cov(equal, torch.ones(2, 4)) == pytest.approx(expected, rel=1e-4)
-    assert proxies.jacob_cov(orthogonal, 7 * torch.ones(2, 4)) == pytest.approx(proxies.jacob_cov(orthogonal, torch.ones(2, 4)))
+    assert proxies.jacob_cov(orthogonal, 7 * torch.ones(2, 4)) == pytest.approx(
+        proxies.jacob_cov(orthogonal, torch.ones(2, 4))
+    )
     assert math.isnan(proxies.jacob_cov(Given([[1.0] * 4] * 2), torch.ones(2, 4)))
 
 
@@ -118,7 +126,9 @@ def test_zen_of_one_convolution():
     generator = torch.Generator().manual_seed(0)
     # A unit of nine Gaussian weights changes by N(0, 0.01^2 x |w|^2); mean |change| is 0.01 x E|w| x sqrt(2 / pi).
     chi = math.sqrt(2) * math.gamma(5) / math.gamma(4.5)
-    assert proxies.zen(bare, images, generator) == pytest.approx(math.log(0.01 * chi * math.sqrt(2 / math.pi)), abs=0.15)
+    assert proxies.zen(bare, images, generator) == pytest.approx(
+        math.log(0.01 * chi * math.sqrt(2 / math.pi)), abs=0.15
+    )
     normed = nn.Sequential(nn.Conv2d(1, 4, 3, bias=False), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(64, 2))
     # What normalisation divides by comes back as its log: both scores are of the network without it.
     assert proxies.zen(normed, images, generator) == pytest.approx(proxies.zen(bare, images, generator), abs=0.25)

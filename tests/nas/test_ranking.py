@@ -47,8 +47,12 @@ def test_precision_at_a_share():
 
 def test_precision_by_hand_with_ties():
     truth = np.array([4.0, 3.0, 3.0, 1.0])
-    assert Ranking(np.array([1.0, 9.0, 8.0, 0.0]), truth).precision_at(0.5, np.ones(4)) == 1.0  # 3 ties for the second place
-    assert Ranking(np.array([9.0, 1.0, 1.0, 1.0]), truth).precision_at(0.5, np.ones(4)) == pytest.approx((1 + 2 / 3) / 2)
+    assert (
+        Ranking(np.array([1.0, 9.0, 8.0, 0.0]), truth).precision_at(0.5, np.ones(4)) == 1.0
+    )  # 3 ties for the second place
+    assert Ranking(np.array([9.0, 1.0, 1.0, 1.0]), truth).precision_at(0.5, np.ones(4)) == pytest.approx(
+        (1 + 2 / 3) / 2
+    )
     assert Ranking(truth, truth).precision_at(0.05, np.ones(4)) == pytest.approx(1.0)  # a fifth of one architecture
     assert Ranking(truth, truth).precision_at(0.5, np.array([0, 2, 0, 2])) == pytest.approx(1.0)
 
@@ -61,9 +65,11 @@ def test_regret_by_hand():
     assert ranking.regret_at(1, np.zeros(3)) is None
 
 
-@pytest.mark.parametrize(("scores", "truth"), [([1.0], [1.0, 2.0]), ([np.nan, 1.0], [1.0, 2.0]), ([1.0, 2.0], [np.inf, 1.0])])
+@pytest.mark.parametrize(
+    ("scores", "truth"), [([1.0], [1.0, 2.0]), ([np.nan, 1.0], [1.0, 2.0]), ([1.0, 2.0], [np.inf, 1.0])]
+)
 def test_what_cannot_be_ranked_is_refused(scores, truth):
-    with pytest.raises(ValueError, match="as many scores|finite"):
+    with pytest.raises(ValueError, match=r"as many scores|finite"):
         Ranking(np.array(scores), np.array(truth))
 
 

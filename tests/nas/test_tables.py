@@ -48,8 +48,12 @@ def test_percent_is_read_as_percent(tmp_path):
     share = read_table(file).truth
     rows = file.with_suffix(".csv")
     lines = [line.split(",") for line in rows.read_text().splitlines()]
-    rows.write_text("\n".join(",".join([c, *(v if i == 0 else str(100 * float(v)) for v in vs)]) for i, (c, *vs) in enumerate(lines)))
-    with pytest.raises(BadInput, match="made.csv: line 2: seed0 is .*a share lies in 0 to 1; write 'unit: percent'"):
+    rows.write_text(
+        "\n".join(
+            ",".join([c, *(v if i == 0 else str(100 * float(v)) for v in vs)]) for i, (c, *vs) in enumerate(lines)
+        )
+    )
+    with pytest.raises(BadInput, match=r"made.csv: line 2: seed0 is .*want share from 0 to 1; write 'unit: percent'"):
         read_table(file)
     file.write_text(file.read_text() + "unit: percent\n")
     np.testing.assert_allclose(read_table(file).truth, share)
@@ -61,8 +65,14 @@ def test_percent_is_read_as_percent(tmp_path):
         (lambda lines: [*lines, lines[3]], "line 32: the architecture of line 4 again"),
         (lambda lines: [lines[0], "|sep_conv~0|+" + lines[1], *lines[2:]], "line 2: cell .* is of another space"),
         (lambda lines: [lines[0], lines[1].rsplit(",", 1)[0], *lines[2:]], "line 2 has 2 cells, the first has 3"),
-        (lambda lines: [lines[0], lines[1].rsplit(",", 1)[0] + ",", *lines[2:]], "line 2: seed1 is '', and every architecture"),
-        (lambda lines: [lines[0], lines[1].rsplit(",", 1)[0] + ",-0.5", *lines[2:]], "line 2: seed1 is -0.5, and a share"),
+        (
+            lambda lines: [lines[0], lines[1].rsplit(",", 1)[0] + ",", *lines[2:]],
+            "line 2: seed1 is '', and every architecture",
+        ),
+        (
+            lambda lines: [lines[0], lines[1].rsplit(",", 1)[0] + ",-0.5", *lines[2:]],
+            "line 2: seed1 is -0.5, want share",
+        ),
         (lambda lines: [lines[0].replace("seed1", "seed_1"), *lines[1:]], "no column 'seed1'; did you mean 'seed_1'"),
         (lambda lines: [lines[0].replace("seed1", "seed0"), *lines[1:]], "2 columns are called 'seed0'"),
         (lambda lines: lines[:2], "at least two architectures, got 2 lines"),
@@ -99,7 +109,7 @@ def test_a_file_that_is_not_yaml_gets_a_sentence(tmp_path):
 
 
 def test_a_name_that_stands_for_no_table():
-    with pytest.raises(BadInput, match="no table 'effbench-mikro'.*or give the path of a YAML file"):
+    with pytest.raises(BadInput, match=r"no table 'effbench-mikro'.*or give the path of a YAML file"):
         find_table("effbench-mikro")
 
 
@@ -126,7 +136,7 @@ def test_the_packages_codes_are_read_in_our_order(tmp_path, monkeypatch):
 
 def test_a_pickle_that_holds_anything_else_is_refused(tmp_path):
     (tmp_path / "data.anb").write_bytes(pickle.dumps({(0,) * 6: np.float64(1.0)}))
-    with pytest.raises(BadInput, match="not the table of analog-nasbench 0.1: holds numpy"):
+    with pytest.raises(BadInput, match=r"not the table of analog-nasbench 0.1: holds numpy"):
         analog_table(tmp_path / "data.anb")
     (tmp_path / "other.anb").write_bytes(b"nothing")
     with pytest.raises(BadInput, match="not the table of analog-nasbench"):

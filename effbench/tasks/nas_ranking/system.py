@@ -104,8 +104,9 @@ class RankingSystem(System):
     def spent(self) -> dict[str, Fact]:
         """Return what the predictor's labels and columns cost, by the table's account: the price beside the quality.
 
-        ``labels`` trained architectures and the core seconds of these trainings, those of the columns that were computed to
-        learn from (of the whole pool) or to choose among (of the labelled ones), and milliseconds of columns per architecture that is scored.
+        ``labels`` are trained architectures, ``label_cost`` the core seconds of their trainings, ``low_fidelity_cost`` those
+        of the columns that were computed to learn from (of the whole pool) or to choose among (of the labelled ones), and
+        ``column_cost`` the milliseconds of columns per architecture that is scored.
         """
         pool, predictor = self.pool, self.predictor
         of_pool = sum(pool.costs[name].cost_s for name in predictor.learned_from) * len(pool.architectures)
