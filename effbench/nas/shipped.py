@@ -1,4 +1,4 @@
-"""The tables that a name stands for: those that ship, NAS-Bench-201 of an installed package, or a user's own file."""
+"""The tables that a name stands for: those that ship, a made one, NAS-Bench-201 of a package, or a user's own file."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from effbench.nas.tables import Table, read_table
 
 FOLDER = Path(str(files("effbench_data_manifests"))) / "nas"
 OF_THE_PACKAGE = "nas-bench-201"
+MADE = "planted"
 
 
 def names() -> list[str]:
-    """Return the names of the tables that ship and of those that a package may bring."""
-    return sorted([*(file.stem for file in FOLDER.glob("*.yaml")), OF_THE_PACKAGE])
+    """Return the names of the tables that ship, of the made one and of that which a package may bring."""
+    return sorted([*(file.stem for file in FOLDER.glob("*.yaml")), MADE, OF_THE_PACKAGE])
 
 
 def find_table(given: str) -> Table:
@@ -26,6 +27,10 @@ def find_table(given: str) -> Table:
         if file is None:
             raise BadInput("table 'nas-bench-201' comes from a package: pip install 'effbench[nas-bench-201]'")
         return analog_table(file)
+    if given == MADE:
+        from effbench.nas.planted import planted_table
+
+        return planted_table()
     if given in names():
         return read_table(FOLDER / f"{given}.yaml")
     if given.endswith((".yaml", ".yml")):

@@ -4,7 +4,7 @@ import torch
 
 from effbench.errors import BadInput
 from effbench.nas.cells import canonical, is_connected
-from effbench.nas.shipped import find_table
+from effbench.nas.shipped import find_table, names
 from effbench.nas.skeleton import flops
 from effbench.nas.tables import read_table
 from effbench.zoo.digits_pixart.data import Digits
@@ -25,8 +25,8 @@ def digits():
 
 
 def test_a_training_is_a_function_of_its_seed_whoever_trains_beside_it(digits):
-    together = train_stack((3, 1, 2, 0, 4, 1), 10, [0, 1], *digits)
-    again = train_stack((3, 1, 2, 0, 4, 1), 10, [1], *digits)[0]
+    together = train_stack((3, 1, 2, 0, 4, 1), 6, [0, 1], *digits)
+    again = train_stack((3, 1, 2, 0, 4, 1), 6, [1], *digits)[0]
     assert together[0].nll != together[1].nll
     assert again.nll == pytest.approx(together[1].nll, rel=1e-2)
     assert again.accuracy == together[1].accuracy > 0.9
@@ -81,11 +81,11 @@ def test_a_first_line_that_a_kill_cut_begins_anew(tmp_path):
 
 def test_the_table_holds_what_was_trained(tmp_path, digits, monkeypatch):
     state = State(tmp_path / "cells.jsonl", {})
-    train_cells(state, chosen()[:3], *digits)
+    train_cells(state, chosen()[:2], *digits)
     found = all_proxies(state.cells, digits[0], tmp_path / "proxies.jsonl")
     write(state.cells, found, tmp_path)
     table = read_table(tmp_path / "effbench-micro.yaml")
-    assert list(table.codes) == chosen()[:3]
+    assert list(table.codes) == chosen()[:2]
     for row, cell in enumerate(state.cells):
         assert list(table.truths[row]) == pytest.approx([one.accuracy for one in cell.reached[6]], rel=1e-6)
         assert table.columns["accuracy_2_epochs"][row] == pytest.approx(cell.reached[2][0].accuracy, rel=1e-6)
@@ -98,6 +98,10 @@ def test_the_table_holds_what_was_trained(tmp_path, digits, monkeypatch):
     ]
 
 
+shipped = pytest.mark.skipif("effbench-micro" not in names(), reason="its training is not finished: make nas-micro")
+
+
+@shipped
 def test_the_shipped_table_is_a_prefix_of_the_order_and_whole():
     table = find_table("effbench-micro")
     assert list(table.codes) == chosen()[: len(table.codes)]
@@ -106,6 +110,7 @@ def test_the_shipped_table_is_a_prefix_of_the_order_and_whole():
     assert {"accuracy_1_epoch", "accuracy_2_epochs", "synflow", "naswot", "flops"} <= set(table.columns)
 
 
+@shipped
 @pytest.mark.proof
 @pytest.mark.timeout(600)
 def test_a_shipped_cell_comes_out_again():

@@ -8,7 +8,7 @@ is the mean over trainings of what each reaches.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -50,7 +50,7 @@ class NasRanking(Task):
 
     name = "nas-ranking"
     system_type = RankingSystem
-    small: ClassVar = {"labels": 10, "judged": 0.1}
+    small: ClassVar[Mapping[str, Any]] = {"table": "planted", "labels": 10, "judged": 0.1}
     metrics = (
         Metric(
             "kendall_tau", "", higher_is_better=True, per="set", primary=True, bounds=(-1.0, 1.0), undefined="unsupported",
@@ -70,8 +70,8 @@ class NasRanking(Task):
         """Parameters of the task."""
 
         table: Annotated[
-            str, Field(description="A table that ships, nas-bench-201 (of the package), or the path of a YAML file.")
-        ] = "effbench-micro"
+            str, Field(description="planted (made, no network trained), nas-bench-201 (of the package), or a YAML file's path.")
+        ] = "planted"
         labels: Annotated[int, Field(ge=2, description="Trained architectures that a predictor may learn from.")] = 25
         judged: Annotated[float, Field(gt=0, lt=1, description="Share of the architectures that is judged.")] = 0.5
         split_seed: Annotated[int, Field(ge=0, description="Draws which classes of isomorphs are judged.")] = 0
