@@ -111,4 +111,4 @@ def _tau(ranks: Array, ties: Array, weights: Array) -> float:  # pragma: no cove
     least = 1e-12 * total * total
     if not (apart[0] > least and apart[1] > least):
         return np.nan
-    return min(1.0, max(-1.0, agree / np.sqrt(apart[0]) / np.sqrt(apart[1])))
+    return float(min(1.0, max(-1.0, agree / np.sqrt(apart[0]) / np.sqrt(apart[1]))))

@@ -70,7 +70,10 @@ class NasRanking(Task):
         """Parameters of the task."""
 
         table: Annotated[
-            str, Field(description="planted (made, no network trained), nas-bench-201 (of the package), or a YAML file's path.")
+            str,
+            Field(
+                description="planted (made, no network trained), nas-bench-201 (of the package), or a YAML file's path."
+            ),
         ] = "planted"
         labels: Annotated[int, Field(ge=2, description="Trained architectures that a predictor may learn from.")] = 25
         judged: Annotated[float, Field(gt=0, lt=1, description="Share of the architectures that is judged.")] = 0.5
