@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from effbench.api import PluginError
 from effbench.errors import nearest
 from effbench.stats.rank import kendall_tau
-from effbench.tasks.nas_ranking.system import Labels, Pool
+from effbench.tasks.nas_ranking.system import Labels, LearningPool
 
 
-def checked(given: Sequence[str], pool: Pool) -> list[str]:
+def checked(given: Sequence[str], pool: LearningPool) -> list[str]:
     """Return the columns, all of the table where none is given; raise ``PluginError`` for one that it does not have."""
     there = sorted(pool.architectures.columns)
     for name in given:
@@ -21,7 +21,7 @@ def checked(given: Sequence[str], pool: Pool) -> list[str]:
     return list(dict.fromkeys(given)) or there
 
 
-def by_agreement(pool: Pool, labels: Labels) -> list[str]:
+def by_agreement(pool: LearningPool, labels: Labels) -> list[str]:
     """Return the columns from the best to the worst: by |tau| with the truth on the labelled architectures.
 
     A column that orders nothing there comes last; ties go by name.

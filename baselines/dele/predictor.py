@@ -9,7 +9,7 @@ import torch
 
 from effbench.api import Artifact, Context
 from effbench.arrays import Array
-from effbench.tasks.nas_ranking.system import Architectures, Pool, Predictor
+from effbench.tasks.nas_ranking.system import Architectures, LearningPool, Predictor
 from effbench_baselines.dele.experts import Experts, Shape
 from effbench_baselines.dele.settings import RankingNetwork
 from effbench_baselines.dele.training import finetune, pretrain
@@ -41,7 +41,7 @@ class NetworkPredictor(Predictor):
         return torch.cat(parts).float().double().numpy()
 
 
-def train(shape: Shape, params: RankingNetwork, pool: Pool, columns: Sequence[str], ctx: Context) -> Artifact:
+def train(shape: Shape, params: RankingNetwork, pool: LearningPool, columns: Sequence[str], ctx: Context) -> Artifact:
     """Return a trained network: expert k on ``columns[k]`` of the whole pool, then all on the labels of the seed.
 
     Without columns the first step is left out. Generators are the seed's own: labels, start, order and masks.

@@ -18,7 +18,7 @@ import numpy as np
 from effbench.errors import BadInput
 from effbench.nas.cells import Code, check_code
 from effbench.nas.skeleton import NAS_BENCH_201, flops, parameters
-from effbench.nas.tables import Table, table_of
+from effbench.nas.tables import NasTable, table_of
 
 PACKAGE = "analognasbench"
 OPS_THERE = (1, 0, 3, 2, 4)
@@ -45,7 +45,7 @@ def installed() -> Path | None:
     return Path(next(iter(folders))) / "data.anb" if folders else None
 
 
-def analog_table(file: Path) -> Table:
+def analog_table(file: Path) -> NasTable:
     """Return all cells with their accuracy, parameters and FLOPs; raise ``BadInput`` for a file of another form."""
     try:
         content = file.read_bytes()

@@ -27,11 +27,11 @@ class StackedNetwork(nn.Module):
         check_code(code)
         self.copies = copies
         width = skeleton.width
-        self.stem = _normed(skeleton.channels, width, 3, copies)
+        self.stem = _normed(skeleton.channels, width, skeleton.stem, copies)
         body: list[nn.Module] = []
         for stage, (wide, _) in enumerate(skeleton.stages()):
             if stage:
-                made = _Residual if skeleton.reduction == "residual" else _Merge
+                made = _Residual if skeleton.reduction == "residual" else _Pool
                 body.append(made(width, wide, copies))
             body.extend(CellBlock(code, wide, copies) for _ in range(skeleton.cells))
             width = wide
@@ -98,16 +98,16 @@ class CellBlock(nn.Module):
         return torch.zeros_like(x) if nodes[-1] is None else nodes[-1]
 
 
-class _Merge(nn.Module):
-    """Halve the image and double the width by ReLU, a 2x2 convolution of stride 2 and batch normalisation."""
+class _Pool(nn.Module):
+    """Halve the image and double the width by ReLU, pooling, a 1x1 convolution and batch normalisation."""
 
     def __init__(self, width: int, wide: int, copies: int) -> None:
         super().__init__()
-        self.down = _normed(width, wide, 2, copies, stride=2)
+        self.widen = _normed(width, wide, 1, copies)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return [B, wide, H / 2, W / 2]."""
-        return self.down(torch.relu(x))
+        return self.widen(nn.functional.avg_pool2d(torch.relu(x), 2))
 
 
 class _Residual(nn.Module):

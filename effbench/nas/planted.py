@@ -1,7 +1,7 @@
 """A made table whose answer is known: no network was trained for it, and it says so in its name.
 
-What a cell is worth is the sum over its edges of what its operations are worth, by one price list in one region of the space and
-by another in the rest; the operation on the edge from input to output says which. One column knows each list, with a little
+What a cell is worth is the sum over its edges of what its operations are worth, by one price list in one region of the space
+and by another in the rest; the operation on the edge from input to output says which. One column knows each list, with a little
 noise, on all cells; two columns are noise. So a predictor that learns where to trust which column beats any single one, and
 what the two noisy ones teach is nothing.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from effbench.arrays import Array
 from effbench.nas.cells import EDGES, classes
 from effbench.nas.skeleton import NAS_BENCH_201, flops
-from effbench.nas.tables import Cost, Table, table_of
+from effbench.nas.tables import ColumnCost, NasTable, table_of
 
 CELLS = 400
 """One of each of as many classes: half of them judged give intervals that tell methods apart."""
@@ -29,7 +29,7 @@ SEED = 20261129
 """A date; any would do."""
 
 
-def planted_table() -> Table:
+def planted_table() -> NasTable:
     """Return the table ``planted``: columns ``first``, ``second``, ``noise_1``, ``noise_2`` and ``flops``."""
     one_each = {form: members[0] for form, members in classes().items() if form}
     drawn = random.Random(SEED).sample(sorted(one_each), CELLS)
@@ -44,6 +44,6 @@ def planted_table() -> Table:
     }
     columns |= {f"noise_{i}": rng.standard_normal(CELLS) for i in (1, 2)}
     columns["flops"] = np.array([float(flops(code, NAS_BENCH_201)) for code in codes])
-    priced = {name: Cost(cost_s=0.0 if name == "flops" else 1.0) for name in columns}
+    priced = {name: ColumnCost(cost_s=0.0 if name == "flops" else 1.0) for name in columns}
     digest = hashlib.sha256(b"".join(np.round(part, 9).tobytes() for part in (cells, seeds, *columns.values())))
-    return table_of("planted", codes, seeds, columns, priced, Cost(cost_s=100.0), digest.hexdigest()[:16])
+    return table_of("planted", codes, seeds, columns, priced, ColumnCost(cost_s=100.0), digest.hexdigest()[:16])

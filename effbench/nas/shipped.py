@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from effbench.errors import BadInput, nearest
-from effbench.nas.tables import Table, read_table
+from effbench.nas.tables import NasTable, read_table
 
 FOLDER = Path(str(files("effbench_data_manifests"))) / "nas"
 OF_THE_PACKAGE = "nas-bench-201"
@@ -18,7 +18,7 @@ def names() -> list[str]:
     return sorted([*(file.stem for file in FOLDER.glob("*.yaml")), MADE, OF_THE_PACKAGE])
 
 
-def find_table(given: str) -> Table:
+def find_table(given: str) -> NasTable:
     """Return a table by its name or by the path of its YAML file; raise ``BadInput`` where there is none such."""
     if given == OF_THE_PACKAGE:
         from effbench.nas.analog import analog_table, installed

@@ -1,7 +1,8 @@
 """What stands around the cells of a network, and what a network of a cell costs: parameters and FLOPs, by formula.
 
 Three stages of equal cells; between two stages the image is halved and the width doubled. NAS-Bench-201's own skeleton
-halves by a residual block of two 3x3 convolutions, the small one by a single 2x2 convolution of stride 2. Every operation
+halves by a residual block of two 3x3 convolutions; a bare skeleton pools 2x2 and widens by a 1x1 convolution, so that what
+neighbouring pixels have to say to each other is left to the cells. Every operation
 with weights is ReLU, convolution, batch normalisation. Only the live edges of a cell are built and counted.
 """
 
@@ -21,14 +22,18 @@ KERNELS = {OPS.index("nor_conv_1x1"): 1, OPS.index("nor_conv_3x3"): 3}
 
 @dataclass(frozen=True)
 class Skeleton:
-    """Square images of ``size`` pixels and ``channels`` colours; ``cells`` per stage, ``width`` channels in the first."""
+    """Square images of ``size`` pixels and ``channels`` colours; ``cells`` per stage, ``width`` channels in the first.
+
+    ``stem`` is the kernel of the first convolution.
+    """
 
     channels: int = 3
     size: int = 32
     width: int = 16
     cells: int = 5
     classes: int = 10
-    reduction: Literal["residual", "merge"] = "residual"
+    stem: Literal[1, 3] = 3
+    reduction: Literal["residual", "pool"] = "residual"
 
     def stages(self) -> list[tuple[int, int]]:
         """Return (width, size of the image) of each stage."""
@@ -39,7 +44,7 @@ NAS_BENCH_201 = Skeleton()
 """The network that NAS-Bench-201 trains: 32x32 colours, 16 channels, five cells a stage."""
 
 
-class Layer(NamedTuple):
+class WeightedLayer(NamedTuple):
     """A convolution (or, of kernel 1 on one pixel, a linear layer) and whether batch normalisation follows it."""
 
     inputs: int
@@ -50,22 +55,22 @@ class Layer(NamedTuple):
     bias: bool = False
 
 
-def layers(code: Sequence[int], skeleton: Skeleton) -> Iterator[Layer]:
+def layers(code: Sequence[int], skeleton: Skeleton) -> Iterator[WeightedLayer]:
     """Yield every layer with weights of the network of a cell."""
     kernels = [KERNELS[code[edge]] for edge in live_edges(code) if code[edge] in KERNELS]
     previous = skeleton.width
-    yield Layer(skeleton.channels, skeleton.width, 3, skeleton.size**2)
+    yield WeightedLayer(skeleton.channels, skeleton.width, skeleton.stem, skeleton.size**2)
     for stage, (width, size) in enumerate(skeleton.stages()):
-        if stage and skeleton.reduction == "merge":
-            yield Layer(previous, width, 2, size**2)
+        if stage and skeleton.reduction == "pool":
+            yield WeightedLayer(previous, width, 1, size**2)
         elif stage:
-            yield Layer(previous, width, 3, size**2)
-            yield Layer(width, width, 3, size**2)
-            yield Layer(previous, width, 1, size**2, norm=False)
+            yield WeightedLayer(previous, width, 3, size**2)
+            yield WeightedLayer(width, width, 3, size**2)
+            yield WeightedLayer(previous, width, 1, size**2, norm=False)
         for kernel in kernels * skeleton.cells:
-            yield Layer(width, width, kernel, size**2)
+            yield WeightedLayer(width, width, kernel, size**2)
         previous = width
-    yield Layer(previous, skeleton.classes, 1, 1, norm=False, bias=True)
+    yield WeightedLayer(previous, skeleton.classes, 1, 1, norm=False, bias=True)
 
 
 def parameters(code: Sequence[int], skeleton: Skeleton) -> int:

@@ -38,7 +38,7 @@ LARGEST = {"share": 1.0, "percent": 100.0}
 """Unit of a truth -> what it cannot exceed."""
 
 
-class Cost(BaseModel):
+class ColumnCost(BaseModel):
     """What one value of a column cost: seconds of one core, as measured where it was computed, and FLOPs, where known."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -47,10 +47,10 @@ class Cost(BaseModel):
     cost_flops: Annotated[float, Field(ge=0)] = 0.0
 
 
-NO_COST = Cost()
+NO_COST = ColumnCost()
 
 
-class Header(BaseModel):
+class TableHeader(BaseModel):
     """The YAML half of a table."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -59,8 +59,8 @@ class Header(BaseModel):
     rows: str
     truth: Annotated[list[str], Field(min_length=1)]
     unit: Literal["share", "percent"] = "share"
-    truth_cost: Cost = Cost()
-    low_fidelity: dict[str, Cost] = {}
+    truth_cost: ColumnCost = ColumnCost()
+    low_fidelity: dict[str, ColumnCost] = {}
     sha256: str = ""
     what: str = ""
     source: str = ""
@@ -68,7 +68,7 @@ class Header(BaseModel):
 
 
 @dataclass(frozen=True)
-class Table:
+class NasTable:
     """Architectures [n] with truths [n, seeds] (shares of right answers) and columns [n] with their costs.
 
     ``left_out`` says of columns that cannot inform anybody why they are not among ``columns``.
@@ -78,8 +78,8 @@ class Table:
     codes: Sequence[Code]
     truths: Array
     columns: Mapping[str, Array] = field(default_factory=dict)
-    costs: Mapping[str, Cost] = field(default_factory=dict)
-    truth_cost: Cost = NO_COST
+    costs: Mapping[str, ColumnCost] = field(default_factory=dict)
+    truth_cost: ColumnCost = NO_COST
     left_out: Mapping[str, str] = field(default_factory=dict)
     revision: str = ""
 
@@ -111,10 +111,10 @@ def table_of(
     codes: Sequence[Code],
     truths: Array,
     columns: Mapping[str, Array],
-    costs: Mapping[str, Cost],
-    truth_cost: Cost = NO_COST,
+    costs: Mapping[str, ColumnCost],
+    truth_cost: ColumnCost = NO_COST,
     revision: str = "",
-) -> Table:
+) -> NasTable:
     """Return a table without the columns that are constant or have a value that is no number; these are recorded."""
     left_out = {}
     for column, values in columns.items():
@@ -124,10 +124,12 @@ def table_of(
         elif len(values) and values.min() == values.max():
             left_out[column] = f"every value is {values[0]:g}"
     kept = {column: values for column, values in columns.items() if column not in left_out}
-    return Table(name, codes, truths, kept, {c: costs.get(c, Cost()) for c in kept}, truth_cost, left_out, revision)
+    return NasTable(
+        name, codes, truths, kept, {c: costs.get(c, ColumnCost()) for c in kept}, truth_cost, left_out, revision
+    )
 
 
-def read_table(file: Path) -> Table:
+def read_table(file: Path) -> NasTable:
     """Return the table of a YAML file. Raises ``BadInput`` with one sentence for whatever is wrong with it or its rows."""
     header = _header(file)
     rows = file.parent / header.rows
@@ -163,10 +165,10 @@ def read_table(file: Path) -> Table:
     )
 
 
-def _header(file: Path) -> Header:
+def _header(file: Path) -> TableHeader:
     try:
         given = yaml.safe_load(file.read_text("utf-8"))
-        return Header.model_validate(given)
+        return TableHeader.model_validate(given)
     except OSError as error:
         raise BadInput(f"{file}: cannot be read: {error.strerror or error}") from None
     except (UnicodeDecodeError, yaml.YAMLError) as error:
@@ -174,12 +176,12 @@ def _header(file: Path) -> Header:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
-        known = nearest(where, Header.model_fields) if first["type"] == "extra_forbidden" else ""
+        known = nearest(where, TableHeader.model_fields) if first["type"] == "extra_forbidden" else ""
         raise BadInput(f"{file}: {where}: {first['msg'].lower()}{known}") from None
 
 
 def _rows(
-    file: Path, lines: Sequence[Sequence[str]], names: Sequence[str], header: Header
+    file: Path, lines: Sequence[Sequence[str]], names: Sequence[str], header: TableHeader
 ) -> tuple[list[Code], dict[str, Array]]:
     """Return the codes and every needed column; raise ``BadInput`` naming the line of what is missing or wrong."""
     places = {name: names.index(name) for name in (*header.truth, *header.low_fidelity)}

@@ -10,7 +10,7 @@ from effbench.nas.tables import read_table
 from effbench.zoo.digits_pixart.data import Digits
 from effbench.zoo.nas_micro.export import all_proxies, write
 from effbench.zoo.nas_micro.recipe import SKELETON, Trained, train_stack
-from effbench.zoo.nas_micro.state import State, TrainedCell
+from effbench.zoo.nas_micro.state import TrainedCell, TrainingState
 from effbench.zoo.nas_micro.train import chosen, train_cells
 
 
@@ -49,38 +49,38 @@ def test_cells_are_connected_and_none_is_anothers_isomorph():
 def test_a_killed_run_goes_on_where_it_stopped(tmp_path, digits, monkeypatch):
     monkeypatch.setattr("effbench.zoo.nas_micro.train.FIDELITIES", (1,))
     file, codes = tmp_path / "cells.jsonl", chosen()[:3]
-    train_cells(State(file, {"lr": 1}), codes, *digits)
+    train_cells(TrainingState(file, {"lr": 1}), codes, *digits)
     whole = file.read_text("utf-8").splitlines()
     file.write_text("\n".join(whole[:2]) + "\n" + whole[2][:30], "utf-8")  # killed within the second cell
-    state = State(file, {"lr": 1})
+    state = TrainingState(file, {"lr": 1})
     assert [cell.code for cell in state.cells] == codes[:1]
     train_cells(state, codes, *digits)
-    found = State(file, {"lr": 1}).cells
+    found = TrainingState(file, {"lr": 1}).cells
     assert [cell.code for cell in found] == codes
     assert file.read_text("utf-8").splitlines()[:2] == whole[:2]
     accuracies = [[one.accuracy for one in cell.reached[1]] for cell in found]
-    train_cells(State(tmp_path / "fresh.jsonl", {"lr": 1}), codes, *digits)
-    fresh = State(tmp_path / "fresh.jsonl", {"lr": 1}).cells
+    train_cells(TrainingState(tmp_path / "fresh.jsonl", {"lr": 1}), codes, *digits)
+    fresh = TrainingState(tmp_path / "fresh.jsonl", {"lr": 1}).cells
     assert accuracies == [[one.accuracy for one in cell.reached[1]] for cell in fresh]
 
 
 def test_a_state_of_another_recipe_is_refused(tmp_path):
     file = tmp_path / "cells.jsonl"
-    State(file, {"lr": 1}).add(TrainedCell((1,) * 6, {1: [Trained(0.5, 1.0, 0.1, 1e6)]}))
+    TrainingState(file, {"lr": 1}).add(TrainedCell((1,) * 6, {1: [Trained(0.5, 1.0, 0.1, 1e6)]}))
     with pytest.raises(BadInput, match="another recipe"):
-        State(file, {"lr": 2})
-    assert State(file, {"lr": 1}).cells[0].reached[1][0].nll == 1.0
+        TrainingState(file, {"lr": 2})
+    assert TrainingState(file, {"lr": 1}).cells[0].reached[1][0].nll == 1.0
 
 
 def test_a_first_line_that_a_kill_cut_begins_anew(tmp_path):
     file = tmp_path / "cells.jsonl"
     file.write_text('{"lr"', "utf-8")
-    assert State(file, {"lr": 1}).cells == []
-    assert State(file, {"lr": 1}).cells == []
+    assert TrainingState(file, {"lr": 1}).cells == []
+    assert TrainingState(file, {"lr": 1}).cells == []
 
 
 def test_the_table_holds_what_was_trained(tmp_path, digits, monkeypatch):
-    state = State(tmp_path / "cells.jsonl", {})
+    state = TrainingState(tmp_path / "cells.jsonl", {})
     train_cells(state, chosen()[:2], *digits)
     found = all_proxies(state.cells, digits[0], tmp_path / "proxies.jsonl")
     write(state.cells, found, tmp_path)

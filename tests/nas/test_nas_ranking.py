@@ -7,7 +7,7 @@ from tables_for_tests import WORTH, write_table
 
 from effbench.api import Context, PluginError
 from effbench.nas.cells import canonical, every_code
-from effbench.nas.tables import Cost, table_of
+from effbench.nas.tables import ColumnCost, table_of
 from effbench.tasks.nas_ranking.splits import split
 from effbench.tasks.nas_ranking.system import Architectures, Predictor
 from effbench.tasks.nas_ranking.task import NasRanking
@@ -39,7 +39,7 @@ def test_the_task_keeps_the_contract(task):
 
 def test_judged_and_learned_architectures_share_no_class():
     codes = every_code()
-    table = table_of("all", codes, np.linspace(0, 1, len(codes))[:, None], {}, {}, Cost())
+    table = table_of("all", codes, np.linspace(0, 1, len(codes))[:, None], {}, {}, ColumnCost())
     pool, judged = split(table, 0.5, 0)
     assert len(pool) + len(judged) == len(codes) and abs(len(judged) - len(codes) / 2) < 400
     assert not {canonical(codes[i]) for i in pool} & {canonical(codes[i]) for i in judged}

@@ -5,7 +5,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from effbench.nas.network import StackedNetwork
 from effbench.nas.skeleton import NAS_BENCH_201, Skeleton, flops, parameters
 
-SMALL = Skeleton(channels=1, size=8, width=8, cells=1, reduction="merge")
+SMALL = Skeleton(channels=1, size=8, width=8, cells=1, stem=1, reduction="pool")
 CODES = [(3, 3, 3, 3, 3, 3), (3, 1, 4, 2, 0, 3), (0, 3, 1, 0, 2, 1), (1, 0, 0, 1, 0, 0)]
 
 
@@ -15,7 +15,7 @@ def test_counts_are_the_benchmarks_for_its_largest_cell():
     assert parameters((3,) * 6, NAS_BENCH_201) == 1_531_546
 
 
-@pytest.mark.parametrize("skeleton", [SMALL, Skeleton(width=4, cells=2, size=8)], ids=["merge", "residual"])
+@pytest.mark.parametrize("skeleton", [SMALL, Skeleton(width=4, cells=2, size=8)], ids=["pool", "residual"])
 @pytest.mark.parametrize("code", CODES, ids=str)
 def test_formulas_count_what_the_network_has_and_does(code, skeleton):
     network = StackedNetwork(code, skeleton)

@@ -134,7 +134,7 @@ def test_zen_of_one_convolution():
     assert proxies.zen(normed, images, generator) == pytest.approx(proxies.zen(bare, images, generator), abs=0.25)
 
 
-SMALL = Skeleton(channels=1, size=8, width=4, cells=1, reduction="merge")
+SMALL = Skeleton(channels=1, size=8, width=4, cells=1, stem=1, reduction="pool")
 
 
 def test_counts_are_those_of_the_formulas():

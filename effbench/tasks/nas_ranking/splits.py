@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from effbench.api import noise_seed
 from effbench.errors import BadInput
-from effbench.nas.tables import Table
+from effbench.nas.tables import NasTable
 
 LEAST_JUDGED = 10
 """Architectures; a rank correlation of fewer says nothing."""
 
 
-def split(table: Table, judged: float, seed: int) -> tuple[list[int], list[int]]:
+def split(table: NasTable, judged: float, seed: int) -> tuple[list[int], list[int]]:
     """Return the rows of the pool and of the judged ones, each ascending.
 
     Classes are put in an order that hashes (seed, canonical form), so a table that grows keeps its order; the first ones are
@@ -35,7 +35,7 @@ def split(table: Table, judged: float, seed: int) -> tuple[list[int], list[int]]
     return rest, sorted(chosen)
 
 
-def check_budget(table: Table, pool: Sequence[int], labels: int) -> None:
+def check_budget(table: NasTable, pool: Sequence[int], labels: int) -> None:
     """Raise ``BadInput`` where more labels are asked for than the pool has."""
     if labels > len(pool):
         raise BadInput(

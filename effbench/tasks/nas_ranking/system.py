@@ -17,7 +17,7 @@ from effbench.api import Fact, System, noise_seed
 from effbench.arrays import Array
 from effbench.nas.cells import Code
 from effbench.nas.skeleton import NAS_BENCH_201, flops
-from effbench.nas.tables import Cost
+from effbench.nas.tables import ColumnCost
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,13 @@ class Labels(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Pool:
+class LearningPool:
     """Architectures to learn from [n], of which ``budget`` are labelled; ``costs`` are those of one value per column."""
 
     architectures: Architectures
     budget: int
-    costs: Mapping[str, Cost]
-    label_cost: Cost
+    costs: Mapping[str, ColumnCost]
+    label_cost: ColumnCost
     _truth: Callable[[], Array] = field(repr=False)
 
     def labels(self, seed: int) -> Labels:
@@ -94,7 +94,7 @@ class RankingSystem(System):
     """A predictor, and the pool that it may be prepared on."""
 
     predictor: Predictor
-    pool: Pool
+    pool: LearningPool
     table: str
 
     def modules(self) -> Mapping[str, Any]:

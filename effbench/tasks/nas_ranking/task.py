@@ -32,9 +32,9 @@ from effbench.arrays import Array
 from effbench.errors import BadInput
 from effbench.nas.cells import name_of
 from effbench.nas.shipped import find_table
-from effbench.nas.tables import Table
+from effbench.nas.tables import NasTable
 from effbench.tasks.nas_ranking.splits import check_budget, split
-from effbench.tasks.nas_ranking.system import Architectures, ByFlops, Pool, RankingSystem
+from effbench.tasks.nas_ranking.system import Architectures, ByFlops, LearningPool, RankingSystem
 
 if TYPE_CHECKING:
     from effbench.nas.ranking import Ranking
@@ -80,7 +80,7 @@ class NasRanking(Task):
         split_seed: Annotated[int, Field(ge=0, description="Draws which classes of isomorphs are judged.")] = 0
 
     @cached_property
-    def table(self) -> Table:
+    def table(self) -> NasTable:
         """Return the table; raise ``PluginError`` where it cannot be read."""
         try:
             return find_table(self.params.table)
@@ -107,7 +107,7 @@ class NasRanking(Task):
     def load(self, ctx: Context) -> RankingSystem:
         """Return the order by FLOPs; methods return predictors that learned from the pool."""
         rows, table = np.array(self._rows[0]), self.table
-        pool = Pool(
+        pool = LearningPool(
             Architectures(table.codes, table.columns).taken(rows),
             self.params.labels,
             dict(table.costs),

@@ -23,7 +23,7 @@ from effbench.nas.network import StackedNetwork
 from effbench.nas.proxies import every_proxy
 from effbench.zoo.digits_pixart.data import Digits
 from effbench.zoo.nas_micro.recipe import SKELETON
-from effbench.zoo.nas_micro.state import State, TrainedCell
+from effbench.zoo.nas_micro.state import TrainedCell, TrainingState
 from effbench.zoo.nas_micro.train import FIDELITIES, SEEDS, STATE, chosen, recipe
 
 PROBED = 64
@@ -120,7 +120,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("data_manifests/nas"))
     args = parser.parse_args()
     torch.set_num_threads(1)
-    cells = State(args.work / STATE, recipe()).cells
+    cells = TrainingState(args.work / STATE, recipe()).cells
     in_order = chosen()[: len(cells)]
     if not cells or [cell.code for cell in cells] != in_order:
         raise SystemExit(f"{args.work / STATE}: holds no cells, or others than the first of the seeded order")

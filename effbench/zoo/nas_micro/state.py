@@ -24,7 +24,7 @@ class TrainedCell(NamedTuple):
     reached: Mapping[int, Sequence[Trained]]
 
 
-class State:
+class TrainingState:
     """The finished cells of one recipe in ``file``, and how another is added."""
 
     def __init__(self, file: Path, recipe: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from effbench.nas.cells import Code, classes
 from effbench.zoo.digits_pixart.data import Digits
 from effbench.zoo.nas_micro.recipe import BATCH, DECAY, MOMENTUM, PEAK_LR, SKELETON, train_stack
-from effbench.zoo.nas_micro.state import State, TrainedCell
+from effbench.zoo.nas_micro.state import TrainedCell, TrainingState
 
 FIDELITIES = (1, 2, 6)
 """Epochs of a training. The last is the truth; the others cost a sixth and a third of it."""
@@ -47,7 +47,7 @@ def recipe() -> dict[str, Any]:
     }
 
 
-def train_cells(state: State, codes: list[Code], train: Digits, judging: Digits) -> None:
+def train_cells(state: TrainingState, codes: list[Code], train: Digits, judging: Digits) -> None:
     """Train those of some cells that are not in the state yet, in their order."""
     known = {cell.code for cell in state.cells}
     for code in (code for code in codes if code not in known):
@@ -70,7 +70,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     train, judging = micro_digits()
-    train_cells(State(args.work / STATE, recipe()), chosen()[: args.cells], train, judging)
+    train_cells(TrainingState(args.work / STATE, recipe()), chosen()[: args.cells], train, judging)
 
 
 if __name__ == "__main__":
