@@ -1,9 +1,9 @@
 """A made table whose answer is known: no network was trained for it, and it says so in its name.
 
-What a cell is worth is the sum over its edges of what its operations are worth, by one price list in one region of the space
-and by another in the rest; the operation on the edge from input to output says which. One column knows each list, with a little
-noise, on all cells; two columns are noise. So a predictor that learns where to trust which column beats any single one, and
-what the two noisy ones teach is nothing.
+What a cell is worth is the sum over its edges of what its operations are worth, by one price list in one region of the
+space and by another in the rest; the operation on the edge from input to output says which. One column knows each list,
+with a little noise, on all cells; two columns are noise. So a predictor that learns where to trust which column beats any
+single one, and what the two noisy ones teach is nothing.
 """
 
 from __future__ import annotations
