@@ -13,7 +13,7 @@ PRUNA_VENV ?= .venv-pruna
 MLFLOW_VENV ?= .venv-mlflow
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow
+.PHONY: help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas-micro nas-planted
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -167,6 +167,15 @@ zoo-planted: setup  ## make zoo:emoji-pixart-outliers and zoo:emoji-turbo-bos of
 
 flasheval: setup  ## the study of condensed subsets, into docs/flasheval.md (DATA=<folder with FlashEval's scores>, ONLY="embedded certificates selectors")
 	PYTHONPATH=tests $(BIN)/python -m bench_flasheval $(if $(DATA),--data $(DATA)) $(if $(ONLY),--only $(ONLY))
+
+nas-planted: setup  ## run suites/nas-planted.yaml and draw tau over the number of labels
+	$(BIN)/effbench run suites/nas-planted.yaml --store $(RESULTS)/nas-planted
+	$(BIN)/python docs/nas_curves.py $(RESULTS)/nas-planted --out $(RESULTS)/nas-planted/curves.png
+
+nas-micro: setup  ## train the cells of EffBench-Micro on digits (one core, an hour or more; it goes on where it stopped) and write its table
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[zoo]"
+	OMP_NUM_THREADS=1 $(BIN)/python -m effbench.zoo.nas_micro.train --work $(RESULTS)/nas-micro
+	OMP_NUM_THREADS=1 $(BIN)/python -m effbench.zoo.nas_micro.export --work $(RESULTS)/nas-micro
 
 vmc: setup  ## run suites/vmc.yaml (PySCF included) and put its table and curves into docs/vmc.md (hours; it goes on where it stopped)
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[vmc]"

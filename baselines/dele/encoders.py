@@ -1,0 +1,165 @@
+"""Encoders of cells: one set of functions for a single network and for a stack of them, whose tensors have a first axis K.
+
+``initial(generator)`` draws the tensors of one member; ``encode(tensors, codes)`` takes tensors stacked to [K, ...] and codes
+[B, 6] and returns [K, B, size]. Every architecture of a batch is encoded once, however many pairs it is in.
+
+``Gates`` is the operation-on-edge form for NAS-Bench-201: the information that leaves a node is multiplied by a gate of the
+edge's operation (Ning et al., arXiv 2004.01899; settings as arXiv 2302.00932 used them). As the operations are five, the
+gates of a layer are one table of five rows, not one product per edge and architecture.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from effbench.nas.cells import EDGES, NODES, NONE, OPS
+
+Tensors = dict[str, torch.Tensor]
+
+
+class Encoder(ABC):
+    """Turns cells into vectors."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """Return the length of a vector."""
+
+    @abstractmethod
+    def initial(self, generator: torch.Generator) -> Tensors:
+        """Return the tensors of one member, drawn anew."""
+
+    @abstractmethod
+    def encode(self, tensors: Mapping[str, torch.Tensor], codes: torch.Tensor) -> torch.Tensor:
+        """Return [K, B, size] of codes [B, 6], int64; ``tensors`` are stacked to [K, ...]."""
+
+
+@dataclass(frozen=True)
+class Gates(Encoder):
+    """Graph-based encoding: information flows along edges and is gated by their operations."""
+
+    layers: int = 5
+    width: int = 128
+    hidden: int = 96
+    embedding: int = 48
+
+    @property
+    def size(self) -> int:
+        """Return the width of the last layer."""
+        return self.width
+
+    def initial(self, generator: torch.Generator) -> Tensors:
+        """Return what a member learns: an input vector, an embedding per operation, and each layer's flow and gate."""
+        found = {
+            "start": torch.randn(self.embedding, generator=generator),
+            "ops": torch.randn(len(OPS), self.embedding, generator=generator),
+            **linear("lift", self.embedding, self.hidden, generator),
+        }
+        wide = self.hidden
+        for layer in range(self.layers):
+            reach = self.width**-0.5
+            found[f"flow{layer}"] = uniform((wide, self.width), reach, generator)
+            found |= linear(f"gate{layer}", self.embedding, self.width, generator)
+            wide = self.width
+        return found
+
+    def encode(self, tensors: Mapping[str, torch.Tensor], codes: torch.Tensor) -> torch.Tensor:
+        """Return the output node after the last layer."""
+        lifted = tensors["start"][:, None] @ tensors["lift.weight"] + tensors["lift.bias"][:, None]  # [K, 1, hidden]
+        others = tensors["lift.bias"][:, None]  # a vector of zeros, lifted
+        at_start = [lifted, *[others] * (NODES - 1)]
+        nodes = torch.stack(at_start, 2).expand(-1, len(codes), -1, -1)  # [K, B, 4, hidden]
+        chosen = choices(codes, lifted.dtype)
+        for layer in range(self.layers):
+            table = (tensors["ops"] @ tensors[f"gate{layer}.weight"] + tensors[f"gate{layer}.bias"][:, None]).sigmoid()
+            table = table * (torch.arange(len(OPS)) != NONE)[:, None]  # [K, 5, width]; nothing flows through nothing
+            sent = torch.einsum("kbnh,khw->kbnw", nodes, tensors[f"flow{layer}"])
+            arrived = [
+                sent[:, :, 0],
+                *[torch.zeros_like(sent[:, :, 0]) for _ in range(NODES - 1)],
+            ]  # the input keeps its own
+            for place, (to, source) in enumerate(EDGES):
+                arrived[to] = arrived[to] + (chosen[place] @ table) * sent[:, :, source]
+            nodes = torch.stack(arrived, 2)
+            if layer + 1 < self.layers:
+                nodes = torch.relu(nodes)
+        return nodes[:, :, -1]
+
+
+@dataclass(frozen=True)
+class Lstm(Encoder):
+    """The six operations as a sequence, read by one LSTM; its last state."""
+
+    width: int = 100
+    embedding: int = 100
+
+    @property
+    def size(self) -> int:
+        """Return the width of the state."""
+        return self.width
+
+    def initial(self, generator: torch.Generator) -> Tensors:
+        """Return an embedding per operation and the four gates' weights and two biases."""
+        reach = self.width**-0.5
+        return {
+            "ops": torch.randn(len(OPS), self.embedding, generator=generator),
+            "input": uniform((self.embedding, 4 * self.width), reach, generator),
+            "state": uniform((self.width, 4 * self.width), reach, generator),
+            "bias_input": uniform((4 * self.width,), reach, generator),
+            "bias_state": uniform((4 * self.width,), reach, generator),
+        }
+
+    def encode(self, tensors: Mapping[str, torch.Tensor], codes: torch.Tensor) -> torch.Tensor:
+        """Return the state after the last operation."""
+        bias = (tensors["bias_input"] + tensors["bias_state"])[:, None]
+        table = tensors["ops"] @ tensors["input"] + bias  # [K, 5, 4 width], what an operation adds to the gates
+        state = table.new_zeros(len(table), len(codes), self.width)
+        memory = state
+        for chosen in choices(codes, table.dtype):
+            gates = chosen @ table + state @ tensors["state"]
+            entry, keep, new, leave = gates.chunk(4, 2)
+            memory = keep.sigmoid() * memory + entry.sigmoid() * new.tanh()
+            state = leave.sigmoid() * memory.tanh()
+        return state
+
+
+@dataclass(frozen=True)
+class OneHot(Encoder):
+    """Each edge's operation as five zeros and ones; nothing is learned."""
+
+    @property
+    def size(self) -> int:
+        """Return operations times edges."""
+        return len(OPS) * len(EDGES)
+
+    def initial(self, generator: torch.Generator) -> Tensors:
+        """Return one tensor that says how many members there are."""
+        return {"members": torch.zeros(())}
+
+    def encode(self, tensors: Mapping[str, torch.Tensor], codes: torch.Tensor) -> torch.Tensor:
+        """Return the same zeros and ones for every member."""
+        flat = torch.nn.functional.one_hot(codes, len(OPS)).flatten(1).to(tensors["members"].dtype)
+        return flat.expand(len(tensors["members"]), -1, -1)
+
+
+def choices(codes: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Return zeros and ones [edges, B, operations]: a product with them looks up a table, and its gradient is one too."""
+    return torch.nn.functional.one_hot(codes.T, len(OPS)).to(dtype)
+
+
+def uniform(shape: tuple[int, ...], reach: float, generator: torch.Generator) -> torch.Tensor:
+    """Return numbers drawn evenly from -reach to reach."""
+    return (2 * torch.rand(shape, generator=generator) - 1) * reach
+
+
+def linear(name: str, inputs: int, outputs: int, generator: torch.Generator) -> Tensors:
+    """Return ``name.weight`` [inputs, outputs] and ``name.bias``, within 1 / sqrt(inputs) as torch's linear layers."""
+    reach = inputs**-0.5
+    return {
+        f"{name}.weight": uniform((inputs, outputs), reach, generator),
+        f"{name}.bias": uniform((outputs,), reach, generator),
+    }

@@ -1,0 +1,232 @@
+"""Zero-cost proxies: numbers of an untrained network that are said to rank architectures; of any torch network.
+
+Definitions follow "Zero-Cost Proxies for Lightweight NAS" (arXiv 2101.08134) unless said; sums run over the weights w of all
+convolutions and linear layers, L is the cross-entropy of one batch. A network is left as it was found.
+
+    grad_norm    sum of ||dL/dw|| over layers           snip         sum of |w dL/dw|
+    plain        sum of w dL/dw                         grasp        sum of -w (H g), g = dL/dw and H its Hessian
+    fisher       per channel of a layer's output z: (1/2) mean_n (sum_hw z dL/dz)^2, once per weight of the channel
+    synflow      sum of |w dR/dw|, R the sum of the outputs on an input of ones, all state made absolute, in float64,
+                 batch normalisation passed over; synflow_bn keeps it
+    jacob_cov    -sum(log(v + k) + 1 / (v + k)) over eigenvalues v of the correlations between the samples' gradients of the
+                 summed logits with respect to the input
+    naswot       log|K_H|, K_H the number of units whose ReLU two samples agree on (arXiv 2006.04647, v3)
+    zen          log of the mean change of what the classifier reads under a small change of a Gaussian input, plus the logs
+                 of the batch-normalised deviations, with Gaussian weights (arXiv 2102.01063)
+    parameters, flops, relus    counts; FLOPs of one sample, ReLU calls of one forward pass
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+JITTER = 1e-5
+"""k of jacob_cov, the published one."""
+ZEN_STEP, ZEN_REPEATS = 1e-2, 8  # the published step; repeats enough for three digits
+RELUS = (torch.ops.aten.relu.default, torch.ops.aten.relu_.default)
+
+Layer = nn.Conv2d | nn.Linear
+
+
+def layers_of(network: nn.Module) -> list[Layer]:
+    """Return the convolutions and linear layers, in the order of registration."""
+    return [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+
+
+def logits_of(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    """Return logits [B, classes], whatever axes of length 1 the network leaves between the two."""
+    return network(images).flatten(1)
+
+
+def of_gradients(network: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
+    """Return grad_norm, snip and plain, of one backward pass."""
+    weights = [layer.weight for layer in layers_of(network)]
+    gradients = torch.autograd.grad(_loss(network, images, labels), weights)
+    products = [(w * g).detach() for w, g in zip(weights, gradients)]
+    return {
+        "grad_norm": sum(float(g.norm()) for g in gradients),
+        "snip": sum(float(p.abs().sum()) for p in products),
+        "plain": sum(float(p.sum()) for p in products),
+    }
+
+
+def grasp(network: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
+    """Return the sum of -w (H g), by a second backward pass of <stop(g), g>."""
+    weights = [layer.weight for layer in layers_of(network)]
+    gradients = torch.autograd.grad(_loss(network, images, labels), weights, create_graph=True)
+    product = sum((g.detach() * g).sum() for g in gradients)
+    curved = torch.autograd.grad(product, weights)
+    return -sum(float((w * h).detach().sum()) for w, h in zip(weights, curved))
+
+
+def fisher(network: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
+    """Return the Fisher score of every layer's output, a channel counted once per weight that makes it."""
+    layers = layers_of(network)
+    outputs: list[torch.Tensor] = []
+    ran: list[Layer] = []
+    hooks = [layer.register_forward_hook(lambda _m, _i, output: outputs.append(output)) for layer in layers]
+    hooks += [layer.register_forward_hook(lambda module, _i, _o: ran.append(module)) for layer in layers]
+    try:
+        loss = _loss(network, images, labels)
+    finally:
+        _remove(hooks)
+    gradients = torch.autograd.grad(loss, outputs)
+    total = 0.0
+    for layer, output, gradient in zip(ran, outputs, gradients):
+        per_sample = (output * gradient).detach().flatten(2).sum(2) if output.ndim > 2 else (output * gradient).detach()
+        channels = 0.5 * (per_sample**2).mean(0)  # [C]
+        total += float(channels.sum()) * layer.weight[0].numel()
+    return total
+
+
+def synflow(network: nn.Module, images: torch.Tensor, *, keep_norm: bool = False) -> float:
+    """Return synflow on one input of ones of the images' shape; ``keep_norm`` is the variant with batch normalisation.
+
+    Kept normalisation is that of training mode, by the one input's own statistics.
+    """
+    positive = copy.deepcopy(network).double().train()
+    with torch.no_grad():
+        for tensor in positive.state_dict().values():
+            tensor.abs_()
+    if not keep_norm:
+        _pass_over_norms(positive)
+    weights = [layer.weight for layer in layers_of(positive)]
+    flow = logits_of(positive, torch.ones_like(images[:1], dtype=torch.float64)).sum()
+    gradients = torch.autograd.grad(flow, weights)
+    return sum(float((w * g).detach().abs().sum()) for w, g in zip(weights, gradients))
+
+
+def jacob_cov(network: nn.Module, images: torch.Tensor) -> float:
+    """Return how unlike the samples' input gradients are; NaN where one of them does not vary."""
+    given = images.detach().clone().requires_grad_()
+    (gradients,) = torch.autograd.grad(logits_of(network, given).sum(), given)
+    rows = gradients.flatten(1).double()
+    rows = rows - rows.mean(1, keepdim=True)
+    norms = rows.norm(dim=1)
+    if not (norms > 0).all():
+        return float("nan")
+    values = torch.linalg.eigvalsh((rows / norms[:, None]) @ (rows / norms[:, None]).T)
+    values = values.clamp(min=0.0) + JITTER
+    return -float((values.log() + 1 / values).sum())
+
+
+def naswot(network: nn.Module, images: torch.Tensor) -> float:
+    """Return log|K_H|; -inf where two samples switch every ReLU alike."""
+    agree = torch.zeros(len(images), len(images), dtype=torch.float64)
+    with torch.no_grad(), _Relus() as seen:
+        network(images)
+        for given in seen.inputs:
+            on = (given > 0).flatten(1).double()
+            agree += on @ on.T + (1 - on) @ (1 - on).T
+    sign, logdet = torch.linalg.slogdet(agree)
+    return float(logdet) if sign > 0 else float("-inf")
+
+
+def zen(network: nn.Module, images: torch.Tensor, generator: torch.Generator) -> float:
+    """Return the Zen score on Gaussian inputs of the images' shape, the mean over repeats of weights and inputs."""
+    made = copy.deepcopy(network).train()
+    found = []
+    for _ in range(ZEN_REPEATS):
+        with torch.no_grad():
+            for layer in layers_of(made):
+                layer.weight.normal_(generator=generator)
+            noise = torch.randn(images.shape, generator=generator)
+            moved = noise + ZEN_STEP * torch.randn(images.shape, generator=generator)
+            first, deviations = _read(made, noise)
+            second, _ = _read(made, moved)
+            found.append(float((first - second).abs().mean().log()) + sum(math.log(value) for value in deviations))
+    return sum(found) / len(found)
+
+
+def counts(network: nn.Module, images: torch.Tensor) -> dict[str, float]:
+    """Return parameters, FLOPs of one sample, and ReLU calls of one forward pass."""
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        copy.deepcopy(network).eval()(images[:1])
+    with torch.no_grad(), _Relus() as seen:
+        copy.deepcopy(network).eval()(images[:1])
+    return {
+        "parameters": float(sum(p.numel() for p in network.parameters())),
+        "flops": float(counter.get_total_flops()),
+        "relus": float(len(seen.inputs)),
+    }
+
+
+def every_proxy(
+    network: nn.Module, images: torch.Tensor, labels: torch.Tensor, generator: torch.Generator
+) -> Iterator[tuple[str, Callable[[], dict[str, float]]]]:
+    """Yield name and computation of every group of proxies, so that who runs them can time each.
+
+    Networks are taken in training mode, as they are when built; normalisation statistics do not move.
+    """
+    whole = copy.deepcopy(network).train()
+    for module in whole.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 0.0
+
+    def one(name: str, value: Callable[[], float]) -> tuple[str, Callable[[], dict[str, float]]]:
+        return name, lambda: {name: value()}
+
+    yield "gradients", lambda: of_gradients(whole, images, labels)
+    yield one("grasp", lambda: grasp(whole, images, labels))
+    yield one("fisher", lambda: fisher(whole, images, labels))
+    yield one("synflow", lambda: synflow(whole, images))
+    yield one("synflow_bn", lambda: synflow(whole, images, keep_norm=True))
+    yield one("jacob_cov", lambda: jacob_cov(whole, images))
+    yield one("naswot", lambda: naswot(whole, images))
+    yield one("zen", lambda: zen(whole, images, generator))
+    yield "counts", lambda: counts(whole, images)
+
+
+class _Relus(TorchDispatchMode):
+    """Keeps what every ReLU was given, whether a module called it or a function."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inputs: list[torch.Tensor] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in RELUS:
+            self.inputs.append(args[0].clone())
+        return func(*args, **(kwargs or {}))
+
+
+def _loss(network: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    return nn.functional.cross_entropy(logits_of(network, images), labels)
+
+
+def _read(network: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, list[float]]:
+    """Return what the last layer is given, and the deviation of what every batch normalisation is given."""
+    given: list[torch.Tensor] = []
+    deviations: list[float] = []
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    hooks: list[Any] = [layers_of(network)[-1].register_forward_pre_hook(lambda _m, x: given.append(x[0]))]
+    hooks += [norm.register_forward_pre_hook(lambda _m, x: deviations.append(_deviation(x[0]))) for norm in norms]
+    try:
+        network(images)
+    finally:
+        _remove(hooks)
+    return given[0], deviations
+
+
+def _deviation(given: torch.Tensor) -> float:
+    return float(given.var((0, 2, 3), unbiased=False).mean().sqrt())
+
+
+def _pass_over_norms(network: nn.Module) -> None:
+    for parent in network.modules():
+        for name, child in parent.named_children():
+            if isinstance(child, nn.BatchNorm2d):
+                setattr(parent, name, nn.Identity())
+
+
+def _remove(hooks: list[Any]) -> None:
+    for hook in hooks:
+        hook.remove()

@@ -1,0 +1,227 @@
+"""Tables of trained architectures: what each reached, and what was known of it before, with its price.
+
+A table is a YAML file beside a CSV file of one line per architecture:
+
+    space: nas-bench-201
+    rows: my-table.csv
+    unit: share                      # of the truth: share (0 to 1) or percent
+    truth: [seed0, seed1]            # columns; their mean is the truth, their agreement its ceiling
+    low_fidelity:                    # column: what one value of it cost
+      synflow: {cost_s: 0.02, cost_flops: 1.2e9}
+
+The CSV has the column ``cell`` (the space's own name of an architecture) and those named above. Shipped tables also say
+``sha256`` of their rows.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import combinations
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from effbench.arrays import Array
+from effbench.errors import BadInput, nearest
+from effbench.nas.cells import Code, canonical, code_of
+from effbench.stats.rank import kendall_tau
+
+LARGEST = {"share": 1.0, "percent": 100.0}
+"""Unit of a truth -> what it cannot exceed."""
+
+
+class ColumnCost(BaseModel):
+    """What one value of a column cost: seconds of one core, as measured where it was computed, and FLOPs, where known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cost_s: Annotated[float, Field(ge=0)] = 0.0
+    cost_flops: Annotated[float, Field(ge=0)] = 0.0
+
+
+NO_COST = ColumnCost()
+
+
+class TableHeader(BaseModel):
+    """The YAML half of a table."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    space: Literal["nas-bench-201"]
+    rows: str
+    truth: Annotated[list[str], Field(min_length=1)]
+    unit: Literal["share", "percent"] = "share"
+    truth_cost: ColumnCost = ColumnCost()
+    low_fidelity: dict[str, ColumnCost] = {}
+    sha256: str = ""
+    what: str = ""
+    source: str = ""
+    licence: str = ""
+
+
+@dataclass(frozen=True)
+class NasTable:
+    """Architectures [n] with truths [n, seeds] (shares of right answers) and columns [n] with their costs.
+
+    ``left_out`` says of columns that cannot inform anybody why they are not among ``columns``.
+    """
+
+    name: str
+    codes: Sequence[Code]
+    truths: Array
+    columns: Mapping[str, Array] = field(default_factory=dict)
+    costs: Mapping[str, ColumnCost] = field(default_factory=dict)
+    truth_cost: ColumnCost = NO_COST
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    revision: str = ""
+
+    @cached_property
+    def truth(self) -> Array:
+        """Return the mean over seeds [n]."""
+        return np.asarray(self.truths.mean(1))
+
+    @cached_property
+    def forms(self) -> list[str]:
+        """Return the canonical form of every architecture: isomorphs share it."""
+        return [canonical(code) for code in self.codes]
+
+    @cached_property
+    def ceiling(self) -> float | None:
+        """Return Kendall's tau between two trainings of the truth under different seeds, the mean over pairs of seeds.
+
+        None with one seed. A ranking of one training cannot be predicted better than about that.
+        """
+        pairs = [
+            kendall_tau(self.truths[:, a], self.truths[:, b]) for a, b in combinations(range(self.truths.shape[1]), 2)
+        ]
+        known = [tau for tau in pairs if tau is not None]
+        return float(np.mean(known)) if known else None
+
+
+def table_of(
+    name: str,
+    codes: Sequence[Code],
+    truths: Array,
+    columns: Mapping[str, Array],
+    costs: Mapping[str, ColumnCost],
+    truth_cost: ColumnCost = NO_COST,
+    revision: str = "",
+) -> NasTable:
+    """Return a table without the columns that are constant or have a value that is no number; these are recorded."""
+    left_out = {}
+    for column, values in columns.items():
+        bad = np.count_nonzero(~np.isfinite(values))
+        if bad:
+            left_out[column] = f"{bad} of {len(values)} values are not finite"
+        elif len(values) and values.min() == values.max():
+            left_out[column] = f"every value is {values[0]:g}"
+    kept = {column: values for column, values in columns.items() if column not in left_out}
+    return NasTable(
+        name, codes, truths, kept, {c: costs.get(c, ColumnCost()) for c in kept}, truth_cost, left_out, revision
+    )
+
+
+def read_table(file: Path) -> NasTable:
+    """Return the table of a YAML file. Raises ``BadInput`` with one sentence for whatever is wrong with it or its rows."""
+    header = _header(file)
+    rows = file.parent / header.rows
+    try:
+        content = rows.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{rows}: cannot be read: {error.strerror or error}") from None
+    found = hashlib.sha256(content).hexdigest()
+    if header.sha256 and found != header.sha256:
+        raise BadInput(f"{rows}: its sha256 is not the one in {file.name}; the rows were changed or cut off")
+    try:
+        lines = list(csv.reader(content.decode("utf-8-sig").splitlines()))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadInput(f"{rows}: not CSV in UTF-8: {error}") from None
+    if len(lines) < 3:
+        raise BadInput(f"{rows}: want a line of names and at least two architectures, got {len(lines)} lines")
+    names = [name.strip() for name in lines[0]]
+    wanted = ["cell", *header.truth, *header.low_fidelity]
+    for name in wanted:
+        if name not in names:
+            raise BadInput(f"{rows}: no column {name!r}{nearest(name, names)}")
+        if names.count(name) > 1:
+            raise BadInput(f"{rows}: {names.count(name)} columns are called {name!r}")
+    codes, numbers = _rows(rows, lines, names, header)
+    return table_of(
+        file.stem,
+        codes,
+        np.stack([numbers[name] for name in header.truth], 1) / LARGEST[header.unit],
+        {name: numbers[name] for name in header.low_fidelity},
+        header.low_fidelity,
+        header.truth_cost,
+        found[:16],
+    )
+
+
+def _header(file: Path) -> TableHeader:
+    try:
+        given = yaml.safe_load(file.read_text("utf-8"))
+        return TableHeader.model_validate(given)
+    except OSError as error:
+        raise BadInput(f"{file}: cannot be read: {error.strerror or error}") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BadInput(f"{file}: not YAML: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        known = nearest(where, TableHeader.model_fields) if first["type"] == "extra_forbidden" else ""
+        raise BadInput(f"{file}: {where}: {first['msg'].lower()}{known}") from None
+
+
+def _rows(
+    file: Path, lines: Sequence[Sequence[str]], names: Sequence[str], header: TableHeader
+) -> tuple[list[Code], dict[str, Array]]:
+    """Return the codes and every needed column; raise ``BadInput`` naming the line of what is missing or wrong."""
+    places = {name: names.index(name) for name in (*header.truth, *header.low_fidelity)}
+    columns: dict[str, list[float]] = {name: [] for name in places}
+    codes: list[Code] = []
+    first_line: dict[Code, int] = {}
+    cell_at, largest = names.index("cell"), LARGEST[header.unit]
+    for number, line in enumerate(lines[1:], 2):
+        if not line:
+            continue
+        if len(line) != len(names):
+            raise BadInput(f"{file}: line {number} has {len(line)} cells, the first has {len(names)}")
+        try:
+            code = code_of(line[cell_at].strip())
+        except BadInput as error:
+            raise BadInput(f"{file}: line {number}: {error}") from None
+        if code in first_line:
+            raise BadInput(
+                f"{file}: line {number}: the architecture of line {first_line[code]} again; keep one of the two"
+            )
+        first_line[code] = number
+        codes.append(code)
+        for name, place in places.items():
+            is_truth = name in header.truth
+            value = _number(line[place])
+            if is_truth and not math.isfinite(value):
+                raise BadInput(
+                    f"{file}: line {number}: {name} is {line[place]!r}, and every architecture needs its truth"
+                )
+            if is_truth and not 0 <= value <= largest:
+                hint = "; write 'unit: percent' if that is what it is" if 1 < value <= 100 else ""
+                raise BadInput(
+                    f"{file}: line {number}: {name} is {value:g}, want {header.unit} from 0 to {largest:g}{hint}"
+                )
+            columns[name].append(value)
+    return codes, {name: np.array(values) for name, values in columns.items()}
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
