@@ -40,8 +40,13 @@ def read(text: str) -> list[EvalResult]:
 
 
 def method_of(make: ModuleType, **rest: Any) -> Any:
-    numbers = [make.number("clip_score", 0.1 + 0.2, 0.29, math.pi / 10), make.number("latency_p50_ms", 403.125, 400.5, 406.5, flags=("noisy_machine", "a b")),
-               make.number("speedup", 2.02, 1.9, 2.1), make.number("parameter_mb", None, reason="unsupported")]  # fmt: skip
+    flags = ("noisy_machine", "a b")
+    numbers = [
+        make.number("clip_score", 0.1 + 0.2, 0.29, math.pi / 10),
+        make.number("latency_p50_ms", 403.125, 400.5, 406.5, flags=flags),
+        make.number("speedup", 2.02, 1.9, 2.1),
+        make.number("parameter_mb", None, reason="unsupported"),
+    ]
     return make.cell("fewer-steps", numbers, 1, **rest)
 
 

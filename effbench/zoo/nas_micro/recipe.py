@@ -23,7 +23,7 @@ from effbench.zoo.digits_pixart.data import Digits
 SKELETON = Skeleton(channels=1, size=8, width=4, cells=1, stem=1, reduction="pool")
 """8x8 grey pixels, one cell of 4, 8 and 16 channels a stage: what a core trains in a second.
 
-The skeleton looks at single pixels, so that what a network can do is the cell's doing: of a dozen cells two trainings agree at
+The skeleton sees single pixels, so that what a network can do is the cell's doing: of a dozen cells two trainings agree at
 tau 0.80. With a 3x3 stem, 2x2 convolutions between stages and twice the width nearly every cell reached 93 to 95 %, and two
 trainings of fifteen cells agreed at 0.43."""
 BATCH = 50
