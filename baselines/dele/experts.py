@@ -90,7 +90,7 @@ class Experts(nn.Module):
     def _hidden(self, codes: torch.Tensor, count: int) -> torch.Tensor:
         names = [name for name, _ in self.members[0].named_parameters() if not name.startswith("last")]
         tensors = {name.replace("-", "."): self._stacked(name, range(count)) for name in names}
-        hidden = self.shape.encoder.encode(tensors, codes)  # [count, B, size]
+        hidden: torch.Tensor = self.shape.encoder.encode(tensors, codes)  # [count, B, size]
         for layer in range(len(self.shape.hidden)):
             hidden = torch.relu(
                 torch.baddbmm(tensors[f"head{layer}.bias"][:, None], hidden, tensors[f"head{layer}.weight"])

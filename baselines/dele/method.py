@@ -34,7 +34,7 @@ class Dele(Method):
         ),
     )
 
-    class Params(RankingNetwork):
+    class Params(RankingNetwork):  # type: ignore[misc]
         """Parameters of the method, beside those of its networks."""
 
         columns: Annotated[
@@ -52,7 +52,8 @@ class Dele(Method):
 
         columns = checked(self.params.columns, system.pool)
         shape = Shape(encoder_of(self.params), self.params.hidden, len(columns), self.params.weighting)
-        return train(shape, self.params, system.pool, columns, ctx)
+        made: Artifact = train(shape, self.params, system.pool, columns, ctx)
+        return made
 
     def apply(self, system: RankingSystem, artifact: Artifact) -> RankingSystem:
         """Return the system with the trained predictor."""
@@ -71,7 +72,7 @@ class NasNetwork(Method):
     random_preparation = True
     tied_to = ("table", "labels")
 
-    class Params(RankingNetwork):
+    class Params(RankingNetwork):  # type: ignore[misc]
         """Parameters of the method, beside those of its network."""
 
         pretrain_on: Annotated[

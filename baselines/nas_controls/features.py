@@ -45,4 +45,5 @@ def features(architectures: Architectures, columns: Mapping[str, Array], read: R
 
 def one_hot(codes: Sequence[Sequence[int]]) -> Array:
     """Return float64 [n, edges x operations]."""
-    return (np.array(codes)[:, :, None] == np.arange(len(OPS))).reshape(len(codes), len(EDGES) * len(OPS)) * 1.0
+    is_on = np.array(codes)[:, :, None] == np.arange(len(OPS))
+    return np.asarray(is_on.reshape(len(codes), len(EDGES) * len(OPS)), np.float64)

@@ -45,7 +45,8 @@ class StackedNetwork(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return logits [B, copies, classes] of images [B, copies x channels, H, W]."""
-        return self.head(self.features(images)).view(len(images), self.copies, -1)
+        logits: torch.Tensor = self.head(self.features(images))
+        return logits.view(len(images), self.copies, -1)
 
     @torch.no_grad()
     def initialise(self, seeds: Sequence[int]) -> None:
@@ -107,7 +108,8 @@ class _Pool(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return [B, wide, H / 2, W / 2]."""
-        return self.widen(nn.functional.avg_pool2d(torch.relu(x), 2))
+        wide: torch.Tensor = self.widen(nn.functional.avg_pool2d(torch.relu(x), 2))
+        return wide
 
 
 class _Residual(nn.Module):
@@ -122,7 +124,8 @@ class _Residual(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return [B, wide, H / 2, W / 2]."""
         inner = self.second(torch.relu(self.first(torch.relu(x))))
-        return inner + self.beside(nn.functional.avg_pool2d(x, 2))
+        beside: torch.Tensor = self.beside(nn.functional.avg_pool2d(x, 2))
+        return inner + beside
 
 
 def _normed(inputs: int, outputs: int, kernel: int, copies: int, stride: int = 1) -> nn.Sequential:

@@ -43,7 +43,8 @@ def layers_of(network: nn.Module) -> list[Layer]:
 
 def logits_of(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
     """Return logits [B, classes], whatever axes of length 1 the network leaves between the two."""
-    return network(images).flatten(1)
+    logits: torch.Tensor = network(images)
+    return logits.flatten(1)
 
 
 def of_gradients(network: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
@@ -62,7 +63,7 @@ def grasp(network: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> flo
     """Return the sum of -w (H g), by a second backward pass of <stop(g), g>."""
     weights = [layer.weight for layer in layers_of(network)]
     gradients = torch.autograd.grad(_loss(network, images, labels), weights, create_graph=True)
-    product = sum((g.detach() * g).sum() for g in gradients)
+    product = torch.stack([(g.detach() * g).sum() for g in gradients]).sum()
     curved = torch.autograd.grad(product, weights)
     return -sum(float((w * h).detach().sum()) for w, h in zip(weights, curved))
 
@@ -189,7 +190,7 @@ class _Relus(TorchDispatchMode):
     """Keeps what every ReLU was given, whether a module called it or a function."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.inputs: list[torch.Tensor] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

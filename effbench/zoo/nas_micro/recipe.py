@@ -23,8 +23,8 @@ from effbench.zoo.digits_pixart.data import Digits
 SKELETON = Skeleton(channels=1, size=8, width=4, cells=1, stem=1, reduction="pool")
 """8x8 grey pixels, one cell of 4, 8 and 16 channels a stage: what a core trains in a second.
 
-The skeleton sees single pixels, so that what a network can do is the cell's doing: of a dozen cells two trainings agree at
-tau 0.80. With a 3x3 stem, 2x2 convolutions between stages and twice the width nearly every cell reached 93 to 95 %, and two
+The skeleton looks at single pixels, so that what a network can do is the cell's doing: of a dozen cells two trainings agree
+at tau 0.80. With a 3x3 stem, 2x2 convolutions between stages and twice the width nearly every cell reached 93 to 95 %, and two
 trainings of fifteen cells agreed at 0.43."""
 BATCH = 50
 """Digits per step; 40 steps an epoch are enough for six epochs to converge."""
@@ -57,7 +57,7 @@ def train_stack(
     own = [noise_seed(f"{canonical(code)}:{epochs}", seed) for seed in seeds]
     network = StackedNetwork(code, skeleton, len(seeds))
     network.initialise(own)
-    network.to(memory_format=torch.channels_last)  # twice as fast with few channels
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # twice as fast with few channels
     orders = [torch.Generator().manual_seed(seed + 1) for seed in own]
     optimiser = torch.optim.SGD(network.parameters(), PEAK_LR, MOMENTUM, weight_decay=DECAY, nesterov=True)
     per_epoch = len(train.labels) // BATCH
