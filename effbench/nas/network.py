@@ -123,7 +123,7 @@ class _Residual(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return [B, wide, H / 2, W / 2]."""
-        inner = self.second(torch.relu(self.first(torch.relu(x))))
+        inner: torch.Tensor = self.second(torch.relu(self.first(torch.relu(x))))
         beside: torch.Tensor = self.beside(nn.functional.avg_pool2d(x, 2))
         return inner + beside
 

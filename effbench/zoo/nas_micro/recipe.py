@@ -24,10 +24,10 @@ SKELETON = Skeleton(channels=1, size=8, width=4, cells=1, stem=1, reduction="poo
 """8x8 grey pixels, one cell of 4, 8 and 16 channels a stage: what a core trains in a second.
 
 The skeleton looks at single pixels, so that what a network can do is the cell's doing: of a dozen cells two trainings agree
-at tau 0.80. With a 3x3 stem, 2x2 convolutions between stages and twice the width nearly every cell reached 93 to 95 %, and two
-trainings of fifteen cells agreed at 0.43."""
+at tau 0.80. With a 3x3 stem, 2x2 convolutions between stages and twice the width nearly every cell reached 93 to 95 %, and
+two trainings of fourteen cells agreed at 0.43."""
 BATCH = 50
-"""Digits per step; 40 steps an epoch are enough for six epochs to converge."""
+"""Digits per step; 40 steps an epoch are enough for six epochs to tell cells apart."""
 MOMENTUM, DECAY = 0.9, 5e-4  # as NAS-Bench-201 trains (arXiv 2001.00326, table 1)
 PEAK_LR = 0.1
 """NAS-Bench-201's; its cosine begins there too."""
