@@ -86,12 +86,15 @@ def _show_scatter(
     """Draw the scores of both methods, and beside them the sample that was chosen there."""
     pairs = scores.pairs[other]
     scatter = scatter_of(pairs)
-    captions = {key: gallery.caption(key) for key in pairs.keys} if gallery else {}
+    caption = gallery.caption if gallery is not None else None
     left, right = st.columns([3, 2])
     with left:
-        figure = figure_of(scatter, scores, (methods[0], other), captions)
         event = st.plotly_chart(
-            figure, config={"displaylogo": False}, key="scatter", on_select="rerun", selection_mode="points"
+            figure_of(scatter, scores, (methods[0], other), caption),
+            config={"displaylogo": False},
+            key=f"scatter of {scores.number.name}: {methods[0]}, {other}",  # what was chosen in one is nothing in another
+            on_select="rerun",
+            selection_mode="points",
         )
         st.caption(" ".join(escape(line) for line in scatter_notes(scatter, pairs, other)))
     row = picked_row(event, scatter)

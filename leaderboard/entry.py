@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from functools import partial
 
@@ -9,6 +10,7 @@ import streamlit as st
 
 from effbench.errors import BadInput, StoreError
 from effbench.raw import RawCell
+from effbench.record import CellRecord
 from effbench.report.caption import level_text, machine_text, samples_text
 from effbench.report.checked import CHECK_HEADINGS, check_rows, standing_of
 from effbench.report.claims import LEDGER_TEXT, ledger_columns, ledger_of_cell
@@ -19,7 +21,7 @@ from effbench.report.trust import check_text
 from effbench.submission.manifest import NAME as MANIFEST
 from effbench.submission.manifest import read_manifest
 from effbench.verification import read_history
-from effbench_leaderboard.address import ADDRESS, METHOD, stores_key
+from effbench_leaderboard.address import ADDRESS, METHOD, METHODS, link, stores_key
 from effbench_leaderboard.behind import show_behind
 from effbench_leaderboard.ledger import SYMBOLS as CLAIM_SYMBOLS
 from effbench_leaderboard.markup import Card, cards, facts, table
@@ -81,6 +83,15 @@ def _show_headline(index: EntryIndex, name: str, raw: RawCell) -> None:
     lines = [f"[low, high]: {level} interval. #1 is best; methods that share a rank cannot be told apart."]
     lines += [f"{', '.join(labels)}: {note}." for note, labels in headline_notes(headline).items()]
     st.caption("  \n".join(map(escape, lines)))
+
+
+def _about(cell: CellRecord) -> str:
+    """Return links to what the methods of a cell say of themselves."""
+    uses = dict.fromkeys(one.use for one in cell.identity.chain)
+    links = (
+        f'<a href="{html.escape(link(page=METHODS, find=use))}" target="_self">{html.escape(use)}</a>' for use in uses
+    )
+    return f"<p>What it is: {', '.join(links)}</p>"
 
 
 def _show_checkers(raw: RawCell) -> None:

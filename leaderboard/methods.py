@@ -23,7 +23,7 @@ MOST_ENTRIES = 8
 
 def show_methods(summary: Summary | None) -> None:
     """Draw the list with its search, and how to submit; ``summary`` is of the stores shown, None without any."""
-    st.title("Methods", anchor=False)
+    put("<h1>Methods</h1>")
     with st.expander("Submit a method of your own"):
         _show_submitting()
     with st.spinner("Asking every installed method what it is"):

@@ -7,7 +7,6 @@ them apart over a whole range), all are in the figure, and a style sheet shows t
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -15,14 +14,13 @@ from typing import NamedTuple
 import plotly.graph_objects as go
 
 from effbench.report.caption import samples_text
-from effbench.report.columns import Column
-from effbench.report.lettering import text_width
 from effbench.report.panel import BEHIND, FRONT, PointKind, kind_of, kinds_of
 from effbench.report.pareto import ParetoPicture, ParetoPoint, probability_text
 from effbench.report.pareto_names import PlacedName, front_line, names_on_screen
 from effbench.report.pareto_table import number_text
 from effbench.report.scales import AxisScale
 from effbench.report.trust import badge_of
+from effbench_leaderboard.axes import FONT_PX, LINE_PX, plain_rules, tick_room, title_lines, title_room, upright_title
 from effbench_leaderboard.text import plain_label
 
 FRAME = "pareto-frame"
@@ -36,20 +34,11 @@ From a phone to a large screen in steps of a third: the fewer steps, the fewer n
 PLOT_HEIGHT = 440
 """Pixels: half of a phone's screen, so that what stands around the plot is seen with it."""
 
-FONT_PX, LINE_PX = 12, 16
-"""Of names and titles: the size of the board's small print."""
-
-TITLE_SIGNS = 46
-"""Signs in a line of an axis title: what a phone's width holds."""
-
 NAME_GAP_PX = 11
 """Between the middle of a marker and its name: the marker's radius and as much again."""
 
 MARKER_PX, SMALL_PX, MANY = 11, 6, 200
 """Diameter of markers, and that of points behind the front where more than so many would be one blot."""
-
-MOST_TICK_PX = 90
-"""Room for numbers at the upright axis: a quarter of a phone; longer ones are cut, and stand whole in the table."""
 
 
 class Margins(NamedTuple):
@@ -63,9 +52,8 @@ class Margins(NamedTuple):
 
 def margins_of(picture: ParetoPicture) -> Margins:
     """Return the room that the titles and numbers of both axes take."""
-    top = 10 + LINE_PX * len(_title_lines(picture.y, True))
-    bottom = 28 + LINE_PX * len(_title_lines(picture.x, False))
-    return Margins(_tick_room(picture.scales[1]), 14, top, bottom)
+    top, bottom = title_room(title_lines(picture.y, True)), 28 + LINE_PX * len(title_lines(picture.x, False))
+    return Margins(tick_room(picture.scales[1]), 14, top, bottom)
 
 
 def names_for_widths(picture: ParetoPicture) -> tuple[tuple[PlacedName, ...], ...]:
@@ -79,16 +67,11 @@ def names_for_widths(picture: ParetoPicture) -> tuple[tuple[PlacedName, ...], ..
 
 
 def style_of(names: Sequence[Sequence[PlacedName]]) -> str:
-    """Return the style sheet that shows, of a figure with these names, those which were placed for its width.
-
-    Under a finger the plot takes no touches: Plotly would keep them all, and a phone could not be scrolled past it.
-    """
+    """Return the style sheet that shows, of a figure with these names, those which were placed for its width."""
     frame, first = f".st-key-{FRAME}", 1  # the upright axis's title comes before all names
     rules = [
         f"{frame} {{container-type: inline-size}}",
-        f"@media (pointer: coarse) {{{frame} .nsewdrag {{pointer-events: none !important}}}}",
-        f"{frame} g.annotation text, {frame} .xtitle {{fill: currentColor !important}}",
-        f"{frame} g.xtick text, {frame} g.ytick text {{fill: color-mix(in srgb, currentColor 80%, transparent) !important}}",
+        *plain_rules(FRAME),
         f"{frame} g.annotation:not([data-index='0']) {{display: none}}",
     ]
     for placed, (narrow, wide) in zip(names, pairwise(WIDTHS)):
@@ -128,8 +111,11 @@ def figure_of(picture: ParetoPicture, names: Sequence[Sequence[PlacedName]] = ()
         margin={"l": margins.left, "r": margins.right, "t": margins.top, "b": margins.bottom, "pad": 0},
         showlegend=False,
         hovermode="closest",
-        annotations=[_upright_title(picture, margins), *(_annotation(picture, n) for placed in names for n in placed)],
-        xaxis={**_axis(on_x), "title": {"text": "<br>".join(_title_lines(picture.x, False)), "standoff": 8}},
+        annotations=[
+            upright_title(title_lines(picture.y, True), margins.left),
+            *(_annotation(picture, n) for placed in names for n in placed),
+        ],
+        xaxis={**_axis(on_x), "title": {"text": "<br>".join(title_lines(picture.x, False)), "standoff": 8}},
         yaxis=_axis(on_y),
     )
     return figure
@@ -193,43 +179,6 @@ def _annotation(picture: ParetoPicture, name: PlacedName) -> dict[str, object]:
         "yanchor": "middle",
         **where,
     }
-
-
-def _upright_title(picture: ParetoPicture, margins: Margins) -> dict[str, object]:
-    """Return the upright axis's title, read like any text and above its axis, since a phone has no room beside it."""
-    return {
-        "x": 0,
-        "y": 1,
-        "xref": "paper",
-        "yref": "paper",
-        "xanchor": "left",
-        "yanchor": "bottom",
-        "xshift": -margins.left + 2,
-        "yshift": 4,
-        "align": "left",
-        "showarrow": False,
-        "text": "<br>".join(_title_lines(picture.y, True)),
-        "font": {"size": FONT_PX + 1},
-    }
-
-
-def _title_lines(column: Column, is_upright: bool) -> list[str]:
-    """Return an axis title in lines that a phone holds, with an arrow that points to where better is."""
-    unit = f" ({column.unit})" if column.unit else ""
-    if is_upright:
-        text = f"{column.label}{unit}, better {'↑' if column.higher_is_better else '↓'}"
-    else:
-        text = f"{column.label}{unit}, better →" if column.higher_is_better else f"← better, {column.label}{unit}"
-    return [plain_label(line) for line in textwrap.wrap(text, TITLE_SIGNS)[:3]]
-
-
-def _tick_room(scale: AxisScale) -> int:
-    """Return the width of the numbers at an upright axis, as Plotly will write them, with the gap to the axis."""
-    if scale.is_logarithmic:
-        return 48
-    decimals = max(0, -math.floor(math.log10((scale.high - scale.low) / 6)))
-    widest = max((f"{end:.{min(decimals, 12)}f}" for end in (scale.low, scale.high)), key=len)
-    return min(14 + math.ceil(text_width(widest, FONT_PX)), MOST_TICK_PX)
 
 
 def _hover(picture: ParetoPicture, point: ParetoPoint) -> str:

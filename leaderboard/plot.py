@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 
 import streamlit as st
 
-from effbench.report.columns import Column
 from effbench.report.figures import draw
 from effbench.report.panel import kinds_of
 from effbench.report.pareto import ParetoPicture, picture_of
-from effbench.report.pareto_choices import choices_of, default_choice
+from effbench.report.pareto_choices import AxisChoices, axis_choices, has_choices
 from effbench.report.pareto_names import RULE, PlacedName
 from effbench.report.pareto_table import picture_text, rows_of
 from effbench.report.summarise import WorkloadCells
@@ -33,19 +32,16 @@ CHART = "pareto"
 MOST_ROWS = 50
 """Rows of a page of the table: a browser lays out a hundred in a blink, and the picture stands above them already."""
 
-Key = tuple[tuple[str, str], ...]
-
 
 def has_plot(workload: WorkloadCells) -> bool:
     """Return whether there are two numbers to draw."""
-    return len(_choices(stores_key(workload), workload)) > 1
+    return has_choices(workload)
 
 
 def show_plot(workload: WorkloadCells) -> None:
     """Draw the picture with the choice of its axes, what it cannot show, its files and its table."""
     key = stores_key(workload)
-    choices = _choices(key, workload)
-    first = default_choice(workload, choices)
+    choices, first = _choices(key, workload)
     left, middle, right = st.columns([2, 2, 1])
     options = list(choices)
     x = left.selectbox("Horizontal", options, index=options.index(first[0]), key=X, bind=ADDRESS)
@@ -71,18 +67,18 @@ def show_plot(workload: WorkloadCells) -> None:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _choices(key: Key, _workload: WorkloadCells) -> Mapping[str, Column]:
-    return choices_of(_workload)
+def _choices(key: Hashable, _workload: WorkloadCells) -> AxisChoices:
+    return axis_choices(_workload)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _picture(key: Key, _workload: WorkloadCells, axes: tuple[str, str]) -> ParetoPicture:
+def _picture(key: Hashable, _workload: WorkloadCells, axes: tuple[str, str]) -> ParetoPicture:
     return picture_of(_workload, axes)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _names(
-    key: Key, _picture: ParetoPicture, axes: tuple[str, str], logarithmic: tuple[bool, bool]
+    key: Hashable, _picture: ParetoPicture, axes: tuple[str, str], logarithmic: tuple[bool, bool]
 ) -> tuple[tuple[PlacedName, ...], ...]:
     return names_for_widths(_picture)
 

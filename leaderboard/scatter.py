@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any
 
 import plotly.graph_objects as go
@@ -26,8 +26,13 @@ MARGIN = 0.06
 """Of the span of all scores, left free around them, so that no point is cut."""
 
 
-def figure_of(scatter: Scatter, scores: Samplewise, names: tuple[str, str], captions: Mapping[Key, str]) -> go.Figure:
-    """Return the figure of a scatter; ``names`` are the first method, across, and the other one, upright."""
+def figure_of(
+    scatter: Scatter, scores: Samplewise, names: tuple[str, str], caption: Callable[[Key], str] | None
+) -> go.Figure:
+    """Return the figure of a scatter; ``names`` are the first method, across, and the other one, upright.
+
+    ``caption`` says what a sample asks for, where that is known.
+    """
     low, high = scatter.span
     room = MARGIN * (high - low) or 0.5
     span = [low - room, high + room]
@@ -43,7 +48,7 @@ def figure_of(scatter: Scatter, scores: Samplewise, names: tuple[str, str], capt
     for side in ("equal", "better", "worse"):
         points = [(at, point) for at, point in enumerate(scatter.points) if _side(point, scores) == side]
         if points:
-            figure.add_trace(_trace(side, points, scatter, scores, names, captions))
+            figure.add_trace(_trace(side, points, scatter, scores, names, caption))
     across, upright = (plain_label(f"{name}: {scores.label}") for name in names)
     axis = {"range": span, "zeroline": False, "showgrid": True}
     figure.update_layout(
@@ -81,7 +86,7 @@ def _trace(
     scatter: Scatter,
     scores: Samplewise,
     names: tuple[str, str],
-    captions: Mapping[Key, str],
+    caption: Callable[[Key], str] | None,
 ) -> go.Scatter:
     symbol, colour = {"better": ("triangle-up", FRONT), "worse": ("triangle-down", REFERENCE)}.get(
         side, ("diamond", BEHIND)
@@ -100,16 +105,19 @@ def _trace(
         selected={"marker": {"opacity": 1}},
         unselected={"marker": {"opacity": 0.9}},
         customdata=[[at] for at, _ in points],
-        hovertext=[_hover(point, scores, names, captions) for _, point in points],
+        hovertext=[_hover(point, scores, names, caption) for _, point in points],
         hovertemplate="%{hovertext}<extra></extra>",
         name=plain_label(f"{names[1]} {side}"),
     )
 
 
-def _hover(point: ScatterPoint, scores: Samplewise, names: tuple[str, str], captions: Mapping[Key, str]) -> str:
+def _hover(
+    point: ScatterPoint, scores: Samplewise, names: tuple[str, str], caption: Callable[[Key], str] | None
+) -> str:
     """Return the text over a point: sample, prompt and both scores; of several samples the first and how many more."""
-    key = scores.pairs[names[1]].keys[point.rows[0]]
-    prompt = captions.get(key, key[0])
+    pairs, row = scores.pairs[names[1]], point.rows[0]
+    key = pairs.ids[row], pairs.seeds[row]
+    prompt = caption(key) if caption is not None else key[0]
     prompt = prompt if len(prompt) <= MOST_OF_PROMPT else f"{prompt[:MOST_OF_PROMPT]}..."
     more = [f"and {len(point.rows) - 1} more"] if len(point.rows) > 1 else []
     values = [f"{name}: {rounded(value, None, None)[0]}" for name, value in zip(names, (point.first, point.other))]

@@ -30,6 +30,7 @@ CSS = """
 .eb tr.first td.rank { border-top: 2px solid var(--soft); }
 .eb td.grey { color: var(--soft); font-style: italic; }
 .eb td.wide small { display: inline; margin-left: .35rem; }
+.eb tr.claim td { overflow-wrap: anywhere; } .eb tr.claim td small { white-space: normal; display: block; margin: 0; }
 .eb sup { line-height: 0; font-size: .7em; }
 .eb .none { color: var(--soft); }
 .eb .bar { display: block; position: relative; height: 9px; min-width: 8rem; margin: .3rem 0 .15rem;

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from effbench.catalogue import RATIO_UNITS
+from effbench.counted import counted
 from effbench.record import CellRecord, PublishedClaim
 from effbench.report.measured import Measured, measured_for
 from effbench.report.rounding import rounded
@@ -104,6 +105,13 @@ def ledger_of(workload: WorkloadCells) -> Ledger:
 def ledger_of_cell(workload: WorkloadCells, cell: CellRecord) -> Ledger:
     """Return a row for every claim of one cell of a workload."""
     return tuple(_row(workload, cell, claim) for claim in cell.claims)
+
+
+def ledger_text(ledger: Ledger) -> str:
+    """Return how many claims of a ledger have which status: ``5 claims: 2 reproduced, 3 not measured.`` or ``No claim.``."""
+    counts = {status: sum(row.status == status for row in ledger) for status in get_args(Status)}
+    said = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    return f"{counted(len(ledger), 'claim')}: {said}." if ledger else "No claim."
 
 
 def _row(workload: WorkloadCells, cell: CellRecord, claim: PublishedClaim) -> LedgerRow:

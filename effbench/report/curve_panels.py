@@ -16,6 +16,10 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 """Okabe and Ito's colours, which colour-blind readers tell apart."""
 
 
+SCREEN_PALETTE = tuple(colour for colour in PALETTE if colour != "#000000")
+"""Of them those that are seen on a light page and on a dark one."""
+
+
 class Look(NamedTuple):
     """How a method's line is drawn; dashed where all colours are taken."""
 
@@ -23,10 +27,10 @@ class Look(NamedTuple):
     is_dashed: bool
 
 
-def looks_of(pictures: Sequence[CurvePicture]) -> dict[str, Look]:
+def looks_of(pictures: Sequence[CurvePicture], palette: Sequence[str] = PALETTE) -> dict[str, Look]:
     """Return a look per method, the same in every panel."""
     names = list(dict.fromkeys(curve.name for picture in pictures for curve in picture.curves))
-    return {name: Look(PALETTE[place % len(PALETTE)], place >= len(PALETTE)) for place, name in enumerate(names)}
+    return {name: Look(palette[place % len(palette)], place >= len(palette)) for place, name in enumerate(names)}
 
 
 def draw_curves(axes: Axes, picture: CurvePicture, looks: dict[str, Look]) -> dict[str, Line2D]:

@@ -17,8 +17,8 @@ from effbench.legible import legible
 from effbench.raw import RawCell
 from effbench.record import CellRecord
 from effbench.report.columns import Column, has_several_places, recorded
-from effbench.report.summarise import WorkloadCells, name_of
-from effbench.stats.curves import running_mean
+from effbench.report.summarise import WorkloadCells, names_of
+from effbench.stats.curves import first_within, running_mean
 
 CURVE, GOAL, TIME = "curve_", "goal_", "curve_s"
 """How arrays of scores are named that hold a curve of a metric, the value to reach, and the seconds of both."""
@@ -35,12 +35,16 @@ UNUSABLE = "its curve is no finite values at times in order"
 
 @dataclass(frozen=True)
 class MetricCurve:
-    """One method's values [P] over seconds [P] since it was given the sample; a single point is one that needs no steps."""
+    """One method's values [P] over seconds [P] since it was given the sample; a single point is one that needs no steps.
+
+    ``reached_s`` is when its running mean was at the goal for good; None without a goal, and where it never was.
+    """
 
     name: str
     cell: CellRecord
     seconds: Array
     values: Array
+    reached_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -135,8 +139,8 @@ def _is_curve(seconds: Array, values: Array) -> bool:
 
 def _picture(workload: WorkloadCells, kept: list[Kept], key: Key, column: Column) -> CurvePicture:
     drawn, left_out, goal = [], [], None
-    for cell, found in zip(workload.cells, kept):
-        name, row = name_of(workload, cell), found.rows.get(key, {})
+    for cell, found, name in zip(workload.cells, kept, names_of(workload)):
+        row = found.rows.get(key, {})
         values = row.get(CURVE + column.name, np.empty(0))
         if not values.size:
             left_out.append((name, found.absent))
@@ -145,14 +149,23 @@ def _picture(workload: WorkloadCells, kept: list[Kept], key: Key, column: Column
             left_out.append((name, UNUSABLE))
             continue
         reached = row.get(GOAL + column.name, np.empty(0)).ravel()
-        goal = float(reached[0]) if reached.size and np.isfinite(reached[0]) else goal
-        drawn.append(MetricCurve(name, cell, *_thinned(row[TIME], values)))
+        own = float(reached[0]) if reached.size and np.isfinite(reached[0]) else None
+        goal = goal if own is None else own
+        when = None if own is None else _reached(column, row[TIME], values, own)
+        drawn.append(MetricCurve(name, cell, *_thinned(row[TIME], values), when))
     # What never was above zero is an exact answer; what usually is, has a logarithm.
     is_logarithmic = all(np.median(curve.values) > 0 for curve in drawn if len(curve.values) > 1)
     if is_logarithmic:
         left_out += [(curve.name, BELOW) for curve in drawn if not (curve.values > 0).any()]
         drawn = [curve for curve in drawn if (curve.values > 0).any()]
     return CurvePicture(workload.title, *key, column, goal, tuple(drawn), tuple(left_out), is_logarithmic)
+
+
+def _reached(column: Column, seconds: Array, values: Array, goal: float) -> float | None:
+    """Return when a curve was at its goal for good, on the better side of it; None where it never was."""
+    sign = -1 if column.higher_is_better else 1
+    when = first_within(seconds, sign * values, sign * goal)
+    return when if np.isfinite(when) else None
 
 
 def _thinned(seconds: Array, values: Array) -> tuple[Array, Array]:

@@ -16,7 +16,7 @@ from effbench.report.caption import level_text
 from effbench.report.columns import AXES, Column, primary_of, recorded
 from effbench.report.joint import probabilities_on_front
 from effbench.report.scales import AxisScale, scale_of, spans_a_decade
-from effbench.report.summarise import Summary, WorkloadCells, failure_of, name_of, number_of
+from effbench.report.summarise import Summary, WorkloadCells, failure_of, names_of, number_of
 from effbench.stats.pareto import is_non_dominated
 
 MOST_BARS = 200
@@ -199,17 +199,18 @@ def picture_of(workload: WorkloadCells, axes: tuple[str, str]) -> ParetoPicture:
     x, y = (_on(workload, axis) or Column(axis, axis, "", False, True) for axis in axes)
     found: list[tuple[CellRecord, Number, Number, tuple[float, float]]] = []
     left_out: list[tuple[str, str]] = []
+    names = dict(zip(map(id, workload.cells), names_of(workload)))
     for cell in workload.cells:
         on_x, on_y = number_of(cell, x.name), number_of(cell, y.name)
         if on_x is None or on_y is None or on_x.value is None or on_y.value is None:
-            left_out.append((name_of(workload, cell), _missing(cell, ((x, on_x), (y, on_y)))))
+            left_out.append((names[id(cell)], _missing(cell, ((x, on_x), (y, on_y)))))
         else:
             found.append((cell, on_x, on_y, (on_x.value, on_y.value)))
     ahead = front([at for *_, at in found], x.higher_is_better, y.higher_is_better)
     kept = {id(cell) for cell, *_ in found}
     likely = probabilities_on_front([raw for raw in workload.raw if id(raw.record) in kept], x, y)
     points = tuple(
-        ParetoPoint(name_of(workload, cell), cell, on_x, on_y, at, first, probability)
+        ParetoPoint(names[id(cell)], cell, on_x, on_y, at, first, probability)
         for (cell, on_x, on_y, at), first, probability in zip(found, ahead, likely.values)
     )
     return ParetoPicture(

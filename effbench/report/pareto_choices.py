@@ -3,20 +3,49 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from effbench.report.columns import FACTS, Column, primary_of, recorded
+from effbench.catalogue import is_timed
+from effbench.report.columns import FACTS, Column, has_several_places, primary_of, recorded
 from effbench.report.summarise import WorkloadCells
+
+
+class AxisChoices(NamedTuple):
+    """What either axis may be, by the words to choose it by, and which two are drawn unasked."""
+
+    numbers: Mapping[str, Column]
+    first: tuple[str, str]
+
+
+def has_choices(workload: WorkloadCells) -> bool:
+    """Return whether there are two numbers to choose; looks no further than to the second."""
+    several, names = has_several_places(workload), set[str]()
+    for cell in workload.cells:
+        names |= {n.name for n in cell.numbers if n.value is not None and not (several and is_timed(n.name))}
+        if len(names) > 1:
+            return True
+    return False
+
+
+def axis_choices(workload: WorkloadCells) -> AxisChoices:
+    """Return the choices of a workload that has some."""
+    numbers = choices_of(workload)
+    return AxisChoices(numbers, default_choice(workload, numbers))
 
 
 def choices_of(workload: WorkloadCells) -> Mapping[str, Column]:
     """Return text -> number for every number that some method has and that can be compared: what an axis may be.
 
-    The text is label and unit, with the name behind it where two numbers share both. What was measured on all samples comes
-    first, then what methods computed about themselves, then slices.
+    What was measured on all samples comes first, then what methods computed about themselves, then slices.
     """
     columns = [column for column in recorded(workload) if not column.absent]
     columns.sort(key=lambda column: (bool(column.slice), column.axis == FACTS))
+    return in_words(columns)
+
+
+def in_words(columns: Sequence[Column]) -> dict[str, Column]:
+    """Return text -> number: label and unit, with the name behind it where two numbers share both."""
     texts = [f"{column.label} ({column.unit})" if column.unit else column.label for column in columns]
     counts = Counter(texts)
     return {text if counts[text] == 1 else f"{text}, {column.name}": column for text, column in zip(texts, columns)}

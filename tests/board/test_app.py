@@ -139,17 +139,25 @@ def test_resamples_give_rank_stability_and_chances(
 
 
 def test_claims_stand_beside_what_was_measured(
-    open_board: Callable[..., AppTest], write_store: Callable[..., Path], make: ModuleType
+    open_board: Callable[..., AppTest], table_on: Read, write_store: Callable[..., Path], make: ModuleType
 ) -> None:
     claims = (
         {"metric": "fid", "value": 3.1, "unit": "", "setting": "COCO", "source": "Tab. 2"},
         {"metric": "size", "value": 10.5, "unit": "MB", "setting": "W8", "source": "Tab. 3", "number": "parameter_mb"},
     )
-    board = open_board(write_store("quick", [make.cell("ref", claims=claims)]), tab="Claims")
-    (found,) = [element.value for element in board.dataframe if "measured here" in element.value.columns]
-    assert list(found["source"]) == ["Tab. 2", "Tab. 3"]
-    assert list(found["status"]) == ["– not measured (no number here measures this)", "✔ reproduced"]
-    assert list(found["measured here"]) == ["–", "10.52 MB"]
+    board_store = write_store("quick", [make.cell("ref", claims=claims)])
+    board = open_board(board_store, tab="Claims")
+    rows = table_on(board)
+    assert [row["setting and source"] for row in rows] == ["COCO Tab. 2", "W8 Tab. 3"]
+    assert [" ".join(row["status"].split()) for row in rows] == [
+        "– not measured no number here measures this",
+        "✔ reproduced",
+    ]
+    assert [row["measured here"] for row in rows] == ["–", "10.52 MB"]
+    assert board.pills("claimed").options == ["reproduced", "not measured"]
+    assert any("2 claims: 1 reproduced, 1 not measured." in markdown.value for markdown in board.markdown)
+    chosen = open_board(board_store, tab="Claims", claimed="reproduced")
+    assert [row["claim"] for row in table_on(chosen)] == ["size"]
     board = open_board(write_store("bare", [make.cell("ref")]), tab="Claims")
     assert [tab.label for tab in board.tabs] == ["Board", "Pareto", "Entry"], "the others would be empty"
 

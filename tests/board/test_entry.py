@@ -79,7 +79,8 @@ def test_the_headline_stands_first_with_interval_and_rank(
     open_board: Callable[..., AppTest], write_store: Callable[..., Path], make: ModuleType
 ) -> None:
     board = entry(open_board, write_store("quick", make.typical_cells()), "fewer-steps")
-    shown = re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", bodies(board)[0])))
+    shown = re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", bodies(board)[1])))
+    assert 'href="?page=Methods&amp;find=fewer-steps"' in bodies(board)[0]
     assert shown.startswith(
         " CLIP score 0.287 [0.275, 0.299] #1 of 3, shared with 2 others speed-up 2.02 x [1.96, 2.10] #1 of 2"
     )

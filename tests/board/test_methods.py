@@ -100,7 +100,7 @@ def test_results_link_to_their_entries(
     cells += [uses(make.cell(f"quick({n})", order=n + 1), "quick") for n in range(MOST_ENTRIES + 2)]
     page = open_methods(write_store("quick", cells))
     assert labels(page)[2] == "**reference** :gray[not installed here]"
-    line, other = (element.proto.body for element in page.get("html"))
+    _, line, other = (element.proto.body for element in page.get("html"))
     first = unescape(line.partition('href="?')[2].partition('"')[0])
     assert parse_qs(first) == {"task": ["t2i"], "tab": ["Entry"], "method": ["quick(0)"]}
     assert line.count("<a ") == MOST_ENTRIES and line.endswith(" and 2 more</p></div>")
@@ -112,7 +112,7 @@ def test_names_in_results_are_no_markup(
     open_methods: Callable[..., AppTest], write_store: Callable[..., Path], make: ModuleType
 ) -> None:
     page = open_methods(write_store("hostile", [uses(make.cell(HOSTILE, task='"><b>'), "quick")]))
-    (line,) = (element.proto.body for element in page.get("html"))
+    _, line = (element.proto.body for element in page.get("html"))
     assert "&lt;img" in line and "<img" not in line and '"><b>' not in line.replace("<p><b>", "")
 
 

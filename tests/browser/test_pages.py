@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,6 +21,12 @@ WIDE, PHONE = 1280, 390
 
 def methods(page: Any) -> list[str]:
     return [text.strip() for text in page.locator(".eb table tbody th a").all_inner_texts()]
+
+
+def expanders(page: Any) -> list[str]:
+    """The labels of what can be opened, without the arrow before each."""
+    labels = page.locator('[data-testid="stExpander"] summary').all_inner_texts()
+    return [label.split("\n")[-1] for label in labels]
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(WIDE, "light"), (WIDE, "dark"), (PHONE, "light"), (PHONE, "dark")])
@@ -142,12 +149,50 @@ def test_videos_play(visit: Callable[..., Any], demo_board: str) -> None:
     pytest.fail("two seconds of a video show one picture")
 
 
+def test_an_entry_gives_its_row_again(visit: Callable[..., Any], demo_board: str, tmp_path: Path) -> None:
+    page = visit(demo_board, task="emoji-pixart", tab="Entry", method="vidit-q-w8a8")
+    line = page.locator('[data-testid="stCode"]').first
+    line.hover()
+    assert line.locator('[data-testid="stCodeCopyButton"]').is_visible(), "it can be copied"
+    words = shlex.split(line.inner_text())
+    assert words[:2] == ["effbench", "run"]
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Suite").click()
+    assert download.value.suggested_filename == words[2]
+    download.value.save_as(tmp_path / words[2])
+    done = subprocess.run(
+        [sys.executable, "-m", *words, "--dry-run"], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0 and "emoji-pixart/vidit-q-w8a8" in done.stdout, done.stderr
+
+
+def test_an_entry_shows_its_raw_timings_and_what_its_method_is(
+    visit: Callable[..., Any], settle: Any, demo_board: str
+) -> None:
+    page = visit(demo_board, task="emoji-pixart", tab="Entry", method="vidit-q-w8a8")
+    page.wait_for_selector('[data-testid="stPlotlyChart"] .scatterlayer path.point', timeout=30_000)
+    assert page.locator('[data-testid="stPlotlyChart"] .scatterlayer path.point').count() > 20
+    page.get_by_role("link", name="vidit-q", exact=True).click()
+    page.wait_for_url("**page=Methods**")
+    settle(page)
+    assert expanders(page)[1].startswith("vidit-q")
+
+
+def test_a_subset_shows_its_certificate_and_curves(visit: Callable[..., Any], demo_board: str) -> None:
+    page = visit(demo_board, task="emoji-pixart", tab="Subsets")
+    assert page.locator(".eb table tbody tr").count() >= 2
+    page.wait_for_selector('[data-testid="stPlotlyChart"] .scatterlayer path.point', timeout=60_000)
+
+
 def test_methods_are_listed_and_found(visit: Callable[..., Any], settle: Any, demo_board: str) -> None:
     page = visit(demo_board, page="Methods", find="smoothquant")
     settle(page)
-    labels = page.locator('[data-testid="stExpander"] summary').all_inner_texts()
-    assert labels and all("smooth" in label.lower() or "quant" in label.lower() for label in labels)
+    how, *labels = expanders(page)
+    assert how == "Submit a method of your own"
+    assert labels and labels[0].startswith("smoothquant")
     assert page.get_by_text("effbench submit").count() >= 1
+    page.locator("summary", has_text="Submit a method").click()
+    assert page.get_by_text("effbench submit").first.is_visible()
 
 
 def test_molecules_have_curves(visit: Callable[..., Any], demo_board: str) -> None:

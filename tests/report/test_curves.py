@@ -9,8 +9,10 @@ import pytest
 from effbench.cli.report import report
 from effbench.errors import BadInput
 from effbench.report.curve_panels import looks_of
+from effbench.report.curve_table import NEVER, curve_rows
 from effbench.report.curves import ABSENT, BELOW, curve_columns, curve_pictures
 from effbench.report.figures import draw_all_curves
+from effbench.report.rounding import rounded
 from effbench.report.summarise import WorkloadCells, summarise
 
 STEPS = np.arange(1.0, 2001)
@@ -98,3 +100,22 @@ def test_a_store_without_curves_says_so(make: Any, tmp_path: Path) -> None:
     make.raw_store(tmp_path, make.Raw(make.cell("ref")))
     with pytest.raises(BadInput, match="no cell keeps a curve over time"):
         report(tmp_path, curves=True)
+
+
+def test_the_table_says_where_each_ended_and_when_it_reached_the_goal(workload: WorkloadCells) -> None:
+    picture = next(picture for picture in curve_pictures(workload) if picture.sample_id == "lih")
+    rows = {row.name: row for row in curve_rows(picture)}
+    means = [float(np.mean(100 / STEPS[i : i + 10])) for i in range(len(STEPS) - 9)]
+    first = next(i for i, mean in enumerate(means) if mean <= 1.6) + 9  # the last of the ten steps
+    assert rows["trained"].reached == f"{0.5 * STEPS[first]:.3g} s"
+    assert rows["trained"].last == rounded(means[-1], None, None)[0] and rows["trained"].seconds == "1000 s"
+    assert rows["ref"].reached == NEVER and rows["ref"].last == "20"
+    assert [row.name for row in curve_rows(picture)] == ["trained", "ref"]
+
+
+def test_a_goal_that_is_better_when_higher_is_reached_from_below(make: Any, tmp_path: Path) -> None:
+    number = make.number("energy_error_mha", 0.3, unit="", higher_is_better=True, primary=True)
+    arrays = {"curve_s": [STEPS], "curve_energy_error_mha": [STEPS], "goal_energy_error_mha": [[100.0]]}
+    raw = make.Raw(make.cell("a", [number], 0, seeds=(0,)), {"energy_error_mha": [0.1]}, samples=("x",), arrays=arrays)
+    (picture,) = curve_pictures(summarise(make.raw_store(tmp_path, raw)).workloads[0])
+    assert picture.curves[0].reached_s == 105.0  # the mean of the steps 96 to 105 is the first above 100
