@@ -89,5 +89,5 @@ def papers_in(texts: Iterable[str]) -> tuple[str, ...]:
 
 def _card(found: dict[str, Any]) -> MethodCard:
     parameters = tuple(Parameter(**parameter) for parameter in found.pop("parameters"))
-    plain = {key: tuple(value) if isinstance(value, list) else value for key, value in found.items()}
+    plain: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in found.items()}
     return MethodCard(parameters=parameters, **plain)

@@ -80,7 +80,8 @@ def _picture(key: Hashable, _workload: WorkloadCells, axes: tuple[str, str]) -> 
 def _names(
     key: Hashable, _picture: ParetoPicture, axes: tuple[str, str], logarithmic: tuple[bool, bool]
 ) -> tuple[tuple[PlacedName, ...], ...]:
-    return names_for_widths(_picture)
+    placed: tuple[tuple[PlacedName, ...], ...] = names_for_widths(_picture)
+    return placed
 
 
 def _show_chart(picture: ParetoPicture, names: Sequence[Sequence[PlacedName]]) -> None:

@@ -107,7 +107,8 @@ def _of_frame(preview: Preview, frame: int | None) -> dict[str, Array]:
 
 
 def _width(seen: dict[str, dict[str, Array]], name: str, about: int) -> int:
-    return shown_width([_encoded_once(pictures[name]) for pictures in seen.values() if name in pictures], about)
+    width: int = shown_width([_encoded_once(pictures[name]) for pictures in seen.values() if name in pictures], about)
+    return width
 
 
 def _said(sample: Shown, method: str, first: str, scores: Samplewise | None) -> list[str]:

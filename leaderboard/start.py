@@ -67,7 +67,7 @@ def _system(card: SystemCard) -> str:
             f"{escape(card.best.speedup)}</p>"
         )
     for words, found in ((card.quality_name, card.quality), ("speed", card.speed)):
-        if found is not None and sum(found):
+        if found is not None and any(found):
             lines.append(f'<p class="what">{escape(words)}: {_decided(found)}</p>')
     return "".join(lines)
 

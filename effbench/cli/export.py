@@ -44,7 +44,7 @@ def export(
     import effbench.store
     from effbench.hub.stores import local_store
 
-    of_others = {"model-card": {"--tracking-uri": tracking_uri, "--experiment": experiment},
+    of_others: dict[str, str | Path | None] = {"model-card": {"--tracking-uri": tracking_uri, "--experiment": experiment},
                  "mlflow": {"--out": out, "--name": name}}[to]  # fmt: skip
     for option, given in of_others.items():
         if given is not None:

@@ -125,7 +125,7 @@ def _listed(api: Any, name: HubName, commit: str) -> Iterator[Listed]:
 def _download(name: HubName, commit: str, files: Sequence[Listed], say: Say) -> list[Path]:
     """Return where the hub's client keeps each of the files, fetched where it had them not."""
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
     def fetch(file: Listed) -> Path:
         return Path(hf_hub_download(name.repository, file.path, repo_type="dataset", revision=commit))

@@ -100,7 +100,11 @@ def _bars(workload: WorkloadCells, column: Column) -> list[Bar | None]:
         return [None] * len(numbers)
     references = [span[1] for span, cell in zip(spans, workload.cells) if span is not None and cell.role == "reference"]
     mark = (references[0] - low) / (high - low) if references else None
-    return [None if span is None else Bar(*((bound - low) / (high - low) for bound in span), mark) for span in spans]
+    width = high - low
+    return [
+        None if span is None else Bar((span[0] - low) / width, (span[1] - low) / width, (span[2] - low) / width, mark)
+        for span in spans
+    ]
 
 
 def _span(number: Number | None) -> tuple[float, float, float] | None:

@@ -66,8 +66,8 @@ def probabilities_on_front(cells: Sequence[RawCell], x: Column, y: Column) -> Pr
     """
     if len(cells) <= MOST_METHODS:
         return _on_front(cells, x, y)
-    values = [np.array([_value(raw, column) for raw in cells], np.float64) for column in (x, y)]
-    nearest = nearest_to_front(*values, x.higher_is_better, y.higher_is_better, NEAREST)
+    across, upright = (np.array([_value(raw, column) for raw in cells], np.float64) for column in (x, y))
+    nearest = nearest_to_front(across, upright, x.higher_is_better, y.higher_is_better, NEAREST)
     found = _on_front([cells[place] for place in nearest], x, y)
     known = dict(zip(nearest.tolist(), found.values))
     return Probabilities(tuple(known.get(place) for place in range(len(cells))), found.missing, NEAREST)

@@ -21,7 +21,8 @@ def text_width(text: str, font_px: float) -> float:
     """Return how wide a text is at most, in pixels of a font of that size: as in DejaVu Sans, East Asian signs a full em."""
     wide = sum(unicodedata.east_asian_width(sign) in "WF" for sign in text)
     narrow = "".join(sign for sign in text if unicodedata.east_asian_width(sign) not in "WF")
-    return SLACK * font_px * (wide + _font().getlength(narrow) / MEASURED_AT)
+    measured: float = _font().getlength(narrow)
+    return SLACK * font_px * (wide + measured / MEASURED_AT)
 
 
 def shortened(text: str, most: int) -> str:

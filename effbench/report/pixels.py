@@ -42,7 +42,8 @@ def difference_map(shown: Array, first: Array, amplification: int) -> Array:
     """
     apart = np.maximum(shown, first) - np.minimum(shown, first)
     scaled = np.minimum(apart.max(axis=-1).astype(np.uint32) * amplification, FULL)
-    return colours()[scaled]
+    mapped: Array = colours()[scaled]
+    return mapped
 
 
 def brightest(amplification: int) -> int:

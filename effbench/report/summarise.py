@@ -216,9 +216,10 @@ def name_of(workload: WorkloadCells, cell: CellRecord) -> str:
 def names_of(workload: WorkloadCells) -> tuple[str, ...]:
     """Return a name for each cell that no other cell has: ``name_of``, and where that is shared, its store or its place."""
     names = [name_of(workload, cell) for cell in workload.cells]
-    for tells_apart in (lambda at: workload.raw[at].path.parents[1].name, lambda at: f"number {at + 1}"):
+    stores = [raw.path.parents[1].name for raw in workload.raw]
+    for told_apart in (stores, [f"number {at + 1}" for at in range(len(names))]):
         shared = {name for name, count in Counter(names).items() if count > 1}
-        names = [f"{name} ({tells_apart(at)})" if name in shared else name for at, name in enumerate(names)]
+        names = [f"{name} ({told_apart[at]})" if name in shared else name for at, name in enumerate(names)]
     return tuple(names)
 
 

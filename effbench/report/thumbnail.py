@@ -76,7 +76,8 @@ def _scale(values: Sequence[float], begin: float, end: float) -> _Scale:
 
 def _shape(dot: _Dot, is_ahead: bool, across: _Scale, upright: _Scale) -> str:
     colour = REFERENCE if dot.is_reference else FRONT if is_ahead else BEHIND
-    (left, x, right), (low, y, high) = map(across, dot.x), map(upright, dot.y)
+    left, x, right = (across(bound) for bound in dot.x)
+    low, y, high = (upright(bound) for bound in dot.y)
     lines = f'<path d="M{left:.1f} {y:.1f}H{right:.1f}M{x:.1f} {low:.1f}V{high:.1f}" stroke="{colour}" opacity=".55"/>'
     if dot.is_reference:
         return f'{lines}<path d="M{x:.1f} {y - 6:.1f}l6 6l-6 6l-6 -6z" fill="{colour}"/>'
