@@ -13,7 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from effbench.errors import StoreError
 from effbench.report.summarise import Summary, WorkloadCells, summarise_stores
-from effbench_leaderboard.address import ADDRESS, ENTRY_TAB, METHODS, PAGE, RESULTS, START, TAB, TASK
+from effbench_leaderboard.address import ADDRESS, ENTRY_TAB, METHOD, METHODS, PAGE, RESULTS, START, TAB, TASK
 from effbench_leaderboard.board import show_board
 from effbench_leaderboard.compare import has_compare, show_compare
 from effbench_leaderboard.convergence import has_curves, show_convergence
@@ -93,7 +93,7 @@ def main() -> None:
     paths, is_demo = store_paths()
     pages = [START, RESULTS, METHODS]
     if PAGE not in st.session_state and PAGE not in st.query_params:
-        st.session_state[PAGE] = RESULTS if TASK in st.query_params else START
+        st.session_state[PAGE] = RESULTS if {TASK, TAB, METHOD} & set(st.query_params) else START
     bar = st.container(horizontal=True, vertical_alignment="center")
     with bar:
         st.markdown("**EffBench**", width="content")

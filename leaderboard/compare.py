@@ -20,7 +20,7 @@ from effbench_leaderboard.address import ADDRESS, stores_key
 from effbench_leaderboard.choice import choose_methods
 from effbench_leaderboard.difference_table import table_html
 from effbench_leaderboard.pictures import STYLE
-from effbench_leaderboard.sample_row import Look, show_row, title_of
+from effbench_leaderboard.sample_row import SampleLook, show_row, title_of
 from effbench_leaderboard.samples import gallery_of, has_samples, put_sample_link
 from effbench_leaderboard.scatter import figure_of, picked_row
 from effbench_leaderboard.scores import choose_score
@@ -135,7 +135,7 @@ def _show_one(workload: WorkloadCells, sample: Shown, methods: Sequence[str], sc
     """Draw a sample in a frame, with a way to see it in full where it has pictures."""
     with st.container(border=True):
         st.markdown(title_of(sample))
-        show_row(sample, methods, scores, Look(WIDTH, is_compact=True), place)
+        show_row(sample, methods, scores, SampleLook(WIDTH, is_compact=True), place)
         if any(preview.pictures for preview in sample.previews.values()):
             put_sample_link(workload, methods, sample.sample_id, "See it in full, with its differences")
 

@@ -21,7 +21,7 @@ from effbench_leaderboard.pictures import Encoded, encoded, show_picture, shown_
 from effbench_leaderboard.text import escape
 
 
-class Look(NamedTuple):
+class SampleLook(NamedTuple):
     """How samples are drawn: about how wide, the amplification of difference maps (0: none), one frame or all (None).
 
     ``is_compact``: columns are as wide as their pictures, so that two stand beside each other on a phone too.
@@ -46,7 +46,7 @@ def most_frames(samples: Sequence[Shown]) -> int:
     return max((len(f) for s in samples for p in s.previews.values() for f in p.pictures.values()), default=1)
 
 
-def show_row(sample: Shown, methods: Sequence[str], scores: Samplewise | None, look: Look, place: str) -> None:
+def show_row(sample: Shown, methods: Sequence[str], scores: Samplewise | None, look: SampleLook, place: str) -> None:
     """Draw a sample, a column per method; all pictures of a name are equally large, whatever stands below them.
 
     The map of a single other method stands beside it, those of several below each. ``place`` is a word that no other row of
@@ -76,14 +76,14 @@ def show_row(sample: Shown, methods: Sequence[str], scores: Samplewise | None, l
                 _show_differences(seen, method, methods[0], look, f"{place}-{at}")
 
 
-def _columns(count: int, look: Look) -> Sequence[DeltaGenerator]:
+def _columns(count: int, look: SampleLook) -> Sequence[DeltaGenerator]:
     if not look.is_compact:
         return st.columns(count)
     row = st.container(horizontal=True)
     return [row.container(width=look.width) for _ in range(count)]
 
 
-def _show_differences(seen: dict[str, dict[str, Array]], method: str, first: str, look: Look, place: str) -> None:
+def _show_differences(seen: dict[str, dict[str, Array]], method: str, first: str, look: SampleLook, place: str) -> None:
     """Draw where the pictures of a method differ from those of the first one, and by how much."""
     for which, (name, frames) in enumerate(seen[method].items()):
         other = seen[first].get(name)

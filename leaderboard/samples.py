@@ -15,7 +15,7 @@ from effbench.report.summarise import WorkloadCells
 from effbench_leaderboard.address import ADDRESS, link, stores_key
 from effbench_leaderboard.choice import choose_methods
 from effbench_leaderboard.pictures import STYLE, scale_html
-from effbench_leaderboard.sample_row import Look, most_frames, show_row, title_of
+from effbench_leaderboard.sample_row import SampleLook, most_frames, show_row, title_of
 from effbench_leaderboard.scores import choose_score
 from effbench_leaderboard.style import put
 from effbench_leaderboard.text import escape
@@ -85,7 +85,7 @@ def show_samples(workload: WorkloadCells) -> None:
         page = st.pagination(pages, key="samples_page", bind=ADDRESS, width=PAGES_WIDTH) if pages > 1 else 1
         shown = gallery.show(keys[(page - 1) * PER_PAGE : page * PER_PAGE], methods)
         frame = _choose_frame(most_frames(shown))
-    look = Look(WIDTH_ALONE if is_alone else WIDTH, _choose_map(place), frame)
+    look = SampleLook(WIDTH_ALONE if is_alone else WIDTH, _choose_map(place), frame)
     st.html(STYLE)
     for at, sample in enumerate(shown):
         with st.container(border=True):

@@ -44,9 +44,12 @@ def export(
     import effbench.store
     from effbench.hub.stores import local_store
 
-    of_others: dict[str, str | Path | None] = {"model-card": {"--tracking-uri": tracking_uri, "--experiment": experiment},
-                 "mlflow": {"--out": out, "--name": name}}[to]  # fmt: skip
-    for option, given in of_others.items():
+    foreign: dict[str, str | Path | None]
+    if to == "model-card":
+        foreign = {"--tracking-uri": tracking_uri, "--experiment": experiment}
+    else:
+        foreign = {"--out": out, "--name": name}
+    for option, given in foreign.items():
         if given is not None:
             raise BadInput(f"{option} is not for --to {to}; leave it out")
     if to == "model-card" and len(method or ()) != 1:

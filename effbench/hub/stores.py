@@ -99,7 +99,7 @@ def _commit(api: Any, name: HubName, home: Path, say: Say) -> str:
     except Exception as error:  # the client passes on what its HTTP library raises, and it has changed that before
         if isinstance(error, HfHubHTTPError) and error.response.status_code < SERVER_FAILS:
             raise  # the hub was asked, and it said no
-        last = known.read_text() if known.is_file() else ""
+        last = known.read_text("utf-8") if known.is_file() else ""
         if not _COMMIT.fullmatch(last):
             raise
         say(f"{name}: the hub cannot be asked ({one_line(error)}); this is as it was last seen")

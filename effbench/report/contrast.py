@@ -12,7 +12,7 @@ from effbench.counted import counted
 from effbench.raw import RawCell
 from effbench.record import Number
 from effbench.report.caption import units_of
-from effbench.report.pairs import Pairs, pairs_of
+from effbench.report.pairs import SamplePairs, pairs_of
 from effbench.stats.bootstrap import Interval, least_clusters
 from effbench.stats.paired import paired_difference, samples_needed
 from effbench.stats.resampled import combined, resampled_interval, resampled_p
@@ -99,7 +99,7 @@ def _trainings_of(a: RawCell, b: RawCell) -> int:
     return count if count > 1 else 0
 
 
-def _of_samples(pairs: Pairs, a: RawCell, b: RawCell, level: float, planned: int) -> Difference:
+def _of_samples(pairs: SamplePairs, a: RawCell, b: RawCell, level: float, planned: int) -> Difference:
     n, units, trainings = len(set(pairs.groups)), pairs.units, _trainings_of(a, b)
     nothing = Difference(None, n=n, how="paired samples", units=units)
     undefined = int((~pairs.known).sum())

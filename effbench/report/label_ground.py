@@ -123,7 +123,7 @@ class LabelGround:
         anchor = self._at(self.anchors[index : index + 1])  # [scales, 1, 4]
         pieces = _pieces(boxes[0] - anchor[0])  # [tries, pieces, 4], from the anchor, at each scale the same
         meets = ~_apart(anchor + pieces.reshape(-1, 4), near.taken)
-        of_each: Array = meets.reshape(*pieces.shape[:2], near.taken.shape[1]).any(1)  # [tries, taken]
+        of_each = np.asarray(meets.reshape(*pieces.shape[:2], near.taken.shape[1]).any(1))  # [tries, taken]
         points = of_each[:, near.is_point].sum(1) - of_each[:, near.own]
         return np.stack([of_each[:, ~near.is_point].sum(1), points], axis=1)
 

@@ -12,7 +12,7 @@ from effbench.record import Number
 from effbench.report.summarise import number_of
 
 
-class Pairs(NamedTuple):
+class SamplePairs(NamedTuple):
     """Scores a [n] and b [n] of two methods on the n (seed, sample) rows that both have; ``of_a`` is how many a has."""
 
     a: Array
@@ -44,7 +44,7 @@ class Pairs(NamedTuple):
         return np.where(self.known, lost, np.nan)
 
 
-def pairs_of(a: RawCell, b: RawCell, number: Number) -> Pairs | None:
+def pairs_of(a: RawCell, b: RawCell, number: Number) -> SamplePairs | None:
     """Return the paired scores of a metric, over its slice; None where it has none per sample.
 
     Raises ``StoreError`` where the samples of one of them are damaged.
@@ -57,7 +57,7 @@ def pairs_of(a: RawCell, b: RawCell, number: Number) -> Pairs | None:
     within = ours.scores.within(metric_of(number))
     rows = [(row, place[key]) for row, key in enumerate(zip(ours.seeds, ours.ids)) if within[row] and key in place]
     left, right = [row for row, _ in rows], [row for _, row in rows]
-    return Pairs(
+    return SamplePairs(
         ours.scores.scalars[name][left],
         theirs.scores.scalars[name][right],
         [ours.ids[row] for row in left],

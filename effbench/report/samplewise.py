@@ -12,7 +12,7 @@ from effbench.legible import legible
 from effbench.raw import RawCell
 from effbench.record import Number
 from effbench.report.columns import label_of
-from effbench.report.pairs import Pairs, paired_numbers, pairs_of
+from effbench.report.pairs import SamplePairs, paired_numbers, pairs_of
 from effbench.report.summarise import WorkloadCells, names_of
 
 Key = tuple[str, int]
@@ -35,7 +35,7 @@ class Samplewise:
     """
 
     number: Number
-    pairs: Mapping[str, Pairs]
+    pairs: Mapping[str, SamplePairs]
     missing: Mapping[str, str]
 
     @property

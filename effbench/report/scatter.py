@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from effbench.counted import counted
-from effbench.report.pairs import Pairs
+from effbench.report.pairs import SamplePairs
 
 MOST_POINTS = 3000
 """Drawn at once: a browser without a GPU still turns and hovers over as many without a wait."""
@@ -35,7 +35,7 @@ class Scatter(NamedTuple):
         return self.samples > self.places
 
 
-def scatter_of(pairs: Pairs) -> Scatter:
+def scatter_of(pairs: SamplePairs) -> Scatter:
     """Return the scatter of the rows that have a score on both sides (at least one).
 
     Of more than ``MOST_POINTS`` places those are drawn that lie evenly among all when sorted by their difference, so that
@@ -56,7 +56,7 @@ def scatter_of(pairs: Pairs) -> Scatter:
     return Scatter(points, len(places), len(rows), (float(values.min()), float(values.max())))
 
 
-def scatter_notes(scatter: Scatter, pairs: Pairs, other: str) -> list[str]:
+def scatter_notes(scatter: Scatter, pairs: SamplePairs, other: str) -> list[str]:
     """Return what has to be known of a scatter, one sentence each."""
     seeds, samples = len(set(pairs.seeds)), len(set(pairs.ids))
     each = f"{counted(samples, 'sample')}, under each of {seeds} seeds a point of its own" if seeds > 1 else ""

@@ -38,6 +38,7 @@ def test_the_table_is_what_it_says():
     assert table.revision == planted_table().revision and set(table.columns) == {*INFORMED, *NOISE, "flops"}
 
 
+@pytest.mark.proof
 def test_the_gate_beats_every_expert_and_every_mix_that_does_not_look():
     gated = taus(dele(), 3)
     others = {

@@ -155,7 +155,9 @@ def test_claims_stand_beside_what_was_measured(
     ]
     assert [row["measured here"] for row in rows] == ["–", "10.52 MB"]
     assert board.pills("claimed").options == ["reproduced", "not measured"]
-    assert any("2 claims: 1 reproduced, 1 not measured." in markdown.value for markdown in board.markdown)
+    assert any(
+        "2 claims: 1 reproduced, 1 not measured." in markdown.value.replace("\\", "") for markdown in board.markdown
+    )
     chosen = open_board(board_store, tab="Claims", claimed="reproduced")
     assert [row["claim"] for row in table_on(chosen)] == ["size"]
     board = open_board(write_store("bare", [make.cell("ref")]), tab="Claims")

@@ -3,16 +3,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from effbench.nas.network import StackedNetwork
-from effbench.nas.skeleton import NAS_BENCH_201, Skeleton, flops, parameters
+from effbench.nas.skeleton import Skeleton, flops, parameters
 
 SMALL = Skeleton(channels=1, size=8, width=8, cells=1, stem=1, reduction="pool")
 CODES = [(3, 3, 3, 3, 3, 3), (3, 1, 4, 2, 0, 3), (0, 3, 1, 0, 2, 1), (1, 0, 0, 1, 0, 0)]
-
-
-def test_counts_are_the_benchmarks_for_its_largest_cell():
-    """NAS-Bench-201 publishes 220.11969 M multiply-adds and 1.531546 M parameters for 3x3 convolutions everywhere."""
-    assert flops((3,) * 6, NAS_BENCH_201) == pytest.approx(2 * 220.11969e6, rel=1e-7)
-    assert parameters((3,) * 6, NAS_BENCH_201) == 1_531_546
 
 
 @pytest.mark.parametrize("skeleton", [SMALL, Skeleton(width=4, cells=2, size=8)], ids=["pool", "residual"])

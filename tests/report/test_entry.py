@@ -64,7 +64,7 @@ def test_flags_are_said_in_words(make: Any) -> None:
 
 
 def test_a_name_that_is_taken_gets_a_number(make: Any) -> None:
-    cells = [make.cell("a"), make.cell("a", finished_utc="2026-11-22T11:05:00Z"), make.cell("a")]
+    cells = [make.cell("a"), make.cell("a", finished_utc="2026-11-22T11:05:00Z"), make.cell("a", n_samples=7)]
     names = entry_names(workload_of(make, *cells))
     assert len(set(names)) == 3 and names[2] == f"{names[0]} (2)"
     assert all(name.startswith("a ") for name in names)

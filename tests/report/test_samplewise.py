@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from effbench.report.pairs import Pairs, largest, paired_numbers, pairs_of
+from effbench.report.pairs import SamplePairs, largest, paired_numbers, pairs_of
 from effbench.report.samplewise import (
     Values,
     matching,
@@ -34,9 +34,9 @@ def workload(make: Any, path: Path, *members: Any) -> Any:
     return summarise(make.raw_store(path, *members)).workloads[0]
 
 
-def pairs(a: Any, b: Any, seeds: Any = None) -> Pairs:
+def pairs(a: Any, b: Any, seeds: Any = None) -> SamplePairs:
     ids = [f"s{i}" for i in range(len(a))]
-    return Pairs(np.asarray(a, float), np.asarray(b, float), ids, ids, list(seeds or [0] * len(a)), len(a))
+    return SamplePairs(np.asarray(a, float), np.asarray(b, float), ids, ids, list(seeds or [0] * len(a)), len(a))
 
 
 def test_pairs_hold_the_samples_of_both_in_the_order_of_the_first(make: Any, tmp_path: Path) -> None:
@@ -150,6 +150,6 @@ def test_of_many_points_the_largest_differences_are_kept_and_the_rest_is_said() 
 
 
 def test_several_seeds_are_points_of_their_own() -> None:
-    two = Pairs(np.array([0.1, 0.2]), np.array([0.3, 0.4]), ["s", "s"], ["s", "s"], [0, 1], 2)
+    two = SamplePairs(np.array([0.1, 0.2]), np.array([0.3, 0.4]), ["s", "s"], ["s", "s"], [0, 1], 2)
     assert len(scatter_of(two).points) == 2
     assert "under each of 2 seeds a point of its own" in scatter_notes(scatter_of(two), two, "b")[0]

@@ -79,9 +79,11 @@ def _together(view: StoreView, beside: Path) -> str:
 
 def draw_all(path: Path) -> Iterator[tuple[str, str]]:
     """Yield the pictures of a store, for a paper and in a page, and draw those for the board."""
+    from effbench.report.curve_panels import SCREEN_PALETTE, looks_of
+    from effbench.report.curve_table import curve_rows
     from effbench.report.figures import draw, draw_all_curves
     from effbench.report.pareto_table import rows_of
-    from effbench_leaderboard import convergence, pareto_figure, samples
+    from effbench_leaderboard import convergence, pareto_figure, pictures
 
     try:
         summary = summarise(read_store(path))
@@ -99,13 +101,14 @@ def draw_all(path: Path) -> Iterator[tuple[str, str]]:
         yield "svg", draw_all_curves(curves[:2], "svg").decode()
     for picture in curves[:2]:
         if picture.curves:
-            convergence.figure_of(picture)
+            convergence.figure_of(picture, looks_of([picture], SCREEN_PALETTE))
+            curve_rows(picture)
     for workload in summary.workloads:
         gallery = Gallery(workload)
         for sample in gallery.show(gallery.keys[:2], gallery.methods):
             for preview in sample.previews.values():
                 for frames in preview.pictures.values():
-                    samples.picture(frames)
+                    pictures.encoded(frames)
 
 
 def _of_view(view: StoreView, summary: Summary) -> Iterator[tuple[str, Callable[[], str]]]:
