@@ -13,7 +13,7 @@ PRUNA_VENV ?= .venv-pruna
 MLFLOW_VENV ?= .venv-mlflow
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas-micro nas-planted
+.PHONY: bench-board help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas-micro nas-planted
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -123,6 +123,9 @@ $(OPTIMUM_VENV)/.installed: constraints-optimum.txt
 	$(PYTHON) -m venv $(OPTIMUM_VENV)
 	$(OPTIMUM_VENV)/bin/python -m pip install --disable-pip-version-check -c constraints-optimum.txt optimum-benchmark
 	@touch $@
+
+bench-board: setup  ## generate two stores of 2 million sample rows (a GB and two minutes each) and time the board over them; writes docs/board-speed.md
+	PYTHONPATH=tests $(BIN)/python -m bench_board --results $(RESULTS)/board --page docs/board-speed.md
 
 bench-int8: setup $(ORT_VENV)/.installed  ## time our integer layers beside torch's and ONNX Runtime's; writes docs/quantization-kernels.md
 	PYTHONPATH=tests $(BIN)/python -m bench_int8 --ort-python $(ORT_VENV)/bin/python --page docs/quantization-kernels.md

@@ -62,6 +62,18 @@ def read_inside(file: str | Path, root: Root, most: int = MOST_BYTES) -> bytes:
         os.close(descriptor)
 
 
+def read_end(file: str | Path, root: Root, most: int) -> bytes:
+    """Return the last bytes of a file of a store, at most so many; raises as ``read_inside`` does."""
+    descriptor = _open_inside(str(file), root)
+    try:
+        size = _checked_size(descriptor, file, MOST_TABLE_BYTES)
+        return os.pread(descriptor, most, max(0, size - most))
+    except OSError as error:
+        raise _unreadable(file, error) from None
+    finally:
+        os.close(descriptor)
+
+
 def check_inside(file: Path, root: Root, most: int = MOST_TABLE_BYTES) -> None:
     """Raise as ``read_inside`` does, for libraries that open a file themselves."""
     descriptor = _open_inside(str(file), root)

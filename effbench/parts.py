@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ import numpy as np
 from effbench.api import Output, Scores
 from effbench.atomic import file_sha256, name_matches_content, save_tensors, write_content_named
 from effbench.errors import StoreError
-from effbench.inside import Root, check_inside, damaged, files_inside, store_of
+from effbench.inside import Root, check_inside, damaged, files_inside, read_end, store_of
 from effbench.legible import legible
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ MANY_VALUES = 1_000_000
 _MAYBE = "; a run that writes to the store may just have replaced it"
 TRIES = 5
 """Listings of a folder that a run is writing to: parts go as they are merged, once a cell, so that a second one suffices."""
+
+FOOTER_BYTES = 1 << 16
+"""Of the end of a part: its footer takes some hundred bytes a column."""
 
 KINDS = {
     **dict.fromkeys(("sample_id", GROUP, SLICE, "batch", "round", "phase", "flags", "machine"), "text"),
@@ -109,6 +113,26 @@ def named_files(folder: Path, named: Mapping[str, str]) -> list[Path]:
         if found != sha:
             raise damaged(file, f"its sha256 is not the one in its record{_MAYBE}")
     return [folder / name for name in named]
+
+
+def may_hold(folder: str, column: str, root: Root) -> bool:
+    """Return whether a part in a folder of a store names a column at its end, where parquet files name them.
+
+    Nothing else is read, so that thousands of cells can be asked. True where it cannot be told: whoever reads on sees why.
+    """
+    try:
+        names = [name for name in os.listdir(folder) if name.endswith(".parquet")]  # noqa: PTH208 - names are enough
+        ends = [read_end(f"{folder}/{name}", root, FOOTER_BYTES) for name in names]
+    except FileNotFoundError:
+        return False
+    except (OSError, StoreError):
+        return True
+    return any(column.encode() in end or not _is_whole_footer(end) for end in ends)
+
+
+def _is_whole_footer(end: bytes) -> bool:
+    """Return whether the end of a parquet file holds all of its footer: that is followed by its length and a mark."""
+    return end.endswith(b"PAR1") and int.from_bytes(end[-8:-4], "little") + 8 <= len(end)
 
 
 def read_part(file: Path, needed: Sequence[str] = ()) -> pa.Table:

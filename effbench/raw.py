@@ -6,7 +6,7 @@ resamples of the same groups, medians of the same rounds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -41,6 +41,10 @@ class RawCell:
     record: CellRecord
     path: Path
     batch_sizes: tuple[int, ...] = ()
+
+    def unread(self) -> RawCell:
+        """Return the cell without what was read of it: whoever goes through many would keep all of their raw parts."""
+        return replace(self)
 
     @cached_property
     def folder(self) -> CellFolder:
@@ -82,8 +86,8 @@ class RawCell:
 
     def clusters_of(self, number: Number) -> int:
         """Return the number of independent units that a quality number is of: the groups with a sample in its slice."""
-        rows = self.scalars
-        if rows is not None and number.slice:
+        rows = self.scalars if number.slice else None
+        if rows is not None:
             within = rows.scores.within(metric_of(number))
             return len({group for group, inside in zip(rows.groups, within) if inside})
         return self.record.n_groups or self.record.n_samples

@@ -79,9 +79,9 @@ def read_store(path: Path) -> StoreView:
     suite = read_lock(path)
     root = root_of(path)
     cells, unfinished = [], []
-    with _uncollected():
+    with uncollected():
         for planned in read_plan(path):
-            record = _read_record(f"{path}/cells/{planned.id}/cell.json", root, planned.id)  # Paths are slow to join
+            record = read_record(f"{path}/cells/{planned.id}/cell.json", root, planned.id)  # Paths are slow to join
             if record is None:
                 unfinished.append(f"{planned.task}/{planned.method}")
             else:
@@ -90,7 +90,7 @@ def read_store(path: Path) -> StoreView:
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Keep the cyclic collector from walking the objects made inside, which stay: it would take as long as making them."""
     if not gc.isenabled():
         yield
@@ -105,7 +105,7 @@ def _uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def _read_record(file: str | Path, root: Root, cell_id: str) -> CellRecord | None:
+def read_record(file: str | Path, root: Root, cell_id: str) -> CellRecord | None:
     """Return the finished record of a cell, or None where there is none; raise ``StoreError`` where damaged."""
     try:
         data = read_inside(file, root)
@@ -121,19 +121,29 @@ def _read_record(file: str | Path, root: Root, cell_id: str) -> CellRecord | Non
         raise damaged(file, f"it is the record of cell {record.id}")
     if record.reference_cell is not None and not is_cell_id(record.reference_cell):
         raise damaged(file, f"its reference {record.reference_cell!r} is no cell's id")
-    for name, value in _floats(record):
-        if value is not None and not isfinite(value):
-            raise damaged(file, f"{name} is {value}; what has no value is null")
+    if not _is_finite(record):
+        name, value = next(
+            (name, value) for name, value in _floats(record) if value is not None and not isfinite(value)
+        )
+        raise damaged(file, f"{name} is {value}; what has no value is null")
     return record
+
+
+def _is_finite(record: CellRecord) -> bool:
+    """Return whether every number of a record is finite, in a tenth of the time that naming them takes."""
+    values = [x for n in record.numbers for x in (n.value, n.ci_low, n.ci_high) if x is not None]
+    values += [x for x in record.resolutions.values() if x is not None]
+    values += [claim.value for claim in record.claims]
+    values += [attempt.seconds for attempt in record.attempts]
+    for part in (record.stopping, record.noise):
+        values += [x for x in part.__dict__.values() if isinstance(x, float)] if part is not None else []
+    return all(map(isfinite, values))
 
 
 def _floats(record: CellRecord) -> Iterator[tuple[str, float | None]]:
     """Yield (name, value) of every number of a record."""
     for number in record.numbers:
-        name = number.name
-        yield name, number.value
-        yield name, number.ci_low
-        yield name, number.ci_high
+        yield from ((number.name, value) for value in (number.value, number.ci_low, number.ci_high))
     yield from record.resolutions.items()
     yield from ((claim.metric, claim.value) for claim in record.claims)
     yield from ((attempt.job, attempt.seconds) for attempt in record.attempts)
@@ -330,7 +340,7 @@ class CellFolder:
 
     def record(self) -> CellRecord | None:
         """Return the finished record, or None where the cell is not finished; raise ``StoreError`` where damaged."""
-        return _read_record(self.path / "cell.json", self.root, self.path.name)
+        return read_record(self.path / "cell.json", self.root, self.path.name)
 
     def write_record(self, record: CellRecord) -> None:
         """Write the finished record."""

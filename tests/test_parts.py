@@ -12,8 +12,10 @@ from effbench.api import Scores
 from effbench.atomic import file_sha256
 from effbench.digest import digest, digest_with_times
 from effbench.errors import StoreError
+from effbench.inside import root_of
 from effbench.parts import (
     KeptOutputs,
+    may_hold,
     merge_parts,
     named_in,
     part_files,
@@ -43,6 +45,26 @@ def test_scores_with_nan_and_ragged_arrays_come_back(tmp_path):
     assert np.isnan(scores.scalars["b"]).all()
     assert [a.shape for a in scores.arrays["box"]] == [(0, 2), (1, 2), (2, 2)]
     assert scores.arrays["box"][2].tolist() == [[2, 2], [2, 2]]
+
+
+def test_a_column_is_found_by_the_end_of_a_part(tmp_path, monkeypatch):
+    monkeypatch.setattr("effbench.parts.read_part", None)  # no row is read for it
+    folder, root = str(tmp_path / "samples"), root_of(tmp_path)
+    assert not may_hold(folder, "array.box", root)
+    file = part(tmp_path / "samples", ["x", "y"])
+    assert may_hold(folder, "array.box", root)
+    assert not may_hold(folder, "array.curve_s", root)
+    file.write_bytes(file.read_bytes()[:-1])
+    assert may_hold(folder, "array.curve_s", root)  # it cannot be told: whoever reads on sees why
+
+
+def test_a_part_that_leads_out_of_its_store_is_not_opened_for_its_columns(tmp_path):
+    outside = part(tmp_path / "outside", ["x"])
+    folder = tmp_path / "store" / "samples"
+    folder.mkdir(parents=True)
+    (folder / outside.name).symlink_to(outside)
+    assert may_hold(str(folder), "array.curve_s", root_of(tmp_path / "store"))
+    assert not may_hold(str(folder), "array.curve_s", root_of(tmp_path))
 
 
 def test_merging_keeps_every_row_once_even_beside_the_merged_file(tmp_path):

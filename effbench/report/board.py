@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from effbench.record import Number
 from effbench.report.columns import Column
 from effbench.report.ranks import is_ranked
-from effbench.report.summarise import WorkloadCells, number_of
+from effbench.report.summarise import WorkloadCells
 from effbench.report.tables import Table, TableRow
 
 SUITE_ORDER, BY_NAME, NEWEST = "suite order", "name", "newest"
@@ -59,7 +59,8 @@ def board_rows(workload: WorkloadCells, table: Table, order: str, shown: Collect
     names = [column.name for column in table.columns]
     at = names.index(order) if order in names else None
     bars = [_bars(workload, column) for column in table.columns]
-    positions = sorted(shown, key=lambda position: _key(workload, table, order, at, position))
+    numbers = workload.numbers_of(order)
+    positions = sorted(shown, key=lambda position: _key(table, order, at, numbers[position], position))
     found: list[BoardRow] = []
     for position in positions:
         row = table.rows[position]
@@ -70,17 +71,17 @@ def board_rows(workload: WorkloadCells, table: Table, order: str, shown: Collect
     return tuple(found)
 
 
-def _key(workload: WorkloadCells, table: Table, order: str, at: int | None, position: int) -> tuple[object, ...]:
-    """Return what sorts a row: references first, then by the order, then as in the suite."""
-    row, cell = table.rows[position], workload.cells[position]
+def _key(table: Table, order: str, at: int | None, number: Number | None, position: int) -> tuple[object, ...]:
+    """Return what sorts a row with its number: references first, then by the order, then as in the suite."""
+    row = table.rows[position]
     first: tuple[object, ...] = (not row.is_reference,)
     if order == BY_NAME:
         return (*first, row.name.casefold(), position)
     if order == NEWEST:
-        return (*first, tuple(-ord(character) for character in cell.finished_utc), position)
+        return (*first, tuple(-ord(character) for character in row.cell.finished_utc), position)
     if at is None:
         return (*first, position)
-    column, number = table.columns[at], number_of(cell, order)
+    column = table.columns[at]
     if number is None or number.value is None:
         return (*first, True, 0, 0.0, position)
     rank = row.entries[at].rank
@@ -90,7 +91,11 @@ def _key(workload: WorkloadCells, table: Table, order: str, at: int | None, posi
 
 def _bars(workload: WorkloadCells, column: Column) -> list[Bar | None]:
     """Return the bars of a column: where its numbers are ranked, and anywhere else none."""
-    numbers = [number_of(cell, column.name) for cell in workload.cells]
+    numbers = workload.numbers_of(column.name)
+    return workload.once(f"bars of {column.name}", lambda: _made_bars(workload, numbers))
+
+
+def _made_bars(workload: WorkloadCells, numbers: Sequence[Number | None]) -> list[Bar | None]:
     spans = [_span(number) for number in numbers]
     known = [span for span in spans if span is not None]
     if not known or not any(number is not None and is_ranked(number) for number in numbers):

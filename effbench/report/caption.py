@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from effbench.counted import counted
+from effbench.counted import counted, listed
 from effbench.raw import CENTRED, CENTRED_ROOT, how_of
 from effbench.record import CellRecord
 from effbench.report.columns import Column, has_several_places
-from effbench.report.ranks import RANK_TEXT, ranks_of
+from effbench.report.ranks import RANK_TEXT
 from effbench.report.rounding import rounded
-from effbench.report.summarise import WorkloadCells, name_of, number_of
+from effbench.report.summarise import WorkloadCells, name_of
 from effbench.report.trust import noise_lines, verified_lines
 
 METHOD_TEXT = {
@@ -43,6 +43,24 @@ def caption_of(workload: WorkloadCells, columns: Sequence[Column], brief: bool =
 
     ``brief`` is what a reader needs first: certificates in one line, and intervals and ranks without how they are made.
     """
+    lines = [
+        *workload.once("caption: setting", lambda: _setting_lines(workload)),
+        *certificate_lines(workload.cells[0].certificate, columns, brief),
+        *workload.once("caption: state", lambda: _state_lines(workload)),
+    ]
+    is_ranked = any(rank for column in columns for rank in workload.ranks_of(column.name))
+    if brief:
+        said = f"[low, high]: {level_text(workload.levels)} interval"
+        lines.append(
+            f"{said}; #1 is best, and methods that share a rank cannot be told apart." if is_ranked else f"{said}."
+        )
+    else:
+        lines += [interval_text(workload, columns), *([RANK_TEXT] if is_ranked else [])]
+    return tuple(lines)
+
+
+def _setting_lines(workload: WorkloadCells) -> list[str]:
+    """Return what the cells ran on: samples, seeds and place in one line, machines in another."""
     samples = [
         _shared(workload, "n =", samples_text) + _trainings_text(workload),
         _shared(workload, "seeds", lambda cell: ", ".join(map(str, cell.seeds)) or "none"),
@@ -52,24 +70,15 @@ def caption_of(workload: WorkloadCells, columns: Sequence[Column], brief: bool =
     ]
     fingerprints = dict.fromkeys(place.machine for place in workload.places)
     machines = [machine_text(name, workload.machines.get(name, {})) for name in fingerprints]
-    lines = ["; ".join(samples) + ".", f"{'Machines' if len(machines) > 1 else 'Machine'}: {' | '.join(machines)}."]
-    lines += certificate_lines(workload.cells[0].certificate, columns, brief)
-    lines += stopping_lines(workload)
-    lines += noise_lines(workload.cells)
-    lines += verified_lines(workload.cells)
+    return ["; ".join(samples) + ".", f"{'Machines' if len(machines) > 1 else 'Machine'}: {' | '.join(machines)}."]
+
+
+def _state_lines(workload: WorkloadCells) -> list[str]:
+    """Return how cells were stopped, disturbed and verified, and that they ran in several places where they did."""
+    lines = [*stopping_lines(workload), *noise_lines(workload.cells), *verified_lines(workload.cells)]
     if has_several_places(workload):
         lines.append("Measured in several places: absolute times are not comparable and left out, ratios are shown.")
-    is_ranked = any(
-        rank for column in columns for rank in ranks_of([number_of(cell, column.name) for cell in workload.cells])
-    )
-    if brief:
-        said = f"[low, high]: {level_text(workload.levels)} interval"
-        lines.append(
-            f"{said}; #1 is best, and methods that share a rank cannot be told apart." if is_ranked else f"{said}."
-        )
-    else:
-        lines += [interval_text(workload, columns), *([RANK_TEXT] if is_ranked else [])]
-    return tuple(lines)
+    return lines
 
 
 def certificate_lines(certificate: Sequence[str], columns: Sequence[Column], brief: bool) -> list[str]:
@@ -105,7 +114,7 @@ def stopping_lines(workload: WorkloadCells) -> list[str]:
     within = f", or certain to be within ±{stops[0].resolution:g}" if stops[0].resolution is not None else ""
     return [
         f"Sampling stopped when the difference in {stops[0].metric} to the reference was decided{within}: "
-        f"{'; '.join(texts)} (intervals valid whenever one stops, {100 * stops[0].level:g} % over all "
+        f"{listed(texts, '; ')} (intervals valid whenever one stops, {100 * stops[0].level:g} % over all "
         f"{stops[0].comparisons} together; other numbers are of the samples that were run)."
     ]
 
@@ -125,18 +134,28 @@ def interval_text(workload: WorkloadCells, columns: Sequence[Column]) -> str:
     """Return what the bracketed intervals are: their level, and how they were made on each axis."""
     made: dict[str, dict[str, set[bool]]] = {}  # axis -> how, in words -> whether over trainings too
     for column in columns:
-        for cell in workload.cells:
-            number = number_of(cell, column.name)
-            if number is None or number.ci_method in NO_INTERVAL:
-                continue
-            how = how_of(number)
-            words = METHOD_TEXT.get(how, how.replace("_", " ")).replace("{units}", units_of(cell))
-            made.setdefault(column.axis, {}).setdefault(words, set()).add(how != number.ci_method)
+        for words, is_over_trainings in _how_made(workload, column.name):
+            made.setdefault(column.axis, {}).setdefault(words, set()).add(is_over_trainings)
     texts = {
         axis: [f"{words}{TRAININGS_TEXT[max(w), min(w)]}" for words, w in found.items()] for axis, found in made.items()
     }
     how_made = "; ".join(f"{axis}: {', '.join(words)}" for axis, words in texts.items())
     return f"[low, high]: {level_text(workload.levels)} interval" + (f" ({how_made})." if how_made else ".")
+
+
+def _how_made(workload: WorkloadCells, name: str) -> Collection[tuple[str, bool]]:
+    """Return how the intervals of a number were made: in words, and whether over trainings too."""
+
+    def make() -> Collection[tuple[str, bool]]:
+        numbers = zip(workload.numbers_of(name), map(units_of, workload.cells))
+        ways = dict.fromkeys((n.ci_method, how_of(n), units) for n, units in numbers if n is not None)
+        return [
+            (METHOD_TEXT.get(how, how.replace("_", " ")).replace("{units}", units), how != full)
+            for full, how, units in ways
+            if full not in NO_INTERVAL
+        ]
+
+    return workload.once(f"caption: intervals of {name}", make)
 
 
 def units_of(cell: CellRecord) -> str:
@@ -157,7 +176,7 @@ def _trainings_text(workload: WorkloadCells) -> str:
         if cell.status == "complete" or all(other.status != "complete" for other in workload.cells):
             counts.setdefault(len(cell.trainings), []).append(cell.method_id)
     texts = [
-        counted(count, "training") + (f" ({', '.join(methods)})" if len(counts) > 1 else "")
+        counted(count, "training") + (f" ({listed(methods)})" if len(counts) > 1 else "")
         for count, methods in counts.items()
         if count
     ]
@@ -177,4 +196,4 @@ def _shared(workload: WorkloadCells, word: str, fact: Callable[[CellRecord], str
         holders.setdefault(fact(cell), []).append(cell.method_id)
     if len(holders) == 1:
         return f"{word} {next(iter(holders))}"
-    return f"{word} " + " / ".join(f"{value} ({', '.join(methods)})" for value, methods in holders.items())
+    return f"{word} " + " / ".join(f"{value} ({listed(methods)})" for value, methods in holders.items())

@@ -6,16 +6,17 @@ setting differs, and ``not measured`` where there is no number, each with what i
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from itertools import islice
+from typing import Any, Literal, NamedTuple, get_args
 
 from effbench.catalogue import RATIO_UNITS
 from effbench.counted import counted
 from effbench.record import CellRecord, PublishedClaim
 from effbench.report.measured import Measured, measured_for
 from effbench.report.rounding import rounded
-from effbench.report.summarise import WorkloadCells, name_of
+from effbench.report.summarise import WorkloadCells, name_of, number_of
 
 Status = Literal["reproduced", "not reproduced", "not comparable", "not measured"]
 
@@ -97,14 +98,63 @@ def ledger_columns(ledger: Ledger, skip: Collection[str] = ("task",)) -> tuple[t
     return tuple(HEADINGS[i] for i in keep), [tuple(row.texts[i] for i in keep) for row in ledger]
 
 
+def has_claims(workload: WorkloadCells) -> bool:
+    """Return whether any method here claims a number."""
+    return any(cell.claims for cell in workload.cells)
+
+
 def ledger_of(workload: WorkloadCells) -> Ledger:
-    """Return a row for every claim of every cell of a workload, in its order."""
-    return tuple(row for cell in workload.cells for row in ledger_of_cell(workload, cell))
+    """Return a row for every claim of every cell of a workload, in its order.
+
+    A ratio of two qualities takes the resamples of both cells, which are read for it; raises ``StoreError`` where damaged.
+    """
+    return tuple(_row(workload, *one) for one in _claims(workload.cells))
 
 
 def ledger_of_cell(workload: WorkloadCells, cell: CellRecord) -> Ledger:
     """Return a row for every claim of one cell of a workload."""
-    return tuple(_row(workload, cell, claim) for claim in cell.claims)
+    return tuple(_row(workload, *one) for one in _claims([cell]))
+
+
+def comparable_ledger(workload: WorkloadCells, most: int | None = None) -> Ledger:
+    """Return the rows of those claims that are about the setting of their cell, as ``ledger_of`` does: all or the first."""
+    comparable = (one for one in _claims(workload.cells) if _is_comparable(workload, *one))
+    return tuple(_row(workload, *one) for one in islice(comparable, most))
+
+
+class ClaimCounts(NamedTuple):
+    """How many claims are about the setting of their cell, and how many are of another one: ``not comparable``."""
+
+    comparable: int
+    others: int
+
+
+def count_claims(workload: WorkloadCells) -> ClaimCounts:
+    """Return the numbers of claims, for which no resample is read."""
+
+    def count() -> ClaimCounts:
+        found = [_is_comparable(workload, *one) for one in _claims(workload.cells)]
+        return ClaimCounts(sum(found), len(found) - sum(found))
+
+    return workload.once("claim counts", count)
+
+
+def _claims(cells: Iterable[CellRecord]) -> Iterator[tuple[CellRecord, PublishedClaim, str]]:
+    """Yield every claim of some cells, with what makes its setting another one, or ``""``."""
+    for cell in cells:
+        known = _conditions(cell) if cell.claims else {}
+        for claim in cell.claims:
+            yield cell, claim, _in_the_way(cell, claim, known)
+
+
+def _is_comparable(workload: WorkloadCells, cell: CellRecord, claim: PublishedClaim, in_the_way: str) -> bool:
+    """Return whether a row's status is another one than ``not comparable``; what is measured matters by its unit alone."""
+    if in_the_way:
+        return False
+    number = number_of(cell, claim.number) if claim.number else None
+    if number is None or _same_unit(claim, Measured(None, unit="x" if claim.as_ratio else number.unit)):
+        return True
+    return measured_for(workload, cell, claim).value is None
 
 
 def ledger_text(ledger: Ledger) -> str:
@@ -114,9 +164,9 @@ def ledger_text(ledger: Ledger) -> str:
     return f"{counted(len(ledger), 'claim')}: {said}." if ledger else "No claim."
 
 
-def _row(workload: WorkloadCells, cell: CellRecord, claim: PublishedClaim) -> LedgerRow:
+def _row(workload: WorkloadCells, cell: CellRecord, claim: PublishedClaim, in_the_way: str) -> LedgerRow:
     measured = measured_for(workload, cell, claim)
-    status, why = _status(cell, claim, measured)
+    status, why = _status(claim, measured, in_the_way)
     return LedgerRow(
         cell=cell.id,
         task=workload.title,
@@ -137,9 +187,9 @@ def _row(workload: WorkloadCells, cell: CellRecord, claim: PublishedClaim) -> Le
     )
 
 
-def _status(cell: CellRecord, claim: PublishedClaim, measured: Measured) -> tuple[Status, str]:
-    if why := _in_the_way(cell, claim):
-        return "not comparable", why
+def _status(claim: PublishedClaim, measured: Measured, in_the_way: str) -> tuple[Status, str]:
+    if in_the_way:
+        return "not comparable", in_the_way
     if measured.value is None:
         return "not measured", measured.why
     if not _same_unit(claim, measured):
@@ -161,11 +211,10 @@ def _same_unit(claim: PublishedClaim, measured: Measured) -> bool:
     return bool(theirs == ours)
 
 
-def _in_the_way(cell: CellRecord, claim: PublishedClaim) -> str:
+def _in_the_way(cell: CellRecord, claim: PublishedClaim, known: Mapping[str, list[Any]]) -> str:
     """Return what makes the claim's setting another one than the cell's, or ``""``."""
     if claim.not_comparable:
         return claim.not_comparable
-    known = _conditions(cell)
     missed = []
     for name, expected in claim.holds_for.items():
         found = known.get(name)

@@ -118,6 +118,10 @@ def _named(workload: WorkloadCells, word: str) -> list[Column]:
 
 def recorded(workload: WorkloadCells) -> tuple[Column, ...]:
     """Return a column for every number that can be compared across the workload, by axis and primary first."""
+    return workload.once("columns", lambda: _recorded(workload))
+
+
+def _recorded(workload: WorkloadCells) -> tuple[Column, ...]:
     numbers: dict[str, list[Number]] = {}
     for cell in workload.cells:
         for number in cell.numbers:
@@ -131,7 +135,8 @@ def recorded(workload: WorkloadCells) -> tuple[Column, ...]:
 
 def slices_of(workload: WorkloadCells) -> tuple[str, ...]:
     """Return the slices, each ``attribute=value``, that some number of the workload is of, in order of appearance."""
-    return tuple(dict.fromkeys(n.slice for cell in workload.cells for n in cell.numbers if n.slice))
+    found = (n.slice for cell in workload.cells for n in cell.numbers if n.slice)
+    return workload.once("slices", lambda: tuple(dict.fromkeys(found)))
 
 
 def of_slice(workload: WorkloadCells, chosen: str, picked: Sequence[str] = ()) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ A task keeps curves as arrays of its scores: ``curve_s`` [T], ``curve_<metric>``
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,7 +14,9 @@ import numpy as np
 
 from effbench.arrays import Array
 from effbench.errors import StoreError
+from effbench.inside import Root, root_of
 from effbench.legible import legible
+from effbench.parts import ARRAY, may_hold
 from effbench.raw import RawCell
 from effbench.record import CellRecord
 from effbench.report.columns import Column, has_several_places, recorded
@@ -86,7 +89,7 @@ def curve_pictures(workload: WorkloadCells, metric: str | None = None) -> tuple[
 
     ``metric`` is one of ``curve_columns``, by default the first.
     """
-    kept = [_kept(raw) for raw in workload.raw]
+    kept = _all_kept(workload)
     columns = _columns(workload, kept)
     if not columns or has_several_places(workload):
         return ()
@@ -95,9 +98,14 @@ def curve_pictures(workload: WorkloadCells, metric: str | None = None) -> tuple[
     return tuple(_picture(workload, kept, key, column) for key in keys)
 
 
+def has_curves(workload: WorkloadCells) -> bool:
+    """Return whether any cell seems to keep curves; no row is read for it."""
+    return any(_may_keep(raw, root) for raw, root in _with_roots(workload))
+
+
 def curve_columns(workload: WorkloadCells) -> tuple[Column, ...]:
     """Return the metrics that some cell keeps curves of, the primary one first."""
-    return _columns(workload, [_kept(raw) for raw in workload.raw])
+    return _columns(workload, _all_kept(workload))
 
 
 Key = tuple[str, int]
@@ -108,6 +116,20 @@ class Kept(NamedTuple):
 
     rows: dict[Key, dict[str, Array]]
     absent: str
+
+
+def _all_kept(workload: WorkloadCells) -> list[Kept]:
+    return [_kept(raw) if _may_keep(raw, root) else Kept({}, ABSENT) for raw, root in _with_roots(workload)]
+
+
+def _with_roots(workload: WorkloadCells) -> Iterator[tuple[RawCell, Root]]:
+    """Yield each cell with the store that it stands in, which is looked up once a store."""
+    roots = {store: root_of(store) for store in set(workload.folders)}
+    return ((raw, roots[store]) for raw, store in zip(workload.raw, workload.folders))
+
+
+def _may_keep(raw: RawCell, root: Root) -> bool:
+    return may_hold(f"{raw.path}/samples", ARRAY + TIME, root)
 
 
 def _columns(workload: WorkloadCells, kept: list[Kept]) -> tuple[Column, ...]:

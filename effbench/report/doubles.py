@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -70,7 +71,8 @@ def store_names(paths: Sequence[Path]) -> dict[Path, str]:
     """Return path -> what a reader calls a store: the name of its folder, or the whole path where another is called so."""
     distinct = list(dict.fromkeys(paths))
     names = [path.absolute().name for path in distinct]  # of ".", too
-    return {path: legible_line(name if names.count(name) == 1 else str(path)) for path, name in zip(distinct, names)}
+    times = Counter(names)
+    return {path: legible_line(name if times[name] == 1 else str(path)) for path, name in zip(distinct, names)}
 
 
 class Machines(NamedTuple):

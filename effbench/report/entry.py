@@ -12,11 +12,12 @@ from effbench.raw import RawCell, how_of
 from effbench.record import CellRecord, Number
 from effbench.report.caption import METHOD_TEXT, units_of
 from effbench.report.columns import Column, columns_of, label_of
+from effbench.report.entries import shown_entry, shown_number
 from effbench.report.ranks import ranks_of
 from effbench.report.resolution import UNRESOLVED
 from effbench.report.rounding import rounded
 from effbench.report.summarise import WorkloadCells, name_of, number_of
-from effbench.report.tables import FLAG_TEXT, shown_entry, shown_number
+from effbench.report.tables import FLAG_TEXT
 
 NOTES = {**FLAG_TEXT, UNRESOLVED: FLAG_TEXT[UNRESOLVED].partition(" (")[0]}
 """Flags in words, as in a table's footnotes, without where it stands there."""

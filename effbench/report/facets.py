@@ -8,7 +8,7 @@ from pathlib import Path
 from effbench.errors import StoreError
 from effbench.record import CellRecord
 from effbench.report.caption import machine_text
-from effbench.report.summarise import WorkloadCells, name_of
+from effbench.report.summarise import WorkloadCells
 from effbench.report.trust import SELF_REPORTED, badge_of
 from effbench.verification import read_history
 
@@ -62,18 +62,25 @@ def matching(
     A facet of which nothing is chosen leaves all; case does not matter. References stay: the others are read against them.
     """
     asked = words.casefold().split()
+    wanted = [(facets[name], frozenset(values)) for name, values in chosen.items() if values and name in facets]
     kept = []
     for at, cell in enumerate(workload.cells):
-        fits = all(facets[name][at] in values for name, values in chosen.items() if values and name in facets)
-        text = " ".join([name_of(workload, cell), *(link.use for link in cell.identity.chain)]).casefold()
-        if cell.role == "reference" or (fits and all(word in text for word in asked)):
+        fits = all(has[at] in values for has, values in wanted)
+        if cell.role == "reference" or (fits and (not asked or _is_named(workload, at, asked))):
             kept.append(at)
     return tuple(kept)
 
 
+def _is_named(workload: WorkloadCells, at: int, words: Collection[str]) -> bool:
+    text = " ".join(
+        [workload.cells[at].method_id, workload.wheres[at], *(link.use for link in workload.cells[at].identity.chain)]
+    ).casefold()
+    return all(word in text for word in words)
+
+
 def store_of(workload: WorkloadCells, at: int) -> Path:
     """Return the folder of the store that holds a cell."""
-    return workload.raw[at].path.parents[1]
+    return workload.folders[at]
 
 
 def checked_by(store: Path) -> str:

@@ -6,6 +6,7 @@ What an output looks like is the task's to say (``Task.preview``); a store of be
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -49,8 +50,19 @@ class Shown(NamedTuple):
 
 
 def has_pictures(workload: WorkloadCells) -> bool:
-    """Return whether any method kept a picture, be it a damaged one; nothing is read."""
-    return any(next(raw.folder.previews.glob("*.safetensors"), None) is not None for raw in workload.raw)
+    """Return whether any cell seems to keep pictures, be it damaged ones; none is opened for it."""
+    return any(_may_keep(f"{raw.path}/previews") for raw in workload.raw)
+
+
+def _may_keep(folder: str) -> bool:
+    """Return whether a folder holds a file of pictures; True where that cannot be told, so that a gallery says why."""
+    try:
+        is_link, names = os.path.islink(folder), os.listdir(folder)  # noqa: PTH114, PTH208 - a Path takes longer to make
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return is_link or any(name.endswith(".safetensors") for name in names)
 
 
 class Gallery:

@@ -79,7 +79,8 @@ def _on_front(cells: Sequence[RawCell], x: Column, y: Column) -> Probabilities:
         return Probabilities(nothing)
     if _is_given(x) and _is_given(y):
         return Probabilities(nothing, "neither number was sampled")
-    found = [joint_replicates(cells, column, RESAMPLES) for column in (x, y)]
+    unread = [raw.unread() for raw in cells]
+    found = [joint_replicates(unread, column, RESAMPLES) for column in (x, y)]
     for joint in found:
         if joint.missing:
             return Probabilities(nothing, joint.missing)
@@ -93,16 +94,14 @@ def stability_of(workload: WorkloadCells, column: Column) -> Probabilities:
     nothing: tuple[float | None, ...] = (None,) * len(workload.cells)
     if len(workload.cells) > MOST_METHODS:
         return Probabilities(nothing, f"more than {MOST_METHODS} methods")
-    having = [raw for raw in workload.raw if _value(raw, column) is not None]
+    having = [at for at, raw in enumerate(workload.raw) if _value(raw, column) is not None]
     if len(having) < 2:
         return Probabilities(nothing, "fewer than two methods have the number")
-    joint = joint_replicates(having, column)
+    joint = joint_replicates([workload.raw[at].unread() for at in having], column)
     if joint.values is None:
         return Probabilities(nothing, joint.missing)
-    shares = {
-        id(raw): float(share) for raw, share in zip(having, rank_stability(joint.values, column.higher_is_better))
-    }
-    return Probabilities(tuple(shares.get(id(raw)) for raw in workload.raw))
+    shares = dict(zip(having, map(float, rank_stability(joint.values, column.higher_is_better))))
+    return Probabilities(tuple(shares.get(at) for at in range(len(workload.raw))))
 
 
 def joint_replicates(cells: Sequence[RawCell], column: Column, most: int | None = None) -> JointReplicates:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 
 from effbench.report.claims import LEDGER_TEXT, ledger_columns
-from effbench.report.tables import Table, TableEntry, TableRow
+from effbench.report.entries import TableEntry
+from effbench.report.tables import Table, TableRow
 
 ESCAPES = {
     "\\": r"\textbackslash{}",

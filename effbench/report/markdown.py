@@ -7,8 +7,9 @@ from collections.abc import Collection, Sequence
 
 from effbench.errors import BadInput, nearest
 from effbench.report.claims import LEDGER_TEXT, LEDGER_TITLE, Ledger, LedgerRow, ledger_columns, ledger_of
+from effbench.report.entries import TableEntry, superscript
 from effbench.report.summarise import Summary
-from effbench.report.tables import Table, TableEntry, TableRow, superscript
+from effbench.report.tables import Table, TableRow
 
 _BLOCK = re.compile(r"^(?:[-+=]|\d+[.)])")
 """What at the beginning of a line makes a list, a rule or a heading of it; a note may begin with the name of a method."""

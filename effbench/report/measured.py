@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import NamedTuple
 
-from effbench.raw import RawCell, ratio_by_rounds, ratio_interval
+from effbench.raw import ratio_by_rounds, ratio_interval
 from effbench.record import CellRecord, Number, PublishedClaim
 from effbench.report.compare import DEFAULT_LEVEL
 from effbench.report.summarise import WorkloadCells, failure_of, number_of
@@ -46,7 +46,7 @@ def _found(workload: WorkloadCells, cell: CellRecord, claim: PublishedClaim) -> 
 
 def _ratio(workload: WorkloadCells, cell: CellRecord, number: Number) -> Measured:
     """Return a number divided by the reference's; of a latency within the same rounds, of a quality on the same samples."""
-    ours, reference = _raw_of(workload, cell), _reference_of(workload, cell)
+    ours, reference = workload.raw_of(cell), workload.reference_of(cell)
     other = number_of(reference.record, number.name) if reference is not None else None
     if ours is None or reference is None or other is None or not other.value or number.value is None:
         return Measured(None, why="no_reference")
@@ -65,20 +65,5 @@ def _ratio(workload: WorkloadCells, cell: CellRecord, number: Number) -> Measure
     if ours is reference:
         return Measured(value, value, value, "x", higher)
     level = workload.levels[0] if workload.levels else DEFAULT_LEVEL
-    low, high = ratio_interval(ours, reference, number, other, level) or (None, None)
+    low, high = ratio_interval(ours.unread(), reference, number, other, level) or (None, None)
     return Measured(value, low, high, "x", higher)
-
-
-def _raw_of(workload: WorkloadCells, cell: CellRecord) -> RawCell | None:
-    return next((raw for raw in workload.raw if raw.record is cell), None)
-
-
-def _reference_of(workload: WorkloadCells, cell: CellRecord) -> RawCell | None:
-    """Return the reference that the cell was run beside, from the same store."""
-    ours = _raw_of(workload, cell)
-    if cell.role == "reference" or ours is None:
-        return ours
-    return next(
-        (raw for raw in workload.raw if raw.record.id == cell.reference_cell and raw.path.parent == ours.path.parent),
-        None,
-    )

@@ -7,8 +7,9 @@ from html import escape
 
 from effbench.report.claims import LEDGER_TEXT, LEDGER_TITLE, ledger_columns
 from effbench.report.columns import Column
+from effbench.report.entries import TableEntry
 from effbench.report.summarise import Summary
-from effbench.report.tables import Table, TableEntry, TableRow
+from effbench.report.tables import Table, TableRow
 
 CSS = """
 :root { color-scheme: light; }

@@ -13,7 +13,7 @@ UNRESOLVED = "unresolved"
 
 def is_unresolved(workload: WorkloadCells, cell: CellRecord, name: str) -> bool:
     """Return whether a number differs from the reference's by less than the cell's subset is certified to resolve."""
-    reference = next((other for other in workload.cells if other.role == "reference"), None)
+    reference = workload.reference
     if reference is None or cell is reference or name not in cell.resolutions:
         return False
     ours, theirs = number_of(cell, name), number_of(reference, name)

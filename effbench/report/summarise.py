@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, NamedTuple, TypedDict
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple, TypedDict, TypeVar
 
 from effbench.raw import RawCell
 from effbench.record import CellRecord, Number, Reason
@@ -19,6 +21,9 @@ from effbench.report.doubles import Member, machines_of, store_names, without_co
 from effbench.report.pending import pending_text
 from effbench.report.ranks import is_ranked, ranks_of
 from effbench.store import StoreView
+
+_KEYS = count(1)
+T = TypeVar("T")
 
 
 class NumberRow(TypedDict):
@@ -70,17 +75,106 @@ class WorkloadCells:
     levels: tuple[float, ...]
     raw: tuple[RawCell, ...]
     notes: tuple[str, ...] = ()
+    _derived: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """Return what ``make`` returned the first time under this name: what is computed of the cells and needed again."""
+        if name not in self._derived:
+            self._derived[name] = make()
+        found: T = self._derived[name]
+        return found
+
+    @cached_property
+    def key(self) -> str:
+        """Return what stands for this very object in caches of this process: no other workload or reading of it has it."""
+        return f"{self.title}/{next(_KEYS)}"
+
+    @cached_property
+    def folders(self) -> tuple[Path, ...]:
+        """Return the folder of the store that holds each cell; those of one store are one object."""
+        found: dict[str, Path] = {}
+        folders = (str(raw.path).rsplit("/", 2)[0] for raw in self.raw)
+        return tuple(found.setdefault(folder, raw.path.parents[1]) for folder, raw in zip(folders, self.raw))
 
     @cached_property
     def stores(self) -> Mapping[int, str]:
         """Return id of a record -> the name of its store."""
-        names = store_names([raw.path.parents[1] for raw in self.raw])
-        return {id(raw.record): names[raw.path.parents[1]] for raw in self.raw}
+        names = store_names(self.folders)
+        return {id(raw.record): names[folder] for raw, folder in zip(self.raw, self.folders)}
 
     @cached_property
     def places(self) -> tuple[Location, ...]:
         """Return the distinct places of the cells, in order of appearance."""
         return tuple(dict.fromkeys(place_of(cell) for cell in self.cells))
+
+    @cached_property
+    def place_differs(self) -> tuple[bool, ...]:
+        """Return of each part of a ``Location`` whether it differs between the cells."""
+        return tuple(len(set(parts)) > 1 for parts in zip(*self.places))
+
+    @cached_property
+    def reference(self) -> CellRecord | None:
+        """Return the first reference, with which the others are compared."""
+        return next((cell for cell in self.cells if cell.role == "reference"), None)
+
+    def numbers_of(self, name: str) -> Sequence[Number | None]:
+        """Return the number of that name of every cell, None where a cell did not record it."""
+        return self._by_name.get(name) or [None] * len(self.cells)
+
+    def ranks_of(self, name: str) -> Sequence[int | None]:
+        """Return the rank of every cell by the number of that name, as ``report.ranks.ranks_of`` does."""
+        return self.once(f"ranks of {name}", lambda: ranks_of(self.numbers_of(name)))
+
+    def raw_of(self, cell: CellRecord) -> RawCell | None:
+        """Return a cell of this workload with its raw parts; None for any other record."""
+        return self._raw_by_record.get(id(cell))
+
+    def reference_of(self, cell: CellRecord) -> RawCell | None:
+        """Return the reference that a cell was run beside, from the same store; of a reference that is itself."""
+        ours = self.raw_of(cell)
+        if cell.role == "reference" or ours is None or cell.reference_cell is None:
+            return ours if cell.role == "reference" else None
+        return self._raw_by_path.get(f"{ours.path.parent}/{cell.reference_cell}")
+
+    def says_the_same_as(self, other: WorkloadCells) -> bool:
+        """Return whether both hold the same records, of the same folders, with the same title, suites, machines and notes."""
+        return (
+            (self.title, self.suites, self.levels, self.notes) == (other.title, other.suites, other.levels, other.notes)
+            and len(self.cells) == len(other.cells)
+            and all(ours is theirs for ours, theirs in zip(self.cells, other.cells))
+            and all(a.path == b.path and a.batch_sizes == b.batch_sizes for a, b in zip(self.raw, other.raw))
+            and self.machines == other.machines
+        )
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Sequence[Number | None]]:
+        found: dict[str, list[Number | None]] = {}
+        for at, cell in enumerate(self.cells):
+            for number in cell.numbers:
+                column = found.get(number.name)
+                if column is None:
+                    column = found[number.name] = [None] * len(self.cells)
+                if column[at] is None:  # the first of a name, as ``number_of`` has it
+                    column[at] = number
+        return found
+
+    @cached_property
+    def _raw_by_record(self) -> Mapping[int, RawCell]:
+        return {id(raw.record): raw for raw in reversed(self.raw)}
+
+    @cached_property
+    def _raw_by_path(self) -> Mapping[str, RawCell]:
+        return {f"{raw.path.parent}/{raw.record.id}": raw for raw in reversed(self.raw)}
+
+    @cached_property
+    def _primary(self) -> Mapping[str, Number]:
+        """Return name -> a number of every primary number that some cell has, of all samples."""
+        return {n.name: n for cell in self.cells for n in cell.numbers if n.primary and not n.slice}
+
+    @cached_property
+    def wheres(self) -> tuple[str, ...]:
+        """Return of each cell what tells it from others of its method (``where_of``)."""
+        return tuple(where_of(self, cell) for cell in self.cells)
 
     @cached_property
     def twins(self) -> Mapping[tuple[str, Location], Sequence[CellRecord]]:
@@ -89,6 +183,16 @@ class WorkloadCells:
         for cell in self.cells:
             found.setdefault((cell.method_id, place_of(cell)), []).append(cell)
         return found
+
+    @cached_property
+    def twin_suites(self) -> Mapping[tuple[str, Location], int]:
+        """Return (method, place) -> how many suites its cells there are of."""
+        return {where: len({cell.suite for cell in cells}) for where, cells in self.twins.items()}
+
+    @cached_property
+    def alike(self) -> Mapping[tuple[str, Location, str, str], int]:
+        """Return (method, place, suite, minute of its end) -> how many cells that is true of."""
+        return Counter((cell.method_id, place_of(cell), cell.suite, cell.finished_utc[:16]) for cell in self.cells)
 
     @property
     def numbers(self) -> tuple[NumberRow, ...]:
@@ -103,19 +207,14 @@ class WorkloadCells:
     def _ranks(self) -> dict[tuple[int, str], int | None]:
         """Return (position of the cell, name of the number) -> rank, for the ranked numbers."""
         ranked = dict.fromkeys(n.name for cell in self.cells for n in cell.numbers if is_ranked(n))
-        return {
-            (position, name): rank
-            for name in ranked
-            for position, rank in enumerate(ranks_of([number_of(cell, name) for cell in self.cells]))
-        }
+        return {(at, name): rank for name in ranked for at, rank in enumerate(self.ranks_of(name))}
 
     def _lost(self, cell: CellRecord) -> list[Number]:
         if cell.status != "failed":
             return []
-        primary = {n.name: n for other in self.cells for n in other.numbers if n.primary and not n.slice}
         present = {number.name for number in cell.numbers}
         reason = failure_of(cell).reason
-        missing = [number for name, number in primary.items() if name not in present]
+        missing = [number for name, number in self._primary.items() if name not in present]
         return [replace(number.without_value(reason), flags=()) for number in missing]
 
 
@@ -153,20 +252,23 @@ def summarise_stores(views: Sequence[StoreView]) -> Summary:
     machines = machines_of(views)
     groups: dict[tuple[str, ...], list[Member]] = {}
     for view in views:
+        folder, sizes = view.path / "cells", _batch_sizes(view)
         for cell in view.cells:
-            groups.setdefault(_key(cell), []).append((view, raw_cell(view, cell)))
+            groups.setdefault(_key(cell), []).append((view, RawCell(cell, folder / cell.id, sizes)))
+    titles = _titles(list(groups))
     workloads = []
     for key, every in groups.items():
         members, notes = without_copies(every)
         members.sort(key=lambda member: (member[1].record.order, member[1].record.role != "reference"))
+        stores = {id(view): view for view, _ in members}.values()
         used = {raw.record.provenance.machine for _, raw in members}
         workloads.append(
             WorkloadCells(
-                title=_title(key, list(groups)),
-                suites=tuple(dict.fromkeys(view.suite for view, _ in members)),
+                title=titles[key],
+                suites=tuple(dict.fromkeys(view.suite for view in stores)),
                 cells=tuple(raw.record for _, raw in members),
                 machines=machines.facts,
-                levels=tuple(dict.fromkeys(level for view, _ in members if (level := level_of(view)) is not None)),
+                levels=tuple(dict.fromkeys(level for view in stores if (level := level_of(view)) is not None)),
                 raw=tuple(raw for _, raw in members),
                 notes=(
                     *_pending(members),
@@ -198,13 +300,13 @@ def where_of(workload: WorkloadCells, cell: CellRecord) -> str:
     It is ``""`` where all cells ran in one place and each method stands there once.
     """
     here = place_of(cell)
-    parts = [part[:8] for i, part in enumerate(here) if len({place[i] for place in workload.places}) > 1]
-    twins = workload.twins[cell.method_id, here]
-    if len(twins) > 1:
-        parts += [cell.suite] if len({twin.suite for twin in twins}) > 1 else []
-        parts.append(cell.finished_utc[:16].replace("T", " "))
-        alike = [twin for twin in twins if (twin.suite, twin.finished_utc[:16]) == (cell.suite, cell.finished_utc[:16])]
-        parts += [f"in {workload.stores[id(cell)]}"] if len(alike) > 1 else []
+    parts = [part[:8] for part, differs in zip(here, workload.place_differs) if differs]
+    same = cell.method_id, here
+    if len(workload.twins[same]) > 1:
+        minute = cell.finished_utc[:16]
+        parts += [cell.suite] if workload.twin_suites[same] > 1 else []
+        parts.append(minute.replace("T", " "))
+        parts += [f"in {workload.stores[id(cell)]}"] if workload.alike[*same, cell.suite, minute] > 1 else []
     return " ".join(parts)
 
 
@@ -215,8 +317,12 @@ def name_of(workload: WorkloadCells, cell: CellRecord) -> str:
 
 def names_of(workload: WorkloadCells) -> tuple[str, ...]:
     """Return a name for each cell that no other cell has: ``name_of``, and where that is shared, its store or its place."""
-    names = [name_of(workload, cell) for cell in workload.cells]
-    stores = [raw.path.parents[1].name for raw in workload.raw]
+    return workload.once("names", lambda: _distinct_names(workload))
+
+
+def _distinct_names(workload: WorkloadCells) -> tuple[str, ...]:
+    names = [" ".join(filter(None, (cell.method_id, w))) for cell, w in zip(workload.cells, workload.wheres)]
+    stores = [folder.name for folder in workload.folders]
     for told_apart in (stores, [f"number {at + 1}" for at in range(len(names))]):
         shared = {name for name, count in Counter(names).items() if count > 1}
         names = [f"{name} ({told_apart[at]})" if name in shared else name for at, name in enumerate(names)]
@@ -238,10 +344,14 @@ def failure_of(cell: CellRecord) -> Failure:
 
 def raw_cell(view: StoreView, cell: CellRecord) -> RawCell:
     """Return a cell of a store with its raw parts; without a batch size where the suite asks for no latency."""
+    return RawCell(cell, view.path / "cells" / cell.id, _batch_sizes(view))
+
+
+def _batch_sizes(view: StoreView) -> tuple[int, ...]:
     measure = view.lock.get("measure")
     latency = measure.get("latency") if isinstance(measure, Mapping) else None
     sizes = latency.get("batch_sizes") if isinstance(latency, Mapping) else None
-    return RawCell(cell, view.path / "cells" / cell.id, tuple(sizes or ()))
+    return tuple(sizes or ())
 
 
 def level_of(view: StoreView) -> float | None:
@@ -279,14 +389,26 @@ def _key(cell: CellRecord) -> tuple[str, ...]:
     return (cell.task_id, cell.identity.task, params, cell.identity.system_revision, cell.subset or "")
 
 
-def _title(key: tuple[str, ...], keys: Sequence[tuple[str, ...]]) -> str:
-    """Return the task id, followed by what tells it from other workloads of the same id."""
-    rivals = [json.loads(other[2]) for other in keys if other[0] == key[0]]
-    if len(rivals) == 1:
-        return key[0]
-    params = json.loads(key[2])
-    told = [f"{name}={params[name]}" for name in sorted(params) if any(r.get(name) != params[name] for r in rivals)]
-    for place, word in ((1, "task"), (3, "revision"), (4, "subset")):
-        if len({other[place] for other in keys if other[0] == key[0]}) > 1:
-            told.append(f"{word} {key[place][:12] or 'none'}")
-    return f"{key[0]} [{', '.join(told)}]"
+def _titles(keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    """Return the title of each workload: its task id, followed by what tells it from others of the same id."""
+    rivals: dict[str, list[tuple[str, ...]]] = {}
+    for key in keys:
+        rivals.setdefault(key[0], []).append(key)
+    return {key: title for same in rivals.values() for key, title in zip(same, _told_apart(same))}
+
+
+def _told_apart(keys: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return the titles of workloads of one task id."""
+    if len(keys) == 1:
+        return [keys[0][0]]
+    params = [json.loads(key[2]) for key in keys]
+    names = sorted({name for one in params for name in one})
+    differing = [name for name in names if any(one.get(name) != params[0].get(name) for one in params)]
+    words = {1: "task", 3: "revision", 4: "subset"}
+    words = {place: word for place, word in words.items() if len({key[place] for key in keys}) > 1}
+    titles = []
+    for key, own in zip(keys, params):
+        told = [f"{name}={own[name]}" for name in differing if name in own]
+        told += [f"{word} {key[place][:12] or 'none'}" for place, word in words.items()]
+        titles.append(f"{key[0]} [{', '.join(told)}]")
+    return titles

@@ -5,29 +5,22 @@ A renderer (terminal, Markdown, LaTeX, HTML, the leaderboard) only lays out what
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
-from effbench.counted import counted
+from effbench.counted import MOST_NAMED, counted, listed
 from effbench.numbers.quality import ONE_TRAINING
-from effbench.record import CellRecord, Number
+from effbench.record import CellRecord
 from effbench.report.caption import caption_of
-from effbench.report.claims import Ledger, ledger_of
+from effbench.report.claims import Ledger, comparable_ledger, count_claims
 from effbench.report.columns import FACTS, SLICES_WORD, Column, columns_of, is_headline, recorded
-from effbench.report.compare import DEFAULT_LEVEL
-from effbench.report.ranks import ranks_of
-from effbench.report.resolution import UNRESOLVED, is_unresolved
-from effbench.report.rounding import rounded
-from effbench.report.summarise import WorkloadCells, failure_of, number_of, where_of
+from effbench.report.entries import COMPUTED, FEW_UNITS, NO_INTERVAL, entries_of, letters_of, marked, superscript
+from effbench.report.entries import TableEntry as TableEntry
+from effbench.report.resolution import UNRESOLVED
+from effbench.report.summarise import WorkloadCells, failure_of
 from effbench.report.trust import badge_of, check_notes
-from effbench.stats.bootstrap import least_clusters
-
-COMPUTED = "computed"
-"""How a fact's ``Number.ci_method`` says that nothing was measured, and the flag that it gets for its footnote."""
-
-FEW_UNITS, NO_INTERVAL = "few_units", "no_interval"
-"""Flags of a quality number without an interval, for a footnote that says why there is none."""
 
 FLAG_TEXT = {
     COMPUTED: "computed by the method about itself, not measured",
@@ -44,54 +37,6 @@ FLAG_TEXT = {
     "varies_by_sample": "it differs from sample to sample",
 }
 """What the flags of numbers mean; a flag that a task's remark set is a sentence already and stands as it is."""
-
-NOT_RECORDED = "–"
-"""What stands where a cell has no such number at all."""
-
-LETTERS, RAISED = "abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ"
-"""Footnote letters, and how plain text raises them (Unicode has no raised q)."""
-
-
-@dataclass(frozen=True)
-class TableEntry:
-    """One number as text: a value with its interval, or the reason why there is none; ``marks`` are footnote letters.
-
-    ``rank`` stands behind the interval where methods are ranked by the number; ``is_grey`` is a difference to the reference
-    that the subset cannot resolve; ``is_said`` where the row's execution gives the same reason, left out where narrow.
-    """
-
-    value: str = ""
-    interval: str = ""
-    reason: str = ""
-    marks: str = ""
-    rank: int | None = None
-    is_grey: bool = False
-    is_said: bool = False
-
-    @property
-    def head(self) -> str:
-        """Return the value, ``n/a`` for a null, or a dash for what was not recorded; marks belong right behind it."""
-        return self.value or ("n/a" if self.reason else NOT_RECORDED)
-
-    @property
-    def tail(self) -> str:
-        """Return the interval, or the reason of a null in brackets."""
-        return self.interval if self.value else f"({self.reason})" if self.reason else ""
-
-    @property
-    def short_tail(self) -> str:
-        """Return the tail without a reason that the row's execution gives."""
-        return "" if self.is_said else self.tail
-
-    @property
-    def place(self) -> str:
-        """Return the rank as ``#1``, or ``""``."""
-        return "" if self.rank is None else f"#{self.rank}"
-
-    @property
-    def text(self) -> str:
-        """Return the entry in one line, its marks raised: ``12.3ᵃ [11.9, 12.7] #1``."""
-        return " ".join(filter(None, (self.head + superscript(self.marks), self.tail, self.place)))
 
 
 @dataclass(frozen=True)
@@ -132,11 +77,12 @@ class TableRow:
 
 @dataclass(frozen=True)
 class Table:
-    """A workload's table, with those claims of its methods that compare with what was measured here.
+    """A workload's table.
 
     ``footnotes`` are (letter, text); ``notes`` say what the table leaves out, what failed, and which checks did not pass.
-    ``more`` is how many numbers were recorded besides those of its columns and notes, ``apart`` what ``--columns`` calls
-    those that are of slices or were computed, where none of them is shown.
+    ``claim_count`` is how many claims compare with what was measured here, ``more`` how many numbers were recorded besides
+    those of its columns and notes, ``apart`` what ``--columns`` calls those that are of slices or were computed, where none
+    is shown.
     """
 
     title: str
@@ -145,7 +91,8 @@ class Table:
     caption: tuple[str, ...]
     footnotes: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
-    ledger: Ledger
+    workload: WorkloadCells = field(repr=False)
+    claim_count: int = 0
     more: int = 0
     apart: tuple[str, ...] = ()
     is_headline: bool = False
@@ -154,6 +101,18 @@ class Table:
     def under(self) -> tuple[str, ...]:
         """Return all lines under the table, footnotes with their letters raised."""
         return (*self.caption, *(f"{superscript(letter)} {text}" for letter, text in self.footnotes), *self.notes)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Return those claims of its methods that compare with what was measured here, made when they are asked for.
+
+        They may take resamples, which a table does not (``claims.ledger_of``).
+        """
+        return comparable_ledger(self.workload)
+
+    def first_claims(self, most: int) -> Ledger:
+        """Return the first rows of the ledger, without making the others."""
+        return comparable_ledger(self.workload, most)
 
     @cached_property
     def shows_where(self) -> bool:
@@ -165,21 +124,12 @@ def table_of(workload: WorkloadCells, picked: Sequence[str] = ()) -> Table:
     """Return the table of a workload: the headline, or the columns that ``columns_of`` picks."""
     chosen, every = columns_of(workload, picked), recorded(workload)
     columns = tuple(column for column in chosen if not column.absent)
-    letters = _letters(workload, columns)
-    numbers = [[shown_number(workload, cell, column.name) for cell in workload.cells] for column in columns]
-    ranks = [ranks_of(same) for same in numbers]
-    rows = tuple(
-        TableRow(
-            cell,
-            where_of(workload, cell),
-            tuple(shown_entry(cell, same[at], letters, placed[at]) for same, placed in zip(numbers, ranks)),
-        )
-        for at, cell in enumerate(workload.cells)
-    )
+    found = [entries_of(workload, column.name) for column in columns]
+    letters = letters_of(found)
+    entries = zip(*(marked(column, letters) for column in found)) if found else [()] * len(workload.cells)
+    rows = tuple(map(TableRow, workload.cells, workload.wheres, entries))
+    claims = count_claims(workload)
     absent = ", ".join(f"{c.label} ({c.absent})" for c in chosen if c.absent)
-    failed = [_failed(cell) for cell in workload.cells if cell.status == "failed"]
-    claimed = ledger_of(workload)
-    ledger = tuple(row for row in claimed if row.status != "not comparable")
     return Table(
         title=workload.title,
         columns=columns,
@@ -190,11 +140,11 @@ def table_of(workload: WorkloadCells, picked: Sequence[str] = ()) -> Table:
             *workload.notes,
             *([f"n/a for every method: {absent}"] if absent else []),
             *_trained_once(workload, letters),
-            *failed,
-            *check_notes(workload.cells),
-            *_other_claims(len(claimed) - len(ledger)),
+            *workload.once("notes", lambda: [*_all_failed(workload), *check_notes(workload.cells)]),
+            *_other_claims(claims.others),
         ),
-        ledger=ledger,
+        workload=workload,
+        claim_count=claims.comparable,
         more=len({column.name for column in every if column.is_plain} - {column.name for column in chosen}),
         apart=_apart(every, chosen),
         is_headline=is_headline(picked),
@@ -215,60 +165,19 @@ def _apart(columns: Sequence[Column], chosen: Sequence[Column]) -> tuple[str, ..
     return tuple(word for word, is_one in kinds.items() if any(map(is_one, columns)) and not any(map(is_one, chosen)))
 
 
-def superscript(marks: str) -> str:
-    """Return footnote letters as raised characters, for formats without markup of their own."""
-    return marks.translate(str.maketrans(LETTERS, RAISED))
-
-
-def shown_entry(
-    cell: CellRecord, number: Number | None, letters: Mapping[str, str] | None = None, rank: int | None = None
-) -> TableEntry:
-    """Return a cell's number as text; without ``letters`` its flags leave no marks."""
-    if number is None:
-        return TableEntry(reason=failure_of(cell).reason if cell.status == "failed" else "", is_said=True)
-    marks = "".join(sorted({letters[flag] for flag in number.flags})) if letters is not None else ""
-    if number.value is None:
-        reason = number.reason or "error"
-        is_said = reason == (failure_of(cell).reason if cell.status == "failed" else cell.execution)
-        return TableEntry(reason=reason, marks=marks, is_said=is_said)
-    value, interval = rounded(number.value, number.ci_low, number.ci_high)
-    return TableEntry(value, interval, marks=marks, rank=rank, is_grey=UNRESOLVED in number.flags)
-
-
-def shown_number(workload: WorkloadCells, cell: CellRecord, name: str) -> Number | None:
-    """Return a cell's number with what a table says of it besides its own flags.
-
-    These are that the subset cannot tell it from the reference's, that nobody measured it, and why it has no interval.
-    """
-    number = number_of(cell, name)
-    if number is None:
-        return None
-    unresolved = (UNRESOLVED,) if is_unresolved(workload, cell, name) else ()
-    computed = (COMPUTED,) if number.ci_method == COMPUTED else ()
-    more = (*unresolved, *computed, *_without_interval(workload, cell, number))
-    return replace(number, flags=(*number.flags, *more)) if more else number
-
-
-def _without_interval(workload: WorkloadCells, cell: CellRecord, number: Number) -> tuple[str, ...]:
-    """Return the flag of a quality that has a value and no interval."""
-    if number.axis != "quality" or number.value is None or number.ci_low is not None:
-        return ()
-    units = number.n if number.units == "groups" else min(number.n, cell.n_groups or number.n)
-    least = least_clusters(max(workload.levels, default=DEFAULT_LEVEL))
-    return (FEW_UNITS,) if units < least else (NO_INTERVAL,)
-
-
 def _trained_once(workload: WorkloadCells, letters: dict[str, str]) -> list[str]:
     """Return the note that some methods were trained once, where no number shown has a footnote that says so."""
     methods = [cell.method_id for cell in workload.cells if len(cell.trainings) == 1]
-    return [f"{', '.join(methods)} {FLAG_TEXT[ONE_TRAINING]}"] if methods and ONE_TRAINING not in letters else []
+    return [f"{listed(methods)} {FLAG_TEXT[ONE_TRAINING]}"] if methods and ONE_TRAINING not in letters else []
 
 
-def _letters(workload: WorkloadCells, columns: Sequence[Column]) -> dict[str, str]:
-    """Return flag -> footnote letter, in order of appearance."""
-    shown = [shown_number(workload, cell, column.name) for cell in workload.cells for column in columns]
-    flags = dict.fromkeys(flag for number in shown if number is not None for flag in number.flags)
-    return {flag: LETTERS[index % len(LETTERS)] for index, flag in enumerate(flags)}
+def _all_failed(workload: WorkloadCells) -> list[str]:
+    """Return a note per failed cell, of many the first ones and how often the others failed for which reason."""
+    cells = [cell for cell in workload.cells if cell.status == "failed"]
+    notes = [_failed(cell) for cell in cells[:MOST_NAMED]]
+    rest = Counter(failure_of(cell).reason for cell in cells[MOST_NAMED:])
+    reasons = ", ".join(f"{reason} {count:,} times" for reason, count in rest.most_common())
+    return [*notes, f"{rest.total():,} more failed: {reasons}"] if rest else notes
 
 
 def _failed(cell: CellRecord) -> str:

@@ -12,14 +12,18 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from effbench.report.claims import LEDGER_TEXT, LEDGER_TITLE, ledger_columns
+from effbench.counted import counted
+from effbench.report.claims import LEDGER_TEXT, LEDGER_TITLE, Ledger, ledger_columns
 from effbench.report.columns import Column
-from effbench.report.tables import Table, TableEntry, TableRow, superscript
+from effbench.report.entries import TableEntry, superscript
+from effbench.report.grid import Block, Grid, GridColumn, Span, cells_of
+from effbench.report.tables import Table, TableRow
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table as RichTable
     from rich.text import Text
 
@@ -31,6 +35,9 @@ METHOD_WIDTH = 32
 
 COMPACT_METHOD = 10
 """The least width of a compact method column."""
+
+MOST_CLAIMS = 200
+"""Claims that a terminal lists under all tables together, some screens; ``--claims METHOD`` lists all of one method."""
 
 UNBROKEN = ("claimed", "measured here")
 """Columns of a ledger that hold numbers, which are never wrapped."""
@@ -75,44 +82,59 @@ def render_terminal(tables: Sequence[Table], width: int = PLAIN_WIDTH, colour: b
     import io
 
     from rich.console import Console
-    from rich.padding import Padding
 
     buffer = io.StringIO()
     console = Console(file=buffer, width=width, force_terminal=colour, no_color=not colour, highlight=False)
+    claims_left = MOST_CLAIMS
     for table in tables:
-        found = layout(table, width)
-        console.width = max(width, *(_width(table, indices, found) for indices in found.parts))
+        widths = _Widths(table)
+        found = _layout(widths, width)
+        console.width = max(width, *(widths.of(indices, found) for indices in found.parts))
         console.print()
         console.print(_styled(table.title, "bold"))
         for number, indices in enumerate(found.parts):
-            part = _part(table, indices, found, console.width)
-            console.print(Padding(part, (min(number, 1), 0, 0, 0), expand=False))
+            buffer.write("\n" * min(number, 1))
+            buffer.writelines(f"{line}\n" for line in _part(console, widths, indices, found))
         for line in (*table.under, *_more(table, found)):
             console.print(_styled(line, "dim"))
-        if table.ledger:
-            console.print()
-            console.print(_styled(LEDGER_TITLE, "bold"))
-            for block in _claims(table, width):
-                console.print(block)
-            console.print(_styled(LEDGER_TEXT, "dim"))
+        claims_left -= _print_claims(console, table, width, claims_left)
     return "\n".join(line.rstrip() for line in buffer.getvalue().lstrip("\n").split("\n"))
+
+
+def _print_claims(console: Console, table: Table, width: int, most: int) -> int:
+    """Print the claims under a table, at most so many of them, and return how many."""
+    ledger = table.first_claims(most)
+    if ledger:
+        console.print()
+        console.print(_styled(LEDGER_TITLE, "bold"))
+        for block in _claims(ledger, width):
+            console.print(block)
+        console.print(_styled(LEDGER_TEXT, "dim"))
+    if table.claim_count > len(ledger):
+        more = f"{counted(table.claim_count - len(ledger), 'more claim')}: effbench report STORE --claims METHOD lists them"
+        console.print(_styled(more, "dim"))
+    return len(ledger)
 
 
 def layout(table: Table, width: int) -> Layout:
     """Return the widest layout of a table that fits a terminal of that width."""
-    indices = list(range(len(table.columns)))
+    return _layout(_Widths(table), width)
+
+
+def _layout(widths: _Widths, width: int) -> Layout:
+    indices = list(range(len(widths.table.columns)))
     for stacked, compact in ((False, False), (True, False), (True, True)):
         found = Layout(stacked, compact, [indices], [])
-        if _width(table, indices, found) <= width:
+        if widths.of(indices, found) <= width:
             return found
-    if table.is_headline:
+    if widths.table.is_headline:
         kept = list(indices)
-        while len(kept) > 1 and _width(table, kept, found) > width:
+        while len(kept) > 1 and widths.of(kept, found) > width:
             kept.pop()
         return found._replace(parts=[kept], left_out=indices[len(kept) :])
     parts: list[list[int]] = [[]]
     for index in indices:
-        if parts[-1] and _width(table, [*parts[-1], index], found) > width:
+        if parts[-1] and widths.of([*parts[-1], index], found) > width:
             parts.append([])
         parts[-1].append(index)
     return found._replace(parts=parts)
@@ -131,31 +153,37 @@ def _more(table: Table, found: Layout) -> list[str]:
     return lines
 
 
-def _part(table: Table, indices: Sequence[int], found: Layout, width: int) -> RichTable:
-    from rich import box
-    from rich.table import Table as RichTable
+def _part(console: Console, widths: _Widths, indices: Sequence[int], found: Layout) -> Iterator[str]:
+    """Yield the lines of a part: the columns that name the row, and those at ``indices``."""
+    table = widths.table
+    least = widths.least_method(found)
+    spare = console.width - (widths.of(indices, found) - least)
+    method_width = min(widths.method, max(spare, least))
+    columns = [GridColumn(method_width)]
+    columns += [] if found.compact else [GridColumn(widths.execution(found.stacked))]
+    columns += [GridColumn(widths.where)] if table.shows_where else []
+    columns += [GridColumn(widths.column(index, found), is_right=True) for index in indices]
+    grid = Grid(console, columns, found.between)
 
-    padding = (0, found.between - 1, 0, 0)
-    part = RichTable(box=box.SIMPLE_HEAD, padding=padding, pad_edge=False, show_edge=False, header_style="bold")
-    others = _width(table, indices, found) - _least_method(table, found)
-    method_width = min(_method_width(table), max(width - others, _least_method(table, found)))
-    part.add_column("method", width=method_width, overflow="fold")
-    if not found.compact:
-        part.add_column("execution", no_wrap=True)
-    if table.shows_where:
-        part.add_column("where", no_wrap=True)
-    for index in indices:
-        column_width = _column_width(table, index, found)
-        part.add_column(_heading(table.columns[index]), justify="right", vertical="top", width=column_width)
-    for row in table.rows:
-        look = "bold" if row.is_reference else ""
+    def row_of(row: TableRow) -> list[Block]:
+        look, badge = "bold" if row.is_reference else "", _badge(row)
+        blocks: list[Block] = [grid.wrapped(row.name, method_width, look)]
         if found.compact:
-            fixed = [_styled(broken(row.name, method_width) + "\n", look).append(_badge(row, True))]
+            blocks = [[*grid.wrapped(broken(row.name, method_width), method_width, look), *_badge_lines(badge, True)]]
         else:
-            fixed = [_styled(row.name, look), _badge(row, found.stacked)]
-        where = [_styled(row.where, "")] if table.shows_where else []
-        part.add_row(*fixed, *where, *(_entry_text(row.entries[index], found) for index in indices))
-    return part
+            blocks.append(_badge_lines(badge, found.stacked))
+        if table.shows_where:
+            blocks.append(grid.wrapped(row.where, widths.where))
+        return blocks + [_entry_lines(row.entries[index], found) for index in indices]
+
+    header: list[Block] = [[[Span("method", "bold")]]]
+    header += [] if found.compact else [[[Span("execution", "bold")]]]
+    header += [[[Span("where", "bold")]]] if table.shows_where else []
+    for index in indices:
+        column = table.columns[index]
+        label = grid.wrapped(column.label, widths.column(index, found), "bold")
+        header.append([*label, [Span(_unit(column), "bold dim")]])
+    return grid.lines(header, map(row_of, table.rows))
 
 
 def broken(name: str, width: int) -> str:
@@ -172,12 +200,12 @@ def _pieces(name: str) -> list[str]:
     return re.findall(r"[+( ]?[^-+( ]*-?", name)[:-1] or [name]
 
 
-def _claims(table: Table, width: int) -> Sequence[RichTable | Text]:
+def _claims(ledger: Ledger, width: int) -> Sequence[RichTable | Text]:
     """Return the claims as a table or, where the width would break words or hide columns, as a few lines each."""
     from rich import box
     from rich.table import Table as RichTable
 
-    headings, rows = ledger_columns(table.ledger)
+    headings, rows = ledger_columns(ledger)
     least = [max(map(len, _unbreakable(heading, texts))) for heading, *texts in zip(headings, *rows)]
     if sum(least) + 2 * (len(least) - 1) > width:
         return [_claim_lines(dict(zip(headings, row))) for row in rows]
@@ -201,35 +229,74 @@ def _claim_lines(claim: Mapping[str, str]) -> Text:
     return head.append_text(numbers).append_text(status).append(f"\n{claim['setting']}; {claim['source']}", "dim")
 
 
-def _heading(column: Column) -> Text:
-    from rich.text import Text
-
-    return Text(column.label).append(f"\n{_unit(column)}", "dim")
-
-
-def _entry_text(entry: TableEntry, found: Layout) -> Text:
+def _entry_lines(entry: TableEntry, found: Layout) -> Block:
     """Return value, interval (or reason) and rank in one line, or stacked: value and rank, and below the interval."""
-    from rich.text import Text
-
-    value = Text(entry.head + superscript(entry.marks), "" if entry.value and not entry.is_grey else "dim")
+    first = [Span(entry.head + superscript(entry.marks), "" if entry.value and not entry.is_grey else "dim")]
     below = entry.short_tail.replace(", ", ",") if found.compact else entry.tail
-    tail = [Text(below, "dim")] if below else []
-    place = [Text(entry.place, "dim")] if entry.place else []
-    if not found.stacked:
-        return Text(" ").join([value, *tail, *place])
-    return Text("\n").join([Text(" ").join([value, *place]), *tail])
+    place = [Span(" "), Span(entry.place, "dim")] if entry.place else []
+    if found.stacked:
+        return [[*first, *place], [Span(below, "dim")]] if below else [[*first, *place]]
+    return [[*first, Span(" "), Span(below, "dim"), *place]] if below else [[*first, *place]]
 
 
-def _badge(row: TableRow, stacked: bool) -> Text:
-    word = row.execution.replace(" (", "\n(", 1) if stacked else row.execution
-    return _styled(word, EXECUTION_STYLE.get(row.execution, "red"))
+def _entry_width(entry: TableEntry, found: Layout) -> int:
+    """Return the width of ``_entry_lines``; of a letter raised that is 1."""
+    first = cells_of(entry.head) + len(entry.marks)
+    below = len(entry.short_tail) - entry.short_tail.count(", ") if found.compact else len(entry.tail)
+    place = 1 + len(entry.place) if entry.place else 0
+    return max(first + place, below) if found.stacked else first + (1 + below if below else 0) + place
 
 
-def _column_width(table: Table, index: int, found: Layout) -> int:
-    """Return the width of a column: its widest entry, or its heading on two lines."""
-    column = table.columns[index]
-    lines = [line for row in table.rows for line in _entry_text(row.entries[index], found).plain.split("\n")]
-    return max(_two_lines(column.label), *map(len, [_unit(column), *lines]))
+def _badge(row: TableRow) -> Span:
+    return Span(row.execution, EXECUTION_STYLE.get(row.execution, "red"))
+
+
+def _badge_lines(badge: Span, stacked: bool) -> Block:
+    """Return a badge, a failure's reason on a line of its own where stacked."""
+    word, bracket, reason = badge.text.partition(" (") if stacked else (badge.text, "", "")
+    return [[Span(word, badge.style)], *([[Span(f"({reason}", badge.style)]] if bracket else [])]
+
+
+class _Widths:
+    """How wide the columns of a table must be, each looked at once."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        names = [row.name for row in table.rows]
+        self.method = min(METHOD_WIDTH, max(len(name) for name in ["method", *names]))
+        pieces = {piece for name in names for piece in _pieces(name)}
+        badges = {row.execution for row in table.rows}
+        stacked = {piece for badge in badges for piece in badge.replace(" (", "\n(", 1).split("\n")}
+        self._execution = {False: max(map(len, ["execution", *badges])), True: max(map(len, ["execution", *stacked]))}
+        self._piece = max(map(len, [*pieces, *stacked]), default=0)
+        places = {"where", *(row.where for row in table.rows)}
+        self.where = max(cells_of(part) for text in places for part in text.split("\n"))
+        self._columns: dict[tuple[int, bool, bool], int] = {}
+
+    def execution(self, stacked: bool) -> int:
+        """Return the width of the execution column, a failure's reason below it where stacked."""
+        return self._execution[stacked]
+
+    def column(self, index: int, found: Layout) -> int:
+        """Return the width of a column: its widest entry, or its heading on two lines."""
+        key = index, found.stacked, found.compact
+        if key not in self._columns:
+            column = self.table.columns[index]
+            widths = (_entry_width(row.entries[index], found) for row in self.table.rows)
+            self._columns[key] = max(_two_lines(column.label), len(_unit(column)), *widths)
+        return self._columns[key]
+
+    def of(self, indices: Sequence[int], found: Layout) -> int:
+        """Return the least width of a part with these columns, the ones that name the row included."""
+        widths = [self.least_method(found)]
+        widths += [] if found.compact else [self.execution(found.stacked)]
+        widths += [self.where] if self.table.shows_where else []
+        widths += [self.column(index, found) for index in indices]
+        return sum(widths) + found.between * (len(widths) - 1)
+
+    def least_method(self, found: Layout) -> int:
+        """Return the least width of the method column: compact, that of the longest piece that names are not broken in."""
+        return min(self.method, max(COMPACT_METHOD, self._piece)) if found.compact else self.method
 
 
 def _two_lines(label: str) -> int:
@@ -237,30 +304,6 @@ def _two_lines(label: str) -> int:
     words = label.split()
     breaks = [(" ".join(words[:at]), " ".join(words[at:])) for at in range(1, len(words) + 1)]
     return min((max(map(len, pair)) for pair in breaks), default=0)
-
-
-def _width(table: Table, indices: Sequence[int], found: Layout) -> int:
-    """Return the least width of a part with these columns, the ones that name the row included."""
-    widths = [_least_method(table, found)]
-    if not found.compact:
-        badges = [line for row in table.rows for line in _badge(row, found.stacked).plain.split("\n")]
-        widths.append(max(map(len, ["execution", *badges])))
-    if table.shows_where:
-        widths.append(max(len(text) for text in ("where", *(row.where for row in table.rows))))
-    widths += [_column_width(table, index, found) for index in indices]
-    return sum(widths) + found.between * (len(widths) - 1)
-
-
-def _method_width(table: Table) -> int:
-    return min(METHOD_WIDTH, max(len(name) for name in ["method", *(row.name for row in table.rows)]))
-
-
-def _least_method(table: Table, found: Layout) -> int:
-    """Return the least width of the method column: compact, that of the longest piece that names are not broken in."""
-    if not found.compact:
-        return _method_width(table)
-    pieces = [piece for row in table.rows for piece in (*_pieces(row.name), *_badge(row, True).plain.split("\n"))]
-    return min(_method_width(table), max(COMPACT_METHOD, *map(len, pieces)))
 
 
 def _unit(column: Column) -> str:

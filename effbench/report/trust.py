@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from effbench.counted import listed
 from effbench.record import CellRecord, Check, Noise
 
 BADGES = ("real verified", "real unverified", "simulated", "failed")
@@ -50,7 +51,7 @@ def check_notes(cells: Iterable[CellRecord]) -> list[str]:
         for check in cell.checks:
             if check.status != "pass":
                 holders.setdefault(check_text(check), []).append(cell.method_id)
-    return [f"check of {', '.join(dict.fromkeys(methods))}: {text}" for text, methods in holders.items()]
+    return [f"check of {listed([*dict.fromkeys(methods)])}: {text}" for text, methods in holders.items()]
 
 
 def noise_lines(cells: Sequence[CellRecord]) -> list[str]:
@@ -62,7 +63,7 @@ def noise_lines(cells: Sequence[CellRecord]) -> list[str]:
     lines = []
     for grade in sorted(graded):
         names = list(dict.fromkeys(name for name, _ in graded[grade]))
-        whose = f" for {', '.join(names)}" if len(graded) > 1 else ""
+        whose = f" for {listed(names)}" if len(graded) > 1 else ""
         lines.append(f"Machine noise{whose}: {noise_text([noise for _, noise in graded[grade]])}.")
     return lines
 
@@ -73,7 +74,7 @@ def verified_lines(cells: Sequence[CellRecord]) -> list[str]:
     for cell in cells:
         if cell.verified_by != SELF_REPORTED:
             makers.setdefault(cell.verified_by, []).append(cell.method_id)
-    return [f"Numbers of {', '.join(dict.fromkeys(methods))} verified by {who}." for who, methods in makers.items()]
+    return [f"Numbers of {listed([*dict.fromkeys(methods)])} verified by {who}." for who, methods in makers.items()]
 
 
 def noise_text(states: Sequence[Noise]) -> str:

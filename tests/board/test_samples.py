@@ -12,7 +12,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from effbench.parts import write_outputs
-from effbench.report.gallery import NOT_KEPT, Gallery
+from effbench.report.gallery import NOT_KEPT, Gallery, has_pictures
 from effbench.report.summarise import names_of, summarise_stores
 from effbench.store import Store, read_store
 from effbench_leaderboard.pictures import (
@@ -45,6 +45,7 @@ def store(write_store: Callable[..., Path], make: ModuleType) -> Path:
 
 def test_samples_come_with_their_captions_and_what_each_method_made_of_them(store: Path) -> None:
     (workload,) = summarise_stores([read_store(store)]).workloads
+    assert has_pictures(workload)
     gallery = Gallery(workload)
     assert gallery.keys == [("a", 0), ("b", 0)] and len(gallery.methods) == 2
     first, second = gallery.show(gallery.keys, gallery.methods)
@@ -82,6 +83,7 @@ def test_one_sample_has_several_pictures_images_and_videos(tmp_path: Path, make:
 def test_a_store_of_before_schema_3_has_no_pictures_and_is_still_read() -> None:
     (workload,) = summarise_stores([read_store(OLD)]).workloads
     assert Gallery(workload).keys == []
+    assert not has_pictures(workload)
 
 
 def test_pictures_are_sent_without_loss_and_videos_move() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -9,12 +10,14 @@ import numpy as np
 import pytest
 
 from effbench.api import Claim
-from effbench.errors import BadInput
+from effbench.errors import BadInput, StoreError
 from effbench.record import Link
-from effbench.report.claims import LedgerRow, ledger_of
+from effbench.report.claims import LedgerRow, count_claims, ledger_of
 from effbench.report.formats import render
 from effbench.report.markdown import claims_table
 from effbench.report.summarise import summarise
+from effbench.report.tables import table_of
+from effbench.report.terminal import render_terminal
 
 
 def claim(number: str = "speedup", value: float = 2.0, unit: str = "x", **rest: Any) -> dict[str, Any]:
@@ -249,3 +252,54 @@ def test_a_claim_that_compares_with_no_variant_stands_once(make: Any) -> None:
     lines = claims_table(summary, "w").splitlines()[2:-2]
     assert [line.split("|")[1].strip() for line in lines] == ["far", "near", "near"]
     assert ["not comparable" in line for line in lines] == [False, True, False]
+
+
+@pytest.mark.parametrize("value", [0.3012, 0.0, 1e-320])
+def test_what_compares_is_told_without_measuring_and_the_first_rows_are_those_of_the_whole(
+    make: Any, value: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the reference's value: a ratio to nearly nothing is larger than any number, and then there is none."""
+    claims = [
+        claim(number, 2.0, unit, as_ratio=as_ratio, **more)
+        for number in ("", "clip_score", "speedup", "parameter_mb", "latency_p50_ms", "unheard_of")
+        for unit in ("", "x", "ms", "%")
+        for as_ratio in (False, True)
+        for more in ({}, {"not_comparable": "another task"}, {"holds_for": {"steps": 7}}, {"holds_for": {"steps": 20}})
+    ]
+    numbers = make.full_numbers(0.2874, 403.1, 2.02)
+    cells = [make.cell("ref", make.full_numbers(value)), make.cell("quick", numbers, 1, claims=claims)]
+    cells[1] = cells[1].model_copy(update={"reference_cell": cells[0].id})
+    (workload,) = summarise(make.view(*cells)).workloads
+    compared = [row for row in ledger_of(workload) if row.status != "not comparable"]
+    assert 0 < len(compared) < len(claims)
+    assert count_claims(workload) == (len(compared), len(claims) - len(compared))
+    table = table_of(workload)
+    assert (table.ledger, table.claim_count) == (tuple(compared), len(compared))
+    assert table.first_claims(3) == tuple(compared[:3])
+    monkeypatch.setattr("effbench.report.terminal.MOST_CLAIMS", 3)
+    text = render(summarise(make.view(*cells)), "table")
+    assert text.count("Table 2") == 3
+    assert f"{len(compared) - 3} more claims: effbench report STORE --claims METHOD" in text
+    two = render_terminal([table, table])
+    assert two.count("Table 2") == 3 and f"{len(compared)} more claims: " in two
+
+
+def test_a_table_needs_no_resample_and_its_ledger_does(make: Any, tmp_path: Path) -> None:
+    """A page of two thousand methods must not open two thousand files for claims that it may not show."""
+    claims = (claim("clip_score", 0.9, "", as_ratio=True),)
+    quality = np.array([0.3, 0.31, 0.28, 0.33, 0.3, 0.29])
+    members = [
+        make.Raw(
+            make.cell(name, order=order, claims=claims[:order], n_samples=6), draws={"clip_score": quality - order / 9}
+        )
+        for order, name in enumerate(("ref", "quick"))
+    ]
+    view = make.raw_store(tmp_path / "store", *members)
+    (draws,) = (tmp_path / "store" / "cells" / view.cells[1].id / "draws").iterdir()
+    damaged = draws.with_name(f"quality.{hashlib.sha256(b'x').hexdigest()[:16]}.parquet")
+    draws.unlink()
+    damaged.write_bytes(b"x")
+    table = table_of(summarise(view).workloads[0])
+    assert (table.claim_count, len(table.rows)) == (1, 2)
+    with pytest.raises(StoreError, match="damaged"):
+        _ = table.ledger

@@ -10,7 +10,7 @@ from effbench.cli.report import report
 from effbench.errors import BadInput
 from effbench.report.curve_panels import looks_of
 from effbench.report.curve_table import NEVER, curve_rows
-from effbench.report.curves import ABSENT, BELOW, curve_columns, curve_pictures
+from effbench.report.curves import ABSENT, BELOW, curve_columns, curve_pictures, has_curves
 from effbench.report.figures import draw_all_curves
 from effbench.report.rounding import rounded
 from effbench.report.summarise import WorkloadCells, summarise
@@ -44,6 +44,7 @@ def workload(make: Any, tmp_path: Path) -> WorkloadCells:
 
 def test_each_sample_has_a_picture_of_running_means(workload: WorkloadCells) -> None:
     (column,) = curve_columns(workload)
+    assert has_curves(workload)
     assert column.name == "energy_error_mha" and column.unit == "mHa"
     by_sample = {picture.sample_id: picture for picture in curve_pictures(workload)}
     assert set(by_sample) == {"lih", "h2o"}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from effbench.errors import BadInput
@@ -24,6 +25,17 @@ POINTS = [(1.0, 1.0), (2.0, 3.0), (3.0, 2.0), (3.0, 4.0), (4.0, 4.0), (2.0, 3.0)
 )
 def test_front_of_a_case_done_by_hand(higher_x: bool, higher_y: bool, ahead: list[int]) -> None:
     assert [i for i, is_ahead in enumerate(front(POINTS, higher_x, higher_y)) if is_ahead] == ahead
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_front_is_what_the_definition_says_point_by_point(seed: int) -> None:
+    """No other point at least as good on both axes and better on one; few values, so that many are equal on an axis."""
+    rng = np.random.default_rng(seed)
+    points = [(float(x), float(y)) for x, y in rng.integers(0, 8, (40, 2))]
+    higher_x, higher_y = bool(seed % 2), bool(seed // 2 % 2)
+    signed = [(x if higher_x else -x, y if higher_y else -y) for x, y in points]
+    expected = tuple(not any(o[0] >= p[0] and o[1] >= p[1] and o != p for o in signed) for p in signed)
+    assert front(points, higher_x, higher_y) == expected
 
 
 def test_front_of_nothing_of_one_and_of_equal_points() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from effbench.errors import BadInput
 from effbench.report.columns import columns_of, label_of, primary_of
 from effbench.report.formats import render
-from effbench.report.summarise import Summary, summarise, summarise_stores
+from effbench.report.summarise import Summary, number_of, summarise, summarise_stores
 from effbench.report.tables import table_of
 
 KEYS = [
@@ -228,3 +229,39 @@ def test_a_table_asks_once_per_cell_where_it_ran(monkeypatch: pytest.MonkeyPatch
     (workload,) = module.summarise(make.view(*cells)).workloads
     assert len(table_of(workload).rows) == 100
     assert len(calls) <= 4 * len(cells)
+
+
+def test_a_thousand_methods_are_not_all_named_in_a_sentence(make: Any) -> None:
+    """Each of them stands in the table; a caption of forty kilobytes is read by nobody."""
+    cells = [make.cell(f"m{i:03d}", order=i, dtype="float32" if i % 2 else "bfloat16") for i in range(100)]
+    cells += [make.failed(f"w{i:02d}", 100 + i, "timeout" if i % 3 else "oom") for i in range(30)]
+    (workload,) = summarise(make.view(*cells)).workloads
+    table = table_of(workload)
+    dtypes = next(part for part in table.caption[0].split("; ") if part.startswith("dtype"))
+    assert dtypes.startswith("dtype bfloat16 (m000, m002, ") and dtypes.count("and 30 more") == 2
+    failed = [note for note in table.notes if "failed" in note]
+    assert len(failed) == 21 and failed[0].startswith("w00 failed in its latency job: oom")
+    assert failed[-1] == "10 more failed: timeout 7 times, oom 3 times"
+
+
+def test_numbers_of_a_name_are_those_of_each_cell_in_turn(typical: Summary) -> None:
+    (workload,) = typical.workloads
+    for name in ("clip_score", "latency_p50_ms", "unheard_of"):
+        assert list(workload.numbers_of(name)) == [number_of(cell, name) for cell in workload.cells]
+
+
+def test_a_cell_is_found_with_its_raw_parts_its_reference_and_its_store(make: Any) -> None:
+    """Two stores hold the same cells: each method was run beside the reference of its own."""
+    views = []
+    for suite in ("a", "b"):
+        reference = make.cell("ref", suite=suite)
+        method = make.cell("quick", order=1, suite=suite, reference_cell=reference.id)
+        views.append(make.view(reference, method, suite=suite, path=Path("results") / suite))
+    (workload,) = summarise_stores(views).workloads
+    assert [str(store) for store in workload.stores] == ["results/a", "results/b"] * 2
+    for cell, raw in zip(workload.cells, workload.raw):
+        assert workload.raw_of(cell) is raw
+        reference = workload.reference_of(cell)
+        assert reference is not None and reference.record.role == "reference" and reference.record.suite == cell.suite
+    alone = make.cell("alone", order=1)
+    assert workload.raw_of(alone) is None and workload.reference_of(alone) is None
