@@ -106,7 +106,8 @@ def has_claims(workload: WorkloadCells) -> bool:
 def ledger_of(workload: WorkloadCells) -> Ledger:
     """Return a row for every claim of every cell of a workload, in its order.
 
-    A ratio of two qualities takes the resamples of both cells, which are read for it; raises ``StoreError`` where damaged.
+    A ratio of two qualities takes the resamples of both cells, which are read for it; where they are damaged it is not
+    measured, and its row says why.
     """
     return tuple(_row(workload, *one) for one in _claims(workload.cells))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import NamedTuple
 
+from effbench.errors import StoreError
 from effbench.raw import ratio_by_rounds, ratio_interval
 from effbench.record import CellRecord, Number, PublishedClaim
 from effbench.report.compare import DEFAULT_LEVEL
@@ -23,8 +24,11 @@ class Measured(NamedTuple):
 
 
 def measured_for(workload: WorkloadCells, cell: CellRecord, claim: PublishedClaim) -> Measured:
-    """Return the number that a claim names, in the form of the claim."""
-    found = _found(workload, cell, claim)
+    """Return the number that a claim names, in the form of the claim; where a part that it needs is damaged, none."""
+    try:
+        found = _found(workload, cell, claim)
+    except StoreError as error:
+        return Measured(None, why=str(error))
     if not all(bound is None or isfinite(bound) for bound in found[:3]):
         return Measured(None, why="the ratio is larger than any number")
     return found

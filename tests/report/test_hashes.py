@@ -13,11 +13,13 @@ from effbench.atomic import file_sha256
 from effbench.errors import StoreError
 from effbench.parts import read_part, write_outputs, write_part
 from effbench.raw import RawCell
+from effbench.report.claims import ledger_of
 from effbench.report.compare import compare
 from effbench.report.curves import curve_pictures
 from effbench.report.gallery import Gallery
 from effbench.report.pareto import pictures_of
 from effbench.report.summarise import raw_cell, summarise
+from effbench.report.tables import table_of
 from effbench.store import CellFolder, StoreView, read_store
 
 SCORES = [0.1 * i for i in range(12)]
@@ -90,6 +92,23 @@ def test_what_a_record_names_and_the_store_lacks_is_one_sentence_in_every_view(v
     assert "its record names it, and it is not there" in picture.note and len(picture.points) == 2
     (first, *_) = curve_pictures(summary.workloads[0])
     assert [name for name, _ in first.left_out] == ["b"] and "its record names it" in first.left_out[0][1]
+
+
+def test_damaged_resamples_cost_the_claim_that_needs_them_and_not_the_table(make: Any, tmp_path: Path) -> None:
+    claim = {"metric": "share kept", "value": 1.0, "unit": "x", "setting": "", "source": "T1", "number": "clip_score"}
+    number = make.number("clip_score", 0.5, 0.4, 0.6, ci_method="bootstrap_centred")
+    members = [
+        make.Raw(
+            make.cell(name, [number], order, claims=({**claim, "as_ratio": True},)), draws={"clip_score": [0.5, 0.6]}
+        )
+        for order, name in enumerate("ab")
+    ]
+    view = make.raw_store(tmp_path, *members)
+    next((raw(view).path / "draws").glob("*.parquet")).write_bytes(b"no table")
+    (workload,) = summarise(view).workloads
+    first, second = ledger_of(workload)
+    assert first.status == "reproduced" and second.status == "not measured" and SAID in second.why
+    assert [row.entries[0].value for row in table_of(workload).rows] == ["0.50", "0.50"]
 
 
 def test_the_rounds_of_the_reference_are_held_against_its_own_record(view: StoreView) -> None:
