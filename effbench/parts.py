@@ -115,16 +115,18 @@ def named_files(folder: Path, named: Mapping[str, str]) -> list[Path]:
     return [folder / name for name in named]
 
 
-def may_hold(folder: str, column: str, root: Root) -> bool:
+def may_hold(folder: str, column: str, root: Root, named: Collection[str] | None = None) -> bool:
     """Return whether a part in a folder of a store names a column at its end, where parquet files name them.
 
-    Nothing else is read, so that thousands of cells can be asked. True where it cannot be told: whoever reads on sees why.
+    ``named`` are the files that a record names there (``named_in``), else all are looked at. Nothing else is read, so that
+    thousands of cells can be asked. True where it cannot be told: whoever reads on sees why.
     """
     try:
-        names = [name for name in os.listdir(folder) if name.endswith(".parquet")]  # noqa: PTH208 - names are enough
-        ends = [read_end(f"{folder}/{name}", root, FOOTER_BYTES) for name in names]
+        names = named if named is not None else os.listdir(folder)  # noqa: PTH208 - a Path takes longer to make
+        parts = [name for name in names if name.endswith(".parquet")]
+        ends = [read_end(f"{folder}/{name}", root, FOOTER_BYTES) for name in parts]
     except FileNotFoundError:
-        return False
+        return named is not None
     except (OSError, StoreError):
         return True
     return any(column.encode() in end or not _is_whole_footer(end) for end in ends)

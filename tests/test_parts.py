@@ -56,6 +56,8 @@ def test_a_column_is_found_by_the_end_of_a_part(tmp_path, monkeypatch):
     assert not may_hold(folder, "array.curve_s", root)
     file.write_bytes(file.read_bytes()[:-1])
     assert may_hold(folder, "array.curve_s", root)  # it cannot be told: whoever reads on sees why
+    assert not may_hold(folder, "array.curve_s", root, named=[])
+    assert may_hold(folder, "array.curve_s", root, named=["merged.0.parquet"])  # a record names it, and it is not there
 
 
 def test_a_part_that_leads_out_of_its_store_is_not_opened_for_its_columns(tmp_path):

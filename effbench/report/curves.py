@@ -16,7 +16,7 @@ from effbench.arrays import Array
 from effbench.errors import StoreError
 from effbench.inside import Root, root_of
 from effbench.legible import legible
-from effbench.parts import ARRAY, may_hold
+from effbench.parts import ARRAY, may_hold, named_in
 from effbench.raw import RawCell
 from effbench.record import CellRecord
 from effbench.report.columns import Column, has_several_places, recorded
@@ -129,7 +129,7 @@ def _with_roots(workload: WorkloadCells) -> Iterator[tuple[RawCell, Root]]:
 
 
 def _may_keep(raw: RawCell, root: Root) -> bool:
-    return may_hold(f"{raw.path}/samples", ARRAY + TIME, root)
+    return may_hold(f"{raw.path}/samples", ARRAY + TIME, root, named_in(raw.record.files, "samples"))
 
 
 def _columns(workload: WorkloadCells, kept: list[Kept]) -> tuple[Column, ...]:

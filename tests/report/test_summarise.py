@@ -258,7 +258,7 @@ def test_a_cell_is_found_with_its_raw_parts_its_reference_and_its_store(make: An
         method = make.cell("quick", order=1, suite=suite, reference_cell=reference.id)
         views.append(make.view(reference, method, suite=suite, path=Path("results") / suite))
     (workload,) = summarise_stores(views).workloads
-    assert [str(store) for store in workload.stores] == ["results/a", "results/b"] * 2
+    assert [str(store) for store in workload.folders] == ["results/a", "results/b"] * 2
     for cell, raw in zip(workload.cells, workload.raw):
         assert workload.raw_of(cell) is raw
         reference = workload.reference_of(cell)
