@@ -14,7 +14,7 @@ from effbench.record import CellRecord
 from effbench.report.caption import level_text, machine_text, samples_text
 from effbench.report.checked import CHECK_HEADINGS, check_rows, standing_of
 from effbench.report.claims import LEDGER_TEXT, ledger_columns, ledger_of_cell
-from effbench.report.entry import EntryIndex, entry_index, headline_notes, headline_of
+from effbench.report.entry import EntryIndex, chain_text, entry_index, headline_notes, headline_of
 from effbench.report.reproduce import reproduction_of
 from effbench.report.summarise import WorkloadCells, failure_of
 from effbench.report.trust import check_text
@@ -68,10 +68,9 @@ def _show_headline(index: EntryIndex, name: str, raw: RawCell) -> None:
     st.subheader(escape(name), anchor=False)
     kind = "failed" if cell.status == "failed" else cell.execution
     role = ", the reference that others are compared with" if cell.role == "reference" else ""
-    chain = " then ".join(escape(link.use) for link in cell.identity.chain)
-    st.caption(
-        f"{kind}{role}. Method {chain}; {escape(samples_text(cell))}, finished {escape(cell.finished_utc[:10])}."
-    )
+    put(_about(cell))
+    said = f"{kind}{role}. Method {chain_text(cell)}; {samples_text(cell)}, finished {cell.finished_utc[:10]}."
+    st.caption(escape(said))
     if cell.status == "failed":
         failure = failure_of(cell)
         job = f" in its {failure.job} job" if failure.job else ""

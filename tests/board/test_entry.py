@@ -84,7 +84,7 @@ def test_the_headline_stands_first_with_interval_and_rank(
     assert shown.startswith(
         " CLIP score 0.287 [0.275, 0.299] #1 of 3, shared with 2 others speed-up 2.02 x [1.96, 2.10] #1 of 2"
     )
-    assert "It failed" not in said(board)
+    assert "It failed" not in said(board) and "Method fewer-steps (bits=8); 64 samples" in said(board)
     board = entry(open_board, write_store("quick", make.typical_cells()), "w4a4")
     assert "It failed in its latency job (oom): killed at 7.1 GB" in said(board)
     assert "speed-up n/a (oom)" in re.sub(r"\s+", " ", said(board))
