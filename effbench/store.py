@@ -137,7 +137,9 @@ def _is_finite(record: CellRecord) -> bool:
     values += [attempt.seconds for attempt in record.attempts]
     for part in (record.stopping, record.noise):
         values += [x for x in part.__dict__.values() if isinstance(x, float)] if part is not None else []
-    return all(map(isfinite, values))
+    nested = [record.identity.task_params, [(link.passed, link.defaulted) for link in record.identity.chain]]
+    nested += [claim.holds_for for claim in record.claims]
+    return all(map(isfinite, values)) and all(isfinite(value) for _, value in _nested("", nested))
 
 
 def _floats(record: CellRecord) -> Iterator[tuple[str, float | None]]:
