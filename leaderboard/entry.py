@@ -76,7 +76,6 @@ def _show_headline(index: EntryIndex, name: str, raw: RawCell) -> None:
         job = f" in its {failure.job} job" if failure.job else ""
         message = f": {failure.message}" if failure.message else ""
         st.error(escape(f"It failed{job} ({failure.reason}){message}"), icon=":material/error:")
-    put(_about(cell))
     headline = headline_of(index, name)
     put(cards(Card(number.label, number.value, (number.interval, number.rank)) for number in headline))
     level = level_text(index.workload.levels)
