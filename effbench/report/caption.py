@@ -12,7 +12,7 @@ from effbench.report.columns import Column, has_several_places
 from effbench.report.ranks import RANK_TEXT, ranks_of
 from effbench.report.rounding import rounded
 from effbench.report.summarise import WorkloadCells, name_of, number_of
-from effbench.report.trust import noise_lines, verified_lines
+from effbench.report.trust import noise_lines, standing_lines
 
 METHOD_TEXT = {
     "bootstrap_percentile": "percentile bootstrap over {units}",
@@ -56,7 +56,7 @@ def caption_of(workload: WorkloadCells, columns: Sequence[Column], brief: bool =
     lines += certificate_lines(workload.cells[0].certificate, columns, brief)
     lines += stopping_lines(workload)
     lines += noise_lines(workload.cells)
-    lines += verified_lines(workload.cells)
+    lines += standing_lines(workload.cells, workload.standing)
     if has_several_places(workload):
         lines.append("Measured in several places: absolute times are not comparable and left out, ratios are shown.")
     is_ranked = any(

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple, TypedDict
 
 from effbench.raw import RawCell
@@ -18,13 +19,15 @@ from effbench.record import CellRecord, Number, Reason
 from effbench.report.doubles import Member, machines_of, store_names, without_copies
 from effbench.report.pending import pending_text
 from effbench.report.ranks import is_ranked, ranks_of
+from effbench.report.standing import Standing, store_standing
 from effbench.store import StoreView
 
 
 class NumberRow(TypedDict):
     """One number of one cell, flat, as CSV and JSON carry it; ``slice`` is ``""`` where it is of all samples.
 
-    ``ci_method`` is how its interval was made, ``computed`` where a method computed it and nothing was measured.
+    ``ci_method`` is how its interval was made, ``computed`` where a method computed it and nothing was measured. ``by`` is
+    who sent it in, ``verification`` who else made it again (``Standing.text``); both are ``""`` in a store of one's own.
     """
 
     cell: str
@@ -45,6 +48,8 @@ class NumberRow(TypedDict):
     ci_method: str
     slice: str
     units: str
+    by: str
+    verification: str
 
 
 class Location(NamedTuple):
@@ -60,7 +65,8 @@ class WorkloadCells:
     """The cells of one workload in suite order, the machines they ran on and the level of their intervals.
 
     ``raw`` are the cells with their raw parts, in the same order; only what records do not say is read from them. ``notes``
-    say what a reader has to know of the stores: what is not finished, and what several of them hold.
+    say what a reader has to know of the stores: what is not finished, and what several of them hold. ``standings`` are store
+    -> who sent it in, and who else made its numbers again.
     """
 
     title: str
@@ -70,6 +76,23 @@ class WorkloadCells:
     levels: tuple[float, ...]
     raw: tuple[RawCell, ...]
     notes: tuple[str, ...] = ()
+    standings: Mapping[Path, Standing] = field(default_factory=dict)
+
+    def standing(self, cell: CellRecord) -> Standing:
+        """Return who sent one of the cells in, and who else made its numbers again."""
+        return self._standing.get(id(cell), Standing())
+
+    @cached_property
+    def _standing(self) -> Mapping[int, Standing]:
+        return {id(raw.record): self.standings.get(raw.path.parents[1], Standing()) for raw in self.raw}
+
+    @cached_property
+    def hands(self) -> Mapping[str, frozenset[str]]:
+        """Return method -> those who sent it in: several where one measured what another had sent."""
+        found: dict[str, set[str]] = {}
+        for cell in self.cells:
+            found.setdefault(cell.method_id, set()).add(self.standing(cell).by)
+        return {method: frozenset(names) for method, names in found.items()}
 
     @cached_property
     def stores(self) -> Mapping[int, str]:
@@ -95,7 +118,7 @@ class WorkloadCells:
         """Return every number of every cell; a failed cell has a null for each primary number that it lacks."""
         ranks = self._ranks()
         return tuple(
-            _flat(cell, number, ranks.get((position, number.name)))
+            _flat(cell, number, ranks.get((position, number.name)), self.standing(cell))
             for position, cell in enumerate(self.cells)
             for number in (*cell.numbers, *self._lost(cell))
         )
@@ -148,13 +171,12 @@ def summarise(view: StoreView) -> Summary:
 def summarise_stores(views: Sequence[StoreView]) -> Summary:
     """Return one summary of several stores; cells of equal workloads come together, whichever store holds them.
 
-    A cell that several hold alike stands there once.
+    A cell that several hold alike stands there once. What their suites call a task makes no difference, unless one of the
+    stores tells two of its own tasks apart by it.
     """
     machines = machines_of(views)
-    groups: dict[tuple[str, ...], list[Member]] = {}
-    for view in views:
-        for cell in view.cells:
-            groups.setdefault(_key(cell), []).append((view, raw_cell(view, cell)))
+    standings = {view.path: store_standing(view.path) for view in views}
+    groups = _grouped(views, standings)
     workloads = []
     for key, every in groups.items():
         members, notes = without_copies(every)
@@ -173,6 +195,7 @@ def summarise_stores(views: Sequence[StoreView]) -> Summary:
                     *notes,
                     *(sentence for name, sentence in machines.disputed.items() if name in used),
                 ),
+                standings=standings,
             )
         )
     return Summary(" + ".join(dict.fromkeys(view.suite for view in views)), tuple(workloads))
@@ -180,10 +203,9 @@ def summarise_stores(views: Sequence[StoreView]) -> Summary:
 
 def _pending(members: Sequence[Member]) -> list[str]:
     """Return the sentence on the methods of a workload that its stores plan and have not finished, if there are any."""
-    task = members[0][1].record.task_id
-    views = {id(view): view for view, _ in members}.values()
-    labels = dict.fromkeys(label for view in views for label in view.unfinished)
-    left = [label.removeprefix(f"{task}/") for label in labels if label.startswith(f"{task}/")]
+    tasks = {id(view): (view, raw.record.task_id) for view, raw in members}.values()
+    labels = dict.fromkeys((label, task) for view, task in tasks for label in view.unfinished)
+    left = [label.removeprefix(f"{task}/") for label, task in labels if label.startswith(f"{task}/")]
     return [pending_text(left, len(members))] if left else []
 
 
@@ -193,12 +215,13 @@ def place_of(cell: CellRecord) -> Location:
 
 
 def where_of(workload: WorkloadCells, cell: CellRecord) -> str:
-    """Return what tells the cell from others of its method: what differs of its place, then suite, time and store.
+    """Return what tells the cell from others of its method: who sent it in, what differs of its place, suite, time, store.
 
     It is ``""`` where all cells ran in one place and each method stands there once.
     """
-    here = place_of(cell)
-    parts = [part[:8] for i, part in enumerate(here) if len({place[i] for place in workload.places}) > 1]
+    here, by = place_of(cell), workload.standing(cell).by
+    parts = [f"by {by}"] if by and len(workload.hands[cell.method_id]) > 1 else []
+    parts += [part[:8] for i, part in enumerate(here) if len({place[i] for place in workload.places}) > 1]
     twins = workload.twins[cell.method_id, here]
     if len(twins) > 1:
         parts += [cell.suite] if len({twin.suite for twin in twins}) > 1 else []
@@ -251,7 +274,7 @@ def level_of(view: StoreView) -> float | None:
     return float(level) if isinstance(level, int | float) else None
 
 
-def _flat(cell: CellRecord, number: Number, rank: int | None) -> NumberRow:
+def _flat(cell: CellRecord, number: Number, rank: int | None, standing: Standing) -> NumberRow:
     return NumberRow(
         cell=cell.id,
         task=cell.task_id,
@@ -271,12 +294,34 @@ def _flat(cell: CellRecord, number: Number, rank: int | None) -> NumberRow:
         ci_method=number.ci_method,
         slice=number.slice,
         units=number.units,
+        by=standing.by,
+        verification=standing.text if standing.is_sent else "",
     )
 
 
-def _key(cell: CellRecord) -> tuple[str, ...]:
+def _grouped(views: Sequence[StoreView], standings: Mapping[Path, Standing]) -> dict[tuple[str, ...], list[Member]]:
+    """Return name of the task, and what its workload is, -> cells with their stores.
+
+    A task is called as its suite calls it; where all of its cells were sent in, by who knows which names, as itself.
+    """
+    found: dict[tuple[str, ...], list[Member]] = {}
+    for view in views:
+        for cell in view.cells:
+            found.setdefault(_workload_key(cell), []).append((view, raw_cell(view, cell)))
+    groups: dict[tuple[str, ...], list[Member]] = {}
+    for key, members in found.items():
+        names = {(id(view), raw.record.task_id) for view, raw in members}
+        is_split = len(names) > len({view for view, _ in names})
+        are_sent = all(standings[view.path].is_sent for view, _ in members)
+        first = key[0] if are_sent else members[0][1].record.task_id
+        for view, raw in members:
+            groups.setdefault((raw.record.task_id if is_split else first, *key), []).append((view, raw))
+    return groups
+
+
+def _workload_key(cell: CellRecord) -> tuple[str, ...]:
     params = json.dumps(cell.identity.task_params, sort_keys=True)
-    return (cell.task_id, cell.identity.task, params, cell.identity.system_revision, cell.subset or "")
+    return (cell.identity.task, params, cell.identity.system_revision, cell.subset or "")
 
 
 def _title(key: tuple[str, ...], keys: Sequence[tuple[str, ...]]) -> str:

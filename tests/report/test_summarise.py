@@ -29,6 +29,8 @@ KEYS = [
     "ci_method",
     "slice",
     "units",
+    "by",
+    "verification",
 ]
 
 
