@@ -5,6 +5,8 @@ A number that could not be measured is ``value: null`` with a ``reason`` from a 
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -93,6 +95,13 @@ class Identity(Record):
     chain: tuple[Link, ...]
     device_class: str
     dtype: str
+
+    @property
+    def cell_id(self) -> str:
+        """Return the id of a cell; whether a parameter was passed or defaulted to the same value makes no difference."""
+        content = self.model_dump(mode="json")
+        content["chain"] = [[link.use, {**link.defaulted, **link.passed}] for link in self.chain]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 class PublishedClaim(Record):

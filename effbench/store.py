@@ -47,7 +47,7 @@ from effbench.inside import (
 from effbench.legible import all_legible, legible, legible_line, may_hide
 from effbench.record import CellRecord
 from effbench.setting import Setting
-from effbench.storeschema import LOCK_SCHEMA, PLAN, Finite, JobResult, Lock, Machine, PlannedCell, is_cell_id
+from effbench.storeschema import LOCK_SCHEMA, PLAN, Finite, JobResult, Lock, Machine, PlannedCell, Sender, is_cell_id
 from effbench.yamlpos import dotted, parse
 
 SAMPLE_KEY = ("seed", "sample_id")
@@ -218,6 +218,23 @@ def read_machines(path: Path) -> dict[str, dict[str, Any]]:
         if facts is not None:
             found[legible_line(file.stem)] = facts
     return found
+
+
+def read_sender(path: Path) -> Sender | None:
+    """Return who sent a store in, or None where it is nobody's submission; raise ``StoreError`` where that is damaged."""
+    file = path / "submission.yaml"
+    try:
+        content = parse(read_inside(file, root_of(path)).decode(), str(file)).data
+        sender = Sender.model_validate(content)
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError:
+        raise damaged(file, "it is not UTF-8 text") from None
+    except BadInput as error:
+        raise StoreError(legible(str(error))) from None
+    except ValidationError as error:
+        raise damaged(file, why_invalid(error)) from None
+    return sender.model_copy(update={"by": legible(sender.by)})
 
 
 def read_machine(file: Path, root: Root) -> dict[str, Any] | None:

@@ -92,6 +92,12 @@ class Machine(_Known):
     instructions: list[str] | None = None
 
 
+class Sender(_Known):
+    """``submission.yaml``, as far as reports need it: who sent a store in."""
+
+    by: Annotated[str, Field(max_length=2000)] = ""
+
+
 class _Repeats(_Known):
     pairs: Count
     first_s: float | None

@@ -82,11 +82,17 @@ def read_history(path: Path) -> tuple[Verification, ...]:
     """Return the checks of a folder, the oldest first; raise ``StoreError`` where the file is damaged."""
     file = path / VERIFICATION
     try:
-        return _History.model_validate_json(read_inside(file, root_of(path))).history
+        return parsed_history(read_inside(file, root_of(path)), file)
     except FileNotFoundError:
         return ()
+
+
+def parsed_history(data: bytes, file: object) -> tuple[Verification, ...]:
+    """Return the checks that a file holds; raise ``StoreError`` where it is damaged."""
+    try:
+        return _History.model_validate_json(data).history
     except ValidationError as error:
-        raise damaged(file, error.errors()[0]["msg"]) from None
+        raise damaged(str(file), error.errors()[0]["msg"]) from None
 
 
 def add_to_history(path: Path, check: Verification) -> None:

@@ -88,7 +88,7 @@ def show_behind(workload: WorkloadCells, raw: RawCell) -> None:
                 "suite": cell.suite,
                 "plan": cell.plan_sha256,
                 "finished": cell.finished_utc,
-                "verified by": cell.verified_by,
+                "verification": workload.standing(cell).text,
             }
         )
         st.markdown("What the cell's id hashes:")

@@ -12,10 +12,11 @@ from effbench.errors import BadInput, StoreError
 from effbench.raw import RawCell
 from effbench.record import CellRecord
 from effbench.report.caption import level_text, machine_text, samples_text
-from effbench.report.checked import CHECK_HEADINGS, check_rows, standing_of
+from effbench.report.checked import CHECK_HEADINGS, check_rows, standing_sentence
 from effbench.report.claims import LEDGER_TEXT, ledger_columns, ledger_of_cell
 from effbench.report.entry import EntryIndex, chain_text, entry_index, headline_notes, headline_of
 from effbench.report.reproduce import reproduction_of
+from effbench.report.standing import store_standing
 from effbench.report.summarise import WorkloadCells, failure_of
 from effbench.report.trust import check_text
 from effbench.submission.manifest import NAME as MANIFEST
@@ -98,7 +99,7 @@ def _show_checkers(raw: RawCell) -> None:
     st.subheader("Who checked it", anchor=False)
     store = raw.path.parents[1]
     history = read_history(store)
-    st.markdown(escape(standing_of(raw.record, history)))
+    st.markdown(escape(standing_sentence(store_standing(store))))
     for check in history:
         st.markdown(f"- {escape(check.sentence)}")
     if history:

@@ -9,24 +9,25 @@ from effbench.record import CellRecord
 from effbench.report.board import Bar, BoardRow
 from effbench.report.columns import Column
 from effbench.report.ranks import RANK_TEXT
+from effbench.report.standing import SELF_REPORTED
 from effbench.report.summarise import WorkloadCells, name_of
 from effbench.report.tables import Table, TableEntry
-from effbench.report.trust import SELF_REPORTED, noise_text
+from effbench.report.trust import NOT_PASSED, PASSED, noise_text
 from effbench_leaderboard.address import ENTRY_TAB, link
 
-SYMBOLS = {"real verified": "●", "real unverified": "◐", "simulated": "○"}
+SYMBOLS = {PASSED: "●", NOT_PASSED: "◐", "simulated": "○"}
 FAILED_SYMBOL = "✕"
 """Badge -> its symbol, the fuller the more is shown; told apart without colour."""
 
 BADGE_TEXT = (
-    "real: what was scored is what was timed, verified where every honesty check found its evidence (see Entry); "
-    "simulated: quality only"
+    "real: what was scored is what was timed; checks passed: every honesty check found its evidence, in the run itself (see "
+    "Entry); simulated: quality only"
 )
 NOISE_TEXT = "how quiet the machine was while this was timed: A, B or C"
 
 
 def badge(name: str) -> str:
-    """Return a badge with its symbol: ``● real verified``."""
+    """Return a badge with its symbol: ``● real (checks passed)``."""
     return f"{SYMBOLS.get(name, FAILED_SYMBOL)} {name}"
 
 
@@ -100,7 +101,9 @@ def _method(workload: WorkloadCells, row: BoardRow, checked: str) -> str:
 def _execution(row: BoardRow) -> str:
     name = row.row.badge
     kind = "badge failed" if row.row.cell.status == "failed" else "badge"
-    return f'<td class="text" data-label="execution"><span class="{kind}">{escape(badge(name))}</span></td>'
+    word, bracket, more = badge(name).partition("(")
+    small = f"<small>{escape(bracket + more)}</small>" if more else ""
+    return f'<td class="text" data-label="execution"><span class="{kind}">{escape(word.strip())}</span>{small}</td>'
 
 
 def _noise(cell: CellRecord) -> str:

@@ -14,6 +14,7 @@ from effbench.counted import counted
 from effbench.errors import BadInput, StoreError
 from effbench.report.facets import NOT_STATED
 from effbench.store import StoreView
+from effbench.stores import stores_below
 from effbench.submission.manifest import NAME, read_manifest
 from effbench_leaderboard.text import code, escape
 
@@ -38,7 +39,7 @@ def store_paths() -> tuple[list[Path], bool]:
     """
     variable = os.environ.get(STORES_VARIABLE)
     named = variable.split(os.pathsep) if variable is not None else sys.argv[1:]
-    paths = [Path(name) for name in dict.fromkeys(named) if name]
+    paths = [store for name in dict.fromkeys(named) if name for store in stores_below(Path(name))]
     return (paths, False) if paths else (sorted(DEMO.iterdir()), True)
 
 

@@ -122,7 +122,10 @@ class Task(ABC):
         return {}
 
     def keep(self, output: Output) -> Output:
-        """Return what of an output is worth its bytes: all that ``score`` reads of a reference. Default: the whole."""
+        """Return what of an output is worth its bytes. Default: the whole.
+
+        It is all that ``score`` reads, of a reference and of an output itself: others score again what was kept.
+        """
         return output
 
     def preview(self, sample: Sample, output: Output) -> Sequence[Picture]:

@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 from effbench import __version__
 from effbench.cli import (
     board,
+    board_repo,
     calibrate,
     compare,
     describe,
@@ -66,6 +67,7 @@ app.command(epilog="Example: effbench submit results/quickstart --method int8-dy
 app.command(epilog="Example: effbench verify submissions/int8-dynamic --level rescore")(verify.verify)
 app.command(epilog="Example: effbench schema > suite.schema.json")(schema.schema)
 app.add_typer(subset.app, name="subset")
+app.add_typer(board_repo.app, name="board-repo")
 
 
 def _version(asked: bool) -> None:

@@ -38,7 +38,8 @@ def board(
     stores: Annotated[
         list[Path] | None,
         typer.Argument(
-            help=f"Stores that `effbench run` wrote: {WHERE}; without any, the demo store that comes with the board."
+            help=f"Stores that `effbench run` wrote: {WHERE}; or folders of stores, such as a board repository. Without any, "
+            "the demo store that comes with the board."
         ),
     ] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port to serve on; default: Streamlit's.")] = None,
@@ -53,16 +54,22 @@ def board(
 
     import effbench.store
     from effbench.hub.stores import local_store
+    from effbench.stores import stores_below
 
-    folders, refused = [], []
-    stores = stores or []
-    for store in stores:
+    folders, refused, count = [], [], 0
+    for named in stores or []:
         try:
-            folders.append(local_store(store))
-            effbench.store.read_store(folders[-1])
-        except StoreError as error:  # the board says the same of a folder, and shows the others
-            refused.append(error)
-    if refused and len(refused) == len(stores):
+            folders.append(local_store(named))
+        except StoreError as error:
+            refused, count = [*refused, error], count + 1
+            continue
+        for store in stores_below(folders[-1]):
+            count += 1
+            try:
+                effbench.store.read_store(store)
+            except StoreError as error:  # the board says the same of a folder, and shows the others
+                refused.append(error)
+    if refused and len(refused) == count:
         raise refused[0]
     for sentence in refused:
         tell(f"warning: {sentence}")
@@ -105,7 +112,8 @@ def command(stores: list[Path], port: int | None, headless: bool, host: str = LO
     if port is not None:
         options += ["--server.port", str(port)]
     paths = [os.path.realpath(store) for store in stores]
-    return [sys.executable, "-m", "streamlit", "run", str(_app_file()), *options, "--", *paths]
+    # -P: the working folder may be a stranger's, and is not to be imported from.
+    return [sys.executable, "-P", "-m", "streamlit", "run", str(_app_file()), *options, "--", *paths]
 
 
 def _app_file() -> Path:

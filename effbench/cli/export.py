@@ -82,9 +82,11 @@ def _runs(view: StoreView, methods: list[str], task: str | None, uri: str | None
     from effbench.export.choosing import chosen_cells
     from effbench.export.mlflow_runs import export_runs
     from effbench.export.run_content import run_content
+    from effbench.report.standing import store_standing
 
     cells = chosen_cells(view, methods, task)
-    contents = [run_content(cell, view.machines.get(cell.provenance.machine, {})) for cell in cells]
+    made = store_standing(view.path).text
+    contents = [run_content(cell, view.machines.get(cell.provenance.machine, {}), made) for cell in cells]
     done = export_runs(contents, experiment or view.suite, uri)
     kept = f", {done.kept} there already" if done.kept else ""
     print(f"{counted(done.made, 'run')} made{kept}: experiment {done.experiment} in {done.where}")

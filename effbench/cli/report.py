@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from effbench.cli.saying import tell
-from effbench.cli.stores import StoreArgument
-from effbench.errors import BadInput
+from effbench.cli.stores import WHERE
+from effbench.errors import BadInput, StoreError
 
 BETWEEN_NAMES = re.compile(r",(?![^\[]*\])")
 """A comma, but none in the brackets of a slice: a class may have one in its name."""
@@ -22,10 +22,18 @@ if TYPE_CHECKING:
     from effbench.report.curves import CurvePicture
     from effbench.report.pareto import ParetoPicture
     from effbench.report.summarise import Summary
+    from effbench.store import StoreView
 
 
 def report(
-    store: StoreArgument,
+    store: Annotated[
+        Path,
+        typer.Argument(
+            metavar="STORE",
+            help=f"Store that `effbench run` wrote: {WHERE}; or a folder of stores, such as a board repository.",
+            show_default=False,
+        ),
+    ],
     format_name: Annotated[
         str, typer.Option("--format", "-f", help="table, md, csv, json, html or latex; csv and json hold every number.")
     ] = "table",
@@ -62,14 +70,13 @@ def report(
     ] = None,
 ) -> None:
     """Show what a store holds: quality, latency, memory and compute with their intervals."""
-    import effbench.store
     from effbench.hub.names import is_hub_name
     from effbench.hub.stores import local_store
     from effbench.report.figures import SUFFIXES
     from effbench.report.formats import render
     from effbench.report.pareto import parse_axes, pictures_of
     from effbench.report.pending import pending_text
-    from effbench.report.summarise import summarise
+    from effbench.report.summarise import summarise_stores
     from effbench.report.terminal import output_width
 
     if claims is not None and (pareto is not None or curves):
@@ -82,13 +89,14 @@ def report(
         raise BadInput(f"{picture_file} is a picture; say what to draw, for example --pareto latency,quality")
     if picture_file is not None and axes is not None and curves:
         raise BadInput(f"{picture_file} holds one picture; draw --pareto and --curves one after the other")
-    view = effbench.store.read_store(local_store(store))
-    if not view.cells:
+    views = _readable(local_store(store))
+    unfinished = [name for view in views for name in view.unfinished]
+    if not any(view.cells for view in views):
         raise BadInput(
             f"{store}: no cell has finished yet, so there is nothing to report; "
-            f"{pending_text(view.unfinished, 0) or 'its plan is empty'}; run its suite again to go on"
+            f"{pending_text(unfinished, 0) or 'its plan is empty'}; run its suite again to go on"
         )
-    summary = summarise(view)
+    summary = summarise_stores(views)
     beside = Path() if is_hub_name(store) else store  # where pictures go whose file has no name
     if claims is not None:
         _show_claims(summary, claims, out)
@@ -109,8 +117,27 @@ def report(
             _curves(summary, store),
             [picture_file] if picture_file else [beside / f"curves{s}" for s in (".svg", ".png")],
         )
-    if view.unfinished:
-        tell(pending_text(view.unfinished, len(view.cells)))
+    if unfinished:
+        tell(pending_text(unfinished, sum(len(view.cells) for view in views)))
+
+
+def _readable(path: Path) -> list[StoreView]:
+    """Return the stores that a path stands for; warn of those that cannot be read, and raise where none can."""
+    from effbench.store import read_store
+    from effbench.stores import stores_below
+
+    views: list[StoreView] = []
+    refused: list[StoreError] = []
+    for store in stores_below(path):
+        try:
+            views.append(read_store(store))
+        except StoreError as error:
+            refused.append(error)
+    if not views:
+        raise refused[0]
+    for error in refused:
+        tell(f"warning: {error}")
+    return views
 
 
 def _plain(axes: tuple[str, str]) -> str:

@@ -20,8 +20,14 @@ def submit(
     out: Annotated[
         Path | None, typer.Option(help="Folder to write; default: submissions/METHOD.", show_default=False)
     ] = None,
+    by: Annotated[
+        str, typer.Option(help="Who sends it in, by the name that the board's host knows.", show_default=False)
+    ] = "",
     source: Annotated[str, typer.Option(help="Where the method's code can be had.", show_default=False)] = "",
     notes: Annotated[str, typer.Option(help="What a reader should know.", show_default=False)] = "",
+    task: Annotated[
+        list[str] | None, typer.Option(help="Task of the suite; repeatable. Default: all.", show_default=False)
+    ] = None,
     outputs_mb: Annotated[float, typer.Option(min=0, help="Outputs of a cell that are packed, at most.")] = 50.0,
 ) -> int:
     """Pack a method's records, raw parts and outputs, with its references beside it, and check what was packed."""
@@ -36,7 +42,7 @@ def submit(
     refuse_hub(folder, "name a folder with --out")
     manifest = pack(
         effbench.store.read_store(local_store(store)), method, folder,
-        licence=licence, source=source, notes=notes, outputs_mb=outputs_mb,
+        licence=licence, by=by, source=source, notes=notes, outputs_mb=outputs_mb, tasks=task,
     )  # fmt: skip
     code = show_outcomes(verify(folder, "recompute"))
     tell(summary_of(manifest, folder))

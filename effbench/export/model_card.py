@@ -20,9 +20,10 @@ from effbench.record import CellRecord, Number
 from effbench.report.caption import level_text, machine_text, samples_text
 from effbench.report.columns import Column, columns_of
 from effbench.report.markdown import escape_markdown, render_markdown
+from effbench.report.standing import SELF_REPORTED
 from effbench.report.summarise import WorkloadCells, number_of, summarise, where_of
 from effbench.report.tables import FLAG_TEXT, table_of
-from effbench.report.trust import SELF_REPORTED, badge_of
+from effbench.report.trust import badge_of
 from effbench.store import StoreView
 from effbench.verification import Verification
 
@@ -91,8 +92,8 @@ def _metric(workload: WorkloadCells, cell: CellRecord, column: Column, number: N
         args |= {"device": _line(origin.device), "dtype": _line(cell.identity.dtype)}
     if number.flags:
         args["remarks"] = [_line(FLAG_TEXT.get(flag, flag)) for flag in number.flags]
-    if cell.verified_by != SELF_REPORTED:
-        args["made_again_by"] = _line(cell.verified_by)
+    if (made := workload.standing(cell).text) != SELF_REPORTED:
+        args["verification"] = _line(made)
     unit = f" ({column.unit})" if column.unit else ""
     label = replace(column, title="").label  # a card has room for more than a table's short words
     return {
@@ -123,7 +124,7 @@ def _said(chosen: Sequence[tuple[WorkloadCells, Sequence[CellRecord]]], checks: 
     badges = ", ".join(dict.fromkeys(map(badge_of, cells)))
     lines = [f"EffBench {versions}, suite {suites}; {badges}."]
     lines += [f"The folder of the results says that they were checked: {check.sentence}." for check in checks]
-    if not checks and all(cell.verified_by == SELF_REPORTED for cell in cells):
+    if not checks and all(workload.standing(cell).text == SELF_REPORTED for workload, own in chosen for cell in own):
         lines.append("Self-reported: nobody else has made these numbers again.")
     return [escape_markdown(line) for line in lines]
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from effbench.record import CellRecord
 from effbench.report.caption import machine_text
+from effbench.report.standing import SELF_REPORTED
 from effbench.report.trust import badge_of
 
 TAG = "effbench."
@@ -50,8 +51,11 @@ class RunContent:
         return self.tags[CONTENT]
 
 
-def run_content(cell: CellRecord, machine: Mapping[str, Any]) -> RunContent:
-    """Return a cell as a run; ``machine`` is what the store knows of the machine that measured it."""
+def run_content(cell: CellRecord, machine: Mapping[str, Any], verification: str = SELF_REPORTED) -> RunContent:
+    """Return a cell as a run; ``machine`` is what the store knows of the machine that measured it.
+
+    ``verification`` says who else made its numbers again (``report.standing``).
+    """
     keys = keys_of((number.name for number in cell.numbers), BOUNDS)
     metrics: dict[str, float] = {}
     missing = {}
@@ -71,7 +75,7 @@ def run_content(cell: CellRecord, machine: Mapping[str, Any]) -> RunContent:
         ended_ms=milliseconds(cell.finished_utc),
         params=_params(cell),
         metrics=metrics,
-        tags={**_tags(cell, machine), **missing},
+        tags={**_tags(cell, machine, verification), **missing},
     )
 
 
@@ -88,7 +92,7 @@ def _params(cell: CellRecord) -> dict[str, str]:
     return {keys[name]: _short(value if isinstance(value, str) else json.dumps(value)) for name, value in given.items()}
 
 
-def _tags(cell: CellRecord, machine: Mapping[str, Any]) -> dict[str, str]:
+def _tags(cell: CellRecord, machine: Mapping[str, Any], verification: str) -> dict[str, str]:
     origin = cell.provenance
     digest = hashlib.sha256(cell.model_dump_json().encode()).hexdigest()
     said = {
@@ -99,7 +103,7 @@ def _tags(cell: CellRecord, machine: Mapping[str, Any]) -> dict[str, str]:
         "role": cell.role,
         "badge": badge_of(cell),
         "execution": cell.execution,
-        "verified_by": cell.verified_by,
+        "verification": verification,
         "machine": machine_text(origin.machine, machine),
         "device": origin.device,
         "noise": cell.noise.grade if cell.noise else "not recorded",

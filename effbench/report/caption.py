@@ -12,7 +12,7 @@ from effbench.report.columns import Column, has_several_places
 from effbench.report.ranks import RANK_TEXT
 from effbench.report.rounding import rounded
 from effbench.report.summarise import WorkloadCells, name_of
-from effbench.report.trust import noise_lines, verified_lines
+from effbench.report.trust import noise_lines, standing_lines
 
 METHOD_TEXT = {
     "bootstrap_percentile": "percentile bootstrap over {units}",
@@ -75,7 +75,8 @@ def _setting_lines(workload: WorkloadCells) -> list[str]:
 
 def _state_lines(workload: WorkloadCells) -> list[str]:
     """Return how cells were stopped, disturbed and verified, and that they ran in several places where they did."""
-    lines = [*stopping_lines(workload), *noise_lines(workload.cells), *verified_lines(workload.cells)]
+    lines = [*stopping_lines(workload), *noise_lines(workload.cells)]
+    lines += standing_lines(workload.cells, workload.standing)
     if has_several_places(workload):
         lines.append("Measured in several places: absolute times are not comparable and left out, ratios are shown.")
     return lines

@@ -1,6 +1,6 @@
-"""Who checked the numbers of a cell, in words: what its record says, and the history that lies beside its store.
+"""Who checked the numbers of a store, in words, by the history that lies beside it.
 
-"Verified" is said only where somebody else made the numbers again; everything else is self-reported.
+"Verified" is said only where somebody else made the numbers again; everything else is self-reported, whatever a record says.
 """
 
 from __future__ import annotations
@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import get_args
 
-from effbench.record import CellRecord
-from effbench.report.trust import SELF_REPORTED
+from effbench.report.standing import Standing
 from effbench.verification import MEANING, CheckedLevel, Level, Verification
 
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -21,15 +20,14 @@ CHECK_HEADINGS = ("by", "date", "machine", "EffBench", "level", "asks whether", 
 """Of the table of all checks."""
 
 
-def standing_of(cell: CellRecord, history: Sequence[Verification]) -> str:
-    """Return in a sentence how far anybody else made these numbers again; it says so plainly where nobody did."""
+def standing_sentence(standing: Standing) -> str:
+    """Return in a sentence how far anybody but the sender made these numbers again; it says so plainly where nobody did."""
+    history = standing.others
     reached = max(map(_reached, history), default=-1)
     if reached >= RECOMPUTED:
         level = LEVELS[reached]
         who = " and ".join(dict.fromkeys(check.by for check in history if _reached(check) == reached))
         return f"Verified up to level {level} by {who}: {MEANING[level]}."
-    if cell.verified_by != SELF_REPORTED:
-        return f"Its record says that its numbers were verified by {cell.verified_by}."
     looked = " Somebody looked at it, and no number was made again." if history else ""
     return f"Self-reported: nobody but whoever measured these numbers says that they are so.{looked}"
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from effbench.errors import StoreError
 from effbench.record import CellRecord
 from effbench.report.caption import machine_text
+from effbench.report.standing import store_standing
 from effbench.report.summarise import WorkloadCells
-from effbench.report.trust import SELF_REPORTED, badge_of
-from effbench.verification import read_history
+from effbench.report.trust import badge_of
 
 EXECUTION, CHECKED, MACHINE, COMPOSITION, LICENCE, SUITE, MONTH = (
     "execution",
@@ -42,7 +41,7 @@ def facets_of(workload: WorkloadCells, licences: Mapping[Path, str] | None = Non
     for at, cell in enumerate(workload.cells):
         store = store_of(workload, at)
         found[EXECUTION].append(badge_of(cell))
-        found[CHECKED].append(cell.verified_by if cell.verified_by != SELF_REPORTED else checked[store])
+        found[CHECKED].append(checked[store])
         found[MACHINE].append(machine_class(workload, cell))
         found[COMPOSITION].append(composition_of(cell))
         found[LICENCE].append((licences or {}).get(store, NOT_STATED))
@@ -84,19 +83,9 @@ def store_of(workload: WorkloadCells, at: int) -> Path:
 
 
 def checked_by(store: Path) -> str:
-    """Return how far somebody else got who checked a store, by the last check of its history; else ``self-reported``."""
-    try:
-        history = read_history(store)
-    except StoreError:
-        return UNREADABLE
-    for check in reversed(history):
-        passed = [level.level for level in check.levels if level.passed]
-        failed = [level.level for level in check.levels if not level.passed]
-        if failed:
-            return f"{failed[0]} not passed"
-        if passed:
-            return f"{passed[-1]} passed"
-    return SELF_REPORTED
+    """Return how far somebody else got who checked a store (``Standing.text``); else ``self-reported``."""
+    standing = store_standing(store)
+    return UNREADABLE if standing.problem else standing.text
 
 
 def machine_class(workload: WorkloadCells, cell: CellRecord) -> str:

@@ -20,6 +20,7 @@ from effbench.record import CellRecord, Number, Reason
 from effbench.report.doubles import Member, machines_of, store_names, without_copies
 from effbench.report.pending import pending_text
 from effbench.report.ranks import is_ranked, ranks_of
+from effbench.report.standing import Standing, store_standing
 from effbench.store import StoreView
 
 _KEYS = count(1)
@@ -29,7 +30,8 @@ T = TypeVar("T")
 class NumberRow(TypedDict):
     """One number of one cell, flat, as CSV and JSON carry it; ``slice`` is ``""`` where it is of all samples.
 
-    ``ci_method`` is how its interval was made, ``computed`` where a method computed it and nothing was measured.
+    ``ci_method`` is how its interval was made, ``computed`` where a method computed it and nothing was measured. ``by`` is
+    who sent it in, ``verification`` who else made it again (``Standing.text``); both are ``""`` in a store of one's own.
     """
 
     cell: str
@@ -50,6 +52,8 @@ class NumberRow(TypedDict):
     ci_method: str
     slice: str
     units: str
+    by: str
+    verification: str
 
 
 class Location(NamedTuple):
@@ -65,7 +69,8 @@ class WorkloadCells:
     """The cells of one workload in suite order, the machines they ran on and the level of their intervals.
 
     ``raw`` are the cells with their raw parts, in the same order; only what records do not say is read from them. ``notes``
-    say what a reader has to know of the stores: what is not finished, and what several of them hold.
+    say what a reader has to know of the stores: what is not finished, and what several of them hold. ``standings`` are store
+    -> who sent it in, and who else made its numbers again.
     """
 
     title: str
@@ -75,6 +80,7 @@ class WorkloadCells:
     levels: tuple[float, ...]
     raw: tuple[RawCell, ...]
     notes: tuple[str, ...] = ()
+    standings: Mapping[Path, Standing] = field(default_factory=dict)
     _derived: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def once(self, name: str, make: Callable[[], T]) -> T:
@@ -95,6 +101,22 @@ class WorkloadCells:
         found: dict[str, Path] = {}
         folders = (str(raw.path).rsplit("/", 2)[0] for raw in self.raw)
         return tuple(found.setdefault(folder, raw.path.parents[1]) for folder, raw in zip(folders, self.raw))
+
+    def standing(self, cell: CellRecord) -> Standing:
+        """Return who sent one of the cells in, and who else made its numbers again."""
+        return self._standing.get(id(cell), Standing())
+
+    @cached_property
+    def _standing(self) -> Mapping[int, Standing]:
+        return {id(raw.record): self.standings.get(raw.path.parents[1], Standing()) for raw in self.raw}
+
+    @cached_property
+    def hands(self) -> Mapping[str, frozenset[str]]:
+        """Return method -> those who sent it in: several where one measured what another had sent."""
+        found: dict[str, set[str]] = {}
+        for cell in self.cells:
+            found.setdefault(cell.method_id, set()).add(self.standing(cell).by)
+        return {method: frozenset(names) for method, names in found.items()}
 
     @cached_property
     def stores(self) -> Mapping[int, str]:
@@ -199,7 +221,7 @@ class WorkloadCells:
         """Return every number of every cell; a failed cell has a null for each primary number that it lacks."""
         ranks = self._ranks()
         return tuple(
-            _flat(cell, number, ranks.get((position, number.name)))
+            _flat(cell, number, ranks.get((position, number.name)), self.standing(cell))
             for position, cell in enumerate(self.cells)
             for number in (*cell.numbers, *self._lost(cell))
         )
@@ -247,14 +269,12 @@ def summarise(view: StoreView) -> Summary:
 def summarise_stores(views: Sequence[StoreView]) -> Summary:
     """Return one summary of several stores; cells of equal workloads come together, whichever store holds them.
 
-    A cell that several hold alike stands there once.
+    A cell that several hold alike stands there once. What their suites call a task makes no difference, unless one of the
+    stores tells two of its own tasks apart by it.
     """
     machines = machines_of(views)
-    groups: dict[tuple[str, ...], list[Member]] = {}
-    for view in views:
-        folder, sizes = view.path / "cells", _batch_sizes(view)
-        for cell in view.cells:
-            groups.setdefault(_key(cell), []).append((view, RawCell(cell, folder / cell.id, sizes)))
+    standings = {view.path: store_standing(view.path) for view in views}
+    groups = _grouped(views, standings)
     titles = _titles(list(groups))
     workloads = []
     for key, every in groups.items():
@@ -275,6 +295,7 @@ def summarise_stores(views: Sequence[StoreView]) -> Summary:
                     *notes,
                     *(sentence for name, sentence in machines.disputed.items() if name in used),
                 ),
+                standings=standings,
             )
         )
     return Summary(" + ".join(dict.fromkeys(view.suite for view in views)), tuple(workloads))
@@ -282,10 +303,9 @@ def summarise_stores(views: Sequence[StoreView]) -> Summary:
 
 def _pending(members: Sequence[Member]) -> list[str]:
     """Return the sentence on the methods of a workload that its stores plan and have not finished, if there are any."""
-    task = members[0][1].record.task_id
-    views = {id(view): view for view, _ in members}.values()
-    labels = dict.fromkeys(label for view in views for label in view.unfinished)
-    left = [label.removeprefix(f"{task}/") for label in labels if label.startswith(f"{task}/")]
+    tasks = {id(view): (view, raw.record.task_id) for view, raw in members}.values()
+    labels = dict.fromkeys((label, task) for view, task in tasks for label in view.unfinished)
+    left = [label.removeprefix(f"{task}/") for label, task in labels if label.startswith(f"{task}/")]
     return [pending_text(left, len(members))] if left else []
 
 
@@ -295,12 +315,14 @@ def place_of(cell: CellRecord) -> Location:
 
 
 def where_of(workload: WorkloadCells, cell: CellRecord) -> str:
-    """Return what tells the cell from others of its method: what differs of its place, then suite, time and store.
+    """Return what tells the cell from others of its method: who sent it in, what differs of its place, suite, time, store.
 
     It is ``""`` where all cells ran in one place and each method stands there once.
     """
     here = place_of(cell)
-    parts = [part[:8] for part, differs in zip(here, workload.place_differs) if differs]
+    by = workload.standing(cell).by
+    parts = [f"by {by}"] if by and len(workload.hands[cell.method_id]) > 1 else []
+    parts += [part[:8] for part, differs in zip(here, workload.place_differs) if differs]
     same = cell.method_id, here
     if len(workload.twins[same]) > 1:
         minute = cell.finished_utc[:16]
@@ -361,7 +383,7 @@ def level_of(view: StoreView) -> float | None:
     return float(level) if isinstance(level, int | float) else None
 
 
-def _flat(cell: CellRecord, number: Number, rank: int | None) -> NumberRow:
+def _flat(cell: CellRecord, number: Number, rank: int | None, standing: Standing) -> NumberRow:
     return NumberRow(
         cell=cell.id,
         task=cell.task_id,
@@ -381,12 +403,35 @@ def _flat(cell: CellRecord, number: Number, rank: int | None) -> NumberRow:
         ci_method=number.ci_method,
         slice=number.slice,
         units=number.units,
+        by=standing.by,
+        verification=standing.text if standing.is_sent else "",
     )
 
 
-def _key(cell: CellRecord) -> tuple[str, ...]:
+def _grouped(views: Sequence[StoreView], standings: Mapping[Path, Standing]) -> dict[tuple[str, ...], list[Member]]:
+    """Return name of the task, and what its workload is, -> cells with their stores.
+
+    A task is called as its suite calls it; where all of its cells were sent in, by who knows which names, as itself.
+    """
+    found: dict[tuple[str, ...], list[Member]] = {}
+    for view in views:
+        folder, sizes = view.path / "cells", _batch_sizes(view)
+        for cell in view.cells:
+            found.setdefault(_workload_key(cell), []).append((view, RawCell(cell, folder / cell.id, sizes)))
+    groups: dict[tuple[str, ...], list[Member]] = {}
+    for key, members in found.items():
+        names = {(id(view), raw.record.task_id) for view, raw in members}
+        is_split = len(names) > len({view for view, _ in names})
+        are_sent = all(standings[view.path].is_sent for view, _ in members)
+        first = key[0] if are_sent else members[0][1].record.task_id
+        for view, raw in members:
+            groups.setdefault((raw.record.task_id if is_split else first, *key), []).append((view, raw))
+    return groups
+
+
+def _workload_key(cell: CellRecord) -> tuple[str, ...]:
     params = json.dumps(cell.identity.task_params, sort_keys=True)
-    return (cell.task_id, cell.identity.task, params, cell.identity.system_revision, cell.subset or "")
+    return (cell.identity.task, params, cell.identity.system_revision, cell.subset or "")
 
 
 def _titles(keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], str]:

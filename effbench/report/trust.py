@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from effbench.counted import listed
 from effbench.record import CellRecord, Check, Noise
+from effbench.report.standing import Standing
 
-BADGES = ("real verified", "real unverified", "simulated", "failed")
-"""Verified: every honesty check that ran found its evidence. Unverified: one failed, had no evidence, or none ran."""
+PASSED, NOT_PASSED = "real (checks passed)", "real (checks not passed)"
+"""Every honesty check that ran found its evidence; or one failed, had no evidence, or none ran. They are run with the method
+by whoever runs it, so that nobody has verified anything yet: that is said by ``standing``."""
+
+BADGES = (PASSED, NOT_PASSED, "simulated", "failed")
+"""What a row of a table can be."""
 
 CHECK_TEXT = {
     "same_object": "quality and latency come from one object",
@@ -24,9 +29,6 @@ SHARES = {"foreign_share": "foreign load", "steal_share": "stolen time", "clock_
 WORTH_SAYING = 0.005
 """Share below which a disturbance is left out: half a percent, a quarter of what grade A allows (``readings.FOREIGN_A``)."""
 
-SELF_REPORTED: str = CellRecord.model_fields["verified_by"].default
-"""What stands in a record that nobody made again."""
-
 
 def badge_of(cell: CellRecord) -> str:
     """Return one of ``BADGES``."""
@@ -34,8 +36,7 @@ def badge_of(cell: CellRecord) -> str:
         return "failed"
     if cell.execution == "simulated":
         return "simulated"
-    is_verified = bool(cell.checks) and all(check.status == "pass" for check in cell.checks)
-    return "real verified" if is_verified else "real unverified"
+    return PASSED if cell.checks and all(check.status == "pass" for check in cell.checks) else NOT_PASSED
 
 
 def check_text(check: Check) -> str:
@@ -68,13 +69,18 @@ def noise_lines(cells: Sequence[CellRecord]) -> list[str]:
     return lines
 
 
-def verified_lines(cells: Sequence[CellRecord]) -> list[str]:
-    """Return who made whose numbers again; ``[]`` where all are self-reported."""
-    makers: dict[str, list[str]] = {}
+def standing_lines(cells: Sequence[CellRecord], standing: Callable[[CellRecord], Standing]) -> list[str]:
+    """Return who sent in which methods and who else made their numbers again; ``[]`` of stores of one's own."""
+    said: dict[str, list[str]] = {}
+    problems: dict[str, None] = {}
     for cell in cells:
-        if cell.verified_by != SELF_REPORTED:
-            makers.setdefault(cell.verified_by, []).append(cell.method_id)
-    return [f"Numbers of {listed([*dict.fromkeys(methods)])} verified by {who}." for who, methods in makers.items()]
+        found = standing(cell)
+        problems |= {found.problem: None} if found.problem else {}
+        if (found.is_sent or found.others) and cell.role != "reference":
+            whose = f"{cell.method_id} of {found.by}" if found.by else cell.method_id
+            said.setdefault(found.text, []).append(whose)
+    lines = [f"{text[0].upper()}{text[1:]}: {listed([*dict.fromkeys(who)])}." for text, who in said.items()]
+    return [*lines, *problems]
 
 
 def noise_text(states: Sequence[Noise]) -> str:

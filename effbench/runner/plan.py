@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -33,8 +32,9 @@ from effbench.guard import PluginFailure, strangers
 from effbench.measure.machine import resolve_device
 from effbench.record import Identity, Link
 from effbench.runner.cells import Cell, Plan, TaskPlan
-from effbench.runner.stopping import in_random_order, metric_to_stop_on
+from effbench.runner.stopping import metric_to_stop_on
 from effbench.subset.manifest import SubsetManifest, find_subset, shipped
+from effbench.subset.order import in_random_order
 from effbench.suite import LoadedSuite, MethodEntry, TaskEntry
 from effbench.yamlpos import Key
 
@@ -364,7 +364,7 @@ def _cell(plugin: type[Task], entry: TaskEntry, variant: _Variant, identity: Ide
     origins = {f"task {entry.use}": registry.tasks.origin(entry.use)}
     origins |= {f"method {link.use}": registry.methods.origin(link.use) for link in variant.links}
     return Cell(
-        id=identity_hash(identity),
+        id=identity.cell_id,
         task_id=entry.name,
         method_id=variant.id,
         role=variant.entry.role,
@@ -376,13 +376,6 @@ def _cell(plugin: type[Task], entry: TaskEntry, variant: _Variant, identity: Ide
         code_version=hashlib.sha256("".join(map(registry.code_version, plugins)).encode()).hexdigest()[:16],
         origins=tuple(origins.items()),
     )
-
-
-def identity_hash(identity: Identity) -> str:
-    """Return the id of a cell; whether a parameter was passed or defaulted to the same value makes no difference."""
-    content = identity.model_dump(mode="json")
-    content["chain"] = [[link.use, {**link.defaulted, **link.passed}] for link in identity.chain]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _refuse_repeats(loaded: LoadedSuite, key: Key, names: list[tuple[str, int]]) -> None:

@@ -8,7 +8,6 @@ the rows in the store alone, so an interrupted run goes on, and a repeated one d
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -29,15 +28,6 @@ if TYPE_CHECKING:
 
 GROWTH = 1.5
 """A look comes after that many times the samples of the one before: a few starts of a worker, a third too many samples."""
-
-
-def in_random_order(samples: Sequence[Sample]) -> tuple[Sample, ...]:
-    """Return the samples in an order that only their groups and ids decide, as good as random; groups stay together."""
-
-    def place(name: str) -> bytes:
-        return hashlib.sha256(f"effbench/{name}".encode()).digest()
-
-    return tuple(sorted(samples, key=lambda sample: (place(sample.unit), place(sample.id))))
 
 
 def looks_at(pool: int, group_size: int = 1) -> list[int]:

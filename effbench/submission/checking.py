@@ -18,6 +18,9 @@ from effbench.record import CellRecord, Number
 from effbench.store import CellFolder, StoreView, read_store
 from effbench.submission.manifest import MOST_BYTES, MOST_FILES, NAME, Manifest, read_manifest
 from effbench.submission.packing import is_unnamed
+from effbench.submission.settings import entry_of_task, read_suite, setting_against_suite
+from effbench.submission.summaries import plain_sentences
+from effbench.suite import Suite
 from effbench.verification import VERIFICATION, Level
 
 SAME = 1e-9
@@ -125,19 +128,35 @@ def check_numbers(path: Path) -> LevelOutcome:
     """Return whether every number of every record follows from the raw parts beside it; no plugin is needed or run."""
     findings: list[Finding] = []
     compared, worst = 0, 0.0
-    for cell in read_store(path).cells:
-        where = f"{cell.task_id}/{cell.method_id}"
+    view, suite = read_store(path), read_suite(path)
+    for cell in view.cells:
+        where, folder = f"{cell.task_id}/{cell.method_id}", CellFolder(path / "cells" / cell.id)
         try:
-            again = recomputed(CellFolder(path / "cells" / cell.id), cell)
+            again = recomputed(folder, cell)
+            sentences = _unfounded(cell, folder, suite)
         except (StoreError, ValueError, KeyError) as error:
             findings.append(Finding(where, legible(f"cannot be recomputed: {error}")))
             continue
         compared += len(cell.numbers)
+        findings += [Finding(where, what) for what in sentences]
         for what, difference in _differences(cell, again):
             worst = max(worst, difference)
             if what:
                 findings.append(Finding(where, what))
     return LevelOutcome("recompute", tuple(findings), compared, worst)
+
+
+def _unfounded(cell: CellRecord, folder: CellFolder, suite: Suite) -> list[str]:
+    """Return sentences on what a record agrees with although nothing else does: its id, what was asked, the summary."""
+    found = (
+        [] if cell.id == cell.identity.cell_id else [f"its id is not the hash of its identity, {cell.identity.cell_id}"]
+    )
+    setting = folder.setting()
+    if setting is None:  # said by who recomputes
+        return found
+    found += setting_against_suite(setting, suite, entry_of_task(suite, cell))
+    # What was asked decides how much there is to compute.
+    return found or [legible(said) for said in plain_sentences(folder, setting)]
 
 
 def _differences(cell: CellRecord, again: CellRecord) -> Iterator[tuple[str, float]]:

@@ -42,7 +42,10 @@ Text = Annotated[str, StringConstraints(max_length=2000)]
 
 
 class Manifest(BaseModel):
-    """What a submission says of itself; ``cells`` are the method's own, and ``origins`` where its plugins come from."""
+    """What a submission says of itself; ``cells`` are the method's own, and ``origins`` where its plugins come from.
+
+    ``by`` is who sent it in, by the name that the place of sending knows (a login).
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -52,6 +55,7 @@ class Manifest(BaseModel):
     tasks: Annotated[tuple[Text, ...], Field(min_length=1)]
     cells: Annotated[tuple[str, ...], Field(min_length=1)]
     licence: Annotated[Text, Field(min_length=1)]
+    by: Text = ""
     source: Text = ""
     notes: Text = ""
     origins: Mapping[str, Text]
@@ -74,9 +78,16 @@ def read_manifest(path: Path) -> Manifest:
     """Return the manifest of a submission; raise ``BadInput`` in one sentence where there is none, or a damaged one."""
     file = path / NAME
     try:
-        text = read_inside(file, root_of(path)).decode()
+        data = read_inside(file, root_of(path))
     except FileNotFoundError:
         raise BadInput(f"{path}: not a submission (no {NAME}); effbench submit STORE --method M makes one") from None
+    return parsed_manifest(data, file)
+
+
+def parsed_manifest(data: bytes, file: object) -> Manifest:
+    """Return the manifest that a file holds; raise ``BadInput`` in one sentence where it is damaged."""
+    try:
+        text = data.decode()
     except UnicodeDecodeError:
         raise BadInput(f"{file}: is no UTF-8 text") from None
     return parsed(parse(text, str(file)), Manifest, SCHEMA, "a submission")

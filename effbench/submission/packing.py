@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from effbench.atomic import file_sha256, write_bytes
@@ -23,14 +23,23 @@ TABLES = ("samples", "timings", "draws")
 
 
 def pack(
-    view: StoreView, method: str, out: Path, *, licence: str, source: str = "", notes: str = "", outputs_mb: float = 50
+    view: StoreView,
+    method: str,
+    out: Path,
+    *,
+    licence: str,
+    by: str = "",
+    source: str = "",
+    notes: str = "",
+    outputs_mb: float = 50,
+    tasks: Collection[str] | None = None,
 ) -> Manifest:
-    """Write a submission of a method into an empty or new folder and return its manifest.
+    """Write a submission of a method, on all tasks or some, into an empty or new folder and return its manifest.
 
     Outputs of a cell are packed up to ``outputs_mb``; those of a larger one are left out whole. Raises ``BadInput`` where the
     store holds no finished cell of the method, or one that failed, or the folder is taken.
     """
-    cells = _cells_of(view, method)
+    cells = _cells_of(view, method, tasks)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BadInput(f"{out}: is not an empty folder; name another with --out")
     own = {cell.id for cell in cells}
@@ -54,6 +63,7 @@ def pack(
         tasks=tuple(dict.fromkeys(cell.task_id for cell in cells)),
         cells=tuple(cell.id for cell in cells),
         licence=licence,
+        by=by,
         source=source,
         notes=notes,
         origins=origins,
@@ -63,12 +73,19 @@ def pack(
     return manifest
 
 
-def _cells_of(view: StoreView, method: str) -> list[CellRecord]:
-    cells = [cell for cell in view.cells if cell.method_id == method]
-    if not cells:
+def _cells_of(view: StoreView, method: str, tasks: Collection[str] | None) -> list[CellRecord]:
+    every = [cell for cell in view.cells if cell.method_id == method]
+    if not every:
         known = dict.fromkeys(cell.method_id for cell in view.cells)
         raise BadInput(f"no finished cell of method {method!r} in {view.path}{nearest(method, known)}")
     unfinished = [name for name in view.unfinished if name.partition("/")[2] == method]
+    cells = every
+    if tasks is not None:
+        there = dict.fromkeys([*(cell.task_id for cell in every), *(name.partition("/")[0] for name in unfinished)])
+        if strange := [name for name in tasks if name not in there]:
+            raise BadInput(f"{method} ran on no task {strange[0]!r} in {view.path}{nearest(strange[0], there)}")
+        cells = [cell for cell in every if cell.task_id in tasks]
+        unfinished = [name for name in unfinished if name.partition("/")[0] in tasks]
     failed = [f"{cell.task_id}/{cell.method_id}" for cell in cells if cell.status != "complete"]
     if bad := [*failed, *unfinished]:
         raise BadInput(f"{', '.join(bad)}: not complete; run the suite to its end, or leave the task out of it")

@@ -17,16 +17,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import yaml
 
-from effbench.catalogue import SPEEDUP
 from effbench.errors import StoreError
 from effbench.legible import legible
 from effbench.parts import read_parts, scores_of
-from effbench.record import CellRecord, Number
+from effbench.record import CellRecord
 from effbench.stats.permutation import sign_flip_p
 from effbench.store import SAMPLE_KEY, CellFolder, StoreView, read_lock, read_store
 from effbench.submission.checking import Finding, LevelOutcome
+from effbench.submission.costs import COUNTED, costs_of, number_text
 from effbench.submission.manifest import read_manifest
-from effbench.submission.rescoring import ROUNDING, moved_scores
+from effbench.submission.moves import ROUNDING, moved_scores
+from effbench.submission.settings import read_suite
 
 REPRODUCED = 0.25
 """Of the spread of a score over samples: how far samples may move (root mean square) on another machine. A choice: rounding
@@ -35,9 +36,6 @@ DIRECTED = 0.05
 """Level of the sign-flip test that moves have a direction: what goes both ways, as answers that flip do, favours nobody."""
 FEWEST = 6
 """Moves below which no sign-flip test gets to that level: then the size alone decides."""
-SLOWER = 1.25
-"""Factor by which a speed-up may be smaller on another machine. Instruction sets alone differ by more (docs/quantization.md):
-what is not reproduced on one machine may be on another, and the history says which it was."""
 
 
 class Rerun(NamedTuple):
@@ -54,7 +52,7 @@ def regenerate(path: Path) -> LevelOutcome:
     findings: list[Finding] = []
     compared, worst, notes = 0, 0.0, []
     with tempfile.TemporaryDirectory(prefix="effbench-verify-") as scratch:
-        for again in _rerun(path, Path(scratch), with_latency=False):
+        for again in _rerun(path, Path(scratch), with_costs=False):
             where = f"{again.sent.task_id}/{again.sent.method_id}"
             moves = _moves(again)
             if isinstance(moves, str):
@@ -64,6 +62,7 @@ def regenerate(path: Path) -> LevelOutcome:
             worst = max([worst, *(abs(move) for move in moves.by_name.values())])
             notes.append(f"{where}: {moves.equal} of {moves.rows} outputs are the same to the bit")
             findings += [Finding(where, f"of the same outputs {legible(said)}") for said in moves.other_scores]
+            findings += [Finding(where, said) for said in _other_facts(again)]
             findings += [
                 Finding(where, f"{legible(name)}: samples move by {abs(move):.2g} of their spread, all to one side")
                 for name, move in moves.by_name.items()
@@ -73,30 +72,33 @@ def regenerate(path: Path) -> LevelOutcome:
 
 
 def remeasure(path: Path) -> LevelOutcome:
-    """Return whether the method is as much faster than its reference here as was sent in, within ``SLOWER``."""
+    """Return whether the method is as much faster and as small here as was sent in: times, weights, operations, peak."""
     findings: list[Finding] = []
     compared, notes = 0, []
-    if read_lock(path).get("measure", {}).get("latency") is None:
-        return LevelOutcome("remeasure", (), 0, missing="the suite times nothing")
+    measure = read_suite(path).measure
+    if measure.latency is None and not measure.memory and not (measure.inspect and measure.flops):
+        return LevelOutcome("remeasure", (), 0, missing="the suite measures nothing besides quality")
     with tempfile.TemporaryDirectory(prefix="effbench-verify-") as scratch:
-        for again in _rerun(path, Path(scratch), with_latency=True):
+        for again in _rerun(path, Path(scratch), with_costs=True):
             where = f"{again.sent.task_id}/{again.sent.method_id}"
-            for sent, here in _speedups(again):
+            for sent, here, is_worse in costs_of(again.sent, again.here):
                 compared += sent.value is not None
-                said = f"{sent.name}: {_text(sent)} sent in, {_text(here)} here"
+                said = f"{sent.name}: {number_text(sent)} sent in, {number_text(here)} here"
                 notes.append(f"{where}: {said}")
-                if sent.value is not None and _is_slower(sent, here):
+                if is_worse:
                     findings.append(Finding(where, said))
     return LevelOutcome("remeasure", tuple(findings), compared, notes=tuple(notes))
 
 
-def _rerun(path: Path, scratch: Path, *, with_latency: bool) -> Iterator[Rerun]:
+def _rerun(path: Path, scratch: Path, *, with_costs: bool) -> Iterator[Rerun]:
     """Run the method's cells again and yield each with its twin; raise ``StoreError`` where the run does not end well."""
     manifest, view = read_manifest(path), read_store(path)
     own = [cell for cell in view.cells if cell.id in manifest.cells]
-    (scratch / "suite.yaml").write_text(yaml.safe_dump(_suite(path, with_latency), sort_keys=False), "utf-8")
+    (scratch / "suite.yaml").write_text(yaml.safe_dump(_suite(path, with_costs), sort_keys=False), "utf-8")
     chosen = [word for cell in own for word in ("--only", f"{cell.task_id}/{cell.method_id}")]
-    command = [sys.executable, "-m", "effbench", "run", str(scratch / "suite.yaml"), "--store", str(scratch / "store")]
+    # -P: the working folder may be a stranger's, and is not to be imported from.
+    python = [sys.executable, "-P", "-m", "effbench"]
+    command = [*python, "run", str(scratch / "suite.yaml"), "--store", str(scratch / "store")]
     done = subprocess.run(
         [*command, *chosen], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False
     )
@@ -123,13 +125,12 @@ def _last(said: str) -> str:
     return legible((said.strip().splitlines() or ["it said nothing"])[-1])
 
 
-def _suite(path: Path, with_latency: bool) -> dict[str, Any]:
+def _suite(path: Path, with_costs: bool) -> dict[str, Any]:
     """Return the suite of a submission, without what a level does not need."""
     suite = copy.deepcopy(read_lock(path))
     suite["gates"], suite["output"] = [], {"outputs": "reference"}
-    measure = suite.get("measure") or {}
-    nothing = {"memory": False, "flops": False, "inspect": False, "energy": "off"}
-    suite["measure"] = {"latency": measure.get("latency") if with_latency else None, **nothing}
+    nothing = {"latency": None, "memory": False, "flops": False, "inspect": False}
+    suite["measure"] = {**(suite.get("measure") or {} if with_costs else nothing), "energy": "off"}
     return suite
 
 
@@ -157,6 +158,8 @@ def _moves(again: Rerun) -> _Moves | str:
     keys = list(zip(*(sent[name].to_pylist() for name in SAMPLE_KEY)))
     if missing := [key for key in keys if key not in place]:
         return f"sample {legible(str(missing[0][1]))!r} is not among those that the task gives here"
+    if again.sent.stopping is None and (left_out := [key for key in place if key not in set(keys)]):
+        return f"sample {legible(str(left_out[0][1]))!r} of the task was left out"
     order = [place[key] for key in keys]
     theirs, ours = scores_of(sent).scalars, scores_of(here.take(order)).scalars
     if lost := [name for name in theirs if name not in ours]:
@@ -188,24 +191,13 @@ def _move(sent: Any, here: Any) -> float:
     return size / spread if spread else float("inf") if size > ROUNDING * float(np.abs(sent[both]).max()) else 0.0
 
 
-def _speedups(again: Rerun) -> Iterator[tuple[Number, Number]]:
-    here = {number.name: number for number in again.here.numbers}
+def _other_facts(again: Rerun) -> Iterator[str]:
+    """Yield a sentence per fact that the method computes otherwise here."""
+    here = {number.name: number.value for number in again.here.numbers if number.axis == "facts"}
     for number in again.sent.numbers:
-        if number.name.partition("@")[0] == SPEEDUP and number.name in here:
-            yield number, here[number.name]
-
-
-def _is_slower(sent: Number, here: Number) -> bool:
-    """Return whether even the best that was measured here is below the least that was sent in, by more than ``SLOWER``."""
-    least = sent.value if sent.ci_low is None else sent.ci_low
-    most = here.value if here.ci_high is None else here.ci_high
-    return most is None or least is None or most < least / SLOWER
-
-
-def _text(number: Number) -> str:
-    if number.value is None:
-        return f"no value ({number.reason})"
-    interval = (
-        "" if number.ci_low is None or number.ci_high is None else f" [{number.ci_low:.3g}, {number.ci_high:.3g}]"
-    )
-    return f"{number.value:.3g}{interval} x"
+        if number.axis != "facts" or number.value is None:
+            continue
+        value = here.get(number.name)
+        if value is None or abs(value - number.value) > COUNTED * max(abs(value), abs(number.value)):
+            found = "not there" if value is None else f"{value:.6g}"
+            yield legible(f"{number.name}: {number.value:.6g} sent in, {found} here")

@@ -11,27 +11,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from effbench.api import PluginError, Sample, Scores, Task
+from effbench.api import Sample, Scores, Task
 from effbench.digest import digest
-from effbench.errors import BadInput, StoreError, one_line
+from effbench.errors import BadInput, StoreError
+from effbench.guard import PluginFailure, strangers
 from effbench.legible import legible
-from effbench.parts import KeptOutputs, read_parts, scores_of
+from effbench.parts import ARRAY, SHAPE, KeptOutputs, groups_of, read_parts, scores_of
 from effbench.record import CellRecord
 from effbench.registry import tasks
 from effbench.store import SAMPLE_KEY, CellFolder, read_store
 from effbench.submission.checking import Finding, LevelOutcome
 from effbench.submission.manifest import read_manifest
+from effbench.submission.moves import moved_scores
+from effbench.submission.settings import entry_of_task, read_suite, setting_against_task
+from effbench.submission.summaries import task_sentences
+from effbench.suite import Suite
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-SPREAD = 0.01
-"""Of the standard deviation over samples: how far a score may move when another processor rounds otherwise. Were all to
-move so far to one side, a mean over a hundred samples would move by a tenth of its standard error."""
-ROUNDING = 1e-5
-"""Of the largest score, where scores hardly differ over samples: float32 is good to 1e-7, and judges sum thousands."""
-FLIPPED = 0.01
-"""Share of rows that may move further: where a judge decides between two classes, a last bit may decide."""
 
 
 class _Batch(NamedTuple):
@@ -42,16 +39,26 @@ class _Batch(NamedTuple):
 
 
 def rescore(path: Path) -> LevelOutcome:
-    """Return whether all scores follow from the outputs that were sent in, and these are the outputs that were scored."""
-    manifest, view = read_manifest(path), read_store(path)
+    """Return whether scores follow from the outputs that were sent in and were scored, and the summary from the scores."""
+    manifest, view, suite = read_manifest(path), read_store(path), read_suite(path)
     findings: list[Finding] = []
-    compared, worst, missing = 0, 0.0, []
+    compared, worst, missing, impossible = 0, 0.0, [], []
     for cell in view.cells:
-        where = f"{cell.task_id}/{cell.method_id}"
+        where, folder = f"{cell.task_id}/{cell.method_id}", CellFolder(path / "cells" / cell.id)
         try:
-            found = _rescored(path, cell)
-        except (StoreError, PluginError, BadInput, ValueError, KeyError, IndexError) as error:
-            findings.append(Finding(where, legible(f"cannot be scored again: {one_line(error)}")))
+            with strangers(f"task {cell.identity.task!r}"):
+                task = _task_of(cell)
+        except (PluginFailure, BadInput) as error:
+            impossible.append(f"{where}: {error}")
+            continue
+        try:
+            findings += [Finding(where, legible(said)) for said in _of_task(folder, task, cell, suite)]
+            found = _rescored(path, cell, task)
+        except (StoreError, PluginFailure, ValueError, KeyError) as error:
+            if type(task).keep is not Task.keep and isinstance(error.__cause__, KeyError):
+                impossible.append(f"{where}: its task keeps less of an output than scores read ({error})")
+            else:
+                findings.append(Finding(where, legible(f"cannot be scored again: {error}")))
             continue
         if found is None:  # of a reference it need not be there
             missing += [where] if cell.id in manifest.cells else []
@@ -59,8 +66,24 @@ def rescore(path: Path) -> LevelOutcome:
         compared += found.rows
         worst = max(worst, found.difference)
         findings += [Finding(where, what) for what in found.findings]
-    why = f"no outputs were sent in of {', '.join(missing)}" if missing else ""
-    return LevelOutcome("rescore", tuple(findings), compared, worst, why)
+    why = [*impossible, *([f"no outputs were sent in of {', '.join(missing)}"] if missing else [])]
+    return LevelOutcome("rescore", tuple(findings), compared, worst, legible("; ".join(why)))
+
+
+def _task_of(cell: CellRecord) -> Task:
+    plugin = tasks.get(cell.identity.task)
+    return plugin(plugin.Params(**cell.identity.task_params))
+
+
+def _of_task(folder: CellFolder, task: Task, cell: CellRecord, suite: Suite) -> list[str]:
+    """Return sentences on what a cell says of its task, and of what that makes of scores."""
+    setting, stops = folder.setting(), suite.stats.stop != "all_samples"
+    if setting is None:
+        return []
+    entry = entry_of_task(suite, cell)
+    with strangers(f"task {cell.identity.task!r}"):
+        found = list(setting_against_task(setting, task, entry, stops))
+    return found or list(task_sentences(folder, setting, task))
 
 
 class _Rescored(NamedTuple):
@@ -71,7 +94,7 @@ class _Rescored(NamedTuple):
     difference: float
 
 
-def _rescored(path: Path, cell: CellRecord) -> _Rescored | None:
+def _rescored(path: Path, cell: CellRecord, task: Task) -> _Rescored | None:
     """Return what rescoring a cell finds, or None where no output of it was sent in."""
     folder = CellFolder(path / "cells" / cell.id)
     kept = KeptOutputs(folder.outputs)
@@ -80,13 +103,12 @@ def _rescored(path: Path, cell: CellRecord) -> _Rescored | None:
     table = read_parts(folder.samples, SAMPLE_KEY)
     if table is None:
         return _Rescored(["has outputs and no scores"], 0, 0.0)
-    plugin = tasks.get(cell.identity.task)
-    task = plugin(plugin.Params(**cell.identity.task_params))
-    known = {sample.id: sample for sample in task.samples("evaluation")}
+    with strangers("samples('evaluation')"):
+        known = {sample.id: sample for sample in task.samples("evaluation")}
     beside = None
     if cell.reference_cell is not None and cell.reference_cell != cell.id:
         beside = KeptOutputs(path / "cells" / cell.reference_cell / "outputs")
-    findings: list[str] = []
+    findings = list(_other_samples(table, known))
     new: dict[str, Any] = {}
     for batch in _batches(table):
         outputs = kept.batch(batch.ids, batch.seed)
@@ -102,7 +124,8 @@ def _rescored(path: Path, cell: CellRecord) -> _Rescored | None:
             findings += [f"the output of sample {legible(name)!r} is not the one that was scored" for name in changed]
         theirs = None if beside is None else beside.batch(batch.ids, batch.seed)
         samples: Sequence[Sample] = [known[name] for name in batch.ids]
-        _put(new, task.score(outputs, samples, theirs), batch.rows, table.num_rows)
+        with strangers("score"):
+            _put(new, task.score(outputs, samples, theirs), batch.rows, table.num_rows)
     named = scores_of(table)
     findings += [f"{legible(name)}: the task gives no such score" for name in named.scalars if new and name not in new]
     moved, worst = [], 0.0
@@ -111,6 +134,18 @@ def _rescored(path: Path, cell: CellRecord) -> _Rescored | None:
         worst = max(worst, difference)
         moved += [sentence] if sentence else []
     return _Rescored([*findings, *moved], table.num_rows, worst)
+
+
+def _other_samples(table: pa.Table, known: Mapping[str, Sample]) -> Iterator[str]:
+    """Yield sentences on samples whose group or slices, which intervals and slices are made of, are not the task's."""
+    slices = scores_of(table.drop_columns([n for n in table.column_names if n.startswith((ARRAY, SHAPE))])).slices
+    for row, (name, group) in enumerate(zip(table["sample_id"].to_pylist(), groups_of(table))):
+        sample = known.get(name)
+        if sample is None:
+            continue
+        said = {attribute: values[row] for attribute, values in slices.items() if values[row]}
+        if group != sample.unit or said != {key: value for key, value in sample.slices.items() if value}:
+            yield f"sample {legible(name)!r} is of another group or slice in the task"
 
 
 def _batches(table: pa.Table) -> Iterator[_Batch]:
@@ -144,25 +179,3 @@ def _columns(said: Scores, found: Mapping[str, Any]) -> Iterator[tuple[str, Any,
             sizes = np.array([np.linalg.norm(b) for _, b in rows])
             apart = [np.linalg.norm(a - b) if a.shape == b.shape else np.inf for a, b in rows]
             yield name, sizes + np.array(apart), sizes
-
-
-def moved_scores(name: str, said: Any, found: Any) -> tuple[str, float]:
-    """Return (a sentence where scores are not those that were found, else ""; the largest move relative to their spread)."""
-    known = np.isfinite(said) | np.isfinite(found)
-    both = np.isfinite(said) & np.isfinite(found)
-    if not known.any():
-        return "", 0.0
-    spread = float(np.std(found[both])) if both.any() else 0.0
-    largest = float(np.abs(found[both]).max()) if both.any() else 0.0
-    apart = np.where(both, np.abs(said - found), np.inf)[known]
-    beyond = int((apart > max(SPREAD * spread, ROUNDING * largest)).sum())
-    seen = apart[np.isfinite(apart)]
-    worst = float(seen.max() / spread) if len(seen) and spread else 0.0
-    if beyond > FLIPPED * int(known.sum()):
-        row = int(np.argmax(apart))
-        place = np.flatnonzero(known)[row]
-        return (
-            f"{name}: {beyond} of {int(known.sum())} scores differ, one is {said[place]:.6g} and scores {found[place]:.6g}",
-            worst,
-        )
-    return "", worst

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from effbench import __version__
 from effbench.errors import StoreError
-from effbench.measure.machine import fingerprint
 from effbench.submission.checking import Finding, LevelOutcome, check_numbers, check_schema
 from effbench.verification import CheckedLevel, Level, Verification, add_to_history
 
@@ -65,6 +64,8 @@ def verify(path: Path, level: Level) -> list[LevelOutcome]:
 
 def keep_outcomes(path: Path, outcomes: Sequence[LevelOutcome], by: str) -> None:
     """Add what was found, and by whom, to the history that stands beside a submission."""
+    from effbench.measure.machine import fingerprint  # reads the machine, which no check needs
+
     levels = tuple(
         CheckedLevel(
             level=outcome.level,

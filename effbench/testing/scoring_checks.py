@@ -124,7 +124,7 @@ def samples_are_scored_alone(trial: ScoreTrial) -> Iterator[str]:
 
 
 def what_is_kept_is_what_score_reads(trial: ScoreTrial) -> Iterator[str]:
-    """Yield a violation where scores against what ``keep`` leaves of a reference differ from those against the whole."""
+    """Yield a violation where what ``keep`` leaves scores otherwise than the whole, as a reference or as an output."""
     kept = trial.steps.obtain(
         "keep(output)", lambda: [trial.task.keep(output) for output in trial.outputs], "it must take any output"
     )
@@ -134,6 +134,11 @@ def what_is_kept_is_what_score_reads(trial: ScoreTrial) -> Iterator[str]:
     for name, values in trial.paired.scalars.items():
         if not np.array_equal(scores.scalars.get(name, np.nan), values, equal_nan=True):
             yield f"score {name!r} is another against what keep leaves of a reference; keep all that score reads"
+    again: Callable[[], Scores] = lambda: trial.task.score(kept, trial.samples, kept)  # noqa: E731 - typed for mypy
+    scores = trial.steps.obtain("score(kept, batch, reference=kept)", again, "keep all that score reads of an output")
+    for name, values in trial.paired.scalars.items():
+        if not np.array_equal(scores.scalars.get(name, np.nan), values, equal_nan=True):
+            yield f"score {name!r} of what keep leaves is another, so that nobody can score it again; keep all that it reads"
 
 
 def previews_are_pictures(trial: ScoreTrial) -> Iterator[str]:

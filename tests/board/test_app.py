@@ -27,7 +27,12 @@ def test_the_table_shows_values_intervals_badges_and_reasons(
     rows = table_on(board)
     assert rows[0]["method"] == "reference reference" and rows[0]["latency"] == "812 [796, 829]"
     shown = {row["method"]: row for row in rows}
-    assert column(rows, "execution") == ["◐ real unverified", "○ simulated", "◐ real unverified", "✕ failed (oom)"]
+    assert column(rows, "execution") == [
+        "◐ real (checks not passed)",
+        "○ simulated",
+        "◐ real (checks not passed)",
+        "✕ failed (oom)",
+    ]
     assert shown["int8-simulated"]["latency"] == "n/a simulated" and shown["w4a4"]["latency"] == "n/a oom"
     assert any("n = 64 samples" in caption.value for caption in board.caption)
     assert any("killed at 7.1 GB" in caption.value for caption in board.caption)
@@ -106,7 +111,12 @@ def test_the_table_has_badges_noise_and_ranks(
     ]
     board = open_board(write_store("quick", cells))
     rows = table_on(board)
-    assert column(rows, "execution") == ["● real verified", "○ simulated", "◐ real unverified", "◐ real unverified"]
+    assert column(rows, "execution") == [
+        "● real (checks passed)",
+        "○ simulated",
+        "◐ real (checks not passed)",
+        "◐ real (checks not passed)",
+    ]
     assert column(rows, "noise") == ["A", "", "C", "C"]
     body = next(element.proto.body for element in board.get("html") if "<table" in element.proto.body)
     assert 'title="C (foreign load 20 %)"' in body, "the remark is a tooltip"

@@ -21,12 +21,12 @@ from effbench.errors import BadInput, StoreError
 def test_the_command_line_names_app_options_and_stores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DISPLAY", ":0")
     line = command([tmp_path / "a", tmp_path / "b"], 8600, False)
-    assert line[:4] == [sys.executable, "-m", "streamlit", "run"]
-    assert Path(line[4]).name == "app.py"
-    assert Path(line[4]).is_file()
+    assert line[:5] == [sys.executable, "-P", "-m", "streamlit", "run"]
+    assert Path(line[5]).name == "app.py"
+    assert Path(line[5]).is_file()
     split = line.index("--")
     assert line[split + 1 :] == [str(tmp_path / "a"), str(tmp_path / "b")]
-    options = dict(zip(line[5:split:2], line[6:split:2]))
+    options = dict(zip(line[6:split:2], line[7:split:2]))
     assert options["--server.port"] == "8600"
     assert options["--server.headless"] == "false"
     assert options["--browser.gatherUsageStats"] == "false"

@@ -1,7 +1,6 @@
 """A submission from a run to a verifier: what is packed, which level catches which change, and what no level believes."""
 
 import json
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -9,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from filelock import FileLock
-from support import Cli, suite_text
+from forging import METHOD, forged_scores, listed_again, own_cell, raised_clock, rewrite_record
 
-from effbench.atomic import file_sha256
 from effbench.errors import BadInput, StoreError
-from effbench.parts import KeptOutputs, read_part, read_parts, write_outputs, write_part
-from effbench.store import SAMPLE_KEY, CellFolder, read_store
+from effbench.parts import KeptOutputs, read_parts, write_outputs, write_part
+from effbench.repository.adding import add
+from effbench.repository.checking import Checked, Verdict
+from effbench.repository.comment import comment_of
+from effbench.store import SAMPLE_KEY, read_store
 from effbench.submission.checking import check_schema
 from effbench.submission.manifest import is_known, read_manifest
 from effbench.submission.packing import folder_name, pack
@@ -23,66 +23,6 @@ from effbench.submission.verifying import LEVELS, verify
 from effbench.verification import MEANING, VERIFICATION, read_history
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "store_fuzz"))
-METHOD = "toy-momentum"
-
-
-@pytest.fixture(scope="module")
-def ran(shared, toy_plugin):
-    """Return the command line in a folder with a finished store, its outputs kept."""
-    folder = shared / "submission-run"
-    cli = Cli(folder, {**os.environ, "PYTHONPATH": str(toy_plugin)})
-    with FileLock(f"{folder}.lock"):
-        if not folder.exists():
-            folder.mkdir()
-            text = suite_text(
-                methods=[f"{{use: {METHOD}}}", "{use: toy-half-steps}"],
-                latency="{rounds: 3, budget_s: 0.02, warmup_s: 0.02}",
-                extra="output: {outputs: all}\n",
-            )
-            (folder / "suite.yaml").write_text(text)
-            result = cli("run", "suite.yaml", "--store", "store")
-            assert result.code == 0, result.err
-    return cli
-
-
-@pytest.fixture
-def sent(ran, tmp_path):
-    """Return a submission of its own."""
-    pack(read_store(ran.cwd / "store"), METHOD, tmp_path / "sent", licence="CC-BY-4.0", source="https://example.org")
-    return tmp_path / "sent"
-
-
-def listed_again(path):
-    """Have the manifest list the files as they are now, as whoever changes them would."""
-    content = yaml.safe_load((path / "submission.yaml").read_text())
-    files = [file for file in path.rglob("*") if file.is_file() and file.stat().st_size < 1 << 24]
-    names = [str(file.relative_to(path)) for file in files if file.name != "submission.yaml"]
-    content["files"] = {name: file_sha256(path / name) for name in names}
-    (path / "submission.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-
-
-def own_cell(path):
-    (cell_id,) = read_manifest(path).cells
-    return path / "cells" / cell_id
-
-
-def rewrite_record(folder, change):
-    """Change a record, and have it name its files as they are now."""
-    record = json.loads((folder / "cell.json").read_text())
-    change(record)
-    record["files"] = {name: file_sha256(folder / name) for name in record["files"] if (folder / name).exists()}
-    for part in ("samples", "timings", "draws"):
-        record["files"] |= {f"{part}/{f.name}": file_sha256(f) for f in (folder / part).glob("*.parquet")}
-    (folder / "cell.json").write_text(json.dumps(record))
-
-
-def believed(folder):
-    """Write the record that follows from the parts as they are now, as a careful forger would."""
-    from effbench.numbers.record import recomputed
-
-    rewrite_record(folder, lambda record: None)
-    cell = CellFolder(folder)
-    cell.write_record(recomputed(cell, cell.record()))
 
 
 def passed(outcomes):
@@ -285,19 +225,6 @@ def test_a_sample_that_was_dropped_is_missed_from_the_parts(sent):
     assert passed(verify(sent, "rescore")) == {"schema": True, "recompute": False}
 
 
-def forged_scores(folder):
-    """Halve every score, and whatever follows from the scores."""
-    table = read_parts(folder / "samples", SAMPLE_KEY)
-    (file,) = (folder / "samples").iterdir()
-    meta = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
-    file.unlink()
-    columns = {name: table[name].to_pylist() for name in table.column_names}
-    name = next(name for name in columns if name.endswith("gap"))
-    columns[name] = [value / 2 for value in columns[name]]
-    write_part(folder / "samples", "merged", columns, meta)
-    believed(folder)
-
-
 def test_scores_that_were_forged_with_all_that_follows_are_caught_from_the_outputs(sent, ran):
     forged_scores(own_cell(sent))
     listed_again(sent)
@@ -319,17 +246,6 @@ def test_outputs_that_were_swapped_are_caught_by_their_hashes(sent, ran):
     result = ran("verify", str(sent), "--level", "rescore")
     assert result.code == 1 and "recompute: passed" in result.out
     assert "is not the one that was scored" in result.err
-
-
-def raised_clock(folder):
-    """Divide the times of a method by ten, and have everything follow from that."""
-    for file in sorted((folder / "timings").iterdir()):
-        table = read_part(file)
-        columns = {name: table[name].to_pylist() for name in table.column_names}
-        columns["wall_ns"] = [max(1, value // 10) for value in columns["wall_ns"]]
-        file.unlink()
-        write_part(folder / "timings", file.name.split(".")[0], columns, {})
-    believed(folder)
 
 
 def test_a_method_that_is_run_again_gives_the_same_outputs_and_times(sent, ran):
@@ -414,8 +330,23 @@ def fuzzed(numbers, sent, folder):
         for outcome in outcomes:
             counts[outcome.is_passed] += 1
             assert all("\n" not in finding.what and len(finding.what) < 5000 for finding in outcome.findings), done
+        if all(outcome.is_passed for outcome in outcomes):
+            commented(path, folder / f"board{number}", outcomes)
         shutil.rmtree(path)
     return counts
+
+
+def commented(path, board, outcomes):
+    """Put what passes into a repository and say what is to be said of it, or have it refused in a sentence."""
+    (board / "results").mkdir(parents=True)
+    try:
+        ((place, _),) = add(path, board, by="x")
+    except (BadInput, StoreError) as error:
+        assert "\n" not in str(error)
+        return
+    verdict = Verdict(place, read_manifest(board / place), tuple(outcomes), ())
+    assert comment_of(board, Checked((verdict,), ())).startswith("## EffBench")
+    shutil.rmtree(board)
 
 
 def test_mutants_get_a_sentence(sent, tmp_path):

@@ -20,7 +20,7 @@ from effbench.export.model_card import model_card
 from effbench.report.formats import render
 from effbench.report.summarise import summarise
 from effbench.store import StoreView
-from effbench.verification import CheckedLevel, Verification
+from effbench.verification import CheckedLevel, Verification, add_to_history
 
 STORE = Path(__file__).parent.parent / "assets" / "store-v1"
 HOSTILE = ("a\n---\nb", "---", "key: value", "{x: [y", "<script>alert(1)</script>", "[x](javascript:alert(1))", "$x$", "`x`",
@@ -63,7 +63,7 @@ def test_the_hub_reads_back_what_the_records_say(make: ModuleType) -> None:
         "verified": False,
     }
     here = {"machine": "AMD EPYC 7B13, 2 cores, 8.3 GB [feedc0ffee12]", "device": "cpu", "dtype": "float32"}
-    every = {"n": 64, "badge": "real unverified"}
+    every = {"n": 64, "badge": "real (checks not passed)"}
     quality = {
         "unit": "",
         **every,
@@ -131,10 +131,12 @@ def test_the_table_below_is_the_reports_of_the_method_and_its_reference(make: Mo
     text = model_card(make.view(*cells), "fewer-steps")
     table = render(summarise(make.view(*cells[:2])), "md")
     assert text.endswith(f"\n{table}") and "int8-simulated" not in text
-    assert "EffBench 0.1.0, suite quick; real unverified." in text
+    assert "EffBench 0.1.0, suite quick; real (checks not passed)." in text
 
 
-def test_only_hugging_face_verifies_in_the_hubs_sense_and_who_did_otherwise_is_said(make: ModuleType) -> None:
+def test_only_hugging_face_verifies_in_the_hubs_sense_and_who_did_otherwise_is_said(
+    make: ModuleType, tmp_path: Path
+) -> None:
     said = "Self-reported: nobody else has made these numbers again."
     view = make.view(make.cell("reference"), method_of(make))
     assert said in model_card(view, "fewer-steps")
@@ -147,10 +149,14 @@ def test_only_hugging_face_verifies_in_the_hubs_sense_and_who_did_otherwise_is_s
     text = model_card(view, "fewer-steps", checks=(check,))
     assert "says that they were checked: An &lt;b&gt;other&lt;/b&gt;, 2026-11-22, machine f00: schema passed." in text
     assert said not in text
-    again = make.view(make.cell("reference"), method_of(make, verified_by="Ada"))
+    claimed = make.view(make.cell("reference"), method_of(make, verified_by="Ada"))
+    assert "Ada" not in model_card(claimed, "fewer-steps"), "a record's own word is nobody's"
+    made = check.model_copy(update={"by": "Ada", "levels": (level.model_copy(update={"level": "recompute"}),)})
+    add_to_history(tmp_path, made)
+    again = make.view(make.cell("reference"), method_of(make), path=tmp_path)
     found = read(text := model_card(again, "fewer-steps"))
-    assert {(one.verified, one.metric_args["made_again_by"]) for one in found} == {(False, "Ada")}
-    assert said not in text and "Numbers of fewer-steps verified by Ada." in text
+    assert {(one.verified, one.metric_args["verification"]) for one in found} == {(False, "recomputed by Ada")}
+    assert said not in text and "Recomputed by Ada: fewer-steps." in text
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -162,7 +168,7 @@ def test_names_of_any_kind_end_no_front_matter_and_make_no_markup(make: ModuleTy
     (one,) = read(card)
     line = " ".join(text.split())
     assert (one.metric_type, one.task_name, one.dataset_config) == (line, line, line)
-    assert one.dataset_args[line] == [line, {line: 1}] and one.metric_args["made_again_by"] == line
+    assert one.dataset_args[line] == [line, {line: 1}]
     assert not re.search(r"(?<!\\)(\]\(|\$|`|!\[)|<(img|script)", ModelCard(card).text)
 
 

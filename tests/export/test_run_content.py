@@ -36,8 +36,8 @@ def test_numbers_bounds_and_missing_ones_stand_where_they_should(make: ModuleTyp
 
 
 def test_parameters_times_and_tags_say_what_was_run_and_where(make: ModuleType) -> None:
-    cell = make.cell("w8a8", order=1, params={"steps": 20, "system": "zoo:a", "sizes": [1, 2]}, verified_by="Ada")
-    run = run_content(cell, make.MACHINE)
+    cell = make.cell("w8a8", order=1, params={"steps": 20, "system": "zoo:a", "sizes": [1, 2]}, verified_by="mallory")
+    run = run_content(cell, make.MACHINE, "recomputed by Ada")
     assert run.params == {
         "task.steps": "20", "task.system": "zoo:a", "task.sizes": "[1, 2]", "method": "w8a8", "method.bits": "8",
         "method.group": "64", "seeds": "[0, 1]", "samples": "64", "subset": "null", "system_revision": "rev1",
@@ -45,7 +45,11 @@ def test_parameters_times_and_tags_say_what_was_run_and_where(make: ModuleType) 
     }  # fmt: skip
     tags = {key.removeprefix("effbench."): value for key, value in run.tags.items()}
     assert (run.name, run.is_failed, run.started_ms, run.ended_ms) == ("t2i/w8a8", False, 1795341600000, 1795341900000)
-    assert tags["badge"] == "real unverified" and tags["verified_by"] == "Ada" and tags["suite"] == "quick"
+    assert (
+        tags["badge"] == "real (checks not passed)"
+        and tags["verification"] == "recomputed by Ada"
+        and tags["suite"] == "quick"
+    )
     assert tags["machine"] == "AMD EPYC 7B13, 2 cores, 8.3 GB [feedc0ffee12]" and tags["device"] == "cpu"
     assert tags["origin.task"] == "effbench 0.1.0" and tags["package.torch"] == "2.13.0" and tags["cell"] == cell.id
 

@@ -94,9 +94,9 @@ def test_facets_are_those_that_tell_cells_apart(make: ModuleType, tmp_path: Path
     cells = [make.cell("reference"), make.cell("int8", order=1, execution="simulated")]
     workload = workload_of(make, tmp_path, cells)
     facets = facets_of(workload)
-    assert facets == {"execution": ("real unverified", "simulated")}
+    assert facets == {"execution": ("real (checks not passed)", "simulated")}
     assert matching(workload, facets, {"execution": ["simulated"]}) == (0, 1), "references stay"
-    assert matching(workload, facets, {"execution": ["real unverified"]}) == (0,)
+    assert matching(workload, facets, {"execution": ["real (checks not passed)"]}) == (0,)
     assert matching(workload, facets, {"execution": [], "licence": ["MIT"]}) == (0, 1), "nothing asked for leaves all"
     assert matching(workload, facets, {}, "INT") == (0, 1)
     assert matching(workload, facets, {}, "int 4") == (0,)
@@ -114,7 +114,7 @@ def test_who_checked_a_store_and_its_licence_are_facets_over_several_stores(make
     )
     (workload,) = summarise_stores(views).workloads
     facets = facets_of(workload, {tmp_path / "a": "MIT"})
-    assert facets[CHECKED] == ("self-reported", "recompute passed")
+    assert facets[CHECKED] == ("self-reported", "recomputed by eve")
     assert facets["licence"] == ("MIT", NOT_STATED)
     assert store_of(workload, 1) == tmp_path / "b"
     (tmp_path / "b" / "verification.json").write_text("{")

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from effbench.report.checked import check_rows, standing_of
+from effbench.report.checked import check_rows, standing_sentence
+from effbench.report.standing import Standing
 from effbench.verification import CheckedLevel, Level, Verification
 
 
@@ -41,18 +42,17 @@ def level(name: Level, passed: bool) -> CheckedLevel:
         ),
     ],
 )
-def test_verified_is_said_of_numbers_that_somebody_made_again(make: Any, history: Any, beginning: str) -> None:
-    assert standing_of(make.cell("a"), history).startswith(beginning)
+def test_verified_is_said_of_numbers_that_somebody_made_again(history: Any, beginning: str) -> None:
+    assert standing_sentence(Standing("alice", True, tuple(history))).startswith(beginning)
+    theirs = tuple(one.model_copy(update={"by": "Alice"}) for one in history)
+    assert standing_sentence(Standing("alice", True, theirs)).startswith("Self-reported: "), (
+        "of the sender's own checks"
+    )
 
 
-def test_a_look_at_the_files_alone_is_said_to_be_that(make: Any) -> None:
-    assert "no number was made again" in standing_of(make.cell("a"), [check("eve", schema=True)])
-    assert "looked" not in standing_of(make.cell("a"), [])
-
-
-def test_what_a_record_says_of_itself_is_said_to_be_its_word(make: Any) -> None:
-    said = standing_of(make.cell("a", verified_by="mallory"), [])
-    assert said == "Its record says that its numbers were verified by mallory."
+def test_a_look_at_the_files_alone_is_said_to_be_that() -> None:
+    assert "no number was made again" in standing_sentence(Standing(checks=(check("eve", schema=True),)))
+    assert "looked" not in standing_sentence(Standing())
 
 
 def test_every_level_is_a_row_with_what_was_found() -> None:

@@ -30,6 +30,8 @@ KEYS = [
     "ci_method",
     "slice",
     "units",
+    "by",
+    "verification",
 ]
 
 

@@ -18,10 +18,10 @@ FAIL = Check(name="kernels", status="fail", message="claims to run int8::*, whic
 @pytest.mark.parametrize(
     ("given", "badge"),
     [
-        ({"checks": (PASS,)}, "real verified"),
-        ({"checks": (PASS, UNKNOWN)}, "real unverified"),
-        ({"checks": (PASS, FAIL)}, "real unverified"),
-        ({"checks": ()}, "real unverified"),
+        ({"checks": (PASS,)}, "real (checks passed)"),
+        ({"checks": (PASS, UNKNOWN)}, "real (checks not passed)"),
+        ({"checks": (PASS, FAIL)}, "real (checks not passed)"),
+        ({"checks": ()}, "real (checks not passed)"),
         ({"checks": (PASS,), "execution": "simulated"}, "simulated"),
     ],
 )

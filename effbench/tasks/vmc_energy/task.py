@@ -181,10 +181,6 @@ class VmcEnergy(Task):
         steps = [system.solver.step(self._unsolved(sample), noise_seed(sample.id, 0)) for sample in few]
         return [partial(_stepped, step, batch_size) for step in steps]
 
-    def keep(self, output: Output) -> Output:
-        """Return the output without its curves, which the scores hold; no score reads a reference's."""
-        return {name: array for name, array in output.items() if not name.startswith("curve_")}
-
     def score(self, outputs: Sequence[Output], batch: Sequence[Sample], reference: Sequence[Output] | None) -> Scores:
         """Return the errors of each molecule; undefined (NaN) where full CI is not known or a solver has no such number."""
         from effbench.tasks.vmc_energy.exact import sector_of
