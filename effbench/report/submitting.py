@@ -26,7 +26,7 @@ SUBMITTING_STEPS = (
     ),
     SubmittingStep(
         "Pack its results into a folder, which is checked on the way.",
-        "effbench submit results/mine --method half-steps --licence CC-BY-4.0",
+        "effbench submit results/mine --method half-steps --licence CC-BY-4.0 --by YOUR-LOGIN",
     ),
     SubmittingStep(
         "Have somebody else make the numbers again, as far as they can, and look at it on a board.",

@@ -17,7 +17,8 @@ PAGE = (ROOT / "docs" / "submitting.md").read_text("utf-8")
 PIP = """#!{python}
 import subprocess, sys
 wanted = sys.argv[-1].partition("[")[0]
-command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index", "--target", "{site}"]
+command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
+command += ["--target", "{site}"]
 raise SystemExit(subprocess.call([*command, "./" + wanted]))
 """
 """Stands for pip: without a network, and into a folder of the test. Dependencies are those of the test's environment."""
