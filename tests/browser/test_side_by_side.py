@@ -71,7 +71,7 @@ def titles(page: Any) -> list[str]:
 def test_two_methods_are_compared_and_a_point_shows_its_sample(
     visit: Callable[..., Any], settle: Any, board: str
 ) -> None:
-    page = visit(board, task="t2i", tab="Compare")
+    page = visit(f"{board}?task=t2i&tab=Compare&methods=reference&methods=equal")
     choice = page.get_by_role("combobox", name=re.compile("Methods"))
     choice.click()
     page.keyboard.type("lossy")
