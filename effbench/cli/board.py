@@ -56,7 +56,9 @@ def board(
     from effbench.hub.stores import local_store
     from effbench.stores import stores_below
 
-    folders, refused, count = [], [], 0
+    folders: list[Path] = []
+    refused: list[StoreError] = []
+    count = 0
     for named in stores or []:
         try:
             folders.append(local_store(named))

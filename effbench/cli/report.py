@@ -135,8 +135,8 @@ def _readable(path: Path) -> list[StoreView]:
             refused.append(error)
     if not views:
         raise refused[0]
-    for error in refused:
-        tell(f"warning: {error}")
+    for sentence in refused:
+        tell(f"warning: {sentence}")
     return views
 
 

@@ -90,16 +90,18 @@ def check_repository(repository: Path, base: str | None = None, author: str = ""
             (RESULTS, f"{len(by_place)} submissions are changed, at most {MOST_SUBMISSIONS} in one pull request")
         )
         return Checked((), tuple(problems))
-    commit, verdicts, notes = common_commit(repository, base), [], []
+    commit = common_commit(repository, base)
+    made: list[Verdict] = []
+    notes = []
     for place, changes in by_place.items():
         before = file_before(repository, commit, f"{place}/{NAME}")
         if before is None:
-            verdicts.append(_verdict(repository, place, author, most_mb))
+            made.append(_verdict(repository, place, author, most_mb))
             continue
         found, note = touched(repository, commit, place, changes, before, author)
         problems += [(str(place), what) for what in found]
         notes += [note] if note else []
-    return Checked(tuple(verdicts), tuple(problems), tuple(notes))
+    return Checked(tuple(made), tuple(problems), tuple(notes))
 
 
 def _why_not(change: Change) -> str:
