@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from effbench.kernels import isa
+
 # Two workers of pytest with two threads of torch each slow one another down tenfold and more on two cores.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -22,6 +24,13 @@ def shared(tmp_path_factory):
     """Return a temporary folder that all workers of one test run see."""
     base = tmp_path_factory.getbasetemp()
     return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture
+def eight_bit_codes(monkeypatch):
+    """Have the kernels compute with 8-bit activations, as the simulation does, where the processor's own take 7 (AVX2)."""
+    if isa.activation_bits() < 8:
+        monkeypatch.setenv(isa.VARIABLE, "portable")
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from bench_board.drawn import (
     MACHINE,
     QUALITY,
     RESAMPLES,
+    SUBSET,
     GeneratedCell,
     claims_of,
     draws_of,
@@ -108,7 +109,7 @@ def setting_of(cell: GeneratedCell) -> Setting:
         samples=ids,
         pool=len(ids),
         weights=None,
-        subset="emoji-generated",
+        subset=SUBSET,
         certificate=tuple(
             f"{metric}, on other methods: tau 0.93 [0.90, 0.95], 0.88 for as many random samples (generated)"
             for metric in ("prompt_accuracy", "alignment")

@@ -13,7 +13,6 @@ import numpy as np
 from effbench.api import Metric, Scores
 from effbench.api.samples import weighted_means
 from effbench.record import Attempt, Identity, Link, PublishedClaim
-from effbench.runner.plan import identity_hash
 from effbench.stats.bootstrap import cluster_weights
 from effbench.stats.resampled import Resampled
 from effbench.storeschema import JobData, JobResult
@@ -28,6 +27,7 @@ QUALITY = (
 )
 FAMILIES = ("vidit-q", "dit-fast-attn", "mixdq", "teacache", "fewer-steps", "tome", "smoothquant", "svdquant")
 MACHINE = "9e4e7a7ed000"
+SUBSET = "emoji-generated"
 ROUNDS, ITEMS, CALLS, RESAMPLES = 3, 2, 4, 200
 OF_SCORES, OF_TIMES, OF_JOBS = 0, 1, 2
 """What a generator of random numbers is for."""
@@ -56,8 +56,7 @@ class GeneratedCell:
 
     @property
     def method_id(self) -> str:
-        shown = ",".join(f"{name}={value}" for name, value in self.passed.items())
-        return f"{self.family}({shown})" if shown else self.family
+        return f"{self.family}-{self.method}" if self.method else self.family
 
     @property
     def identity(self) -> Identity:
@@ -72,7 +71,7 @@ class GeneratedCell:
 
     @property
     def id(self) -> str:
-        return identity_hash(self.identity)
+        return self.identity.cell_id
 
     @property
     def reference(self) -> GeneratedCell:

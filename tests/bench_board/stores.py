@@ -15,7 +15,7 @@ from pathlib import Path
 
 import effbench.atomic
 from bench_board.cells import write_cell
-from bench_board.drawn import MACHINE, GeneratedCell
+from bench_board.drawn import MACHINE, SUBSET, GeneratedCell
 from effbench.store import Store
 
 CHUNK = 50
@@ -88,10 +88,11 @@ def suite_of(size: StoreSize) -> dict:
                 "id": replace(first[0], task=task).task_id,
                 "use": "t2i",
                 "with": replace(first[0], task=task).identity.task_params,
+                "samples": {"subset": SUBSET},
             }
             for task in range(size.tasks)
         ],
-        "methods": [{"id": cell.method_id, "use": cell.family} for cell in first],
+        "methods": [{"id": cell.method_id, "use": cell.family, "with": cell.passed} for cell in first],
         "seeds": [0],
         "measure": {"latency": {"rounds": 3, "batch_sizes": [1]}, "memory": True, "flops": True, "energy": "auto"},
         "stats": {"ci": 0.95, "resamples": 200},

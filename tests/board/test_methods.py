@@ -132,7 +132,7 @@ def test_words_and_results_narrow_the_list_and_stand_in_the_address(
 
 def test_how_to_submit_can_be_copied(open_methods: Callable[..., AppTest]) -> None:
     page = open_methods()
-    assert "effbench submit results/mine --method half-steps --licence CC-BY-4.0" in [
+    assert "effbench submit results/mine --method half-steps --licence CC-BY-4.0 --by YOUR-LOGIN" in [
         block.value for block in page.code
     ]
     assert any("docs/submitting.md" in markdown.value for markdown in page.markdown)

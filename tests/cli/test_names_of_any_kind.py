@@ -24,7 +24,7 @@ methods:
         (["validate", f"{LONG}/suite.yaml"], "File name too long"),
         (["run", "s.yaml", "--store", LONG], "File name too long"),
         (["new", "method", "mine", "--for", "t2i", "--into", LONG], "File name too long"),
-        (["report", LONG], LONG),
+        (["report", LONG], "File name too long"),
         (["validate", "a\n\x1b[31mb"], r"a\n\x1b[31mb: there is no such file"),
         (["run", "s.yaml", "--only", "w\n", "--dry-run"], r"--only w\n: matches no cell"),
         (["run", "s.yaml", "--only", "w/\udcff", "--dry-run"], "matches no cell"),

@@ -20,6 +20,7 @@ TASKS = {
     "denoiser": ("use: denoiser, with: {blocks: 1, tokens: 256, samples: 2}", "guidance-off"),
     "workload": ("use: workload, with: {units: 2, size: 16}", "planted-twin"),
     "engine": ("use: local-energy, with: {molecule: lih, determinants: 100}, batch_size: 1", "all-pairs"),
+    "ranking": ("use: nas-ranking, with: {table: planted, labels: 10}", "best-column"),
     "solver": ("use: vmc-energy, with: {molecules: [h2, lih]}, batch_size: 1", "nqs-made"),
 }
 """Task of the suite -> how it is used, and the method that is submitted."""
@@ -35,6 +36,7 @@ METHODS = {
     "guidance-off": "{use: guidance-off",
     "planted-twin": "{use: planted-twin",
     "all-pairs": "{id: all-pairs, use: local-energy-engine, with: {engine: all-pairs}",
+    "best-column": "{id: best-column, use: nas-columns, with: {column: best}",
     "nqs-made": "{use: nqs-made, with: {steps: 5}",
 }
 

@@ -42,6 +42,7 @@ def layer_of(x, w, weight, activation, execution, low_rank=0, bias=True):
     return QuantizedLinear([state], torch.linspace(-1, 1, len(w)) if bias else None, activation, execution)
 
 
+@pytest.mark.usefixtures("eight_bit_codes")
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("low_rank", [0, 8])
 def test_real_and_simulated_execution_agree(case, low_rank):
@@ -185,6 +186,7 @@ def test_bytes_by_hand():
         assert QuantizedLinear([state], None, ActivationScheme()).scheme_bytes == expected
 
 
+@pytest.mark.usefixtures("eight_bit_codes")
 @pytest.mark.parametrize(("stride", "padding", "kernel"), [(1, 1, 3), (2, 0, 3), (1, 0, 1), (2, 2, 5)])
 def test_a_real_convolution_equals_the_simulated_one(stride, padding, kernel):
     torch.manual_seed(0)

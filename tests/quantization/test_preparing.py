@@ -63,6 +63,7 @@ def test_every_family_is_quantized_and_says_what_was_left(name, tmp_path):
     assert facts["float_layers"].value == len(plan["kept"]) + len(plan["unsupported"])
 
 
+@pytest.mark.usefixtures("eight_bit_codes")
 def test_real_and_simulated_layers_agree_on_what_they_are_given_in_a_real_model(tmp_path):
     """Over a whole model they do not: one code that a last bit decides moves those of every layer that follows."""
     name = "PixArtSigmaPipeline"
@@ -85,6 +86,7 @@ def test_real_and_simulated_layers_agree_on_what_they_are_given_in_a_real_model(
     assert set(errors) == set(artifact.config["layers"]) and max(errors.values()) < 1e-4
 
 
+@pytest.mark.usefixtures("eight_bit_codes")
 def test_real_and_simulated_systems_agree_where_no_code_is_on_the_edge(tmp_path):
     name = "CogVideoXPipeline"
     task, system = fresh(name)
