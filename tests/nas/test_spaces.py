@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tables_for_tests import some_cells
 
+from effbench.api import Context, PluginError, Unsupported
 from effbench.errors import BadInput
 from effbench.nas.cells import canonical, every_code
 from effbench.nas.graph_bench import DATA_SETS, graph_table, installed
@@ -15,6 +17,12 @@ from effbench.nas.graphs import canonical as graph_form
 from effbench.nas.shipped import find_table
 from effbench.nas.spaces import CELLS, GRAPHS
 from effbench.nas.tables import read_table
+from effbench.tasks.nas_ranking.system import Architectures
+from effbench.tasks.nas_ranking.task import NasRanking
+from effbench.tasks.nas_search.task import NasSearch
+from effbench_baselines.dele.method import Dele, NasNetwork
+from effbench_baselines.nas_controls.features import one_hot
+from effbench_baselines.nas_controls.method import NasColumns, NasRegression
 
 needs_package = pytest.mark.skipif(installed() is None, reason="needs the package nas-bench-graph")
 
@@ -171,3 +179,68 @@ def test_a_thinned_table_reaches_over_what_it_lacks():
 def test_what_nothing_is_near_to_has_no_neighbour():
     around, edits = CELLS.neighbours([canonical((3,) * 6), canonical((4,) * 6)])
     assert edits == 3 and [list(own) for own in around] == [[], []]
+
+
+@pytest.fixture
+def table_of_networks(tmp_path):
+    """Sixty networks whose truth counts operations that matter, and one column that knows it but for noise."""
+    rng = np.random.default_rng(0)
+    one_each = {graph_form(code): code for code in GRAPHS.every_code()[::97]}
+    codes = list(one_each.values())[:60]
+    worth = [sum(op % 3 for op in code[1:]) / 20 + 0.1 for code in codes]
+    lines = [f"{name_of(code)},{w},{w + 0.05 * rng.normal()}" for code, w in zip(codes, worth)]
+    (tmp_path / "t.csv").write_text("\n".join(["cell,acc,hint", *lines]) + "\n", "utf-8")
+    (tmp_path / "t.yaml").write_text(
+        "{space: nas-bench-graph, rows: t.csv, truth: [acc], low_fidelity: {hint: {cost_s: 1}}}", "utf-8"
+    )
+    return str(tmp_path / "t.yaml")
+
+
+def test_networks_are_ranked_by_what_reads_any_space(table_of_networks):
+    task = NasRanking(NasRanking.Params(table=table_of_networks, labels=25))
+    system, samples = task.load(Context()), task.samples("evaluation")
+    assert task.caption(samples[0]).count("|") == 3
+    for method in (NasRegression(NasRegression.Params(model="ridge")), NasColumns()):
+        made = method.apply(system, method.prepare(system, Context()))
+        found = task.summariser(task.score(task.run(made, samples, 0), samples, None))(np.ones(len(samples)))
+        assert found["kendall_tau"] > 0.4
+        assert "label_cost" not in method.facts(made)  # the table does not tell it
+    with pytest.raises(
+        Unsupported, match="these networks read cells of nas-bench-201, and the table is of nas-bench-graph"
+    ):
+        Dele(Dele.Params()).prepare(system, Context())
+
+
+def test_networks_are_searched(table_of_networks):
+    task = NasSearch(NasSearch.Params(table=table_of_networks, budget=30, repeats=3))
+    system = pickle.loads(pickle.dumps(task)).load(Context())
+    outputs = task.run(system, task.samples("evaluation"), 0)
+    assert [len(output["trained"]) for output in outputs] == [30, 30, 30]
+    with pytest.raises(PluginError, match="nas-bench-graph: want 5 choices"):
+        system.space.place_of((3,) * 6)
+
+
+def test_one_hot_of_a_space_by_hand():
+    found = one_hot(Architectures([(8, 0, 1, 2, 3)], {}, GRAPHS))
+    assert found.shape == (1, 45) and list(np.flatnonzero(found[0])) == [8, 9, 19, 29, 39]
+    assert list(np.flatnonzero(one_hot(Architectures([(0, 1, 2, 3, 4, 0)], {}))[0])) == [0, 6, 12, 18, 24, 25]
+
+
+def test_cells_that_nothing_passes_through_are_ranked_and_share_a_group(tmp_path):
+    """Disconnected cells of a user's table: one class, on one side of the split, with a score like any other."""
+    dead = [(op, 0, 0, 0, 0, 0) for op in range(5)]
+    codes = dead + some_cells(60)
+    lines = [f"{CELLS.name_of(code)},{0.1 if code in dead else 0.5 + i / 1000}" for i, code in enumerate(codes)]
+    (tmp_path / "t.csv").write_text("\n".join(["cell,acc", *lines]) + "\n", "utf-8")
+    (tmp_path / "t.yaml").write_text("{space: nas-bench-201, rows: t.csv, truth: [acc]}", "utf-8")
+    task = NasRanking(NasRanking.Params(table=str(tmp_path / "t.yaml"), labels=20))
+    groups = {split: [s.group for s in task.samples(split)] for split in ("calibration", "evaluation")}
+    assert sorted(own.count("disconnected") for own in groups.values()) == [0, 5]
+    system = task.load(Context())
+    network = NasNetwork(NasNetwork.Params(layers=2, width=8, hidden=(8,), finetune_epochs=2))
+    made = network.apply(system, network.prepare(system, Context()))
+    scores = made.predictor.scores(Architectures(dead, {}))
+    assert np.isfinite(scores).all() and len(set(scores)) == 1
+    assert task.load(Context()).predictor.scores(Architectures(dead, {})).std() == 0
+    search = NasSearch(NasSearch.Params(table=str(tmp_path / "t.yaml"), budget=61, repeats=1))
+    search.check()  # five cells of one class are one architecture
