@@ -11,20 +11,20 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from effbench.arrays import Array
-from effbench.tasks.nas_search.system import Searcher
-from effbench.tasks.nas_search.trial import Trial
+from effbench.tasks.nas_search.system import ArchitectureSearch
+from effbench.tasks.nas_search.trial import SearchTrial
 
 MOST_KNOWN = 100
 """Children in a row that were trained before: a population whose surroundings are known so far moves on by lot."""
 
 
-class Evolution(Searcher):
+class Evolution(ArchitectureSearch):
     """Evolves the accuracies that trainings show."""
 
     def __init__(self, population: int, tournament: int) -> None:
         self.population, self.tournament = population, tournament
 
-    def search(self, trial: Trial) -> None:
+    def search(self, trial: SearchTrial) -> None:
         """Train a first population in the blind order, then children until the budget is spent."""
         living: deque[int] = deque(maxlen=self.population)
         while len(living) < self.population:

@@ -13,8 +13,8 @@ import numpy as np
 from effbench.api import Method, PluginError, noise_seed
 from effbench.arrays import Array
 from effbench.tasks.nas_search.predictors import fitted
-from effbench.tasks.nas_search.system import Searcher
-from effbench.tasks.nas_search.trial import Trial
+from effbench.tasks.nas_search.system import ArchitectureSearch
+from effbench.tasks.nas_search.trial import SearchTrial
 from effbench_baselines.nas_search.evolution import evolve_by_scores
 
 MOST_EVOLUTIONS = 5
@@ -22,7 +22,7 @@ MOST_EVOLUTIONS = 5
 
 
 @dataclass(frozen=True)
-class Guided(Searcher):
+class Guided(ArchitectureSearch):
     """``predictor`` is the method of nas-ranking that is prepared anew in every stage."""
 
     predictor: Method
@@ -32,7 +32,7 @@ class Guided(Searcher):
     tournament: int
     steps: int
 
-    def search(self, trial: Trial) -> None:
+    def search(self, trial: SearchTrial) -> None:
         """Train ``start`` architectures in the blind order, then ``stage`` at a time as the predictor says."""
         for _ in range(self.start):
             trial.train(trial.draw())
@@ -45,7 +45,7 @@ class Guided(Searcher):
             for _ in range(self.stage):
                 trial.train(self._proposed(scores, trial))
 
-    def _proposed(self, scores: Array, trial: Trial) -> int:
+    def _proposed(self, scores: Array, trial: SearchTrial) -> int:
         """Return the architecture of the highest score that an evolution met and that is not trained yet."""
         for _ in range(MOST_EVOLUTIONS):
             start = trial.rng.choice(len(scores), min(self.population, len(scores)), replace=False)

@@ -5,14 +5,14 @@ Source: White et al. 2021 (arXiv 2005.02960), algorithm 1, with restarts.
 
 from __future__ import annotations
 
-from effbench.tasks.nas_search.system import Searcher
-from effbench.tasks.nas_search.trial import Trial
+from effbench.tasks.nas_search.system import ArchitectureSearch
+from effbench.tasks.nas_search.trial import SearchTrial
 
 
-class HillClimb(Searcher):
+class HillClimb(ArchitectureSearch):
     """Climbs from one architecture to the best of its neighbours."""
 
-    def search(self, trial: Trial) -> None:
+    def search(self, trial: SearchTrial) -> None:
         """Climb from architectures of the blind order until the budget is spent."""
         while True:
             here = trial.draw()

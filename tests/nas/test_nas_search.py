@@ -13,9 +13,9 @@ from effbench.nas.tables import ColumnCost, table_of
 from effbench.tasks.nas_ranking.system import Architectures, Predictor
 from effbench.tasks.nas_ranking.task import NasRanking
 from effbench.tasks.nas_search.predictors import fitted, ranking_method
-from effbench.tasks.nas_search.system import RandomSearch, Searcher
+from effbench.tasks.nas_search.system import ArchitectureSearch, RandomSearch
 from effbench.tasks.nas_search.task import CURVE, NasSearch, regret_curve
-from effbench.tasks.nas_search.trial import BudgetSpent, Trial, one_of_each_class, space_of
+from effbench.tasks.nas_search.trial import BudgetSpent, SearchTrial, one_of_each_class, space_of
 from effbench.testing import check_method, check_task
 from effbench_baselines.nas_controls.method import NasRegression
 from effbench_baselines.nas_search.evolution import Evolution, an_edit, evolve_by_scores, winner
@@ -39,7 +39,7 @@ SUM = ("sum", lambda codes, rng: codes.sum(1), 2.0)
 def trial_of(codes, truth, budget, seed=0):
     table = table_of("made", codes, np.asarray(truth, float)[:, None], {}, {}, ColumnCost())
     rows = one_of_each_class(table)
-    return Trial(space_of(table, rows), budget, seed, lambda place: float(table.truth[rows[place]]))
+    return SearchTrial(space_of(table, rows), budget, seed, lambda place: float(table.truth[rows[place]]))
 
 
 def ended(searcher, trial):
@@ -137,7 +137,7 @@ def test_what_the_table_lacks_or_the_space_does_not_have_gets_a_sentence():
         space.place_of((3, 3, 3))
 
 
-class Spy(Searcher):
+class Spy(ArchitectureSearch):
     """Keeps what it was given, and trains as random search does."""
 
     def search(self, trial):
@@ -192,11 +192,11 @@ def test_the_curve_by_hand():
 
 
 def test_a_search_that_stops_early_keeps_its_answer_and_one_that_trains_nothing_has_none(task):
-    class Once(Searcher):
+    class Once(ArchitectureSearch):
         def search(self, trial):
             trial.train(7)
 
-    class Never(Searcher):
+    class Never(ArchitectureSearch):
         def search(self, trial):
             return None
 
@@ -349,7 +349,7 @@ def test_every_cell_may_be_searched():
 def test_fitting_notes_what_was_read(task):
     made = task(columns=[SUM], budget=20, repeats=1)
     system = made.load(Context())
-    trial = Trial(system.space, 20, 0, lambda place: place / 100)
+    trial = SearchTrial(system.space, 20, 0, lambda place: place / 100)
     for place in range(10):
         trial.train(place)
     predictor = fitted(ranking_method("nas-regression", {}), trial, 0)

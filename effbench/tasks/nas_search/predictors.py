@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from effbench.api import Context, Method, PluginError, StrictParams
 from effbench.errors import BadInput
 from effbench.tasks.nas_ranking.system import BySize, Labels, LearningPool, Predictor, RankingSystem
-from effbench.tasks.nas_search.trial import Trial
+from effbench.tasks.nas_search.trial import SearchTrial
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def code_of_method(method: Method) -> str:
     return registry.code_version(type(method))
 
 
-def fitted(method: Method, trial: Trial, seed: int) -> Predictor:
+def fitted(method: Method, trial: SearchTrial, seed: int) -> Predictor:
     """Return the predictor that a method prepares on what a trial has trained, and note in the trial what it read."""
     space = trial.space
     known = Labels(np.array(list(trial.trained), np.int64), np.array(list(trial.trained.values())))

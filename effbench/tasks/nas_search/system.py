@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from effbench.api import System
-from effbench.tasks.nas_search.trial import SearchSpace, Trial
+from effbench.tasks.nas_search.trial import SearchSpace, SearchTrial
 
 
-class Searcher(ABC):
+class ArchitectureSearch(ABC):
     """Chooses which architectures to train."""
 
     @abstractmethod
-    def search(self, trial: Trial) -> None:
+    def search(self, trial: SearchTrial) -> None:
         """Train architectures until the budget ends the search, or return before; ``trial`` keeps what was trained."""
 
 
-class RandomSearch(Searcher):
+class RandomSearch(ArchitectureSearch):
     """Trains whatever the blind order of the trial brings: what every search has to beat."""
 
-    def search(self, trial: Trial) -> None:
+    def search(self, trial: SearchTrial) -> None:
         """Train one architecture after the other."""
         while True:
             trial.train(trial.draw())
@@ -32,7 +32,7 @@ class RandomSearch(Searcher):
 class SearchSystem(System):
     """A searcher, and what it searches."""
 
-    searcher: Searcher
+    searcher: ArchitectureSearch
     space: SearchSpace
     budget: int
     table: str

@@ -22,7 +22,7 @@ from effbench.nas.shipped import find_table
 from effbench.nas.tables import ColumnCost, NasTable
 from effbench.tasks.nas_ranking.system import Predictor, column_seconds
 from effbench.tasks.nas_search.system import RandomSearch, SearchSystem
-from effbench.tasks.nas_search.trial import BudgetSpent, SearchSpace, Trial, one_of_each_class, space_of
+from effbench.tasks.nas_search.trial import BudgetSpent, SearchSpace, SearchTrial, one_of_each_class, space_of
 
 CURVE = "regret_by_trained"
 """Array of scores: regret in points of the answer after 1, 2, ... trainings."""
@@ -109,7 +109,7 @@ class NasSearch(Task):
             own = noise_seed(sample.id, seed)
             truths = self.table.truths[self._rows]
             shown = truths[:, own % truths.shape[1]]
-            trial = Trial(system.space, system.budget, own, lambda place, shown=shown: float(shown[place]))
+            trial = SearchTrial(system.space, system.budget, own, lambda place, shown=shown: float(shown[place]))
             with suppress(BudgetSpent):
                 system.searcher.search(trial)
             if not trial.trained:

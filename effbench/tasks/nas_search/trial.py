@@ -72,7 +72,7 @@ def space_of(table: NasTable, rows: Sequence[int]) -> SearchSpace:
 
 
 @dataclass
-class Trial:
+class SearchTrial:
     """One search under a budget of trainings. What it draws blindly is the same whoever searches.
 
     ``rng`` is the search's own; ``trained`` maps the place of an architecture to the accuracy that its training showed, in
