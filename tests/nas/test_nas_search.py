@@ -48,6 +48,10 @@ def ended(searcher, trial):
     return trial
 
 
+def best(trial):
+    return max(trial.trained, key=trial.trained.__getitem__)
+
+
 def searched(task, searcher):
     system, samples = task.load(Context()), task.samples("evaluation")
     outputs = task.run(replace(system, searcher=searcher), samples, 0)
@@ -93,7 +97,7 @@ def test_local_search_finds_the_best_of_a_table_without_other_hilltops():
     truth = np.array([worth[canonical(code)] for code in codes])
     for seed in range(5):
         trial = ended(HillClimb(), trial_of(codes, truth, 400, seed))
-        assert truth[trial.best()] == truth.max() and codes[trial.best()] == (3,) * 6
+        assert best(trial) == np.argmax(truth) and codes[best(trial)] == (3,) * 6
     assert len(trial.trained) == 400
 
 
@@ -126,7 +130,10 @@ def test_an_architecture_or_its_isomorph_is_paid_for_once():
     assert trial.train(space.place_of((3,) * 6)) == 0.7 and trial.train(0) == 0.5
     with pytest.raises(BudgetSpent):
         trial.train(space.place_of((2,) * 6))
-    assert trial.trained == {0: 0.5, 1: 0.7} and trial.best() == 1
+    assert trial.trained == {0: 0.5, 1: 0.7} and best(trial) == 1
+    for place in (-1, 3):
+        with pytest.raises(PluginError, match=f"no architecture at place {place}; the space has places 0 to 2"):
+            trial.train(place)
 
 
 def test_what_the_table_lacks_or_the_space_does_not_have_gets_a_sentence():

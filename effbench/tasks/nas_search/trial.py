@@ -94,9 +94,11 @@ class SearchTrial:
     def train(self, place: int) -> float:
         """Return the accuracy of an architecture after training it; one that was trained before costs nothing again.
 
-        Raises ``BudgetSpent`` where the budget is.
+        Raises ``BudgetSpent`` where the budget is, ``PluginError`` for a place that is none.
         """
         place = int(place)
+        if not 0 <= place < len(self.space):
+            raise PluginError(f"no architecture at place {place}; the space has places 0 to {len(self.space) - 1}")
         if place not in self.trained:
             if len(self.trained) >= self.budget:
                 raise BudgetSpent
@@ -113,7 +115,3 @@ class SearchTrial:
         if self._next == len(self._order):
             raise BudgetSpent
         return int(self._order[self._next])
-
-    def best(self) -> int:
-        """Return the trained architecture that showed the highest accuracy, the first of them; it is the search's answer."""
-        return max(self.trained, key=lambda place: self.trained[place])
