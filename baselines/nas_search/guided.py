@@ -54,5 +54,5 @@ class Guided(ArchitectureSearch):
             )
             new = [place for place in met if place not in trial.trained]
             if new:
-                return max(new, key=scores.__getitem__)
+                return max(new, key=lambda place: float(scores[place]))
         return trial.draw()

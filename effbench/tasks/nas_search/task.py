@@ -109,7 +109,7 @@ class NasSearch(Task):
             own = noise_seed(sample.id, seed)
             truths = self.table.truths[self._rows]
             shown = truths[:, own % truths.shape[1]]
-            trial = SearchTrial(system.space, system.budget, own, lambda place, shown=shown: float(shown[place]))
+            trial = SearchTrial(system.space, system.budget, own, shown.__getitem__)
             with suppress(BudgetSpent):
                 system.searcher.search(trial)
             if not trial.trained:

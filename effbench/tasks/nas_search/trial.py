@@ -102,7 +102,7 @@ class SearchTrial:
         if place not in self.trained:
             if len(self.trained) >= self.budget:
                 raise BudgetSpent
-            self.trained[place] = self._shown(place)
+            self.trained[place] = float(self._shown(place))
         return self.trained[place]
 
     def draw(self) -> int:
