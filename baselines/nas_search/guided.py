@@ -49,10 +49,10 @@ class Guided(ArchitectureSearch):
         """Return the architecture of the highest score that an evolution met and that is not trained yet."""
         for _ in range(MOST_EVOLUTIONS):
             start = trial.rng.choice(len(scores), min(self.population, len(scores)), replace=False)
-            met = evolve_by_scores(
+            met: list[int] = evolve_by_scores(
                 scores, map(int, start), trial.space.neighbours, self.steps, self.tournament, trial.rng
             )
             new = [place for place in met if place not in trial.trained]
             if new:
-                return max(new, key=lambda place: float(scores[place]))
+                return max(new, key=scores.__getitem__)
         return trial.draw()
