@@ -41,7 +41,7 @@ LARGEST = {"share": 1.0, "percent": 100.0}
 class ColumnCost(BaseModel):
     """What one value of a column cost: seconds of one core, as measured where it was computed, and FLOPs, where known.
 
-    A truth that cost 0 seconds is one whose price nobody told.
+    Of a truth it is one training's. A training that cost 0 seconds is one whose price nobody told.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -98,6 +98,12 @@ class NasTable:
     def forms(self) -> list[str]:
         """Return the canonical form of every architecture: isomorphs share it."""
         return [self.space.canonical(code) for code in self.codes]
+
+    @property
+    def label_cost(self) -> ColumnCost:
+        """Return what the truth of one architecture cost: a training under every seed."""
+        one, seeds = self.truth_cost, self.truths.shape[1]
+        return ColumnCost(cost_s=seeds * one.cost_s, cost_flops=seeds * one.cost_flops)
 
     @cached_property
     def ceiling(self) -> float | None:

@@ -191,6 +191,18 @@ def test_a_repeat_does_not_depend_on_the_others(task):
         assert list(made.run(own, samples[2:], 1)[0]["trained"]) != list(alone["trained"])
 
 
+def test_what_trainings_cost_is_the_tables_account_or_unknown(task):
+    made = task(truths=2, budget=5, repeats=2)
+    assert list(searched(made, RandomSearch())[1].scalars["training_cost"]) == [50.0, 50.0]  # one of two seeds at 10 s
+    made.__dict__["table"] = replace(made.table, truth_cost=ColumnCost(), left_out={"flat": "every value is 1"})
+    scores = searched(made, RandomSearch())[1]
+    assert np.isnan(scores.scalars["training_cost"]).all()
+    assert made.remarks(scores) == {
+        "regret_points": ["low-fidelity column flat was left out: every value is 1"],
+        "training_cost": ["the table does not tell what a training cost"],
+    }
+
+
 def test_the_curve_by_hand():
     truth = np.array([0.5, 0.9, 0.7, 0.6])
     curve = regret_curve(truth, np.array([0, 2, 3]), np.array([0.4, 0.65, 0.8]), 5)

@@ -121,10 +121,10 @@ class RankingSystem(System):
     def spent(self) -> dict[str, Fact]:
         """Return what the predictor's labels and columns cost, by the table's account: the price beside the quality.
 
-        ``labels`` are trained architectures, ``label_cost`` the core seconds of their trainings (left out where the table
-        does not tell them), ``low_fidelity_cost`` those of the columns that were computed to learn from (of the whole pool)
-        or to choose among (of the labelled ones), and of what all values of a column share; ``column_cost`` the milliseconds
-        of columns per architecture that is scored.
+        ``labels`` are trained architectures, ``label_cost`` the core seconds of their trainings, all seeds of the truth (left
+        out where the table does not tell them), ``low_fidelity_cost`` those of the columns that were computed to learn from (of
+        the whole pool) or to choose among (of the labelled ones), and of what all values of a column share; ``column_cost``
+        the milliseconds of columns per architecture that is scored.
         """
         pool, predictor = self.pool, self.predictor
         used = set(predictor.learned_from), set(predictor.compared), set(predictor.reads)

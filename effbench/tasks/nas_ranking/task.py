@@ -111,7 +111,7 @@ class NasRanking(Task):
             Architectures(table.codes, table.columns, table.space).taken(rows),
             self.params.labels,
             dict(table.costs),
-            table.truth_cost,
+            table.label_cost,
             lambda: table.truth[rows],
         )
         return RankingSystem(BySize(), pool, f"{table.name}@{table.revision}")

@@ -48,6 +48,10 @@ class NasSearch(Task):
             description="architectures that the search trained",
         ),
         Metric(
+            "training_cost", "s", higher_is_better=False, bounds=(0.0, float("inf")), undefined="unsupported",
+            description="core seconds of their trainings, one each, by the table's account",
+        ),
+        Metric(
             "low_fidelity_cost", "s", higher_is_better=False, bounds=(0.0, float("inf")),
             description="core seconds of the columns that its predictors read, by the table's account",
         ),
@@ -131,11 +135,13 @@ class NasSearch(Task):
         """Return each repeat's regret after the budget and on the way, and what it spent."""
         truth = self.table.truth[self._rows]
         curves = [regret_curve(truth, output["trained"], output["shown"], self.params.budget) for output in outputs]
+        trained = np.array([float(len(output["trained"])) for output in outputs])
         return Scores(
             {
                 "regret_points": np.array([curve[-1] for curve in curves]),
                 "mean_regret_points": np.array([curve.mean() for curve in curves]),
-                "trained": np.array([float(len(output["trained"])) for output in outputs]),
+                "trained": trained,
+                "training_cost": trained * (self.table.truth_cost.cost_s or np.nan),
                 "low_fidelity_cost": np.array([float(output["low_fidelity_cost"][0]) for output in outputs]),
             },
             {CURVE: curves},
@@ -143,8 +149,14 @@ class NasSearch(Task):
 
     def remarks(self, scores: Scores) -> dict[str, list[str]]:
         """Return what a reader has to know of the table."""
-        said = [f"low-fidelity column {name} was left out: {why}" for name, why in self.table.left_out.items()]
-        return {"regret_points": said} if said else {}
+        said = {}
+        if self.table.left_out:
+            said["regret_points"] = [
+                f"low-fidelity column {name} was left out: {why}" for name, why in self.table.left_out.items()
+            ]
+        if not self.table.truth_cost.cost_s:
+            said["training_cost"] = ["the table does not tell what a training cost"]
+        return said
 
 
 def regret_curve(truth: Array, trained: Array, shown: Array, budget: int) -> Array:
