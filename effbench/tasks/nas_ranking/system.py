@@ -122,8 +122,8 @@ class RankingSystem(System):
         """Return what the predictor's labels and columns cost, by the table's account: the price beside the quality.
 
         ``labels`` are trained architectures, ``label_cost`` the core seconds of their trainings, all seeds of the truth (left
-        out where the table does not tell them), ``low_fidelity_cost`` those of the columns that were computed to learn from (of
-        the whole pool) or to choose among (of the labelled ones), and of what all values of a column share; ``column_cost``
+        out where the table does not tell them), ``low_fidelity_cost`` those of the columns that were computed to learn from
+        (of the pool) or to choose among (of the labelled ones), and of what all values of a column share; ``column_cost``
         the milliseconds of columns per architecture that is scored.
         """
         pool, predictor = self.pool, self.predictor
