@@ -29,3 +29,5 @@ def link(**where: str | Sequence[str]) -> str:
 def open_method(name: str) -> None:
     """Turn to the entry of a method; only a widget's callback may, before the page is drawn again."""
     st.session_state[TAB], st.session_state[METHOD] = ENTRY_TAB, name
+    # A widget that was not drawn yet does not put what it is given into the address by itself.
+    st.query_params[METHOD] = name
