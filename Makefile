@@ -61,7 +61,8 @@ test-browser: setup  ## the leaderboard in a real Chromium (Debian's package chr
 demo-store: setup  ## run the demo's suites and put what a board needs of their stores into leaderboard/demo (fifteen minutes)
 	$(BIN)/effbench run suites/demo.yaml --store $(RESULTS)/demo
 	$(BIN)/effbench run suites/demo-molecules.yaml --store $(RESULTS)/demo-molecules
-	$(BIN)/python docs/demo_store.py $(RESULTS)/demo $(RESULTS)/demo-molecules --into leaderboard/demo
+	$(BIN)/effbench run suites/demo-architectures.yaml --store $(RESULTS)/demo-architectures
+	$(BIN)/python docs/demo_store.py $(RESULTS)/demo $(RESULTS)/demo-molecules $(RESULTS)/demo-architectures --into leaderboard/demo
 
 board-pictures: setup  ## take the pictures of docs/leaderboard.md of the demo store, in Debian's Chromium
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[browser]"
