@@ -56,7 +56,7 @@ class Traffic(NamedTuple):
 
 @dataclass(frozen=True)
 class Roles:
-    """What an operator's schema says of its arguments: their names, which it writes and which are there only to be written."""
+    """What an operator's schema says: where its arguments stand, which it writes, which are there only to be written."""
 
     positions: dict[str, int]
     written: frozenset[int]
