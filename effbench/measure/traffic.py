@@ -62,25 +62,31 @@ class Roles:
     written: frozenset[int]
     out: frozenset[int]
     name: str
-    is_bookkeeping: bool
+    is_view: bool
 
 
 @cache
 def roles_of(operator: Any) -> Roles:
-    """Return the roles of an ``OpOverload``'s arguments; asked once, since a call of a model runs thousands of operators."""
-    arguments = list(enumerate(operator._schema.arguments))
+    """Return the roles of an ``OpOverload``'s arguments; asked once, since a call of a model runs thousands of operators.
+
+    What returns only aliases of what it does not write is a view, if it has no pieces, of which one could copy (``reshape``).
+    """
+    arguments, results = list(enumerate(operator._schema.arguments)), operator._schema.returns
+    only_aliases = bool(results) and all(r.alias_info and not r.alias_info.is_write for r in results)
     return Roles(
         {a.name: position for position, a in arguments},
         frozenset(position for position, a in arguments if a.alias_info and a.alias_info.is_write),
         frozenset(position for position, a in arguments if a.is_out),
         operator._overloadpacket.__name__,
-        operator.namespace == "prim",
+        operator.namespace == "prim" or (only_aliases and not operator._can_decompose()),
     )
 
 
 def traffic(operator: Any, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> Traffic:
     """Return what a call of an ``OpOverload`` moved; nothing where it only made a view."""
     roles = roles_of(operator)
+    if roles.is_view:
+        return Traffic([], [], [])
     name, values = roles.name, dict(enumerate(args))
     if kwargs:
         values |= {position: kwargs[key] for key, position in roles.positions.items() if key in kwargs}
@@ -92,7 +98,7 @@ def traffic(operator: Any, args: Sequence[Any], kwargs: Mapping[str, Any], out: 
     known = {storage(t) for t in inputs}
     outputs = list(tensors(out))
     fresh = [t for t in outputs if storage(t) not in known]
-    if roles.is_bookkeeping or (outputs and not fresh and not changed):
+    if outputs and not fresh and not changed:
         return Traffic([], [], [])
     first = next(iter(values.values()), None)
     unread = {id(t) for position in roles.out for t in held.get(position, ())}
