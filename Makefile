@@ -13,7 +13,7 @@ PRUNA_VENV ?= .venv-pruna
 MLFLOW_VENV ?= .venv-mlflow
 
 .DEFAULT_GOAL := help
-.PHONY: bench-board help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas-micro nas-planted
+.PHONY: bench-board help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas-micro nas-planted nas-search
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -174,6 +174,10 @@ flasheval: setup  ## the study of condensed subsets, into docs/flasheval.md (DAT
 nas-planted: setup  ## run suites/nas-planted.yaml and draw tau over the number of labels
 	$(BIN)/effbench run suites/nas-planted.yaml --store $(RESULTS)/nas-planted
 	$(BIN)/python docs/nas_curves.py $(RESULTS)/nas-planted --out $(RESULTS)/nas-planted/curves.png
+
+nas-search: setup  ## run suites/nas-search.yaml and draw regret over the number of trained architectures
+	$(BIN)/effbench run suites/nas-search.yaml --store $(RESULTS)/nas-search
+	$(BIN)/python docs/nas_search_curves.py $(RESULTS)/nas-search --out $(RESULTS)/nas-search/curves.png
 
 nas-micro: setup  ## train the cells of EffBench-Micro on digits (one core, an hour or more; it goes on where it stopped) and write its table
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[zoo]"
