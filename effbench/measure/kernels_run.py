@@ -53,7 +53,6 @@ def _profiled(watched: Any) -> Counter[str]:
     What ``watched.events()`` says, without what torch makes of each event first, which takes several times the call. An
     operator that only calls itself, in another overload, ran once.
     """
-    from torch.autograd import DeviceType
     from torch.autograd.profiler_util import _filter_name, _rewrite_name
 
     named = [(event, event.name()) for event in watched.profiler.kineto_results.events() if not event.is_hidden_event()]
@@ -61,7 +60,7 @@ def _profiled(watched: Any) -> Counter[str]:
     threads: dict[int, list[tuple[int, int, str]]] = {}
     found: Counter[str] = Counter()
     for event, name in kept:
-        if event.device_type() == DeviceType.CPU and not event.is_async():
+        if event.device_type().name == "CPU" and not event.is_async():
             threads.setdefault(event.start_thread_id(), []).append((event.start_ns(), -event.end_ns(), name))
         if not event.is_user_annotation() and event.scope() != USER_SCOPE:
             found[name] += 1
