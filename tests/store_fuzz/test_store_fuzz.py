@@ -102,7 +102,7 @@ TABS = ("Board", "Pareto", "Compare", "Convergence", "Samples", "Claims", "Subse
 
 
 def board_over(numbers: range, seeds: tuple[list[Path], list[Path]], folder: Path, monkeypatch: Any) -> int:
-    """Open the board over the mutants of some numbers beside a whole store, each at another tab; return how many it refused."""
+    """Open the board over some mutants beside a whole store, each at another tab; return how many it refused."""
     from streamlit.testing.v1 import AppTest
 
     refused, title = 0, summarise(read_store(seeds[0][0])).workloads[0].title
