@@ -146,6 +146,63 @@ class OneHot(Encoder):
         return flat.expand(len(tensors["members"]), -1, -1)
 
 
+@dataclass(frozen=True)
+class Gcn(Encoder):
+    """A graph convolution over operations (Kipf & Welling, arXiv 1609.02907, equation 2), as vanilla predictors have it.
+
+    Nodes are the six operations, the cell's input and its output; two are joined where one's result is the other's argument,
+    and an operation ``none`` is joined to nothing. The encoding is the mean over nodes that are joined to any.
+    """
+
+    layers: int = 3
+    width: int = 128
+    embedding: int = 48
+
+    @property
+    def size(self) -> int:
+        """Return the width of a layer."""
+        return self.width
+
+    def initial(self, generator: torch.Generator) -> Tensors:
+        """Return an embedding per operation and for input and output, and each layer's weights."""
+        found = {"ops": torch.randn(len(OPS) + 2, self.embedding, generator=generator)}
+        wide = self.embedding
+        for layer in range(self.layers):
+            found |= linear(f"graph{layer}", wide, self.width, generator)
+            wide = self.width
+        return found
+
+    def encode(self, tensors: Mapping[str, torch.Tensor], codes: torch.Tensor) -> torch.Tensor:
+        """Return the mean over nodes after the last layer: X' = relu(D^-1/2 (A + I) D^-1/2 X W + b)."""
+        dtype = tensors["ops"].dtype
+        adjacency = _joined(codes, dtype)  # [B, 8, 8]
+        is_there = adjacency.sum(2) > 0  # [B, 8]
+        looped = adjacency + torch.eye(len(EDGES) + 2, dtype=dtype)
+        scale = looped.sum(2).rsqrt()
+        spread = scale[:, :, None] * looped * scale[:, None, :]
+        ends = torch.tensor([len(OPS), len(OPS) + 1]).expand(len(codes), 2)
+        chosen = torch.nn.functional.one_hot(torch.cat([codes, ends], 1), len(OPS) + 2).to(dtype)  # [B, 8, 7]
+        nodes = torch.einsum("bno,kow->kbnw", chosen, tensors["ops"])
+        for layer in range(self.layers):
+            made = torch.einsum("kbnh,khw->kbnw", nodes, tensors[f"graph{layer}.weight"])
+            nodes = torch.relu(spread @ made + tensors[f"graph{layer}.bias"][:, None, None])
+        share = is_there.to(dtype) / is_there.sum(1, keepdim=True).clamp(min=1)
+        return torch.einsum("kbnw,bn->kbw", nodes, share)
+
+
+def _joined(codes: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Return zeros and ones [B, 8, 8]: which operations, input (6) and output (7) pass a result to each other."""
+    first, last = len(EDGES), len(EDGES) + 1
+    fixed = torch.zeros(last + 1, last + 1, dtype=dtype)
+    for place, (to, source) in enumerate(EDGES):
+        before = [first] if source == 0 else [p for p, (end, _) in enumerate(EDGES) if end == source]
+        after = [last] if to == NODES - 1 else []
+        for other in before + after:
+            fixed[place, other] = fixed[other, place] = 1.0
+    there = torch.cat([codes != NONE, codes.new_ones(len(codes), 2, dtype=torch.bool)], 1).to(dtype)
+    return fixed * there[:, :, None] * there[:, None, :]
+
+
 def choices(codes: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """Return zeros and ones [edges, B, operations]: a product with them looks up a table, and its gradient is one too."""
     return torch.nn.functional.one_hot(codes.T, len(OPS)).to(dtype)

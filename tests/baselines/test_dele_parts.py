@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from effbench.nas.cells import every_code
-from effbench_baselines.dele.encoders import Gates, Lstm, OneHot
+from effbench_baselines.dele.encoders import Gates, Gcn, Lstm, OneHot
 from effbench_baselines.dele.experts import Experts, Shape
 from effbench_baselines.dele.pairs import hinge, ordered_pairs
 from effbench_baselines.dele.training import finetune, pretrain
 
-ENCODERS = [Gates(layers=3, width=8, hidden=6, embedding=4), Lstm(width=7, embedding=5), OneHot()]
+ENCODERS = [Gates(layers=3, width=8, hidden=6, embedding=4), Lstm(width=7, embedding=5), Gcn(2, 6, 4), OneHot()]
 SMALL = Gates(layers=2, width=8, hidden=6, embedding=4)
 CODES = torch.tensor(every_code()[100::771])
 
@@ -72,7 +72,7 @@ def test_the_hinge_is_that_of_a_loop():
 # --- encoders
 
 
-@pytest.mark.parametrize("encoder", ENCODERS, ids=["gates", "lstm", "one-hot"])
+@pytest.mark.parametrize("encoder", ENCODERS, ids=["gates", "lstm", "gcn", "one-hot"])
 def test_a_stack_encodes_as_its_members_do_alone(encoder):
     members = [encoder.initial(seeded(s)) for s in range(3)]
     stacked = {name: torch.stack([m[name] for m in members]) for name in members[0]}
@@ -129,6 +129,30 @@ def test_gradients_of_gates():
         return Gates(2, 3, 2, 2).encode(dict(zip(names, tensors)), CODES[:4])
 
     assert torch.autograd.gradcheck(encoded, tuple(members.values()))
+
+
+def gcn_of(code, tensors, layers=2):
+    return Gcn(layers, 3, 2).encode({name: tensor[None] for name, tensor in tensors.items()}, torch.tensor([code]))[0, 0]
+
+
+def test_a_graph_convolution_by_hand_on_one_edge():
+    """A cell with the edge 0 -> 3 alone: a chain of input, operation, output, one layer written out."""
+    t = Gcn(1, 3, 2).initial(seeded(5))
+    x = torch.stack([t["ops"][5], t["ops"][3], t["ops"][6]])
+    looped = torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0], [0.0, 1.0, 1.0]])
+    scale = torch.diag(looped.sum(1) ** -0.5)
+    expected = torch.relu(scale @ looped @ scale @ x @ t["graph0.weight"] + t["graph0.bias"]).mean(0)
+    torch.testing.assert_close(gcn_of((0, 0, 0, 3, 0, 0), t, 1), expected)
+
+
+def test_a_graph_convolution_does_not_see_what_nothing_is_embedded_as_nor_how_inner_nodes_are_numbered():
+    t = Gcn(2, 3, 2).initial(seeded(5))
+    torch.testing.assert_close(gcn_of((3, 2, 0, 1, 4, 3), t), gcn_of((2, 3, 0, 1, 3, 4), t))
+    assert not torch.allclose(gcn_of((3, 2, 0, 1, 4, 3), t), gcn_of((3, 2, 1, 1, 4, 3), t))
+    before = gcn_of((0, 3, 0, 2, 1, 0), t)
+    t["ops"][0] += 5.0
+    assert torch.equal(gcn_of((0, 3, 0, 2, 1, 0), t), before)
+    assert torch.isfinite(gcn_of((0,) * 6, t)).all()
 
 
 # --- experts and gate
