@@ -19,7 +19,7 @@ RESAMPLES = 2000
 
 
 def correlations(table: NasTable) -> dict[str, tuple[float, float, float, float]]:
-    """Return column -> Spearman's rho with the truth, the ends of its 95 % interval, and Kendall's tau; the highest rho first.
+    """Return column -> Spearman's rho with the truth, its 95 % interval's ends, and Kendall's tau; the highest rho first.
 
     Intervals are percentiles over resampled architectures, ranked once: no two of the table are isomorphs.
     """
@@ -37,15 +37,13 @@ def correlations(table: NasTable) -> dict[str, tuple[float, float, float, float]
 def page(table: NasTable) -> str:
     """Return the section of the page."""
     lines = [
-        f"Of {len(table.codes)} cells, table revision {table.revision}; cost is the mean over cells, on the machine that ran it.",
+        f"Of {len(table.codes)} cells, table revision {table.revision}; costs are means over cells, of the machine that ran it.",
         "",
         "| column | Spearman's rho | 95 % interval | Kendall's tau | core seconds a cell |",
         "|---|---|---|---|---|",
     ]
     for name, (rho, low, high, tau) in correlations(table).items():
-        lines.append(
-            f"| {name} | {rho:.2f} | {low:.2f} to {high:.2f} | {tau:.2f} | {table.costs[name].cost_s:.3g} |"
-        )
+        lines.append(f"| {name} | {rho:.2f} | {low:.2f} to {high:.2f} | {tau:.2f} | {table.costs[name].cost_s:.3g} |")
     return "\n".join([*lines, *(f"\n{name} was left out: {why}." for name, why in table.left_out.items())])
 
 

@@ -1,4 +1,4 @@
-"""Trees, grown by scikit-learn (extra ``nas``) or XGBoost (extra ``xgboost``) and walked here: a stored one needs no package."""
+"""Trees grown by scikit-learn (extra ``nas``) or XGBoost (extra ``xgboost``), walked here: stored ones need no package."""
 
 from __future__ import annotations
 

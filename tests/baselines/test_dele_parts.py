@@ -6,7 +6,7 @@ from itertools import combinations
 import pytest
 import torch
 
-from effbench.nas.cells import every_code
+from effbench.nas.cells import EDGES, NONE, every_code
 from effbench_baselines.dele.encoders import Gates, Gcn, Lstm, OneHot
 from effbench_baselines.dele.experts import Experts, Shape
 from effbench_baselines.dele.pairs import hinge, ordered_pairs
@@ -83,6 +83,27 @@ def test_a_stack_encodes_as_its_members_do_alone(encoder):
         torch.testing.assert_close(together[k], alone[0], rtol=1e-4, atol=1e-6)
 
 
+def gates_as_the_equation_reads(encoder, tensors, codes):
+    """The same encoding, the gate sigmoid(A emb(op) + b) of every edge of every architecture computed for itself; [B, size]."""
+    start = tensors["start"] @ tensors["lift.weight"] + tensors["lift.bias"]
+    nodes = [start.expand(len(codes), -1)] + [tensors["lift.bias"].expand(len(codes), -1)] * 3
+    for layer in range(encoder.layers):
+        sent = [node @ tensors[f"flow{layer}"] for node in nodes]
+        arrived = [sent[0]] + [torch.zeros_like(sent[0])] * 3
+        for place, (to, source) in enumerate(EDGES):
+            embedded = tensors["ops"][codes[:, place]]
+            gate = torch.sigmoid(embedded @ tensors[f"gate{layer}.weight"] + tensors[f"gate{layer}.bias"])
+            gate = gate * (codes[:, place] != NONE)[:, None]
+            arrived[to] = arrived[to] + gate * sent[source]
+        nodes = [torch.relu(node) for node in arrived] if layer + 1 < encoder.layers else arrived
+    return nodes[-1]
+
+
+def test_gates_by_a_table_of_operations_are_those_of_the_equation():
+    tensors = SMALL.initial(seeded(2))
+    torch.testing.assert_close(gates_as_the_equation_reads(SMALL, tensors, CODES), gates_of(CODES.tolist(), 2))
+
+
 def gates_of(codes, seed=0, encoder=SMALL, change=None):
     tensors = {name: tensor[None].clone() for name, tensor in encoder.initial(seeded(seed)).items()}
     if change:
@@ -132,7 +153,9 @@ def test_gradients_of_gates():
 
 
 def gcn_of(code, tensors, layers=2):
-    return Gcn(layers, 3, 2).encode({name: tensor[None] for name, tensor in tensors.items()}, torch.tensor([code]))[0, 0]
+    return Gcn(layers, 3, 2).encode({name: tensor[None] for name, tensor in tensors.items()}, torch.tensor([code]))[
+        0, 0
+    ]
 
 
 def test_a_graph_convolution_by_hand_on_one_edge():
@@ -286,6 +309,29 @@ def test_the_second_step_moves_experts_and_gate():
     assert all(unchanged(b, state(network, k)) for k, b in enumerate(after))
 
 
+def test_with_frozen_experts_only_the_gate_is_given_a_gradient():
+    network = experts(3)
+    for k in range(3):
+        for parameter in network.parameters_of(k):
+            parameter.requires_grad_(False)
+    hinge(network(CODES).fused, ordered_pairs(torch.arange(len(CODES)), seeded())).backward()
+    assert all(p.grad is None for k in range(3) for p in network.parameters_of(k))
+    assert max(p.grad.abs().max() for p in network.parameters_of(3)) > 0
+
+
+def test_a_gate_alone_cannot_turn_an_expert_that_ranks_the_wrong_way():
+    """One expert: its weight is 1 whatever the gate. Several equal ones: their mix is the same one still."""
+    for count in (1, 3):
+        network = experts(count)
+        for k in range(count):
+            network.members[k].load_state_dict(network.members[0].state_dict())
+            for parameter in network.parameters_of(k):
+                parameter.requires_grad_(False)
+        wrong = network(CODES).fused.detach()
+        finetune(network, CODES, -wrong, 30, 512, silent)
+        torch.testing.assert_close(network(CODES).fused.detach(), wrong, rtol=1e-4, atol=1e-5)
+
+
 def test_training_ranks_what_it_was_shown():
     network = experts(1, "uniform", Gates(3, 16, 16, 8), (16,)).train()
     worth = (CODES == 3).sum(1).double()
@@ -297,30 +343,60 @@ def test_training_ranks_what_it_was_shown():
 
 @pytest.mark.timing
 def test_a_step_is_eight_times_cheaper_than_encoding_every_pair():
-    """Twelve GATES experts of the published size: encode 512 architectures once, or both sides of 2,048 pairs."""
-    network = experts(12, "gate", Gates(), (300,) * 5)
-    codes = torch.tensor(every_code())[torch.randperm(15625, generator=seeded())[:64]]
-    pairs = ordered_pairs(torch.randperm(64, generator=seeded()).double(), seeded())
-    assert len(pairs) == 256
+    """GATES experts of the published size: encode 256 architectures once, or both sides of their 1,024 pairs.
+
+    Re-encoding is as the published code does it: a gate for every edge of every copy. Two experts stand for twelve: they share
+    nothing, and either form's cost is that of one as often as there are experts.
+    """
+    network = experts(2, "uniform", Gates(), (300,) * 5)
+    codes = torch.tensor(every_code())[torch.randperm(15625, generator=seeded())[:256]]
+    pairs = ordered_pairs(torch.randperm(256, generator=seeded()).double(), seeded())
+    assert len(pairs) == 1024
 
     def once():
         scores = network.expert_scores(codes)
         torch.stack([hinge(own, pairs) for own in scores]).sum().backward()
 
+    apart = [experts(1, "uniform", Gates(), (300,) * 5) for _ in range(2)]
+
+    def scored(one, codes):
+        tensors = {n.replace("-", "."): p for n, p in one.members[0].named_parameters()}
+        hidden = gates_as_the_equation_reads(Gates(), tensors, codes)
+        for layer in range(5):
+            hidden = torch.relu(hidden @ tensors[f"head{layer}.weight"] + tensors[f"head{layer}.bias"])
+        return (hidden @ tensors["last.weight"] + tensors["last.bias"])[:, 0]
+
+    torch.testing.assert_close(scored(apart[0], codes), apart[0].expert_scores(codes)[0], rtol=1e-3, atol=1e-5)
+
     def per_pair():
         total = 0.0
-        for _ in range(12):  # every expert draws its own pairs, so each is encoded for itself
-            one = Experts(Shape(Gates(), (300,) * 5, 1, "uniform"), seeded())
-            sides = [one.expert_scores(codes[pairs[:, side]])[0] for side in (0, 1)]
-            total = total + torch.relu(0.1 - (sides[1] - sides[0])).mean()
+        for one in apart:  # every expert draws its own pairs, so each is encoded for itself
+            worse, better = (scored(one, codes[pairs[:, side]]) for side in (0, 1))
+            total = total + torch.relu(0.1 - (better - worse)).mean()
         total.backward()
 
     def seconds(form):
+        started = time.process_time()
         form()
-        started = time.perf_counter()
-        form()
-        return time.perf_counter() - started
+        return time.process_time() - started
 
-    ratio = seconds(per_pair) / seconds(once)
-    print(f"{ratio:.1f} times")
-    assert ratio >= 8
+    once(), per_pair()  # the first run of each allocates
+    # CPU time, turn about: a busy machine slows both
+    ratios = sorted(seconds(per_pair) / seconds(once) for _ in range(3))
+    print(f"{ratios[1]:.1f} times, from {ratios[0]:.1f} to {ratios[-1]:.1f}")
+    assert ratios[1] >= 8
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_twelve_experts_are_trained_with_78_labels_in_five_minutes():
+    """At the sizes of suites/nas-201.yaml: its pool of 800, a hundred epochs on the columns, two hundred on the labels."""
+    network = Experts(Shape(Gates(2, 32), (32,), 12, "gate"), seeded()).train()
+    codes = torch.tensor(every_code())[torch.randperm(15625, generator=seeded())[:800]]
+    columns = [torch.randn(len(codes), generator=seeded(s)) for s in range(12)]
+    started = time.process_time()
+    pretrain(network, codes, columns, 100, 512, silent)
+    finetune(network, codes[:78], columns[0][:78], 200, 512, silent)
+    spent = time.process_time() - started
+    print(f"{spent:.0f} core seconds")
+    assert spent < 300

@@ -1,7 +1,8 @@
 """Compute the zero-cost proxies of a seeded sample of NAS-Bench-201's cells; ``make nas-201``. It goes on where it stopped.
 
-The benchmark's own networks cost some 17 core seconds a cell, so proxies are taken of smaller ones of the same cells, on digits
-instead of CIFAR-10: half the width, two cells a stage instead of five, 16x16 pixels. Parameters and FLOPs are the benchmark's own.
+The benchmark's own networks cost some 17 core seconds a cell, so proxies are taken of smaller ones of the same cells, on
+digits instead of CIFAR-10: half the width, two cells a stage instead of five, 16x16 pixels. Parameters and FLOPs are the
+benchmark's own.
 Cells are the first of the seeded order of EffBench-Micro: one of each class of isomorphs, so any prefix is a random sample.
 """
 
