@@ -37,7 +37,7 @@ def correlations(table: NasTable) -> dict[str, tuple[float, float, float, float]
 def page(table: NasTable) -> str:
     """Return the section of the page."""
     lines = [
-        f"Of {len(table.codes)} cells, table revision {table.revision}; costs are means over cells, of the machine that ran it.",
+        f"Of {len(table.codes)} cells, table revision {table.revision}; costs are means over cells, where it was run.",
         "",
         "| column | Spearman's rho | 95 % interval | Kendall's tau | core seconds a cell |",
         "|---|---|---|---|---|",

@@ -68,26 +68,29 @@ class Gates(Encoder):
         return found
 
     def encode(self, tensors: Mapping[str, torch.Tensor], codes: torch.Tensor) -> torch.Tensor:
-        """Return the output node after the last layer."""
+        """Return the output node after the last layer.
+
+        What nobody reads is not computed: no edge leaves the output, and the last layer is read there alone. The input node
+        is the same for every architecture, so it is one row.
+        """
         lifted = tensors["start"][:, None] @ tensors["lift.weight"] + tensors["lift.bias"][:, None]  # [K, 1, hidden]
-        others = tensors["lift.bias"][:, None]  # a vector of zeros, lifted
-        at_start = [lifted, *[others] * (NODES - 1)]
-        nodes = torch.stack(at_start, 2).expand(-1, len(codes), -1, -1)  # [K, B, 4, hidden]
-        chosen = choices(codes, lifted.dtype)
+        nodes = [
+            lifted,
+            *[tensors["lift.bias"][:, None]] * (NODES - 2),
+        ]  # all but the output; a vector of zeros, lifted
+        chosen, flows = choices(codes, lifted.dtype), torch.arange(len(OPS)) != NONE
         for layer in range(self.layers):
             table = (tensors["ops"] @ tensors[f"gate{layer}.weight"] + tensors[f"gate{layer}.bias"][:, None]).sigmoid()
-            table = table * (torch.arange(len(OPS)) != NONE)[:, None]  # [K, 5, width]; nothing flows through nothing
-            sent = torch.einsum("kbnh,khw->kbnw", nodes, tensors[f"flow{layer}"])
-            arrived = [
-                sent[:, :, 0],
-                *[torch.zeros_like(sent[:, :, 0]) for _ in range(NODES - 1)],
-            ]  # the input keeps its own
+            table = table * flows[:, None]  # [K, 5, width]; nothing flows through nothing
+            sent = [node @ tensors[f"flow{layer}"] for node in nodes]  # [K, 1 or B, width]
+            is_last = layer + 1 == self.layers
+            arrived = {0: sent[0]}  # the input keeps its own
             for place, (to, source) in enumerate(EDGES):
-                arrived[to] = arrived[to] + (chosen[place] @ table) * sent[:, :, source]
-            nodes = torch.stack(arrived, 2)
-            if layer + 1 < self.layers:
-                nodes = torch.relu(nodes)
-        return nodes[:, :, -1]
+                if (to == NODES - 1) == is_last:
+                    brought = (chosen[place] @ table) * sent[source]
+                    arrived[to] = arrived[to] + brought if to in arrived else brought
+            nodes = [torch.relu(arrived[node]) for node in range(NODES - 1)] if not is_last else [arrived[NODES - 1]]
+        return nodes[0]
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def test_a_stack_encodes_as_its_members_do_alone(encoder):
 
 
 def gates_as_the_equation_reads(encoder, tensors, codes):
-    """The same encoding, the gate sigmoid(A emb(op) + b) of every edge of every architecture computed for itself; [B, size]."""
+    """The same, the gate sigmoid(A emb(op) + b) of every edge of every architecture computed for itself; [B, size]."""
     start = tensors["start"] @ tensors["lift.weight"] + tensors["lift.bias"]
     nodes = [start.expand(len(codes), -1)] + [tensors["lift.bias"].expand(len(codes), -1)] * 3
     for layer in range(encoder.layers):
@@ -345,8 +345,8 @@ def test_training_ranks_what_it_was_shown():
 def test_a_step_is_eight_times_cheaper_than_encoding_every_pair():
     """GATES experts of the published size: encode 256 architectures once, or both sides of their 1,024 pairs.
 
-    Re-encoding is as the published code does it: a gate for every edge of every copy. Two experts stand for twelve: they share
-    nothing, and either form's cost is that of one as often as there are experts.
+    Re-encoding is as the published code does it: a gate for every edge of every copy. Two experts stand for twelve: they
+    share nothing, and either form's cost is that of one as often as there are experts.
     """
     network = experts(2, "uniform", Gates(), (300,) * 5)
     codes = torch.tensor(every_code())[torch.randperm(15625, generator=seeded())[:256]]

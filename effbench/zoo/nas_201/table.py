@@ -53,8 +53,8 @@ def write_table(folder: Path, truth: Mapping[Code, float], known: Mapping[Code, 
     header: dict[str, Any] = {
         "space": "nas-bench-201",
         "what": f"{done} connected cells of NAS-Bench-201, no two isomorphic, one training each on CIFAR-10; zero-cost "
-        f"proxies of networks of width {REDUCED.width}, {REDUCED.cells} cells a stage, {REDUCED.size}x{REDUCED.size} pixels, on "
-        f"{PROBED} digits, zen with {ZEN_REPEATS_HERE} repeats; CPU seconds of the machine that computed them",
+        f"proxies of networks of width {REDUCED.width}, {REDUCED.cells} cells a stage, {REDUCED.size}x{REDUCED.size} pixels, "
+        f"on {PROBED} digits, zen with {ZEN_REPEATS_HERE} repeats; CPU seconds of the machine that computed them",
         "source": "PyPI analog-nasbench (accuracy); effbench/zoo/nas_201 (make nas-201)",
         "rows": ROWS,
         "sha256": hashlib.sha256(content).hexdigest(),
