@@ -13,10 +13,10 @@ PRUNA_VENV ?= .venv-pruna
 MLFLOW_VENV ?= .venv-mlflow
 
 .DEFAULT_GOAL := help
-.PHONY: bench-board help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas-201 nas-micro nas-planted
+.PHONY: bench-board help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas-201 nas-micro nas-planted nas-search
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
 
 setup: $(VENV)/.installed  ## make .venv with effbench from the tested constraints
 
@@ -61,7 +61,8 @@ test-browser: setup  ## the leaderboard in a real Chromium (Debian's package chr
 demo-store: setup  ## run the demo's suites and put what a board needs of their stores into leaderboard/demo (fifteen minutes)
 	$(BIN)/effbench run suites/demo.yaml --store $(RESULTS)/demo
 	$(BIN)/effbench run suites/demo-molecules.yaml --store $(RESULTS)/demo-molecules
-	$(BIN)/python docs/demo_store.py $(RESULTS)/demo $(RESULTS)/demo-molecules --into leaderboard/demo
+	$(BIN)/effbench run suites/demo-architectures.yaml --store $(RESULTS)/demo-architectures
+	$(BIN)/python docs/demo_store.py $(RESULTS)/demo $(RESULTS)/demo-molecules $(RESULTS)/demo-architectures --into leaderboard/demo
 
 board-pictures: setup  ## take the pictures of docs/leaderboard.md of the demo store, in Debian's Chromium
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[browser]"
@@ -186,6 +187,10 @@ nas-201: setup  ## proxies of 1,200 cells of NAS-Bench-201, then suites/nas-201.
 	$(BIN)/python docs/readme_table.py $(RESULTS)/nas-201-noise-runs --page docs/nas.md --section nas-201-noise --columns kendall_tau
 	$(BIN)/python docs/readme_table.py $(RESULTS)/nas-201-runs --page baselines/dele/README.md --section claims --claims dele
 	$(BIN)/python docs/nas_curves.py $(RESULTS)/nas-201-runs
+
+nas-search: setup  ## run suites/nas-search.yaml and draw regret over the number of trained architectures
+	$(BIN)/effbench run suites/nas-search.yaml --store $(RESULTS)/nas-search
+	$(BIN)/python docs/nas_search_curves.py $(RESULTS)/nas-search --out $(RESULTS)/nas-search/curves.png
 
 nas-micro: setup  ## train the cells of EffBench-Micro on digits (one core, an hour or more; it goes on where it stopped) and write its table
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[zoo]"

@@ -37,6 +37,11 @@ class FileMark(NamedTuple):
     modified_ns: int
     changed_ns: int
 
+    @classmethod
+    def of(cls, status: os.stat_result) -> FileMark:
+        """Return the mark of a file that was looked at."""
+        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
 
 def mark_of(file: str) -> FileMark | None:
     """Return the mark of a file that has not changed for a while; None where it has, or cannot be looked at."""
@@ -44,7 +49,7 @@ def mark_of(file: str) -> FileMark | None:
         status = os.stat(file)  # noqa: PTH116 - ten thousand at a time, and a Path takes longer to make than to look
     except OSError:
         return None
-    found = FileMark(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    found = FileMark.of(status)
     return found if time.time_ns() - max(found.modified_ns, found.changed_ns) > YOUNG_NS else None
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from effbench.errors import BadInput
+from effbench.yamlplain import LOADER
 from effbench.yamlscalar import BadScalar, plain_value
 
 Key = tuple[str | int, ...]
@@ -31,8 +32,6 @@ TAGS = {"str": (str,), "int": (int,), "float": (int, float), "bool": (bool,), "n
 """Explicit tags that are taken, where the value is of that kind already."""
 TAG_PREFIX = "tag:yaml.org,2002:"
 
-# The C parser is 35 times as fast; both yield the same events.
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -98,7 +97,7 @@ def parse(text: str, source: str, finite: bool = True) -> Document:
         line, column = before.count("\n") + 1, bad.start() - before.rfind("\n")
         raise BadInput(f"{source}:{line}:{column}: malformed YAML: {_named(bad.group())} cannot stand in a text")
     try:
-        events = _bounded(yaml.parse(text, Loader=_LOADER), source)
+        events = _bounded(yaml.parse(text, Loader=LOADER), source)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         at = f":{mark.line + 1}:{mark.column + 1}" if mark else ""

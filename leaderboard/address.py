@@ -8,8 +8,6 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from effbench.report.summarise import WorkloadCells
-
 ADDRESS: Literal["query-params"] = "query-params"
 """Where what was chosen is kept: a page's address shows the same again, to whoever is sent it."""
 
@@ -31,8 +29,5 @@ def link(**where: str | Sequence[str]) -> str:
 def open_method(name: str) -> None:
     """Turn to the entry of a method; only a widget's callback may, before the page is drawn again."""
     st.session_state[TAB], st.session_state[METHOD] = ENTRY_TAB, name
-
-
-def stores_key(workload: WorkloadCells) -> tuple[tuple[str, str], ...]:
-    """Return what the raw material of a workload depends on, as a key to keep what was computed from it."""
-    return tuple((str(raw.path), raw.record.finished_utc) for raw in workload.raw)
+    # A widget that was not drawn yet does not put what it is given into the address by itself.
+    st.query_params[METHOD] = name

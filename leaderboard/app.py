@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from effbench.errors import StoreError
-from effbench.report.summarise import Summary, WorkloadCells, summarise_stores
+from effbench.report.summarise import Summary, WorkloadCells
 from effbench_leaderboard.address import ADDRESS, ENTRY_TAB, METHOD, METHODS, PAGE, RESULTS, START, TAB, TASK
 from effbench_leaderboard.board import show_board
 from effbench_leaderboard.compare import has_compare, show_compare
@@ -23,7 +23,7 @@ from effbench_leaderboard.methods import show_methods
 from effbench_leaderboard.plot import has_plot, show_plot
 from effbench_leaderboard.samples import has_samples, show_samples
 from effbench_leaderboard.start import show_start
-from effbench_leaderboard.stores import readable, store_paths
+from effbench_leaderboard.stores import read, store_paths
 from effbench_leaderboard.style import put_style
 from effbench_leaderboard.subsets import has_subset, show_subset
 from effbench_leaderboard.text import escape
@@ -101,13 +101,14 @@ def main() -> None:
         if len(paths) > 1:
             with st.popover("Stores", icon=":material/database:"):
                 paths = st.multiselect("Stores", paths, default=paths, format_func=lambda path: path.name, key="stores")
-    summary = summarise_stores(readable(paths))
+    snapshot = read(paths)
+    summary = snapshot.summary
     if page == METHODS:
         show_methods(summary)
     elif not summary.workloads:
         st.warning("There is nothing to show: no chosen store holds a finished cell.", icon=":material/inbox:")
     elif page == START:
-        show_start(summary, is_demo)
+        show_start(snapshot, is_demo)
     else:
         show_results(summary, bar)
 

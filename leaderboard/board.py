@@ -26,7 +26,7 @@ from effbench.report.joint import Probabilities, stability_of
 from effbench.report.latex import render_latex
 from effbench.report.summarise import Summary, WorkloadCells
 from effbench.report.tables import Table, table_of
-from effbench_leaderboard.address import ADDRESS, stores_key
+from effbench_leaderboard.address import ADDRESS
 from effbench_leaderboard.rows import table_html
 from effbench_leaderboard.stores import licences_of
 from effbench_leaderboard.style import put
@@ -47,7 +47,7 @@ def show_board(summary: Summary, workload: WorkloadCells) -> None:
             "left out; `speedup` is the ratio to the reference timed in the same rounds.",
             icon=":material/compare_arrows:",
         )
-    facets = _facets(stores_key(workload), workload)
+    facets = _facets(workload.key, workload)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         place = st.container(width=220)
         words = st.text_input("Search", key="q", bind=ADDRESS, placeholder="part of a name", width=180)
@@ -64,7 +64,7 @@ def show_board(summary: Summary, workload: WorkloadCells) -> None:
                 "In which share of resamples of the samples a method keeps its rank; takes a while over many methods."
             )
             is_sure = st.toggle("How sure ranks are", key="sure", bind=ADDRESS, help=says)
-    table = _table(stores_key(workload), workload, picked)
+    table = _table(workload.key, workload, picked)
     with place:
         titles = {column.name: column.label for column in table.columns}
         order = st.selectbox(
@@ -72,9 +72,7 @@ def show_board(summary: Summary, workload: WorkloadCells) -> None:
         )
     shown = matching(workload, facets, chosen, words or "")
     rows = _page(board_rows(workload, table, order, shown))
-    checked = {store: checked_by(store) for store in {store_of(workload, at) for at in range(len(workload.cells))}}
-    by_cell = [checked[store_of(workload, at)] for at in range(len(workload.cells))]
-    put(table_html(workload, table, rows, by_cell, _kept(workload) if is_sure else {}))
+    put(table_html(workload, table, rows, checked_by(workload), _kept(workload) if is_sure else {}))
     if len(shown) < len(workload.cells):
         st.caption(
             f"{len(shown)} of {counted(len(workload.cells), 'method')} shown, references always; "
@@ -122,12 +120,12 @@ def _page(rows: Sequence[BoardRow]) -> Sequence[BoardRow]:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _table(key: tuple[tuple[str, str], ...], _workload: WorkloadCells, picked: tuple[str, ...]) -> Table:
+def _table(key: str, _workload: WorkloadCells, picked: tuple[str, ...]) -> Table:
     return table_of(_workload, picked)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _facets(key: tuple[tuple[str, str], ...], _workload: WorkloadCells) -> dict[str, tuple[str, ...]]:
+def _facets(key: str, _workload: WorkloadCells) -> dict[str, tuple[str, ...]]:
     stores = {store_of(_workload, at) for at in range(len(_workload.cells))}
     return facets_of(_workload, licences_of(stores))
 
@@ -137,14 +135,14 @@ def _kept(workload: WorkloadCells) -> dict[str, dict[int, float]]:
     primary = primary_of(workload, "quality")
     if primary is None:
         return {}
-    found = _stability(stores_key(workload), workload, primary)
+    found = _stability(workload.key, workload, primary)
     if found.missing:
         st.caption(f"How sure ranks are is not known: {escape(found.missing)}.")
     return {primary.name: {at: share for at, share in enumerate(found.values) if share is not None}}
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _stability(key: tuple[tuple[str, str], ...], _workload: WorkloadCells, _column: Column) -> Probabilities:
+def _stability(key: str, _workload: WorkloadCells, _column: Column) -> Probabilities:
     return stability_of(_workload, _column)
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from effbench.report.side_by_side import MOST_METHODS, Beginning, beginning
 from effbench.report.summarise import WorkloadCells, names_of
-from effbench_leaderboard.address import ADDRESS, stores_key
+from effbench_leaderboard.address import ADDRESS
 from effbench_leaderboard.text import escape
 
 METHODS = "methods"
@@ -15,7 +15,7 @@ METHODS = "methods"
 
 def choose_methods(workload: WorkloadCells) -> list[str]:
     """Draw the choice and return the chosen methods, by ``names_of``."""
-    begin = _beginning(stores_key(workload), workload)
+    begin = _beginning(workload.key, workload)
     chosen = st.multiselect(
         f"Methods, two to {MOST_METHODS}; the others are held against the first",
         names_of(workload),
@@ -32,5 +32,5 @@ def choose_methods(workload: WorkloadCells) -> list[str]:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _beginning(key: tuple[tuple[str, str], ...], _workload: WorkloadCells) -> Beginning:
+def _beginning(key: str, _workload: WorkloadCells) -> Beginning:
     return beginning(_workload)

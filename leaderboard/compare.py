@@ -16,7 +16,7 @@ from effbench.report.samplewise import Key, Samplewise
 from effbench.report.scatter import scatter_notes, scatter_of
 from effbench.report.side_by_side import MOST_METHODS, AgainstFirst, against_first
 from effbench.report.summarise import WorkloadCells
-from effbench_leaderboard.address import ADDRESS, stores_key
+from effbench_leaderboard.address import ADDRESS
 from effbench_leaderboard.choice import choose_methods
 from effbench_leaderboard.difference_table import table_html
 from effbench_leaderboard.pictures import STYLE
@@ -44,7 +44,7 @@ def show_compare(workload: WorkloadCells) -> None:
     if len(methods) < 2:
         st.info(f"Choose two to {MOST_METHODS} methods; the others are held against the first.")
         return
-    found = _against(stores_key(workload), workload, tuple(methods))
+    found = _against(workload.key, workload, tuple(methods))
     for against, bars in zip(found, bars_of([against.comparison for against in found])):
         st.subheader(f"{escape(against.name)} against {escape(methods[0])}", anchor=False)
         st.markdown(escape(against.sentence))
@@ -74,7 +74,7 @@ def _show_samplewise(workload: WorkloadCells, methods: Sequence[str]) -> None:
         return
     names = list(scores.pairs)
     other = right.selectbox("Method", names, key="other", bind=ADDRESS) if len(names) > 1 else names[0]
-    gallery = gallery_of(stores_key(workload), workload, tuple(methods)) if has_samples(workload) else None
+    gallery = gallery_of(workload.key, workload, tuple(methods)) if has_samples(workload) else None
     st.html(STYLE)
     _show_scatter(workload, methods, other, scores, gallery)
     _show_worst(workload, methods, other, scores, gallery)
@@ -148,7 +148,5 @@ def _sample(gallery: Gallery | None, key: Key, methods: Sequence[str]) -> Shown:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _against(
-    key: tuple[tuple[str, str], ...], _workload: WorkloadCells, methods: tuple[str, ...]
-) -> tuple[AgainstFirst, ...]:
+def _against(key: str, _workload: WorkloadCells, methods: tuple[str, ...]) -> tuple[AgainstFirst, ...]:
     return against_first(_workload, methods)

@@ -19,7 +19,7 @@ from effbench.report.pareto import not_drawn_lines
 from effbench.report.pareto_choices import in_words
 from effbench.report.summarise import WorkloadCells
 from effbench.stats.curves import WINDOW
-from effbench_leaderboard.address import ADDRESS, ENTRY_TAB, METHOD, TAB, TASK, link, stores_key
+from effbench_leaderboard.address import ADDRESS, ENTRY_TAB, METHOD, TAB, TASK, link
 from effbench_leaderboard.axes import FONT_PX, plain_rules, title_lines, title_room, upright_title
 from effbench_leaderboard.style import put
 from effbench_leaderboard.text import escape, plain_label
@@ -42,12 +42,12 @@ LINES = {"solid": "solid", "dash": "dashed", "dot": "dotted"}
 
 def has_curves(workload: WorkloadCells) -> bool:
     """Return whether any method kept a curve over time; raises ``StoreError`` where one is damaged."""
-    return bool(_columns(stores_key(workload), workload))
+    return bool(_columns(workload.key, workload))
 
 
 def show_convergence(workload: WorkloadCells) -> None:
     """Draw the curves of one sample, with the choice of sample and metric, and where each ended as a table."""
-    key = stores_key(workload)
+    key = workload.key
     columns = in_words(_columns(key, workload))
     if has_several_places(workload):
         st.info("These methods ran on several machines, whose times do not compare; choose one store to see curves.")

@@ -22,7 +22,7 @@ from effbench.report.trust import check_text
 from effbench.submission.manifest import NAME as MANIFEST
 from effbench.submission.manifest import read_manifest
 from effbench.verification import read_history
-from effbench_leaderboard.address import ADDRESS, METHOD, METHODS, link, stores_key
+from effbench_leaderboard.address import ADDRESS, METHOD, METHODS, link
 from effbench_leaderboard.behind import show_behind
 from effbench_leaderboard.ledger import SYMBOLS as CLAIM_SYMBOLS
 from effbench_leaderboard.markup import Card, cards, facts, table
@@ -36,7 +36,7 @@ CHECK_SYMBOLS = {"pass": "✔", "fail": "✕", "unknown": "?"}
 
 def show_entry(workload: WorkloadCells) -> None:
     """Draw the choice of a method and everything that is known of the chosen one."""
-    index = _index(stores_key(workload), workload)
+    index = _index(workload.key, workload)
     workload = index.workload  # whose cells are the very ones of the index, however often the stores were read since
     name = st.selectbox("Method", index.names, index=index.first, key=METHOD, bind=ADDRESS)
     raw = index.raw_of(name)
@@ -51,7 +51,7 @@ def show_entry(workload: WorkloadCells) -> None:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _index(key: tuple[tuple[str, str], ...], _workload: WorkloadCells) -> EntryIndex:
+def _index(key: str, _workload: WorkloadCells) -> EntryIndex:
     return entry_index(_workload)
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from effbench.report.claims import LEDGER_TEXT, Ledger, LedgerRow, Status, ledger_of, ledger_text
 from effbench.report.summarise import WorkloadCells
-from effbench_leaderboard.address import ADDRESS, ENTRY_TAB, METHOD, TAB, TASK, link, stores_key
+from effbench_leaderboard.address import ADDRESS, ENTRY_TAB, METHOD, TAB, TASK, link
 from effbench_leaderboard.style import put
 from effbench_leaderboard.text import escape
 
@@ -37,7 +37,7 @@ def has_claims(workload: WorkloadCells) -> bool:
 
 def show_ledger(workload: WorkloadCells) -> None:
     """Draw the ledger: how many claims came out how, and those that a reader chose."""
-    ledger = _ledger(stores_key(workload), workload)
+    ledger = _ledger(workload.key, workload)
     st.markdown(escape(ledger_text(ledger)))
     kinds = [status for status in get_args(Status) if any(row.status == status for row in ledger)]
     if len(kinds) > 1:

@@ -14,7 +14,7 @@ from effbench.report.pareto_choices import AxisChoices, axis_choices, has_choice
 from effbench.report.pareto_names import RULE, PlacedName
 from effbench.report.pareto_table import picture_text, rows_of
 from effbench.report.summarise import WorkloadCells
-from effbench_leaderboard.address import ADDRESS, open_method, stores_key
+from effbench_leaderboard.address import ADDRESS, open_method
 from effbench_leaderboard.pareto_figure import FRAME, WIDTHS, figure_of, names_for_widths, style_of
 from effbench_leaderboard.pareto_rows import legend_html, rows_html
 from effbench_leaderboard.style import put
@@ -40,7 +40,7 @@ def has_plot(workload: WorkloadCells) -> bool:
 
 def show_plot(workload: WorkloadCells) -> None:
     """Draw the picture with the choice of its axes, what it cannot show, its files and its table."""
-    key = stores_key(workload)
+    key = workload.key
     choices, first = _choices(key, workload)
     left, middle, right = st.columns([2, 2, 1])
     options = list(choices)

@@ -12,7 +12,7 @@ from effbench.errors import nearest
 from effbench.report.gallery import Gallery, has_pictures
 from effbench.report.samplewise import Key, Samplewise, matching, ordered, slices_by_sample
 from effbench.report.summarise import WorkloadCells
-from effbench_leaderboard.address import ADDRESS, link, stores_key
+from effbench_leaderboard.address import ADDRESS, link
 from effbench_leaderboard.choice import choose_methods
 from effbench_leaderboard.pictures import STYLE, scale_html
 from effbench_leaderboard.sample_row import SampleLook, most_frames, show_row, title_of
@@ -51,7 +51,7 @@ none is near."""
 
 def has_samples(workload: WorkloadCells) -> bool:
     """Return whether any method kept a picture, be it a damaged one."""
-    return _has_pictures(stores_key(workload), workload)
+    return _has_pictures(workload.key, workload)
 
 
 def put_sample_link(workload: WorkloadCells, methods: Sequence[str], sample_id: str, text: str) -> None:
@@ -66,7 +66,7 @@ def show_samples(workload: WorkloadCells) -> None:
     if not methods:
         st.info("Choose the methods whose samples are to be shown.")
         return
-    gallery = gallery_of(stores_key(workload), workload, tuple(methods))
+    gallery = gallery_of(workload.key, workload, tuple(methods))
     for method, sentence in gallery.damaged.items():
         st.warning(f"{escape(method)}: {escape(sentence)}", icon=":material/error:")
     if not gallery.keys:
@@ -164,11 +164,11 @@ def _choose_frame(frames: int) -> int | None:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def gallery_of(key: tuple[tuple[str, str], ...], _workload: WorkloadCells, methods: tuple[str, ...]) -> Gallery:
+def gallery_of(key: str, _workload: WorkloadCells, methods: tuple[str, ...]) -> Gallery:
     """Return the pictures of some methods, kept by what they depend on."""
     return Gallery(_workload, methods)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _has_pictures(key: tuple[tuple[str, str], ...], _workload: WorkloadCells) -> bool:
+def _has_pictures(key: str, _workload: WorkloadCells) -> bool:
     return has_pictures(_workload)

@@ -10,7 +10,7 @@ from effbench.record import Number
 from effbench.report.columns import label_of
 from effbench.report.samplewise import Samplewise, numbers_per_sample, samplewise
 from effbench.report.summarise import WorkloadCells
-from effbench_leaderboard.address import ADDRESS, stores_key
+from effbench_leaderboard.address import ADDRESS
 from effbench_leaderboard.text import escape
 
 
@@ -19,7 +19,7 @@ def choose_score(workload: WorkloadCells, methods: Sequence[str]) -> Samplewise 
 
     What is damaged or missing is said where it is needed, and costs the methods that it is of.
     """
-    key = stores_key(workload)
+    key = workload.key
     numbers, damaged = _numbers(key, workload, tuple(methods))
     for sentence in damaged:
         st.warning(escape(sentence), icon=":material/error:")
@@ -35,14 +35,14 @@ def choose_score(workload: WorkloadCells, methods: Sequence[str]) -> Samplewise 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _numbers(
-    key: tuple[tuple[str, str], ...], _workload: WorkloadCells, methods: tuple[str, ...]
+    key: str, _workload: WorkloadCells, methods: tuple[str, ...]
 ) -> tuple[tuple[Number, ...], tuple[str, ...]]:
     return numbers_per_sample(_workload, methods)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _samplewise(
-    key: tuple[tuple[str, str], ...],
+    key: str,
     _workload: WorkloadCells,
     methods: tuple[str, ...],
     name: str,

@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 from html import escape
 
+import streamlit as st
+
 from effbench.counted import counted
 from effbench.report.overview import SystemCard, TaskCard, Verdicts, newest_entries, overview_of
+from effbench.report.snapshot import Snapshot
 from effbench.report.summarise import Summary
 from effbench.report.thumbnail import thumbnail
 from effbench_leaderboard.address import ENTRY_TAB, RESULTS, link
@@ -23,7 +26,7 @@ SYSTEMS_PER_CARD = 6
 """Systems that a card shows; the others are counted."""
 
 
-def show_start(summary: Summary, is_demo: bool) -> None:
+def show_start(snapshot: Snapshot, is_demo: bool) -> None:
     """Draw the page."""
     said = (
         "<p><em>These are the demo results that come with EffBench: small models on two cores.</em></p>"
@@ -31,15 +34,20 @@ def show_start(summary: Summary, is_demo: bool) -> None:
         else ""
     )
     put(f"<h1>Efficient AI, measured honestly</h1><p>{escape(WHAT)}</p>{said}")
-    put(f'<div class="cards">{"".join(map(_card, overview_of(summary)))}</div>')
+    put(_results(snapshot.key, snapshot.summary))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _results(key: str, _summary: Summary) -> str:
+    """Return the cards and the newest entries; over fifty systems drawing their pictures takes seconds."""
+    cards = f'<div class="cards">{"".join(map(_card, overview_of(_summary)))}</div>'
     entries = "".join(
         f'<li><a href="{escape(link(page=RESULTS, task=e.title, tab=ENTRY_TAB, method=e.name))}" target="_self">'
         f"{escape(e.name)}</a> on {escape(e.title)}: {escape(e.words)} "
         f'<span class="none">{escape(e.finished_utc[:10])}</span></li>'
-        for e in newest_entries(summary)
+        for e in newest_entries(_summary)
     )
-    if entries:
-        put(f'<h2>Newest entries</h2><ul class="plain">{entries}</ul>')
+    return cards + (f'<h2>Newest entries</h2><ul class="plain">{entries}</ul>' if entries else "")
 
 
 def _card(card: TaskCard) -> str:

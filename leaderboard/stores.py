@@ -9,11 +9,10 @@ from pathlib import Path
 
 import streamlit as st
 
-import effbench.store
 from effbench.counted import counted
 from effbench.errors import BadInput, StoreError
 from effbench.report.facets import NOT_STATED
-from effbench.store import StoreView
+from effbench.report.snapshot import Snapshot, Snapshots
 from effbench.stores import stores_below
 from effbench.submission.manifest import NAME, read_manifest
 from effbench_leaderboard.text import code, escape
@@ -43,42 +42,37 @@ def store_paths() -> tuple[list[Path], bool]:
     return (paths, False) if paths else (sorted(DEMO.iterdir()), True)
 
 
-def readable(paths: Sequence[Path]) -> list[StoreView]:
-    """Return the stores that can be read and hold a finished cell; say of each other one why it is missing."""
-    views, is_growing = [], False
-    for path in paths:
-        try:
-            view = effbench.store.read_store(path)
-        except StoreError as error:
-            st.error(escape(str(error)), icon=":material/error:")
-            continue
+@st.cache_resource(show_spinner=False)
+def _snapshots() -> Snapshots:
+    """Return what this server has read, for all its visitors."""
+    return Snapshots()
+
+
+def read(paths: Sequence[Path]) -> Snapshot:
+    """Return what the stores hold; say of each that cannot be read why, and of each unfinished one how far it is."""
+    found = _snapshots().of(paths)
+    for _, sentence in found.unreadable:
+        st.error(escape(sentence), icon=":material/error:")
+    for view in found.views:
         if view.unfinished:
-            is_growing = True
             all_cells = len(view.cells) + len(view.unfinished)
             names = ", ".join(map(code, view.unfinished[:MOST_NAMED]))
             more = len(view.unfinished) - MOST_NAMED
             st.info(
-                f"{escape(path.name)}: {len(view.cells)} of {counted(all_cells, 'cell')} finished; not yet {names}"
+                f"{escape(view.path.name)}: {len(view.cells)} of {counted(all_cells, 'cell')} finished; not yet {names}"
                 f"{f' and {more} more' if more > 0 else ''}. This page follows as they come.",
                 icon=":material/hourglass_empty:",
             )
-        if view.cells:
-            views.append(view)
-    if is_growing:
-        _watch(tuple(map(_state, paths)), paths)
-    return views
+    if any(view.unfinished for view in found.views):
+        _watch(found.key, paths)
+    return found
 
 
 @st.fragment(run_every=REFRESH_S)
-def _watch(seen: tuple[tuple[str, ...], ...], paths: Sequence[Path]) -> None:
-    """Draw the page again once a cell was finished."""
-    if tuple(map(_state, paths)) != seen:
+def _watch(seen: str, paths: Sequence[Path]) -> None:
+    """Draw the page again once a store holds something else."""
+    if _snapshots().of(paths).key != seen:
         st.rerun()
-
-
-def _state(path: Path) -> tuple[str, ...]:
-    """Return the finished cells of a store by their folders; cheaper than reading them."""
-    return tuple(sorted(found.parent.name for found in path.glob("cells/*/cell.json")))
 
 
 def licences_of(stores: Iterable[Path]) -> dict[Path, str]:

@@ -23,7 +23,7 @@ from effbench.report.subsets import (
 from effbench.report.summarise import WorkloadCells
 from effbench.subset.certificate import FEW
 from effbench.subset.manifest import FAMILY, MoreMethods, SubsetManifest
-from effbench_leaderboard.address import ADDRESS, stores_key
+from effbench_leaderboard.address import ADDRESS
 from effbench_leaderboard.markup import table
 from effbench_leaderboard.style import put
 from effbench_leaderboard.text import escape, plain_label
@@ -102,7 +102,7 @@ def _show_curves(workload: WorkloadCells, manifest: SubsetManifest) -> None:
     if len(splits) > 1:
         split = right.selectbox("Held out", splits, key="split", bind=ADDRESS)
     with st.spinner("Drawing random subsets"):
-        curve = _curve(stores_key(workload), workload, metric, split)
+        curve = _curve(workload.key, workload, metric, split)
     if curve is not None:
         st.subheader("By size", anchor=False)
         st.plotly_chart(size_figure(curve), config={"displaylogo": False}, key="by_size")
@@ -119,7 +119,7 @@ def _show_curves(workload: WorkloadCells, manifest: SubsetManifest) -> None:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _curve(key: tuple[tuple[str, str], ...], _workload: WorkloadCells, metric: str, split: str) -> SizeCurve | None:
+def _curve(key: str, _workload: WorkloadCells, metric: str, split: str) -> SizeCurve | None:
     return size_curve(_workload, metric, split)
 
 

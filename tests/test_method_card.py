@@ -21,7 +21,8 @@ def of_effbench(cards: tuple[MethodCard, ...]) -> tuple[MethodCard, ...]:
 def test_cards_are_read_without_loading_a_plugin_or_torch() -> None:
     code = (
         "import sys; from effbench.method_card import *; cards = installed_methods(); "
-        "print(sum(c.distribution == 'effbench' for c in cards), [m for m in ('torch', 'effbench_baselines.vidit_q', 'effbench.registry') if m in sys.modules])"
+        "print(sum(c.distribution == 'effbench' for c in cards), "
+        "[m for m in ('torch', 'effbench_baselines.vidit_q', 'effbench.registry') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout.split(" ", 1) == [str(len(of_effbench(registered_methods()))), "[]\n"]

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
-from effbench.api import Artifact, Context
+from effbench.api import Artifact, Context, Unsupported
 from effbench.arrays import Array
+from effbench.nas.spaces import CELLS
 from effbench.tasks.nas_ranking.system import Architectures, LearningPool, Predictor
 from effbench_baselines.dele.experts import Experts, Shape
 from effbench_baselines.dele.settings import RankingNetwork
@@ -45,7 +46,13 @@ def train(shape: Shape, params: RankingNetwork, pool: LearningPool, columns: Seq
     """Return a trained network: expert k on ``columns[k]`` of the whole pool, then all on the labels of the seed.
 
     Without columns the first step is left out. Generators are the seed's own: labels, start, order and masks.
+    Raises ``Unsupported`` for architectures that are no cells.
     """
+    if pool.architectures.space.name != CELLS.name:
+        raise Unsupported(
+            f"these networks read cells of {CELLS.name}, and the table is of {pool.architectures.space.name}; "
+            "nas-regression and nas-columns read any space"
+        )
     generator = torch.Generator().manual_seed(ctx.seed)
     network = Experts(shape, generator).train()
     codes, labels = torch.tensor(pool.architectures.codes, dtype=torch.int64), pool.labels(ctx.seed)

@@ -6,14 +6,13 @@ to matter. So an architecture's features never depend on the others that are sco
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
 
 from effbench.api import PluginError
 from effbench.arrays import Array
-from effbench.nas.cells import EDGES, OPS
 from effbench.tasks.nas_ranking.system import Architectures
 
 Read = Literal["encoding", "columns", "both"]
@@ -35,15 +34,16 @@ def standing(values: Array, in_order: Array) -> Array:
 
 
 def features(architectures: Architectures, columns: Mapping[str, Array], read: Read) -> Array:
-    """Return float64 [n, features]: 30 zeros and ones, then a number per column, or one of the two parts."""
+    """Return float64 [n, features]: zeros and ones (30 of a cell), then a number per column, or one of the two parts."""
     parts: list[Array] = []
     if read != "columns":
-        parts.append(one_hot(architectures.codes))
+        parts.append(one_hot(architectures))
     parts += [standing(architectures.columns[name], known)[:, None] for name, known in columns.items()]
     return np.concatenate(parts, 1)
 
 
-def one_hot(codes: Sequence[Sequence[int]]) -> Array:
-    """Return float64 [n, edges x operations]."""
-    is_on = np.array(codes)[:, :, None] == np.arange(len(OPS))
-    return np.asarray(is_on.reshape(len(codes), len(EDGES) * len(OPS)), np.float64)
+def one_hot(architectures: Architectures) -> Array:
+    """Return float64 [n, choices of all places of the space]: of a cell, edges x operations."""
+    codes = np.array(architectures.codes)
+    parts = [codes[:, place, None] == np.arange(size) for place, size in enumerate(architectures.space.sizes)]
+    return np.concatenate(parts, 1).astype(np.float64)

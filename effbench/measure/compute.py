@@ -19,8 +19,17 @@ from typing import Any
 from effbench import kernels
 from effbench.kernels.cost import SEEN_BY_TORCH, Cost, registered
 from effbench.kernels.recording import listening
-from effbench.measure.formulas import UnknownOp, formula_of, sounds_like_a_product
-from effbench.measure.traffic import LOOKUPS, TensorTraffic, distinct_bytes, storage, tensors, traffic
+from effbench.measure.formulas import Formula, UnknownOp, formula_of, sounds_like_a_product
+from effbench.measure.traffic import (
+    LOOKUPS,
+    TensorTraffic,
+    distinct_bytes,
+    lasting,
+    roles_of,
+    storage,
+    tensors,
+    traffic,
+)
 
 TORCHS_OWN = ("aten", "prim", "prims", "rngprims")
 """Namespaces whose operators torch can see into; an operator of any other needs its cost."""
@@ -111,6 +120,16 @@ class _Tally:
     outside: dict[Any, int] = field(default_factory=dict)
     made_inside: set[int] = field(default_factory=set)
     unknown: UnknownOp | None = None
+    formulas: dict[Any, Formula | None] = field(default_factory=dict)
+    places: dict[int, Any] = field(default_factory=dict)
+    whole: set[Any] = field(default_factory=set)
+    """Operators that are known to have no pieces."""
+
+    def formula(self, operator: Any) -> Formula | None:
+        """Return the formula of an operator, looked up once in a call: a call runs thousands of a few dozen operators."""
+        if operator not in self.formulas:
+            self.formulas[operator] = formula_of(operator)
+        return self.formulas[operator]
 
     def refuse(self, error: UnknownOp) -> UnknownOp:
         """Keep the first error and return this one."""
@@ -128,11 +147,11 @@ class _Tally:
         """Count one operator of torch's own; raises ``UnknownOp`` where its formula does not hold."""
         moved = traffic(operator, args, kwargs, out)
         # A lookup may read the same rows again and again: how much it must read is not known.
-        is_lookup = operator._overloadpacket.__name__ in LOOKUPS
-        self._remember([] if is_lookup else moved.read, moved.fresh)
-        self.bytes_moved += moved.bytes
-        self.ops += moved.bytes > 0
-        if formula := formula_of(operator):
+        self._remember([] if roles_of(operator).name in LOOKUPS else moved.read, moved.fresh)
+        size = moved.bytes
+        self.bytes_moved += size
+        self.ops += size > 0
+        if formula := self.formula(operator):
             operands = [value for value in (*args, *kwargs.values()) if hasattr(value, "layout")]
             if any(t.is_nested or str(t.layout) != "torch.strided" for t in operands):
                 why = "has a sparse or nested operand, which its formula would count as dense"
@@ -172,10 +191,17 @@ class _Tally:
 
     def _remember(self, read: Sequence[TensorTraffic], made: Sequence[Any]) -> None:
         for tensor, size in read:
-            where = storage(tensor)
+            where = self._place(tensor)
             if where not in self.made_inside:
                 self.outside[where] = max(size, self.outside.get(where, 0))
-        self.made_inside |= {storage(tensor) for tensor in made}
+        self.made_inside |= {self._place(tensor) for tensor in made}
+
+    def _place(self, tensor: Any) -> int:
+        """Return what identifies the memory behind a tensor for the whole of the call, even after it is freed."""
+        where = storage(tensor)
+        if where not in self.places:
+            self.places[where] = lasting(tensor)
+        return where
 
 
 def _multiplier(operator: Any, args: Sequence[Any]) -> str:
@@ -213,13 +239,14 @@ def _counting(tally: _Tally) -> Any:
                 out = func(*args, **kwargs)
                 tally.add_cost(tally.costs[name], args, kwargs, out)
                 return out
-            if func.namespace != "prim" and formula_of(func) is None:
+            if func not in tally.whole and func.namespace != "prim" and tally.formula(func) is None:
                 with self:
                     out = func.decompose(*args, **kwargs)
                 if out is not NotImplemented:
                     return out
                 if func.namespace not in TORCHS_OWN or sounds_like_a_product(name):
                     raise tally.refuse(UnknownOp(name))
+                tally.whole.add(func)
             out = func(*args, **kwargs)
             tally.add(func, args, kwargs, out)
             return out

@@ -140,6 +140,8 @@ def complex_fourier_transform(x: Tensor, dims: Sequence[int], *_: Any, **__: Any
 
 
 FORMULAS: dict[str, Formula] = {
+    "aten::mm": rows_times_weight,
+    "aten::addmm": plus_product,
     "aten::mkldnn_linear": rows_times_weight,
     "aten::_int_mm": rows_times_weight,
     "aten::_weight_int8pack_mm": rows_times_weight,
@@ -159,7 +161,10 @@ FORMULAS: dict[str, Formula] = {
     "aten::mkldnn_rnn_layer": recurrent_layer,
     "aten::_cudnn_rnn": recurrent_stack,
 }
-"""Operator -> formula, beside those that ``torch.utils.flop_counter`` brings."""
+"""Operator -> formula, beside those that ``torch.utils.flop_counter`` brings.
+
+Its own for the first two give the same, and take several times as long as the rest of the counting of such a call.
+"""
 
 
 def formula_of(operator: Any) -> Callable[[Any, Any, Any], int] | None:

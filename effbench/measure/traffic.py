@@ -7,7 +7,9 @@ destination. What a fused kernel keeps inside does not count; nor does what stay
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -52,28 +54,62 @@ class Traffic(NamedTuple):
         return sum(moved.bytes for moved in (*self.read, *self.written))
 
 
+@dataclass(frozen=True)
+class Roles:
+    """What an operator's schema says: where its arguments stand, which it writes, which are there only to be written."""
+
+    positions: dict[str, int]
+    written: frozenset[int]
+    out: frozenset[int]
+    name: str
+    is_view: bool
+
+
+@cache
+def roles_of(operator: Any) -> Roles:
+    """Return the roles of an ``OpOverload``'s arguments; asked once, since a call of a model runs thousands of operators.
+
+    What returns only aliases of what it does not write is a view, if it has no pieces, of which one could copy (``reshape``).
+    """
+    arguments, results = list(enumerate(operator._schema.arguments)), operator._schema.returns
+    only_aliases = bool(results) and all(r.alias_info and not r.alias_info.is_write for r in results)
+    return Roles(
+        {a.name: position for position, a in arguments},
+        frozenset(position for position, a in arguments if a.alias_info and a.alias_info.is_write),
+        frozenset(position for position, a in arguments if a.is_out),
+        operator._overloadpacket.__name__,
+        operator.namespace == "prim" or (only_aliases and not operator._can_decompose()),
+    )
+
+
 def traffic(operator: Any, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> Traffic:
     """Return what a call of an ``OpOverload`` moved; nothing where it only made a view."""
-    name = operator._overloadpacket.__name__
-    arguments = {a.name: (a, value) for a, value in zip(operator._schema.arguments, args)}
-    arguments |= {a.name: (a, kwargs[a.name]) for a in operator._schema.arguments if a.name in kwargs}
-    changed = [t for a, v in arguments.values() if a.alias_info and a.alias_info.is_write for t in tensors(v)]
-    inputs = [t for _, value in arguments.values() for t in tensors(value)]
+    roles = roles_of(operator)
+    if roles.is_view:
+        return Traffic([], [], [])
+    name, values = roles.name, dict(enumerate(args))
+    if kwargs:
+        values |= {position: kwargs[key] for key, position in roles.positions.items() if key in kwargs}
+    held = {position: found for position, value in values.items() if (found := list(tensors(value)))}
+    inputs = [t for found in held.values() for t in found]
+    changed = (
+        [t for position, found in held.items() if position in roles.written for t in found] if roles.written else []
+    )
     known = {storage(t) for t in inputs}
     outputs = list(tensors(out))
     fresh = [t for t in outputs if storage(t) not in known]
-    if operator.namespace == "prim" or (outputs and not fresh and not changed):
+    if outputs and not fresh and not changed:
         return Traffic([], [], [])
-    first = next(iter(arguments.values()))[1] if arguments else None
-    unread = {id(t) for a, value in arguments.values() if a.is_out for t in tensors(value)}
+    first = next(iter(values.values()), None)
+    unread = {id(t) for position in roles.out for t in held.get(position, ())}
     if name in ONLY_WRITTEN:
         unread |= {id(t) for t in tensors(first)}
-    read = [TensorTraffic(t, distinct_bytes(t)) for t in _once(t for t in inputs if id(t) not in unread)]
+    read = [TensorTraffic(t, distinct_bytes(t)) for t in _once([t for t in inputs if id(t) not in unread])]
     written = [] if name in NOT_WRITTEN else [TensorTraffic(t, distinct_bytes(t)) for t in _once([*changed, *fresh])]
     if name in LOOKUPS:
         read = _limit(read, first, sum(moved.bytes for moved in written))
-    elif name in SCATTERED and SCATTERED[name] in arguments:
-        source = sum(distinct_bytes(t) for t in tensors(arguments[SCATTERED[name]][1]) if t.numel() > 1)
+    elif name in SCATTERED and roles.positions.get(SCATTERED[name]) in held:
+        source = sum(distinct_bytes(t) for t in held[roles.positions[SCATTERED[name]]] if t.numel() > 1)
         if source:
             read, written = _limit(read, first, source), _limit(written, first, source)
     return Traffic(read, written, fresh)
@@ -81,9 +117,13 @@ def traffic(operator: Any, args: Sequence[Any], kwargs: Mapping[str, Any], out: 
 
 def tensors(value: Any) -> Iterator[torch.Tensor]:
     """Yield every strided tensor in an argument or a result; of a sparse one, its indices and its values."""
+    if value is None or isinstance(value, int | float | str):
+        return
     import torch
 
-    if isinstance(value, torch.Tensor):
+    if type(value) in (torch.Tensor, torch.nn.Parameter) and value.layout == torch.strided:
+        yield value  # nearly every one: the questions below take longer than the sum that they are for
+    elif isinstance(value, torch.Tensor):
         for tensor in parts(value):
             if tensor.layout == torch.strided:
                 yield tensor
@@ -117,6 +157,13 @@ def storage(tensor: torch.Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)
 
 
+def lasting(tensor: torch.Tensor) -> Any:
+    """Return what keeps, while it is held, a freed tensor's identity from being given to another; it holds no data."""
+    from torch.multiprocessing.reductions import StorageWeakRef
+
+    return StorageWeakRef(tensor.untyped_storage())
+
+
 def distinct_bytes(tensor: torch.Tensor) -> int:
     """Return the bytes of a tensor's elements, each element of a broadcast dimension once."""
     if tensor.is_nested:
@@ -125,8 +172,10 @@ def distinct_bytes(tensor: torch.Tensor) -> int:
     return math.prod(sizes) * tensor.element_size()
 
 
-def _once(found: Iterable[torch.Tensor]) -> list[torch.Tensor]:
+def _once(found: list[torch.Tensor]) -> list[torch.Tensor]:
     """Return the tensors without those that show the same memory in the same way."""
+    if len(found) < 2:
+        return found
     seen: dict[Any, torch.Tensor] = {}
     for t in found:
         where = id(t) if t.is_nested else (storage(t), t.storage_offset(), t.shape, t.stride(), t.dtype)

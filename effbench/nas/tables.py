@@ -31,7 +31,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from effbench.arrays import Array
 from effbench.errors import BadInput, nearest
-from effbench.nas.cells import Code, canonical, code_of
+from effbench.nas.spaces import CELLS, SPACES, Code, Space
 from effbench.stats.rank import kendall_tau
 
 LARGEST = {"share": 1.0, "percent": 100.0}
@@ -39,12 +39,17 @@ LARGEST = {"share": 1.0, "percent": 100.0}
 
 
 class ColumnCost(BaseModel):
-    """What one value of a column cost: seconds of one core, as measured where it was computed, and FLOPs, where known."""
+    """What one value of a column cost: seconds of one core, as measured where it was computed, and FLOPs, where known.
+
+    Of a truth it is one training's. A training that cost 0 seconds is one whose price nobody told.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     cost_s: Annotated[float, Field(ge=0)] = 0.0
     cost_flops: Annotated[float, Field(ge=0)] = 0.0
+    shared_s: Annotated[float, Field(ge=0)] = 0.0
+    """Spent once, however many values are computed then: the training of a supernet."""
 
 
 NO_COST = ColumnCost()
@@ -55,7 +60,7 @@ class TableHeader(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    space: Literal["nas-bench-201"]
+    space: Literal["nas-bench-201", "nas-bench-graph"]
     rows: str
     truth: Annotated[list[str], Field(min_length=1)]
     unit: Literal["share", "percent"] = "share"
@@ -82,6 +87,7 @@ class NasTable:
     truth_cost: ColumnCost = NO_COST
     left_out: Mapping[str, str] = field(default_factory=dict)
     revision: str = ""
+    space: Space = CELLS
 
     @cached_property
     def truth(self) -> Array:
@@ -91,7 +97,13 @@ class NasTable:
     @cached_property
     def forms(self) -> list[str]:
         """Return the canonical form of every architecture: isomorphs share it."""
-        return [canonical(code) for code in self.codes]
+        return [self.space.canonical(code) for code in self.codes]
+
+    @property
+    def label_cost(self) -> ColumnCost:
+        """Return what the truth of one architecture cost: a training under every seed."""
+        one, seeds = self.truth_cost, self.truths.shape[1]
+        return ColumnCost(cost_s=seeds * one.cost_s, cost_flops=seeds * one.cost_flops)
 
     @cached_property
     def ceiling(self) -> float | None:
@@ -114,6 +126,7 @@ def table_of(
     costs: Mapping[str, ColumnCost],
     truth_cost: ColumnCost = NO_COST,
     revision: str = "",
+    space: Space = CELLS,
 ) -> NasTable:
     """Return a table without the columns that are constant or have a value that is no number; these are recorded."""
     left_out = {}
@@ -124,9 +137,8 @@ def table_of(
         elif len(values) and values.min() == values.max():
             left_out[column] = f"every value is {values[0]:g}"
     kept = {column: values for column, values in columns.items() if column not in left_out}
-    return NasTable(
-        name, codes, truths, kept, {c: costs.get(c, ColumnCost()) for c in kept}, truth_cost, left_out, revision
-    )
+    priced = {c: costs.get(c, NO_COST) for c in kept}
+    return NasTable(name, codes, truths, kept, priced, truth_cost, left_out, revision, space)
 
 
 def read_table(file: Path) -> NasTable:
@@ -162,6 +174,7 @@ def read_table(file: Path) -> NasTable:
         header.low_fidelity,
         header.truth_cost,
         found[:16],
+        SPACES[header.space],
     )
 
 
@@ -188,7 +201,7 @@ def _rows(
     columns: dict[str, list[float]] = {name: [] for name in places}
     codes: list[Code] = []
     first_line: dict[Code, int] = {}
-    cell_at, largest = names.index("cell"), LARGEST[header.unit]
+    code_of, cell_at, largest = SPACES[header.space].code_of, names.index("cell"), LARGEST[header.unit]
     for number, line in enumerate(lines[1:], 2):
         if not line:
             continue

@@ -100,7 +100,7 @@ class RowTexts(NamedTuple):
 
 def row_texts(row: ComparisonRow) -> RowTexts:
     """Return a row's texts; what is not known is ``n/a`` of a value, and ``""`` of what stands behind it."""
-    a, b = ["n/a" if side is None else rounded(side, None, None)[0] for side in (row.a, row.b)]
+    a, b = ["n/a" if side is None else _side(side, row) for side in (row.a, row.b)]
     size = "n/a"
     if row.value is not None:
         value, interval = rounded(row.value, row.ci_low, row.ci_high)
@@ -109,6 +109,15 @@ def row_texts(row: ComparisonRow) -> RowTexts:
     effect = "" if row.effect is None else f"{row.effect:.2f}"
     needed = "" if row.n_needed is None else str(row.n_needed)
     return RowTexts(a, b, size, p, effect, row.n_text, needed, row.how)
+
+
+def _side(side: float, row: ComparisonRow) -> str:
+    """Return one of both values with as many digits as what they differ by resolves: more would look like a difference."""
+    if row.value is None or row.ci_low is None or row.ci_high is None:
+        return rounded(side, None, None)[0]
+    if row.kind == "difference":
+        return rounded(side, side + row.ci_low - row.value, side + row.ci_high - row.value)[0]
+    return rounded(side, side * row.ci_low / row.value, side * row.ci_high / row.value)[0] if row.value else "0"
 
 
 def _with_trainings(comparison: Comparison) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from effbench.record import CellRecord
 from effbench.report.caption import machine_text
-from effbench.report.standing import store_standing
+from effbench.report.standing import SELF_REPORTED
 from effbench.report.summarise import WorkloadCells
 from effbench.report.trust import badge_of
 
@@ -34,14 +34,14 @@ def facets_of(workload: WorkloadCells, licences: Mapping[Path, str] | None = Non
 
     ``licences`` holds, by the folder of a store, what its manifest says results may be used under.
     """
-    checked = {store: checked_by(store) for store in {store_of(workload, at) for at in range(len(workload.cells))}}
+    checked = checked_by(workload)
     found: dict[str, list[str]] = {
         name: [] for name in (EXECUTION, CHECKED, MACHINE, COMPOSITION, LICENCE, SUITE, MONTH)
     }
     for at, cell in enumerate(workload.cells):
         store = store_of(workload, at)
         found[EXECUTION].append(badge_of(cell))
-        found[CHECKED].append(checked[store])
+        found[CHECKED].append(checked[at])
         found[MACHINE].append(machine_class(workload, cell))
         found[COMPOSITION].append(composition_of(cell))
         found[LICENCE].append((licences or {}).get(store, NOT_STATED))
@@ -82,10 +82,10 @@ def store_of(workload: WorkloadCells, at: int) -> Path:
     return workload.folders[at]
 
 
-def checked_by(store: Path) -> str:
-    """Return how far somebody else got who checked a store (``Standing.text``); else ``self-reported``."""
-    standing = store_standing(store)
-    return UNREADABLE if standing.problem else standing.text
+def checked_by(workload: WorkloadCells) -> tuple[str, ...]:
+    """Return for each cell how far somebody else got who checked its store (``Standing.text``); else ``self-reported``."""
+    words = {store: UNREADABLE if its.problem else its.text for store, its in workload.standings.items()}
+    return tuple(words.get(folder, SELF_REPORTED) for folder in workload.folders)
 
 
 def machine_class(workload: WorkloadCells, cell: CellRecord) -> str:

@@ -17,11 +17,15 @@ from threading import Lock
 from effbench.errors import StoreError
 from effbench.report.summarise import Summary, WorkloadCells, summarise_stores
 from effbench.store import StoreView
-from effbench.storereader import StoreReader
+from effbench.storereader import FileMark, StoreReader
+from effbench.verification import VERIFICATION
 
 SHARE_LOOKING = 0.1
 """Share of the time that may go into looking whether a store changed: small stores are looked at every time, one of ten
 thousand cells about twice a second, one on a slow network drive once a minute."""
+
+BESIDE = ("submission.yaml", VERIFICATION)
+"""What is read of a store besides its records: who sent it in, and who checked it."""
 
 MOST_CHOICES = 8
 """Choices of stores whose summaries are kept; of each store there is only one copy in memory."""
@@ -40,6 +44,8 @@ class Snapshot:
     summary: Summary
     views: tuple[StoreView, ...]
     unreadable: tuple[tuple[Path, str], ...]
+    beside: tuple[FileMark | None, ...] = ()
+    """Of each store, its manifest as a submission and the history of its checks; None where there is no such file."""
     key: str = field(default_factory=lambda: f"snapshot {next(_KEYS)}", compare=False)
     """What stands for this very object in caches of this process."""
 
@@ -64,13 +70,15 @@ class Snapshots:
             watched = [self._readers.setdefault(path, _Watched(path)) for path in chosen]
         seen = [one.look() for one in watched]
         views = tuple(found for found in seen if isinstance(found, StoreView))
+        beside = tuple(_mark(path / name) for path in chosen for name in BESIDE)
         unreadable = tuple((path, found) for path, found in zip(chosen, seen) if isinstance(found, str))
         with self._turn:
             before = self._made.get(chosen)
-            if before is None or not _are_same(before.views, views) or before.unreadable != unreadable:
+            said = before and (before.unreadable, before.beside)
+            if before is None or said != (unreadable, beside) or not _are_same(before.views, views):
                 summary = summarise_stores([view for view in views if view.cells])
                 summary = _with_kept(summary, [made.summary for made in reversed(self._made.values())])
-                self._made[chosen] = before = Snapshot(summary, views, unreadable)
+                self._made[chosen] = before = Snapshot(summary, views, unreadable, beside)
             self._made.move_to_end(chosen)
             while len(self._made) > MOST_CHOICES:
                 self._made.popitem(last=False)
@@ -99,6 +107,13 @@ class _Watched:
             # What was just read took longer than the next look will.
             self._again = now + (now - begin) * (1 / SHARE_LOOKING - 1) if self._seen is before else now
             return self._seen
+
+
+def _mark(file: Path) -> FileMark | None:
+    try:
+        return FileMark.of(file.stat())
+    except OSError:
+        return None
 
 
 def _are_same(before: Sequence[StoreView], views: Sequence[StoreView]) -> bool:

@@ -159,13 +159,14 @@ class WorkloadCells:
         return self._raw_by_path.get(f"{ours.path.parent}/{cell.reference_cell}")
 
     def says_the_same_as(self, other: WorkloadCells) -> bool:
-        """Return whether both hold the same records, of the same folders, with the same title, suites, machines and notes."""
+        """Return whether both hold the same records of the same folders, and say the same about them."""
         return (
             (self.title, self.suites, self.levels, self.notes) == (other.title, other.suites, other.levels, other.notes)
             and len(self.cells) == len(other.cells)
             and all(ours is theirs for ours, theirs in zip(self.cells, other.cells))
             and all(a.path == b.path and a.batch_sizes == b.batch_sizes for a, b in zip(self.raw, other.raw))
             and self.machines == other.machines
+            and self.standings == other.standings
         )
 
     @cached_property

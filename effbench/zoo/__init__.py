@@ -8,10 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from effbench.api import PluginError
 from effbench.errors import nearest
+from effbench.yamlplain import plain_yaml
 
 ROOT = Path(__file__).parent
 """Where models that ship stand, a folder each."""
@@ -46,7 +45,7 @@ def find(name: str) -> ZooModel:
     if name not in names():
         raise PluginError(f"no embedded model {name!r}{nearest(name, names())}")
     folder = ROOT / name.removeprefix("zoo:").replace("-", "_")
-    card = yaml.safe_load((folder / "card.yaml").read_text("utf-8"))
+    card = plain_yaml((folder / "card.yaml").read_text("utf-8"))
     _check(folder, tuple(sorted(card["sha256"].items())))
     return ZooModel(name, folder, card)
 

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 
 from effbench.api import Context
 from effbench.diffusion.attention_plan import AttentionPlan, LayerSlots
@@ -13,6 +14,7 @@ from effbench_baselines.dit_fast_attn.method import DiTFastAttn
 from effbench_baselines.dit_fast_attn.sharing import PlannedSharing
 
 RANDOM_PLANS = 20
+WRONG_HALF_PLANS = range(20, 28)
 
 
 class Trial:
@@ -45,17 +47,20 @@ class Trial:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_the_first_half_s_residual_costs_quality_on_fixed_plans():
-    trial, lost = Trial(8), []
+def test_the_first_half_s_residual_costs_a_decibel_on_most_fixed_plans():
+    """What a plan loses depends on it and on the prompts: 0.1 to 1.7 dB by plan, 1.0 in the mean, -1.6 to 5.4 by prompt."""
+    trial, lost = Trial(24), []
     shapes = trial.searched(threshold=0.0, samples=1).layers
     places = list(itertools.product(shapes, range(1, 20)))
-    for seed in range(4):  # one plan says little: 0.0, 0.8, 0.9 and 0.9 dB were seen
+    for seed in WRONG_HALF_PLANS:
         picked = np.random.default_rng(seed).choice(len(places), len(places) // 4, replace=False)
         chosen = {places[i] for i in picked}
         slots = {n: ["wa-rs+asc" if (n, step) in chosen else "full" for step in range(20)] for n in shapes}
         plan = trial.plan(shapes, slots)
         lost.append((trial.psnr_db(plan) - trial.psnr_db(plan, "first")).mean())
-    assert np.mean(lost) > 0.3
+    print("dB lost by plan", np.round(lost, 2))
+    assert min(lost) > 0 and np.mean(lost) > 0.8 and sum(plan_lost >= 1 for plan_lost in lost) >= 4
+    assert ttest_1samp(lost, 0, alternative="greater").pvalue < 0.01
 
 
 @pytest.mark.slow

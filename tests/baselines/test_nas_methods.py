@@ -87,7 +87,7 @@ def test_a_good_column_is_found_turned_and_paid_for(task):
     assert turned_alone.predictor.signs == {"turned": -1.0}
     assert tau_of(NasColumns(NasColumns.Params(column="turned")), made) > 0.2
     facts = NasColumns().facts(best)
-    assert facts["labels"].value == 20 and facts["label_cost"].value == 200.0
+    assert facts["labels"].value == 20 and facts["label_cost"].value == 20 * 2 * 10.0  # two seeds a label
     assert facts["low_fidelity_cost"].value == 20 * (1 + 2 + 4) and facts["column_cost"].value == 1000.0
 
 

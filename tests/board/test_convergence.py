@@ -38,7 +38,7 @@ def test_the_figure_has_lines_crosses_and_the_goal(make: ModuleType, tmp_path: P
     assert point.name == "ref" and list(point.y) == [20.0, 20.0] and point.x[0] == 0.5 and point.x[1] > 100
     assert line.mode == "lines" and line.y[-1] == pytest.approx(np.mean(90 / STEPS[-10:]))
     assert list(goal.y) == [1.6, 1.6] and figure.layout.yaxis.type == "log"
-    assert any(note.text == "goal 1.6 mHa" and note.y == np.log10(1.6) for note in figure.layout.annotations)
+    assert any(note.text == "goal 1.6 mHa" and note.y == pytest.approx(np.log10(1.6)) for note in figure.layout.annotations)
     assert figure_of(second, looks).data[0].y[0] == 40.0
 
 

@@ -126,6 +126,26 @@ def test_two_methods_are_compared(visit: Callable[..., Any], demo_board: str) ->
     assert page.locator('[data-testid="stPlotlyChart"]').count() >= 1
 
 
+def test_a_point_of_the_pareto_picture_opens_its_method(
+    visit: Callable[..., Any], settle: Any, demo_board: str
+) -> None:
+    page = visit(demo_board, task="emoji-pixart", tab="Pareto")
+    points = page.locator(".js-plotly-plot .scatterlayer .trace .points path")
+    points.first.wait_for()
+    before = points.count()
+    points.last.hover(force=True)
+    assert points.count() == before and all(point.is_visible() for point in points.all()), "hovering hides no point"
+    box = points.last.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_url("**method=**")
+    settle(page)
+    assert page.get_by_role("tab", name="Entry").get_attribute("aria-selected") == "true"
+    opened = page.url.partition("method=")[2].partition("&")[0]
+    assert opened in methods(visit(demo_board, task="emoji-pixart"))
+    again = visit(page.url)
+    assert again.get_by_text(opened).first.is_visible(), "its address opens it again"
+
+
 def test_a_pair_of_samples_is_opened(visit: Callable[..., Any], settle: Any, demo_board: str) -> None:
     page = visit(demo_board, task="emoji-pixart", tab="Samples", methods=["reference", "vidit-q-w8a8"])
     page.get_by_role("link", name="This sample alone").first.click()

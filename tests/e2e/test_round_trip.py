@@ -21,6 +21,7 @@ TASKS = {
     "workload": ("use: workload, with: {units: 2, size: 16}", "planted-twin"),
     "engine": ("use: local-energy, with: {molecule: lih, determinants: 100}, batch_size: 1", "all-pairs"),
     "ranking": ("use: nas-ranking, with: {table: planted, labels: 10}", "best-column"),
+    "search": ("use: nas-search, with: {table: planted, budget: 12, repeats: 3}", "local-search"),
     "solver": ("use: vmc-energy, with: {molecules: [h2, lih]}, batch_size: 1", "nqs-made"),
 }
 """Task of the suite -> how it is used, and the method that is submitted."""
@@ -37,6 +38,7 @@ METHODS = {
     "planted-twin": "{use: planted-twin",
     "all-pairs": "{id: all-pairs, use: local-energy-engine, with: {engine: all-pairs}",
     "best-column": "{id: best-column, use: nas-columns, with: {column: best}",
+    "local-search": "{use: local-search",
     "nqs-made": "{use: nqs-made, with: {steps: 5}",
 }
 

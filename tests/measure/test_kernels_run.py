@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from torch import nn
 from torch.profiler import record_function
 
 from effbench.kernels import isa, record_kernel, recording
-from effbench.measure.kernels_run import KernelCount, kernels_run, matches
+from effbench.measure.kernels_run import USER_SCOPE, KernelCount, _profiled, kernels_run, matches
 from effbench_baselines.int8_dynamic.layer import int8_linear
 
 INT8 = "quantized::linear_dynamic"
@@ -73,3 +74,17 @@ def test_nothing_ran():
     assert kernels_run(lambda: None) == ()
     assert matches(["*"], ()) == ["*"]
     assert matches([], ()) == []
+
+
+def test_the_counts_are_those_of_torchs_own_events():
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+
+    def call():
+        with record_function("mine"):
+            net(torch.ones(2, 1, 8, 8)).logsumexp(1).sum().backward()
+            torch.ones(2, 2).div_(2).add(1)
+
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as watched:
+        call()
+    theirs = Counter(e.name for e in watched.events() if not e.is_user_annotation and e.scope != USER_SCOPE)
+    assert _profiled(watched) == theirs and theirs["aten::sum"] > 0 and "mine" not in theirs

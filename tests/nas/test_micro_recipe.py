@@ -9,6 +9,7 @@ from effbench.nas.skeleton import flops
 from effbench.nas.tables import read_table
 from effbench.zoo.digits_pixart.data import Digits
 from effbench.zoo.nas_micro.export import all_proxies, write
+from effbench.zoo.nas_micro.one_shot import all_one_shot
 from effbench.zoo.nas_micro.recipe import SKELETON, Trained, train_stack
 from effbench.zoo.nas_micro.state import TrainedCell, TrainingState
 from effbench.zoo.nas_micro.train import chosen, train_cells
@@ -83,7 +84,8 @@ def test_the_table_holds_what_was_trained(tmp_path, digits, monkeypatch):
     state = TrainingState(tmp_path / "cells.jsonl", {})
     train_cells(state, chosen()[:2], *digits)
     found = all_proxies(state.cells, digits[0], tmp_path / "proxies.jsonl")
-    write(state.cells, found, tmp_path)
+    one_shot, shared = all_one_shot(chosen()[:2], digits, tmp_path, epochs=2)
+    write(state.cells, found, one_shot, shared, tmp_path)
     table = read_table(tmp_path / "effbench-micro.yaml")
     assert list(table.codes) == chosen()[:2]
     for row, cell in enumerate(state.cells):
@@ -91,6 +93,9 @@ def test_the_table_holds_what_was_trained(tmp_path, digits, monkeypatch):
         assert table.columns["accuracy_2_epochs"][row] == pytest.approx(cell.reached[2][0].accuracy, rel=1e-6)
         assert table.columns["flops"][row] == flops(cell.code, SKELETON)
     assert table.truth_cost.cost_flops > table.costs["accuracy_2_epochs"].cost_flops > 0
+    assert list(table.columns["one_shot"]) == pytest.approx([accuracy for accuracy, _ in one_shot], rel=1e-6)
+    assert table.costs["one_shot"].shared_s == pytest.approx(shared.cpu_s, abs=0.05)
+    assert table.costs["one_shot"].cost_s > 0 == table.costs["grasp"].shared_s
     assert table.costs["flops"].cost_s == 0 and table.costs["grasp"].cost_s > 0
     monkeypatch.setattr("effbench.zoo.nas_micro.export.proxies_of", None)  # a second call computes nothing
     assert all_proxies(state.cells, digits[0], tmp_path / "proxies.jsonl") == [
@@ -107,7 +112,7 @@ def test_the_shipped_table_is_a_prefix_of_the_order_and_whole():
     assert list(table.codes) == chosen()[: len(table.codes)]
     assert table.truths.shape == (len(table.codes), 3) and table.left_out == {}
     assert len(set(table.forms)) == len(table.codes)
-    assert {"accuracy_1_epoch", "accuracy_2_epochs", "synflow", "naswot", "flops"} <= set(table.columns)
+    assert {"accuracy_1_epoch", "accuracy_2_epochs", "synflow", "naswot", "flops", "one_shot"} <= set(table.columns)
 
 
 @shipped

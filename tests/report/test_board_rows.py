@@ -118,4 +118,4 @@ def test_who_checked_a_store_and_its_licence_are_facets_over_several_stores(make
     assert facets["licence"] == ("MIT", NOT_STATED)
     assert store_of(workload, 1) == tmp_path / "b"
     (tmp_path / "b" / "verification.json").write_text("{")
-    assert facets_of(workload)[CHECKED][1] == "history is damaged"
+    assert facets_of(summarise_stores(views).workloads[0])[CHECKED][1] == "history is damaged"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,12 @@ import pytest
 
 import effbench.report.snapshot
 import effbench.storereader
+from effbench.report.facets import checked_by
 from effbench.report.snapshot import Snapshots
 from effbench.report.summarise import summarise_stores
 from effbench.report.tables import table_of
 from effbench.store import CellFolder, read_store
+from effbench.verification import VERIFICATION, CheckedLevel, Verification
 
 
 @pytest.fixture(autouse=True)
@@ -112,3 +115,19 @@ def test_a_store_whose_looking_takes_long_is_looked_at_seldom(
     now[0] = 11.1
     stores.of([two_tasks])
     assert looks == [0.0, 1.0, 11.1]
+
+
+def test_a_check_by_somebody_else_is_seen_though_no_record_changed(two_tasks: Path) -> None:
+    """On a server that runs for weeks the badge would else stay ``self-reported``."""
+    stores = Snapshots()
+    before = stores.of([two_tasks])
+    assert set(checked_by(before.summary.workloads[0])) == {"self-reported"}
+    level = CheckedLevel(
+        level="rescore", passed=True, compared=3, largest_difference=0.0, missing="", notes=(), findings=()
+    )
+    checked = Verification(by="carol", machine="m", utc="2026-11-30T00:00:00+00:00", effbench="0", levels=(level,))
+    history = {"schema": "effbench/verification/1", "history": [checked.model_dump()]}
+    (two_tasks / VERIFICATION).write_text(json.dumps(history))
+    after = stores.of([two_tasks])
+    assert set(checked_by(after.summary.workloads[0])) == {"rescored by carol"}
+    assert after.summary.workloads[0].key != before.summary.workloads[0].key

@@ -8,11 +8,15 @@ import sys
 import warnings
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mutants import mutate
 from seeds import write_seeds
 from showing import draw_all, show_all, unsafe
+
+from effbench.report.summarise import summarise
+from effbench.store import read_store
 
 APP = Path(__file__).parent.parent.parent / "leaderboard" / "app.py"
 CANARY = "canary-7f3a9"
@@ -93,24 +97,46 @@ def test_thousands_of_mutants_pictures_too(seeds: tuple[list[Path], list[Path]],
     print(f"3,000 mutants: {dict(counts)}")
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(3000)
-def test_the_board_stands_over_mutants_beside_a_whole_store(
-    seeds: tuple[list[Path], list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+TABS = ("Board", "Pareto", "Compare", "Convergence", "Samples", "Claims", "Subsets", "Entry")
+"""Every tab of the board; one that a store does not fill is not there, and the first is drawn in its place."""
+
+
+def board_over(numbers: range, seeds: tuple[list[Path], list[Path]], folder: Path, monkeypatch: Any) -> int:
+    """Open the board over the mutants of some numbers beside a whole store, each at another tab; return how many it refused."""
     from streamlit.testing.v1 import AppTest
 
-    for number in range(5000, 5040):
-        store = Path(shutil.copytree(seeds[0][number % 2], tmp_path / f"m{number}"))
+    refused, title = 0, summarise(read_store(seeds[0][0])).workloads[0].title
+    for number in numbers:
+        store = Path(shutil.copytree(seeds[0][number % 2], folder / f"m{number}"))
         done = mutate(number, store, seeds[1][number % 2])
         monkeypatch.setenv("EFFBENCH_BOARD_STORES", os.pathsep.join(map(str, (store, seeds[0][0]))))
-        board = AppTest.from_file(str(APP), default_timeout=120).run()
-        assert not board.exception, f"mutant {number} ({done}): {board.exception[0].value}"
-        assert len(board.dataframe), f"mutant {number} ({done}): no table"
-        for tab in [tab.label for tab in board.tabs][1:]:
-            board.session_state["tab"] = tab
-            board.run()
-            assert not board.exception, f"mutant {number} ({done}), {tab}: {board.exception[0].value}"
+        page = ("Start", "Results")[bool(number % (len(TABS) + 1))]
+        tab = TABS[number % (len(TABS) + 1) - 1]
+        board = AppTest.from_file(str(APP), default_timeout=120)
+        board.query_params["page"], board.query_params["tab"] = page, tab
+        board.run()
+        assert not board.exception, f"mutant {number} ({done}), {page} {tab}: {board.exception[0].value}"
+        shown = "".join(html.proto.body for html in board.get("html"))
+        assert CANARY not in shown, f"mutant {number} ({done}), {page} {tab} shows the canary"
+        assert page == "Results" or title in shown, f"mutant {number} ({done}): the whole store is missing"
+        refused += bool(board.error)
+        shutil.rmtree(store, ignore_errors=True)
+    return refused
+
+
+def test_the_board_stands_over_some_mutants(
+    seeds: tuple[list[Path], list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert 0 < board_over(range(5000, 5018), seeds, tmp_path, monkeypatch) < 18
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(6000)
+@pytest.mark.filterwarnings("ignore")
+def test_the_board_stands_over_two_thousand_mutants(
+    seeds: tuple[list[Path], list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert 200 < board_over(range(6000, 8000), seeds, tmp_path, monkeypatch) < 1800
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ seed and gets that many truths.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -15,17 +15,17 @@ import numpy as np
 
 from effbench.api import Fact, System, noise_seed
 from effbench.arrays import Array
-from effbench.nas.cells import Code
-from effbench.nas.skeleton import NAS_BENCH_201, flops
+from effbench.nas.spaces import CELLS, Code, Space
 from effbench.nas.tables import ColumnCost
 
 
 @dataclass(frozen=True)
 class Architectures:
-    """Codes [n] and, by name, what was known of each before it was trained: columns [n]."""
+    """Codes [n] of a space and, by name, what was known of each before it was trained: columns [n]."""
 
     codes: Sequence[Code]
     columns: Mapping[str, Array]
+    space: Space = CELLS
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -33,7 +33,9 @@ class Architectures:
     def taken(self, rows: Array) -> Architectures:
         """Return some of them, in the order of ``rows``."""
         return Architectures(
-            [self.codes[row] for row in rows], {name: values[rows] for name, values in self.columns.items()}
+            [self.codes[row] for row in rows],
+            {name: values[rows] for name, values in self.columns.items()},
+            self.space,
         )
 
 
@@ -81,12 +83,27 @@ class Predictor(ABC):
         """Return float64 [n]; the score of one never depends on the others."""
 
 
-class ByFlops(Predictor):
+class BySize(Predictor):
     """The larger the better, without looking at a single label: what every predictor has to beat."""
 
     def scores(self, architectures: Architectures) -> Array:
-        """Return FLOPs in NAS-Bench-201's skeleton, whose order is that of most."""
-        return np.array([float(flops(code, NAS_BENCH_201)) for code in architectures.codes])
+        """Return what the space counts: of cells the FLOPs in NAS-Bench-201's skeleton, whose order is that of most."""
+        return np.array([architectures.space.size_of(code) for code in architectures.codes])
+
+
+def column_seconds(
+    learned: Set[str], compared: Set[str], read: Set[str], costs: Mapping[str, ColumnCost], pool: int, labelled: int
+) -> float:
+    """Return the core seconds of columns before anything is scored.
+
+    Those ``learned`` from are computed for the pool, those ``compared`` for the labelled architectures; what all values of a
+    column share is spent for these and for those ``read`` when scoring.
+    """
+    return (
+        sum(costs[name].cost_s for name in sorted(learned)) * pool
+        + sum(costs[name].cost_s for name in sorted(compared - learned)) * labelled
+        + sum(costs[name].shared_s for name in sorted(learned | compared | read))
+    )
 
 
 @dataclass(frozen=True)
@@ -104,20 +121,22 @@ class RankingSystem(System):
     def spent(self) -> dict[str, Fact]:
         """Return what the predictor's labels and columns cost, by the table's account: the price beside the quality.
 
-        ``labels`` are trained architectures, ``label_cost`` the core seconds of their trainings, ``low_fidelity_cost`` those
-        of the columns that were computed to learn from (of the whole pool) or to choose among (of the labelled ones), and
-        ``column_cost`` the milliseconds of columns per architecture that is scored.
+        ``labels`` are trained architectures, ``label_cost`` the core seconds of their trainings, all seeds of the truth (left
+        out where the table does not tell them), ``low_fidelity_cost`` those of the columns that were computed to learn from
+        (of the pool) or to choose among (of the labelled ones), and of what all values of a column share; ``column_cost``
+        the milliseconds of columns per architecture that is scored.
         """
         pool, predictor = self.pool, self.predictor
-        of_pool = sum(pool.costs[name].cost_s for name in predictor.learned_from) * len(pool.architectures)
-        only_compared = set(predictor.compared) - set(predictor.learned_from)
-        of_pool += sum(pool.costs[name].cost_s for name in sorted(only_compared)) * predictor.labels
-        return {
+        used = set(predictor.learned_from), set(predictor.compared), set(predictor.reads)
+        columns = column_seconds(*used, pool.costs, len(pool.architectures), predictor.labels)
+        facts = {
             "labels": Fact(float(predictor.labels)),
-            "label_cost": Fact(predictor.labels * pool.label_cost.cost_s, "s"),
-            "low_fidelity_cost": Fact(of_pool, "s"),
+            "low_fidelity_cost": Fact(columns, "s"),
             "column_cost": Fact(1e3 * sum(pool.costs[name].cost_s for name in predictor.reads), "ms"),
         }
+        if pool.label_cost.cost_s:
+            facts["label_cost"] = Fact(predictor.labels * pool.label_cost.cost_s, "s")
+        return facts
 
     def settings(self) -> Mapping[str, Any]:
         """Return what a prepared predictor is tied to."""

@@ -30,11 +30,10 @@ from effbench.api import (
 )
 from effbench.arrays import Array
 from effbench.errors import BadInput
-from effbench.nas.cells import name_of
 from effbench.nas.shipped import find_table
 from effbench.nas.tables import NasTable
 from effbench.tasks.nas_ranking.splits import check_budget, split
-from effbench.tasks.nas_ranking.system import Architectures, ByFlops, LearningPool, RankingSystem
+from effbench.tasks.nas_ranking.system import Architectures, BySize, LearningPool, RankingSystem
 
 if TYPE_CHECKING:
     from effbench.nas.ranking import Ranking
@@ -72,7 +71,8 @@ class NasRanking(Task):
         table: Annotated[
             str,
             Field(
-                description="planted (made, no network trained), nas-bench-201 (of the package), or a YAML file's path."
+                description="planted (made, no network trained), nas-bench-201 or nas-bench-graph-cora (of packages), "
+                "or a YAML file's path."
             ),
         ] = "planted"
         labels: Annotated[int, Field(ge=2, description="Trained architectures that a predictor may learn from.")] = 25
@@ -105,16 +105,16 @@ class NasRanking(Task):
         return self.table.revision
 
     def load(self, ctx: Context) -> RankingSystem:
-        """Return the order by FLOPs; methods return predictors that learned from the pool."""
+        """Return the order by size; methods return predictors that learned from the pool."""
         rows, table = np.array(self._rows[0]), self.table
         pool = LearningPool(
-            Architectures(table.codes, table.columns).taken(rows),
+            Architectures(table.codes, table.columns, table.space).taken(rows),
             self.params.labels,
             dict(table.costs),
-            table.truth_cost,
+            table.label_cost,
             lambda: table.truth[rows],
         )
-        return RankingSystem(ByFlops(), pool, f"{table.name}@{table.revision}")
+        return RankingSystem(BySize(), pool, f"{table.name}@{table.revision}")
 
     def samples(self, split: Split, subset: str | None = None) -> Sequence[Sample]:
         """Return the pool as calibration (without truths: a predictor asks its system for labels), the others to judge.
@@ -137,14 +137,15 @@ class NasRanking(Task):
         )
 
     def caption(self, sample: Sample) -> str:
-        """Return the benchmark's name of the cell."""
-        return name_of(sample.data["code"])
+        """Return what the space calls the architecture."""
+        return self.table.space.name_of(sample.data["code"])
 
     def run(self, system: RankingSystem, batch: Sequence[Sample], seed: int) -> Sequence[Output]:
         """Return per architecture its ``score`` [1] and ``training`` [1], the seed that its predictor was prepared under."""
         names = [name for name in batch[0].data if name != "code"]
         columns = {name: np.array([sample.data[name] for sample in batch], np.float64) for name in names}
-        found = system.predictor.scores(Architectures([tuple(sample.data["code"]) for sample in batch], columns))
+        codes = [tuple(sample.data["code"]) for sample in batch]
+        found = system.predictor.scores(Architectures(codes, columns, self.table.space))
         return [{"score": np.array([score], np.float64), "training": np.array([seed])} for score in found]
 
     def probes(self, system: RankingSystem, batch_size: int) -> Sequence[Callable[[], Any]]:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import yaml
+
+from effbench.yamlplain import plain_yaml
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -51,7 +52,7 @@ def world() -> World:
 def manifest() -> dict[str, Any]:
     """Return ``data_manifests/emoji_scenes.yaml`` as it stands."""
     text = files("effbench_data_manifests").joinpath("emoji_scenes.yaml").read_text("utf-8")
-    facts: dict[str, Any] = yaml.safe_load(text)
+    facts: dict[str, Any] = plain_yaml(text)
     return facts
 
 

@@ -13,15 +13,14 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import yaml
 
+from effbench.yamlplain import plain_yaml
 from effbench.zoo.emoji_scenes.concepts import world
 from effbench.zoo.emoji_scenes.language import NONE, Scene, parse, sentence
 from effbench.zoo.emoji_scenes.splits import draw_scene
-from effbench.zoo.emoji_scenes.truth import true_pairs
 
 LISTS = {"calibration": 40, "evaluation": 100, "held_out": 100, "pool": 300}
 """Name of a list -> sentences; the pool is what subsets are chosen from."""
@@ -51,7 +50,7 @@ class Prompt(NamedTuple):
 def prompts(name: str) -> tuple[Prompt, ...]:
     """Return the list ``calibration``, ``evaluation``, ``held_out`` or ``pool`` of the manifest."""
     text = files("effbench_data_manifests").joinpath("emoji_prompts.yaml").read_text("utf-8")
-    return tuple(Prompt(entry["id"], entry["prompt"]) for entry in yaml.safe_load(text)[name])
+    return tuple(Prompt(entry["id"], entry["prompt"]) for entry in plain_yaml(text)[name])
 
 
 def candidates(name: str) -> list[list[int]]:
@@ -61,17 +60,18 @@ def candidates(name: str) -> list[list[int]]:
     """
     scenes = [parse(entry.prompt) for entry in prompts(name)]
     rng = np.random.default_rng((world().seed, 7, list(LISTS).index(name)))
-    return [
-        [i, *(int(j) for j in rng.choice(_strangers(i, scenes), AMONG - 1, replace=False))] for i in range(len(scenes))
-    ]
+    others = map(np.flatnonzero, _strangers(scenes))
+    return [[i, *rng.choice(found, AMONG - 1, replace=False).tolist()] for i, found in enumerate(others)]
 
 
-def _strangers(place: int, scenes: Sequence[Scene]) -> list[int]:
-    """Return the places of the scenes that differ from one in more than what either leaves open."""
-    one = scenes[place]
-    grounded = [s._replace(ground=one.ground) if NONE in (s.ground, one.ground) else s for s in scenes]
-    sized = [s._replace(size=one.size) if 0 in (s.size, one.size) else s for s in grounded]
-    return [j for j, same in enumerate(true_pairs([one], sized)[0]) if not same]
+def _strangers(scenes: Sequence[Scene]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Return [N, N]: whether two scenes differ in more than what either leaves open."""
+    one, other = np.array(scenes)[:, None], np.array(scenes)[None]
+    same = (one[..., :3] == other[..., :3]).all(-1)
+    for column, is_open in ((3, 0), (4, NONE)):
+        a, b = one[..., column], other[..., column]
+        same &= (a == b) | (a == is_open) | (b == is_open)
+    return np.asarray(~same)
 
 
 def draw_list(name: str) -> list[Scene]:

@@ -11,8 +11,8 @@ from functools import cache
 from importlib.resources import files
 
 import numpy as np
-import yaml
 
+from effbench.yamlplain import plain_yaml
 from effbench.zoo.emoji_scenes.concepts import world
 from effbench.zoo.moving_emoji.language import DIRECTIONS, Motion, draw_motion, sentence
 
@@ -48,7 +48,7 @@ def entries(name: str) -> tuple[tuple[str, str, Motion], ...]:
                 grounds.index(entry["ground"]) if entry["ground"] else -1,
             ),
         )
-        for entry in yaml.safe_load(text)[name]
+        for entry in plain_yaml(text)[name]
     )
 
 

