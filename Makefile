@@ -13,10 +13,10 @@ PRUNA_VENV ?= .venv-pruna
 MLFLOW_VENV ?= .venv-mlflow
 
 .DEFAULT_GOAL := help
-.PHONY: bench-board help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas-micro nas-planted nas-search
+.PHONY: bench-board help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas-201 nas-micro nas-planted nas-search
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
 
 setup: $(VENV)/.installed  ## make .venv with effbench from the tested constraints
 
@@ -175,6 +175,18 @@ flasheval: setup  ## the study of condensed subsets, into docs/flasheval.md (DAT
 nas-planted: setup  ## run suites/nas-planted.yaml and draw tau over the number of labels
 	$(BIN)/effbench run suites/nas-planted.yaml --store $(RESULTS)/nas-planted
 	$(BIN)/python docs/nas_curves.py $(RESULTS)/nas-planted --out $(RESULTS)/nas-planted/curves.png
+
+nas-201: setup  ## proxies of 1,200 cells of NAS-Bench-201, then suites/nas-201.yaml into docs/nas.md (some hours of one busy core; it goes on where it stopped)
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[nas,nas-bench-201,xgboost,zoo]"
+	OMP_NUM_THREADS=1 $(BIN)/python -m effbench.zoo.nas_201.columns
+	$(BIN)/python -m effbench.zoo.nas_201.table
+	$(BIN)/effbench run suites/nas-201.yaml --store $(RESULTS)/nas-201-runs
+	$(BIN)/effbench run suites/nas-201-noise.yaml --store $(RESULTS)/nas-201-noise-runs
+	$(BIN)/python docs/nas_proxies.py results/nas-201/nas-201.yaml
+	$(BIN)/python docs/readme_table.py $(RESULTS)/nas-201-runs --page docs/nas.md --section nas-201 --columns kendall_tau
+	$(BIN)/python docs/readme_table.py $(RESULTS)/nas-201-noise-runs --page docs/nas.md --section nas-201-noise --columns kendall_tau
+	$(BIN)/python docs/readme_table.py $(RESULTS)/nas-201-runs --page baselines/dele/README.md --section claims --claims dele
+	$(BIN)/python docs/nas_curves.py $(RESULTS)/nas-201-runs
 
 nas-search: setup  ## run suites/nas-search.yaml and draw regret over the number of trained architectures
 	$(BIN)/effbench run suites/nas-search.yaml --store $(RESULTS)/nas-search

@@ -68,26 +68,29 @@ class Gates(Encoder):
         return found
 
     def encode(self, tensors: Mapping[str, torch.Tensor], codes: torch.Tensor) -> torch.Tensor:
-        """Return the output node after the last layer."""
+        """Return the output node after the last layer.
+
+        What nobody reads is not computed: no edge leaves the output, and the last layer is read there alone. The input node
+        is the same for every architecture, so it is one row.
+        """
         lifted = tensors["start"][:, None] @ tensors["lift.weight"] + tensors["lift.bias"][:, None]  # [K, 1, hidden]
-        others = tensors["lift.bias"][:, None]  # a vector of zeros, lifted
-        at_start = [lifted, *[others] * (NODES - 1)]
-        nodes = torch.stack(at_start, 2).expand(-1, len(codes), -1, -1)  # [K, B, 4, hidden]
-        chosen = choices(codes, lifted.dtype)
+        nodes = [
+            lifted,
+            *[tensors["lift.bias"][:, None]] * (NODES - 2),
+        ]  # all but the output; a vector of zeros, lifted
+        chosen, flows = choices(codes, lifted.dtype), torch.arange(len(OPS)) != NONE
         for layer in range(self.layers):
             table = (tensors["ops"] @ tensors[f"gate{layer}.weight"] + tensors[f"gate{layer}.bias"][:, None]).sigmoid()
-            table = table * (torch.arange(len(OPS)) != NONE)[:, None]  # [K, 5, width]; nothing flows through nothing
-            sent = torch.einsum("kbnh,khw->kbnw", nodes, tensors[f"flow{layer}"])
-            arrived = [
-                sent[:, :, 0],
-                *[torch.zeros_like(sent[:, :, 0]) for _ in range(NODES - 1)],
-            ]  # the input keeps its own
+            table = table * flows[:, None]  # [K, 5, width]; nothing flows through nothing
+            sent = [node @ tensors[f"flow{layer}"] for node in nodes]  # [K, 1 or B, width]
+            is_last = layer + 1 == self.layers
+            arrived = {0: sent[0]}  # the input keeps its own
             for place, (to, source) in enumerate(EDGES):
-                arrived[to] = arrived[to] + (chosen[place] @ table) * sent[:, :, source]
-            nodes = torch.stack(arrived, 2)
-            if layer + 1 < self.layers:
-                nodes = torch.relu(nodes)
-        return nodes[:, :, -1]
+                if (to == NODES - 1) == is_last:
+                    brought = (chosen[place] @ table) * sent[source]
+                    arrived[to] = arrived[to] + brought if to in arrived else brought
+            nodes = [torch.relu(arrived[node]) for node in range(NODES - 1)] if not is_last else [arrived[NODES - 1]]
+        return nodes[0]
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,63 @@ class OneHot(Encoder):
         """Return the same zeros and ones for every member."""
         flat = torch.nn.functional.one_hot(codes, len(OPS)).flatten(1).to(tensors["members"].dtype)
         return flat.expand(len(tensors["members"]), -1, -1)
+
+
+@dataclass(frozen=True)
+class Gcn(Encoder):
+    """A graph convolution over operations (Kipf & Welling, arXiv 1609.02907, equation 2), as vanilla predictors have it.
+
+    Nodes are the six operations, the cell's input and its output; two are joined where one's result is the other's argument,
+    and an operation ``none`` is joined to nothing. The encoding is the mean over nodes that are joined to any.
+    """
+
+    layers: int = 3
+    width: int = 128
+    embedding: int = 48
+
+    @property
+    def size(self) -> int:
+        """Return the width of a layer."""
+        return self.width
+
+    def initial(self, generator: torch.Generator) -> Tensors:
+        """Return an embedding per operation and for input and output, and each layer's weights."""
+        found = {"ops": torch.randn(len(OPS) + 2, self.embedding, generator=generator)}
+        wide = self.embedding
+        for layer in range(self.layers):
+            found |= linear(f"graph{layer}", wide, self.width, generator)
+            wide = self.width
+        return found
+
+    def encode(self, tensors: Mapping[str, torch.Tensor], codes: torch.Tensor) -> torch.Tensor:
+        """Return the mean over nodes after the last layer: X' = relu(D^-1/2 (A + I) D^-1/2 X W + b)."""
+        dtype = tensors["ops"].dtype
+        adjacency = _joined(codes, dtype)  # [B, 8, 8]
+        is_there = adjacency.sum(2) > 0  # [B, 8]
+        looped = adjacency + torch.eye(len(EDGES) + 2, dtype=dtype)
+        scale = looped.sum(2).rsqrt()
+        spread = scale[:, :, None] * looped * scale[:, None, :]
+        ends = torch.tensor([len(OPS), len(OPS) + 1]).expand(len(codes), 2)
+        chosen = torch.nn.functional.one_hot(torch.cat([codes, ends], 1), len(OPS) + 2).to(dtype)  # [B, 8, 7]
+        nodes = torch.einsum("bno,kow->kbnw", chosen, tensors["ops"])
+        for layer in range(self.layers):
+            made = torch.einsum("kbnh,khw->kbnw", nodes, tensors[f"graph{layer}.weight"])
+            nodes = torch.relu(spread @ made + tensors[f"graph{layer}.bias"][:, None, None])
+        share = is_there.to(dtype) / is_there.sum(1, keepdim=True).clamp(min=1)
+        return torch.einsum("kbnw,bn->kbw", nodes, share)
+
+
+def _joined(codes: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Return zeros and ones [B, 8, 8]: which operations, input (6) and output (7) pass a result to each other."""
+    first, last = len(EDGES), len(EDGES) + 1
+    fixed = torch.zeros(last + 1, last + 1, dtype=dtype)
+    for place, (to, source) in enumerate(EDGES):
+        before = [first] if source == 0 else [p for p, (end, _) in enumerate(EDGES) if end == source]
+        after = [last] if to == NODES - 1 else []
+        for other in before + after:
+            fixed[place, other] = fixed[other, place] = 1.0
+    there = torch.cat([codes != NONE, codes.new_ones(len(codes), 2, dtype=torch.bool)], 1).to(dtype)
+    return fixed * there[:, :, None] * there[:, None, :]
 
 
 def choices(codes: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

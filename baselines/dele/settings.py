@@ -18,10 +18,10 @@ class RankingNetwork(StrictParams):
     """Parameters of a network and of its training; the defaults are those of the published GATES configuration."""
 
     encoder: Annotated[
-        Literal["gates", "lstm", "one-hot"],
+        Literal["gates", "lstm", "gcn", "one-hot"],
         Field(description="What turns a cell into a vector, below a head of layers."),
     ] = "gates"
-    layers: Annotated[int, Field(ge=1, description="Layers of the encoder gates.")] = 5
+    layers: Annotated[int, Field(ge=1, description="Layers of the encoders gates and gcn.")] = 5
     width: Annotated[int, Field(ge=1, description="Width of the encoder: of its layers, or of the LSTM's state.")] = 128
     hidden: Annotated[
         tuple[Positive, ...], Field(description="Widths of the head's hidden layers; none is one linear layer.")
@@ -33,8 +33,10 @@ class RankingNetwork(StrictParams):
 
 def encoder_of(params: RankingNetwork) -> Encoder:
     """Return the encoder that parameters ask for."""
-    from effbench_baselines.dele.encoders import Gates, Lstm, OneHot
+    from effbench_baselines.dele.encoders import Gates, Gcn, Lstm, OneHot
 
     if params.encoder == "gates":
         return Gates(params.layers, params.width)
+    if params.encoder == "gcn":
+        return Gcn(params.layers, params.width)
     return Lstm(params.width) if params.encoder == "lstm" else OneHot()

@@ -15,7 +15,7 @@ from effbench.stats.rank import kendall_tau
 from effbench.tasks.nas_ranking.system import Architectures, Predictor, RankingSystem
 from effbench_baselines.dele.columns import by_agreement, checked
 from effbench_baselines.nas_controls.features import Read, features, pool_columns, standing
-from effbench_baselines.nas_controls.forest import forest, forest_scores
+from effbench_baselines.nas_controls.forest import boosted, boosted_scores, forest, forest_scores
 from effbench_baselines.nas_controls.regression import gaussian_process, gaussian_scores, ridge, ridge_scores
 
 PREFIX = "column/"
@@ -24,6 +24,7 @@ PREFIX = "column/"
 SCORES: Mapping[str, Callable[[Array, dict[str, Array]], Array]] = {
     "ridge": ridge_scores,
     "forest": forest_scores,
+    "xgboost": boosted_scores,
     "gaussian-process": gaussian_scores,
 }
 
@@ -43,7 +44,7 @@ class RegressionPredictor(Predictor):
 
 
 class NasRegression(Method):
-    """Ridge, a random forest or a Gaussian process on operations and low-fidelity columns, fitted to the labels."""
+    """Ridge, a random forest, XGBoost or a Gaussian process on operations and low-fidelity columns, fitted to the labels."""
 
     name = "nas-regression"
     accepts = (RankingSystem,)
@@ -54,7 +55,8 @@ class NasRegression(Method):
         """Parameters of the method."""
 
         model: Annotated[
-            Literal["ridge", "forest", "gaussian-process"], Field(description="The forest needs the extra nas.")
+            Literal["ridge", "forest", "xgboost", "gaussian-process"],
+            Field(description="The forest needs the extra nas, xgboost the extra of its name."),
         ] = "ridge"
         read: Annotated[Read, Field(description="The operations of the edges, the low-fidelity columns, or both.")] = (
             "both"
@@ -65,8 +67,9 @@ class NasRegression(Method):
         pool, read = system.pool, self.params.read
         labels, columns = pool.labels(ctx.seed), pool_columns(pool.architectures, read)
         x = features(pool.architectures.taken(labels.rows), columns, read)
-        if self.params.model == "forest":
-            fitted = forest(x, labels.truth, ctx.seed)
+        if self.params.model in ("forest", "xgboost"):
+            grow = forest if self.params.model == "forest" else boosted
+            fitted = grow(x, labels.truth, ctx.seed)
         else:
             fitted = (ridge if self.params.model == "ridge" else gaussian_process)(x, labels.truth)
         return _artifact(fitted, columns, {"labels": len(labels.rows)})

@@ -131,11 +131,11 @@ def naswot(network: nn.Module, images: torch.Tensor) -> float:
     return float(logdet) if sign > 0 else float("-inf")
 
 
-def zen(network: nn.Module, images: torch.Tensor, generator: torch.Generator) -> float:
+def zen(network: nn.Module, images: torch.Tensor, generator: torch.Generator, repeats: int = ZEN_REPEATS) -> float:
     """Return the Zen score on Gaussian inputs of the images' shape, the mean over repeats of weights and inputs."""
     made = copy.deepcopy(network).train()
     found = []
-    for _ in range(ZEN_REPEATS):
+    for _ in range(repeats):
         with torch.no_grad():
             for layer in layers_of(made):
                 layer.weight.normal_(generator=generator)
@@ -161,7 +161,11 @@ def counts(network: nn.Module, images: torch.Tensor) -> dict[str, float]:
 
 
 def every_proxy(
-    network: nn.Module, images: torch.Tensor, labels: torch.Tensor, generator: torch.Generator
+    network: nn.Module,
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    generator: torch.Generator,
+    zen_repeats: int = ZEN_REPEATS,
 ) -> Iterator[tuple[str, Callable[[], dict[str, float]]]]:
     """Yield name and computation of every group of proxies, so that who runs them can time each.
 
@@ -182,7 +186,7 @@ def every_proxy(
     yield one("synflow_bn", lambda: synflow(whole, images, keep_norm=True))
     yield one("jacob_cov", lambda: jacob_cov(whole, images))
     yield one("naswot", lambda: naswot(whole, images))
-    yield one("zen", lambda: zen(whole, images, generator))
+    yield one("zen", lambda: zen(whole, images, generator, zen_repeats))
     yield "counts", lambda: counts(whole, images)
 
 

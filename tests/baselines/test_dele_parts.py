@@ -6,13 +6,13 @@ from itertools import combinations
 import pytest
 import torch
 
-from effbench.nas.cells import every_code
-from effbench_baselines.dele.encoders import Gates, Lstm, OneHot
+from effbench.nas.cells import EDGES, NONE, every_code
+from effbench_baselines.dele.encoders import Gates, Gcn, Lstm, OneHot
 from effbench_baselines.dele.experts import Experts, Shape
 from effbench_baselines.dele.pairs import hinge, ordered_pairs
 from effbench_baselines.dele.training import finetune, pretrain
 
-ENCODERS = [Gates(layers=3, width=8, hidden=6, embedding=4), Lstm(width=7, embedding=5), OneHot()]
+ENCODERS = [Gates(layers=3, width=8, hidden=6, embedding=4), Lstm(width=7, embedding=5), Gcn(2, 6, 4), OneHot()]
 SMALL = Gates(layers=2, width=8, hidden=6, embedding=4)
 CODES = torch.tensor(every_code()[100::771])
 
@@ -72,7 +72,7 @@ def test_the_hinge_is_that_of_a_loop():
 # --- encoders
 
 
-@pytest.mark.parametrize("encoder", ENCODERS, ids=["gates", "lstm", "one-hot"])
+@pytest.mark.parametrize("encoder", ENCODERS, ids=["gates", "lstm", "gcn", "one-hot"])
 def test_a_stack_encodes_as_its_members_do_alone(encoder):
     members = [encoder.initial(seeded(s)) for s in range(3)]
     stacked = {name: torch.stack([m[name] for m in members]) for name in members[0]}
@@ -81,6 +81,27 @@ def test_a_stack_encodes_as_its_members_do_alone(encoder):
     for k, member in enumerate(members):
         alone = encoder.encode({name: tensor[None] for name, tensor in member.items()}, CODES)
         torch.testing.assert_close(together[k], alone[0], rtol=1e-4, atol=1e-6)
+
+
+def gates_as_the_equation_reads(encoder, tensors, codes):
+    """The same, the gate sigmoid(A emb(op) + b) of every edge of every architecture computed for itself; [B, size]."""
+    start = tensors["start"] @ tensors["lift.weight"] + tensors["lift.bias"]
+    nodes = [start.expand(len(codes), -1)] + [tensors["lift.bias"].expand(len(codes), -1)] * 3
+    for layer in range(encoder.layers):
+        sent = [node @ tensors[f"flow{layer}"] for node in nodes]
+        arrived = [sent[0]] + [torch.zeros_like(sent[0])] * 3
+        for place, (to, source) in enumerate(EDGES):
+            embedded = tensors["ops"][codes[:, place]]
+            gate = torch.sigmoid(embedded @ tensors[f"gate{layer}.weight"] + tensors[f"gate{layer}.bias"])
+            gate = gate * (codes[:, place] != NONE)[:, None]
+            arrived[to] = arrived[to] + gate * sent[source]
+        nodes = [torch.relu(node) for node in arrived] if layer + 1 < encoder.layers else arrived
+    return nodes[-1]
+
+
+def test_gates_by_a_table_of_operations_are_those_of_the_equation():
+    tensors = SMALL.initial(seeded(2))
+    torch.testing.assert_close(gates_as_the_equation_reads(SMALL, tensors, CODES), gates_of(CODES.tolist(), 2))
 
 
 def gates_of(codes, seed=0, encoder=SMALL, change=None):
@@ -129,6 +150,32 @@ def test_gradients_of_gates():
         return Gates(2, 3, 2, 2).encode(dict(zip(names, tensors)), CODES[:4])
 
     assert torch.autograd.gradcheck(encoded, tuple(members.values()))
+
+
+def gcn_of(code, tensors, layers=2):
+    return Gcn(layers, 3, 2).encode({name: tensor[None] for name, tensor in tensors.items()}, torch.tensor([code]))[
+        0, 0
+    ]
+
+
+def test_a_graph_convolution_by_hand_on_one_edge():
+    """A cell with the edge 0 -> 3 alone: a chain of input, operation, output, one layer written out."""
+    t = Gcn(1, 3, 2).initial(seeded(5))
+    x = torch.stack([t["ops"][5], t["ops"][3], t["ops"][6]])
+    looped = torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0], [0.0, 1.0, 1.0]])
+    scale = torch.diag(looped.sum(1) ** -0.5)
+    expected = torch.relu(scale @ looped @ scale @ x @ t["graph0.weight"] + t["graph0.bias"]).mean(0)
+    torch.testing.assert_close(gcn_of((0, 0, 0, 3, 0, 0), t, 1), expected)
+
+
+def test_a_graph_convolution_does_not_see_what_nothing_is_embedded_as_nor_how_inner_nodes_are_numbered():
+    t = Gcn(2, 3, 2).initial(seeded(5))
+    torch.testing.assert_close(gcn_of((3, 2, 0, 1, 4, 3), t), gcn_of((2, 3, 0, 1, 3, 4), t))
+    assert not torch.allclose(gcn_of((3, 2, 0, 1, 4, 3), t), gcn_of((3, 2, 1, 1, 4, 3), t))
+    before = gcn_of((0, 3, 0, 2, 1, 0), t)
+    t["ops"][0] += 5.0
+    assert torch.equal(gcn_of((0, 3, 0, 2, 1, 0), t), before)
+    assert torch.isfinite(gcn_of((0,) * 6, t)).all()
 
 
 # --- experts and gate
@@ -262,6 +309,29 @@ def test_the_second_step_moves_experts_and_gate():
     assert all(unchanged(b, state(network, k)) for k, b in enumerate(after))
 
 
+def test_with_frozen_experts_only_the_gate_is_given_a_gradient():
+    network = experts(3)
+    for k in range(3):
+        for parameter in network.parameters_of(k):
+            parameter.requires_grad_(False)
+    hinge(network(CODES).fused, ordered_pairs(torch.arange(len(CODES)), seeded())).backward()
+    assert all(p.grad is None for k in range(3) for p in network.parameters_of(k))
+    assert max(p.grad.abs().max() for p in network.parameters_of(3)) > 0
+
+
+def test_a_gate_alone_cannot_turn_an_expert_that_ranks_the_wrong_way():
+    """One expert: its weight is 1 whatever the gate. Several equal ones: their mix is the same one still."""
+    for count in (1, 3):
+        network = experts(count)
+        for k in range(count):
+            network.members[k].load_state_dict(network.members[0].state_dict())
+            for parameter in network.parameters_of(k):
+                parameter.requires_grad_(False)
+        wrong = network(CODES).fused.detach()
+        finetune(network, CODES, -wrong, 30, 512, silent)
+        torch.testing.assert_close(network(CODES).fused.detach(), wrong, rtol=1e-4, atol=1e-5)
+
+
 def test_training_ranks_what_it_was_shown():
     network = experts(1, "uniform", Gates(3, 16, 16, 8), (16,)).train()
     worth = (CODES == 3).sum(1).double()
@@ -273,30 +343,60 @@ def test_training_ranks_what_it_was_shown():
 
 @pytest.mark.timing
 def test_a_step_is_eight_times_cheaper_than_encoding_every_pair():
-    """Twelve GATES experts of the published size: encode 512 architectures once, or both sides of 2,048 pairs."""
-    network = experts(12, "gate", Gates(), (300,) * 5)
-    codes = torch.tensor(every_code())[torch.randperm(15625, generator=seeded())[:64]]
-    pairs = ordered_pairs(torch.randperm(64, generator=seeded()).double(), seeded())
-    assert len(pairs) == 256
+    """GATES experts of the published size: encode 256 architectures once, or both sides of their 1,024 pairs.
+
+    Re-encoding is as the published code does it: a gate for every edge of every copy. Two experts stand for twelve: they
+    share nothing, and either form's cost is that of one as often as there are experts.
+    """
+    network = experts(2, "uniform", Gates(), (300,) * 5)
+    codes = torch.tensor(every_code())[torch.randperm(15625, generator=seeded())[:256]]
+    pairs = ordered_pairs(torch.randperm(256, generator=seeded()).double(), seeded())
+    assert len(pairs) == 1024
 
     def once():
         scores = network.expert_scores(codes)
         torch.stack([hinge(own, pairs) for own in scores]).sum().backward()
 
+    apart = [experts(1, "uniform", Gates(), (300,) * 5) for _ in range(2)]
+
+    def scored(one, codes):
+        tensors = {n.replace("-", "."): p for n, p in one.members[0].named_parameters()}
+        hidden = gates_as_the_equation_reads(Gates(), tensors, codes)
+        for layer in range(5):
+            hidden = torch.relu(hidden @ tensors[f"head{layer}.weight"] + tensors[f"head{layer}.bias"])
+        return (hidden @ tensors["last.weight"] + tensors["last.bias"])[:, 0]
+
+    torch.testing.assert_close(scored(apart[0], codes), apart[0].expert_scores(codes)[0], rtol=1e-3, atol=1e-5)
+
     def per_pair():
         total = 0.0
-        for _ in range(12):  # every expert draws its own pairs, so each is encoded for itself
-            one = Experts(Shape(Gates(), (300,) * 5, 1, "uniform"), seeded())
-            sides = [one.expert_scores(codes[pairs[:, side]])[0] for side in (0, 1)]
-            total = total + torch.relu(0.1 - (sides[1] - sides[0])).mean()
+        for one in apart:  # every expert draws its own pairs, so each is encoded for itself
+            worse, better = (scored(one, codes[pairs[:, side]]) for side in (0, 1))
+            total = total + torch.relu(0.1 - (better - worse)).mean()
         total.backward()
 
     def seconds(form):
+        started = time.process_time()
         form()
-        started = time.perf_counter()
-        form()
-        return time.perf_counter() - started
+        return time.process_time() - started
 
-    ratio = seconds(per_pair) / seconds(once)
-    print(f"{ratio:.1f} times")
-    assert ratio >= 8
+    once(), per_pair()  # the first run of each allocates
+    # CPU time, turn about: a busy machine slows both
+    ratios = sorted(seconds(per_pair) / seconds(once) for _ in range(3))
+    print(f"{ratios[1]:.1f} times, from {ratios[0]:.1f} to {ratios[-1]:.1f}")
+    assert ratios[1] >= 8
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_twelve_experts_are_trained_with_78_labels_in_five_minutes():
+    """At the sizes of suites/nas-201.yaml: its pool of 800, a hundred epochs on the columns, two hundred on the labels."""
+    network = Experts(Shape(Gates(2, 32), (32,), 12, "gate"), seeded()).train()
+    codes = torch.tensor(every_code())[torch.randperm(15625, generator=seeded())[:800]]
+    columns = [torch.randn(len(codes), generator=seeded(s)) for s in range(12)]
+    started = time.process_time()
+    pretrain(network, codes, columns, 100, 512, silent)
+    finetune(network, codes[:78], columns[0][:78], 200, 512, silent)
+    spent = time.process_time() - started
+    print(f"{spent:.0f} core seconds")
+    assert spent < 300

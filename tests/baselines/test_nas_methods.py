@@ -15,7 +15,7 @@ from effbench.tasks.nas_ranking.task import NasRanking
 from effbench.testing import check_method
 from effbench_baselines.dele.method import Dele, NasNetwork
 from effbench_baselines.nas_controls import forest as forest_module
-from effbench_baselines.nas_controls.forest import forest, forest_scores
+from effbench_baselines.nas_controls.forest import boosted, boosted_scores, forest, forest_scores
 from effbench_baselines.nas_controls.method import NasColumns, NasRegression
 from effbench_baselines.nas_controls.regression import gaussian_process, gaussian_scores, ridge, ridge_scores
 
@@ -67,12 +67,13 @@ def tau_of(method, task, seed=0):
         (Dele, QUICK),
         (NasNetwork, {**QUICK, "encoder": "lstm", "pretrain_on": "best"}),
         (NasNetwork, {**QUICK, "encoder": "one-hot"}),
+        (NasNetwork, {**QUICK, "encoder": "gcn"}),
         (NasRegression, {"model": "ridge"}),
         (NasRegression, {"model": "gaussian-process", "read": "encoding"}),
         (NasColumns, {"column": "best"}),
         (NasColumns, {"column": "mean"}),
     ],
-    ids=["dele", "lstm-best", "one-hot", "ridge", "gaussian-process", "best-column", "mean-rank"],
+    ids=["dele", "lstm-best", "one-hot", "gcn", "ridge", "gaussian-process", "best-column", "mean-rank"],
 )
 def test_methods_keep_the_contract(task, method, params):
     check_method(method, params=method.Params(**params), task=task(labels=12, count=60))
@@ -110,12 +111,14 @@ def test_every_seed_draws_its_own_labels(task):
     assert not np.allclose(slopes[0], slopes[2])
 
 
-@pytest.mark.parametrize("model", ["ridge", "gaussian-process", "forest"])
+@pytest.mark.parametrize("model", ["ridge", "gaussian-process", "forest", "xgboost"])
 def test_regressions_rank_what_is_a_sum_of_operations(task, model):
     if model == "forest":
         pytest.importorskip("sklearn")
+    if model == "xgboost":
+        pytest.importorskip("xgboost")
     method = NasRegression(NasRegression.Params(model=model, read="encoding"))
-    assert tau_of(method, task(labels=60)) > (0.55 if model == "forest" else 0.8)
+    assert tau_of(method, task(labels=60)) > (0.55 if model in ("forest", "xgboost") else 0.8)
 
 
 def test_a_network_learns_from_labels_alone(task):
@@ -156,6 +159,12 @@ def test_a_forest_without_its_package_says_what_to_install(task, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.ensemble", None)
     with pytest.raises(Unsupported, match=r"pip install 'effbench\[nas\]'"):
         prepared(NasRegression(NasRegression.Params(model="forest")), task())
+
+
+def test_boosted_trees_without_their_package_say_what_to_install(task, monkeypatch):
+    monkeypatch.setitem(sys.modules, "xgboost", None)
+    with pytest.raises(Unsupported, match=r"pip install 'effbench\[xgboost\]'"):
+        prepared(NasRegression(NasRegression.Params(model="xgboost")), task())
 
 
 # --- the regressions against their definitions
@@ -201,3 +210,20 @@ def test_our_walk_through_a_forest_is_scikit_learns():
     grown = ensemble.RandomForestRegressor(forest_module.TREES, random_state=3, max_features=1 / 3, n_jobs=1).fit(x, y)
     other = rng.normal(size=(50, 5))
     np.testing.assert_allclose(forest_scores(other, forest(x, y, 3)), grown.predict(other), rtol=1e-10)
+
+
+def test_our_walk_through_boosted_trees_is_xgboosts():
+    """Features that lie on thresholds, too: what is equal goes right."""
+    xgboost = pytest.importorskip("xgboost")
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=(80, 5)).round(1), rng.normal(size=80) + 3
+    grown = xgboost.train({"nthread": 1, "seed": 3}, xgboost.DMatrix(x, y), forest_module.BOOSTED_TREES)
+    other = rng.normal(size=(50, 5)).round(1)
+    behind = grown.predict(xgboost.DMatrix(other)) - boosted_scores(other, boosted(x, y, 3))
+    np.testing.assert_allclose(behind, y.mean(), rtol=1e-5)
+
+
+def test_boosting_ten_labels_without_any_difference_scores_all_alike():
+    pytest.importorskip("xgboost")
+    x = np.random.default_rng(0).normal(size=(10, 3))
+    assert np.ptp(boosted_scores(x, boosted(x, np.ones(10), 0))) == 0

@@ -109,6 +109,8 @@ def test_jacob_cov_of_gradients_that_are_orthogonal_and_of_equal_ones():
     assert proxies.jacob_cov(orthogonal, 7 * torch.ones(2, 4)) == pytest.approx(
         proxies.jacob_cov(orthogonal, torch.ones(2, 4))
     )
+    louder = Given([[3.0, -3.0, 3.0, -3.0], [3.0, 3.0, -3.0, -3.0]])  # the same logits, three times as large
+    assert proxies.jacob_cov(louder, torch.ones(2, 4)) == pytest.approx(proxies.jacob_cov(orthogonal, torch.ones(2, 4)))
     assert math.isnan(proxies.jacob_cov(Given([[1.0] * 4] * 2), torch.ones(2, 4)))
 
 

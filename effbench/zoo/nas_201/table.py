@@ -1,0 +1,88 @@
+"""Write the table that suites/nas-201.yaml reads: the package's accuracies beside our proxies, under a user's results folder.
+
+Nothing of it ships: the truths belong to the package ``analog-nasbench``, which states no licence.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from effbench.errors import BadInput
+from effbench.nas.cells import Code, name_of
+from effbench.nas.shipped import OF_THE_PACKAGE, find_table
+from effbench.zoo.nas_201.columns import CELLS, PROBED, REDUCED, ZEN_REPEATS_HERE, Values, finished
+from effbench.zoo.nas_micro.train import chosen
+
+NOISE_COLUMNS = 12
+"""As many columns that know nothing as DELE is given that may: what bad low-fidelity information does."""
+NOISE_SEED = 20261130
+"""A date."""
+ROWS = "nas-201.csv"
+"""Of both tables: they differ in what their headers name as columns."""
+DIGITS = 9  # significant ones of a value, all that float32 has
+
+
+def write_table(folder: Path, truth: Mapping[Code, float], known: Mapping[Code, Values], codes: Sequence[Code]) -> int:
+    """Write the rows of the codes in their order up to the first unfinished one, under two headers; return how many.
+
+    ``nas-201.yaml`` has every proxy as a column, ``nas-201-noise.yaml`` Gaussian noise instead. Raises ``BadInput`` where no
+    cell is finished.
+    """
+    done = next((i for i, code in enumerate(codes) if code not in known), len(codes))
+    if not done:
+        raise BadInput(f"{folder}: no finished proxies of the first cell of the order; make nas-201 computes them")
+    kept = codes[:done]
+    columns = {name: [known[code][name][0] for code in kept] for name in sorted(known[kept[0]])}
+    costs = {name: float(np.mean([known[code][name][1] for code in kept])) for name in columns}
+    drawn = np.random.default_rng(NOISE_SEED).standard_normal((len(codes), NOISE_COLUMNS))
+    noise = {f"noise_{i + 1}": drawn[:done, i].tolist() for i in range(NOISE_COLUMNS)}
+    lines = [",".join(["cell", "accuracy", *columns, *noise])]
+    for row, code in enumerate(kept):
+        values = ",".join(f"{own[row]:.{DIGITS}g}" for own in (*columns.values(), *noise.values()))
+        lines.append(f"{name_of(code)},{truth[code]:.{DIGITS}g},{values}")
+    content = ("\n".join(lines) + "\n").encode()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / ROWS).write_bytes(content)
+    header: dict[str, Any] = {
+        "space": "nas-bench-201",
+        "what": f"{done} connected cells of NAS-Bench-201, no two isomorphic, one training each on CIFAR-10; zero-cost "
+        f"proxies of networks of width {REDUCED.width}, {REDUCED.cells} cells a stage, {REDUCED.size}x{REDUCED.size} pixels, "
+        f"on {PROBED} digits, zen with {ZEN_REPEATS_HERE} repeats; CPU seconds of the machine that computed them",
+        "source": "PyPI analog-nasbench (accuracy); effbench/zoo/nas_201 (make nas-201)",
+        "rows": ROWS,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "truth": ["accuracy"],
+    }
+    for name, own in (
+        ("nas-201", {column: {"cost_s": round(cost, 4)} for column, cost in costs.items()}),
+        ("nas-201-noise", {column: {"cost_s": 0.0} for column in noise}),
+    ):
+        text = yaml.safe_dump({**header, "low_fidelity": own}, sort_keys=False, width=120)
+        (folder / f"{name}.yaml").write_text(text, "utf-8")
+    return done
+
+
+def main() -> None:
+    """Write the table of the cells that are finished in a row."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--work", type=Path, default=Path("results/nas-201"))
+    parser.add_argument("--cells", type=int, default=CELLS, help="at most how many cells")
+    given = parser.parse_args()
+    try:
+        package = find_table(OF_THE_PACKAGE)
+        truth = dict(zip(package.codes, package.truth.tolist()))
+        done = write_table(given.work, truth, finished(given.work), chosen()[: given.cells])
+    except BadInput as error:
+        raise SystemExit(str(error)) from None
+    print(f"{done} cells in {given.work / ROWS}")
+
+
+if __name__ == "__main__":
+    main()
