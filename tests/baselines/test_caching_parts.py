@@ -87,6 +87,7 @@ class Residuals(SamplingObserver):
         ]
 
 
+@pytest.mark.proof
 def test_magnitude_ratios_are_the_mean_ratio_of_residual_norms():
     _, system = systems.loaded(PIXART, 6)
     residuals = Residuals(system.denoiser)

@@ -85,6 +85,7 @@ def test_parameters_that_make_no_sense_are_refused(params, said):
         MixDQ.Params(**params)
 
 
+@pytest.mark.proof
 def test_it_works_on_every_family_and_start_tokens_are_refused_where_there_are_none():
     for name, note in (
         ("StableDiffusionXLPipeline", "on"),

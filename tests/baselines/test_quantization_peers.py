@@ -45,6 +45,7 @@ def test_what_is_real(peer, bits, execution):
     assert method.execution() == execution and bool(method.kernels) == (execution == "real")
 
 
+@pytest.mark.proof
 def test_each_is_the_recipe_that_its_name_says():
     plans = {}
     for peer in PEERS:

@@ -127,6 +127,7 @@ def test_damages_by_hand():
     assert set(damages([theirs], [theirs]).values()) == {0.0}
 
 
+@pytest.mark.proof
 def test_mixed_precision_meets_its_budget_and_leaves_the_model_alone(tmp_path, monkeypatch):
     name = "DiTPipeline"
     _, system, context = fresh(name)

@@ -25,6 +25,7 @@ def digits():
     return Digits(images[:200], labels[:200]), Digits(images[200:], labels[200:])
 
 
+@pytest.mark.proof
 def test_a_training_is_a_function_of_its_seed_whoever_trains_beside_it(digits):
     together = train_stack((3, 1, 2, 0, 4, 1), 6, [0, 1], *digits)
     again = train_stack((3, 1, 2, 0, 4, 1), 6, [1], *digits)[0]
@@ -80,6 +81,7 @@ def test_a_first_line_that_a_kill_cut_begins_anew(tmp_path):
     assert TrainingState(file, {"lr": 1}).cells == []
 
 
+@pytest.mark.proof
 def test_the_table_holds_what_was_trained(tmp_path, digits, monkeypatch):
     state = TrainingState(tmp_path / "cells.jsonl", {})
     train_cells(state, chosen()[:2], *digits)

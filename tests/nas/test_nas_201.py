@@ -41,6 +41,7 @@ def test_a_batch_is_small_grey_and_seeded(batch):
     assert torch.equal(batch.images[:, 0], batch.images[:, 2])
 
 
+@pytest.mark.proof
 def test_isomorphs_have_the_same_values_and_counts_are_the_benchmarks(batch):
     one, other = (proxies_of(code, batch) for code in ((3, 0, 0, 0, 2, 0), (0, 3, 0, 0, 0, 2)))
     assert set(one) == set(other) and len(one) == 13

@@ -98,6 +98,7 @@ def test_recalibrated_statistics_are_the_mean_over_batches():
     assert norm.momentum == 0.1
 
 
+@pytest.mark.proof
 def test_a_supernet_is_a_function_of_its_seed_and_learns():
     train, judging = digits(200), digits(100, seed=1)
     one, cost = train_supernet(train, 8, seed=0)

@@ -75,6 +75,7 @@ def run(code, *arguments, **env):
     )
 
 
+@pytest.mark.proof
 @pytest.mark.timeout(300)
 def test_in_the_simulator_it_equals_the_reference():
     done = run(SIMULATED.format(folder=str(Path(__file__).parent)), NUMBA_ENABLE_CUDASIM="1")

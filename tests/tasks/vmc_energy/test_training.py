@@ -124,6 +124,7 @@ def stretched(count, length):
     return load_problem(Molecule(name=f"h{count}-{length}", atoms=atoms))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.proof) for seed in (1, 2))])
 def test_a_stretched_chain_is_solved_by_default(seed):
     """The case vmc-annealing-stuck: entropy mixes near excited states in, and 4.2 mHa were left after 2000 steps."""
@@ -145,6 +146,7 @@ def test_momentum_needs_fewer_steps_where_excited_states_are_near():
     assert left[0.9] < 0.3 * left[0.0]
 
 
+@pytest.mark.proof
 def test_steps_that_run_away_are_taken_back():
     """A sample does not see what a step does to determinants outside of it: N2 at 2.2 A ended 0.8 Ha too high."""
     done = trainer("lih", steps=200)

@@ -50,6 +50,7 @@ def test_a_prefix_has_the_conditionals_of_the_whole_and_symmetries_are_kept():
     assert 20 < len(sample(network, 10**15, 0).counts) < 225
 
 
+@pytest.mark.slow
 def test_it_starts_near_hartree_fock_and_lowers_the_energy():
     integrals, order = frozen_integrals("lih"), np.arange(6)[::-1].copy()
     network = Transformer(integrals, order, 0)

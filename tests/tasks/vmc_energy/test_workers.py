@@ -80,6 +80,7 @@ def broken(workers):
     raise PluginError("h2: training stopped")
 
 
+@pytest.mark.proof
 @pytest.mark.timeout(300)
 def test_a_solver_of_two_workers_answers_and_its_sentences_arrive_as_they_are():
     expected = VariationalMonteCarlo(network, TrainingSettings(steps=3)).solve(load_problem("h2"), 0)
