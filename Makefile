@@ -35,7 +35,7 @@ test: setup  ## the test suite
 	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest -m timing -n 0
 
-test-proofs: setup  ## wider forms of what make test shows (more sizes, models and seeds); CI runs them too
+test-proofs: setup  ## wider forms of what make test shows (more sizes, models and seeds), before a merge
 	$(BIN)/python -m pytest -m proof
 
 test-slow: setup  ## what takes minutes: 50 kills and resumes, fork against spawn, the overhead benchmark

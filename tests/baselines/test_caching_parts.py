@@ -100,6 +100,7 @@ def test_magnitude_ratios_are_the_mean_ratio_of_residual_norms():
     assert learned == pytest.approx(by_hand, rel=1e-5) and len(learned) == 6
 
 
+@pytest.mark.proof
 def test_two_guided_calls_of_a_step_have_caches_of_their_own(monkeypatch):
     """Wan calls its denoiser twice a step; with one cache the second half would get the first one's attention to the text."""
     name, params = "WanPipeline", {"spatial": None, "cross": 2, "timesteps": (-1, 1001)}

@@ -27,7 +27,9 @@ import os, sys
 if __name__ == "__main__" and sys.argv[1] == "board":
     from streamlit.testing.v1 import AppTest
     os.environ["EFFBENCH_BOARD_STORES"], sys.argv = sys.argv[2], ["app.py"]
-    board = AppTest.from_file("{app}", default_timeout=120).run()
+    board = AppTest.from_file("{app}", default_timeout=120)
+    board.query_params["page"] = "Results"
+    board.run()
     assert not board.exception
     page = " ".join(element.proto.body for element in board.get("html"))
     print("on the board:", *(name for name in ("reference", "half-steps") if f">{{name}}</a>" in page))
@@ -63,7 +65,7 @@ def follow(tmp_path):
     return run
 
 
-@pytest.mark.proof
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_page_leads_from_an_empty_folder_to_a_row_on_the_board_and_into_a_repository(follow, tmp_path):
     start(tmp_path / "origin", "CC-BY-4.0")

@@ -48,6 +48,7 @@ def test_cells_are_connected_and_none_is_anothers_isomorph():
     assert codes != sorted(codes)
 
 
+@pytest.mark.proof
 def test_a_killed_run_goes_on_where_it_stopped(tmp_path, digits, monkeypatch):
     monkeypatch.setattr("effbench.zoo.nas_micro.train.FIDELITIES", (1,))
     file, codes = tmp_path / "cells.jsonl", chosen()[:3]

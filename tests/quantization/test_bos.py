@@ -99,6 +99,7 @@ class Rounded(nn.Module):
         return self.layer(fake_tensor(x, self.static))
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
 @pytest.mark.parametrize("count", [1, 3])
 def test_keys_and_values_of_the_start_token_are_those_in_float_for_every_batch(guidance, count):

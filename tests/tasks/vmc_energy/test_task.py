@@ -106,6 +106,7 @@ def test_hartree_fock_has_no_share_of_the_correlation():
     assert "time_to_ccsd_s" not in found and "sample_ms" not in found
 
 
+@pytest.mark.proof
 def test_training_fills_every_number():
     found = row(NqsMade(NqsMade.Params(steps=300, cooling=0.95)), "lih")
     of_chains, maybe = {"r_hat", "autocorrelation_time"}, {"time_to_ccsd_s"}

@@ -104,6 +104,7 @@ def test_the_mean_of_samples_is_the_energy_of_the_state():
     assert abs(np.mean(scores)) < 5 / np.sqrt(60) and 0.6 < np.std(scores) < 1.5
 
 
+@pytest.mark.proof
 def test_the_lowest_determinant_may_have_another_symmetry_than_the_ground_state():
     """C2: iterating from its lowest determinant stays in that symmetry, tens of mHa too high."""
     integrals, exact = frozen_integrals("c2"), solved()["c2"].energies.fci
