@@ -9,7 +9,7 @@ from typing import NamedTuple
 from effbench.errors import BadInput
 from effbench.legible import legible
 from effbench.report.standing import name_key
-from effbench.repository.places import RESULTS, counter_place, own_cell, place_of
+from effbench.repository.places import RESULTS, counter_place, is_board, own_cell, place_of
 from effbench.store import read_store
 from effbench.submission.manifest import read_manifest
 from effbench.submission.packing import pack
@@ -34,7 +34,7 @@ def add(submission: Path, repository: Path, by: str = "") -> list[Added]:
     say so themselves. Raises ``BadInput`` where the levels that run no code do not pass, nobody is named, or one's own
     stands there already.
     """
-    if not (repository / RESULTS).is_dir():
+    if not is_board(repository):
         raise BadInput(f"{repository}: not a board repository (no {RESULTS}/); effbench board-repo init DIR makes one")
     for outcome in verify(submission, "recompute"):
         if not outcome.is_passed:

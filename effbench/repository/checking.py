@@ -20,6 +20,7 @@ from effbench.repository.places import (
     DEPTH,
     RESULTS,
     counter_place,
+    is_board,
     is_counter,
     own_cell,
     place_of,
@@ -72,7 +73,7 @@ def check_repository(repository: Path, base: str | None = None, author: str = ""
     ``BadInput`` where the folder or the commit is not there.
     """
     if base is None:
-        if not (repository / RESULTS).is_dir():
+        if not is_board(repository):
             raise BadInput(f"{repository}: not a board repository (no {RESULTS}/)")
         places = list(places_in(repository))
         verdicts = tuple(_verdict(repository, place, "", most_mb) for place in places)

@@ -25,8 +25,15 @@ LONGEST = 48
 """Characters of a name in a path; with five of them and a submission's own paths, 255 of a whole one are not reached."""
 COUNTER = "--"
 """What stands between a version and who measured it again; no name that was made safe holds it."""
+CHECK = ".github/workflows/check.yml"
+"""The file that tells a board repository as well: git keeps no empty folder, so a clone of a new one has no ``results/``."""
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 """Names that Windows keeps for itself."""
+
+
+def is_board(repository: Path) -> bool:
+    """Return whether a folder is a board repository, with submissions or before the first."""
+    return (repository / RESULTS).is_dir() or (repository / CHECK).is_file()
 
 
 def safe_name(text: str) -> str:

@@ -8,12 +8,12 @@ from pathlib import Path
 from effbench import __version__
 from effbench.atomic import write_bytes
 from effbench.errors import BadInput
-from effbench.repository.places import RESULTS
+from effbench.repository.places import CHECK, RESULTS
 
 FILES: Mapping[str, str] = {
     "README.md": "board_readme.md.tmpl",
     ".gitattributes": "board_gitattributes.tmpl",
-    ".github/workflows/check.yml": "board_check.yml.tmpl",
+    CHECK: "board_check.yml.tmpl",
     ".github/workflows/comment.yml": "board_comment.yml.tmpl",
 }
 """Path in a repository -> the template that it is made of."""

@@ -18,6 +18,7 @@ from effbench.repository.checking import check_repository
 from effbench.repository.comment import comment_of, quiet
 from effbench.repository.isolated import checked_apart
 from effbench.repository.places import RESERVED, places_in, safe_name
+from effbench.repository.starting import start
 from effbench.store import read_store
 from effbench.submission.manifest import read_manifest
 from effbench.submission.packing import pack
@@ -42,6 +43,15 @@ def test_names_that_look_alike_have_places_of_their_own():
     names = ["a/b", "a-b", "a b", "a.b", "..", ".", "", "con", "CON", "x" * 60, "x" * 61, "é", "è", "a--b", "-a"]
     assert len({safe_name(name) for name in names}) == len(names) - 1, "con and CON are one name to some file systems"
     assert safe_name("half-steps") == "half-steps" and safe_name("Half_Steps.2") == "half_steps.2"
+
+
+def test_a_clone_of_a_new_board_takes_the_first_submission(sent, tmp_path):
+    """git keeps no empty folder, so there is no ``results/`` in it."""
+    start(tmp_path / "board", "CC0-1.0")
+    (tmp_path / "board" / "results").rmdir()
+    assert check_repository(tmp_path / "board", None, "").verdicts == ()
+    ((place, _),) = add(sent, tmp_path / "board", by="alice")
+    assert (tmp_path / "board" / place / "submission.yaml").is_file()
 
 
 def test_a_submission_goes_to_its_place_once_and_beside_it_by_another_hand(board, sent):
