@@ -61,7 +61,7 @@ def functions(store: Path) -> Figures:
         from effbench.report.formats import render_csv
         from effbench.report.joint import stability_of
         from effbench.report.pareto import picture_of
-        from effbench.report.snapshot import Snapshots
+        from effbench.report.snapshot import SHARE_LOOKING, Snapshots
         from effbench.report.tables import table_of
     stores = Snapshots()
     with clock("read a store, its files in memory"):
@@ -79,6 +79,7 @@ def functions(store: Path) -> Figures:
     with clock("table of every number"):
         table_of(first, (ALL_WORD,))
     clock.note_peak(", after the tables")
+    time.sleep(clock.figures["look again, nothing changed"][0] / SHARE_LOOKING)  # before that nobody looks again
     with _one_finished(store, first.cells[-1].id), clock("look again, one cell finished, its table"):
         changed = stores.of([store]).summary
         table_of(changed.workloads[0])
