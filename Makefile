@@ -13,7 +13,7 @@ PRUNA_VENV ?= .venv-pruna
 MLFLOW_VENV ?= .venv-mlflow
 
 .DEFAULT_GOAL := help
-.PHONY: bench-board help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas-201 nas-micro nas-planted nas-search
+.PHONY: bench-board help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas nas-201 nas-micro nas-planted nas-search
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -175,6 +175,11 @@ flasheval: setup  ## the study of condensed subsets, into docs/flasheval.md (DAT
 nas-planted: setup  ## run suites/nas-planted.yaml and draw tau over the number of labels
 	$(BIN)/effbench run suites/nas-planted.yaml --store $(RESULTS)/nas-planted
 	$(BIN)/python docs/nas_curves.py $(RESULTS)/nas-planted --out $(RESULTS)/nas-planted/curves.png
+
+nas: setup  ## run suites/nas.yaml (EffBench-Micro) and put its tables and picture into docs/nas.md (a quarter of an hour)
+	$(BIN)/effbench run suites/nas.yaml --store $(RESULTS)/nas
+	$(BIN)/python docs/readme_table.py $(RESULTS)/nas --page docs/nas.md --section nas-micro --columns kendall_tau,regret_points,preparation_s
+	$(BIN)/python docs/nas_curves.py $(RESULTS)/nas --out docs/img/nas-micro.png
 
 nas-201: setup  ## proxies of 1,200 cells of NAS-Bench-201, then suites/nas-201.yaml into docs/nas.md (some hours of one busy core; it goes on where it stopped)
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[nas,nas-bench-201,xgboost,zoo]"

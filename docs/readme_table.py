@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 from effbench.report.columns import check_columns
@@ -33,7 +32,7 @@ def main() -> None:
     else:
         picked = tuple(given.columns.split(","))
         check_columns(picked, summary.workloads)
-        text = render_markdown([replace(table_of(workload, picked), ledger=()) for workload in summary.workloads])
+        text = render_markdown([table_of(workload, picked) for workload in summary.workloads], with_claims=False)
     replace_section(given.page, given.section, text)
 
 

@@ -15,12 +15,12 @@ _BLOCK = re.compile(r"^(?:[-+=]|\d+[.)])")
 """What at the beginning of a line makes a list, a rule or a heading of it; a note may begin with the name of a method."""
 
 
-def render_markdown(tables: Sequence[Table]) -> str:
-    """Return one GitHub-flavoured table per workload under a heading, each with its caption."""
-    return "\n".join(_markdown_table(table) for table in tables)
+def render_markdown(tables: Sequence[Table], with_claims: bool = True) -> str:
+    """Return one GitHub-flavoured table per workload under a heading, each with its caption and its claims."""
+    return "\n".join(_markdown_table(table, with_claims) for table in tables)
 
 
-def _markdown_table(table: Table) -> str:
+def _markdown_table(table: Table, with_claims: bool) -> str:
     fixed = ["method", "execution", *(["where"] if table.shows_where else [])]
     header = fixed + [escape_markdown(column.heading) for column in table.columns]
     ruler = [":--"] * len(fixed) + ["--:"] * len(table.columns)
@@ -28,7 +28,7 @@ def _markdown_table(table: Table) -> str:
     lines += [_markdown_line(cells) for cells in (header, ruler, *(_markdown_row(table, row) for row in table.rows))]
     lines.append("")
     lines += [f"{_BLOCK.sub(_marked, escape_markdown(line))}  " for line in table.under]
-    if table.ledger:
+    if with_claims and table.ledger:
         lines += ["", f"#### {LEDGER_TITLE}", "", *markdown_ledger(table.ledger), "", LEDGER_TEXT]
     return "\n".join(lines) + "\n"
 

@@ -95,7 +95,7 @@ def json_value(chance: random.Random, store: Path, outside: Path) -> str:
     file = _pick(chance, store, ".json")
     try:
         data, what = _changed(chance, json.loads(file.read_bytes()))
-    except (ValueError, OSError):
+    except (ValueError, OSError, RecursionError):  # of what an earlier change left
         return "nothing"
     text = json.dumps(data)
     for token, sign in RAW.items():
