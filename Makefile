@@ -178,7 +178,7 @@ nas-planted: setup  ## run suites/nas-planted.yaml and draw tau over the number 
 
 nas: setup  ## run suites/nas.yaml (EffBench-Micro) and put its tables and picture into docs/nas.md (a quarter of an hour)
 	$(BIN)/effbench run suites/nas.yaml --store $(RESULTS)/nas
-	$(BIN)/python docs/readme_table.py $(RESULTS)/nas --page docs/nas.md --section nas-micro --columns kendall_tau,regret_points,preparation_s
+	$(BIN)/python docs/readme_table.py $(RESULTS)/nas --page docs/nas.md --section nas-micro --columns kendall_tau,regret_points
 	$(BIN)/python docs/nas_curves.py $(RESULTS)/nas --out docs/img/nas-micro.png
 
 nas-201: setup  ## proxies of 1,200 cells of NAS-Bench-201, then suites/nas-201.yaml into docs/nas.md (some hours of one busy core; it goes on where it stopped)
