@@ -115,7 +115,7 @@ def yaml_value(chance: random.Random, store: Path, outside: Path) -> str:
     try:
         data, what = _changed(chance, yaml.safe_load(file.read_text()))
         file.write_text(yaml.safe_dump(data))
-    except (yaml.YAMLError, UnicodeError):
+    except (yaml.YAMLError, UnicodeError, RecursionError):
         return "nothing"
     return f"{file.name}: {what}"
 
@@ -176,7 +176,7 @@ def other_cell(chance: random.Random, store: Path, outside: Path) -> str:
         data = json.loads(file.read_bytes())
         holder = data[0] if isinstance(data, list) else data
         holder[chance.choice(("id", "id", "reference_cell"))] = name
-    except (ValueError, OSError, LookupError, TypeError):
+    except (ValueError, OSError, LookupError, TypeError, RecursionError):
         return "nothing"
     file.write_text(json.dumps(data))
     return f"{file.relative_to(store)}: names {name}"
@@ -188,7 +188,7 @@ def _renamed(file: Path, chance: random.Random) -> Path:
     target = file.rename(file.with_name(f"{file.name.partition('.')[0]}.{sha[:16]}{file.suffix}"))
     record = file.parent.parent / "cell.json"
     if chance.random() < 0.7:
-        with contextlib.suppress(ValueError, OSError, KeyError, AttributeError, TypeError):
+        with contextlib.suppress(ValueError, OSError, KeyError, AttributeError, TypeError, RecursionError):
             data = json.loads(record.read_bytes())
             if data["files"].pop(f"{file.parent.name}/{file.name}", None) is not None:
                 data["files"][f"{file.parent.name}/{target.name}"] = sha
