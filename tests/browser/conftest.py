@@ -28,6 +28,15 @@ FLAGS = [
 ]  # fmt: skip
 """Chromium as root and without a network: each of the last four would look for a host outside."""
 
+STANDS_STILL = """() => new Promise(done => {
+    let timer = setTimeout(end, 500)
+    const watch = new MutationObserver(() => { clearTimeout(timer); timer = setTimeout(end, 500) })
+    const last = setTimeout(end, 20000)
+    function end() { watch.disconnect(); clearTimeout(timer); clearTimeout(last); done() }
+    watch.observe(document.body, { childList: true, subtree: true })
+})"""
+"""Half a second in which nothing was drawn: parts of a page are loaded after its script has ended. A video never stands."""
+
 START_S, LOAD_MS = 60, 60_000
 """Limits of a machine with two busy cores; a quiet one needs 3 s and 2 s."""
 
@@ -103,8 +112,10 @@ def visit(chromium: Browser) -> Iterator[Callable[..., Page]]:
 def settled(page: Page) -> None:
     """Wait until the page was drawn and the script behind it has ended, and make sure that it raised nothing."""
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=LOAD_MS)
-    page.wait_for_selector('[role="tabpanel"] [data-testid], .eb h1, [data-testid="stAlert"]', timeout=LOAD_MS)
-    page.wait_for_timeout(500)
+    # The first match can be an empty block, which is never visible; any that is will do.
+    drawn = '[role="tabpanel"] [data-testid]:visible, .eb h1:visible, [data-testid="stAlert"]:visible'
+    page.locator(drawn).first.wait_for(timeout=LOAD_MS)
+    page.evaluate(STANDS_STILL)
     assert page.locator('[data-testid="stException"]').count() == 0, page.locator("body").inner_text()[-2000:]
 
 

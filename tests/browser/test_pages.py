@@ -171,7 +171,7 @@ def test_videos_play(visit: Callable[..., Any], demo_board: str) -> None:
 
 def test_an_entry_gives_its_row_again(visit: Callable[..., Any], demo_board: str, tmp_path: Path) -> None:
     page = visit(demo_board, task="emoji-pixart", tab="Entry", method="vidit-q-w8a8")
-    line = page.locator('[data-testid="stCode"]').first
+    line = page.locator('[data-testid="stCode"]:visible').first
     line.hover()
     assert line.locator('[aria-label="Copy to clipboard"]').count() == 1
     words = shlex.split(line.inner_text())
