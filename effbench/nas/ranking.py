@@ -46,25 +46,16 @@ class Ranking:
         The truth's ties at the limit all belong to the best; architectures that the scores tie there enter in equal parts, as
         they would on average if ties were broken by lot. A limit that falls within an architecture takes a part of it.
         """
-        taken = np.asarray(weights, np.float64)[self._order]
-        limit = share * taken.sum()
-        if limit <= 0:
-            return None
-        by_rank = np.bincount(self._ranks, taken)
-        better = by_rank[::-1].cumsum()[::-1] - by_rank  # [ranks], weight of strictly better ones
-        best = (better[self._ranks] < limit * (1 - 1e-12)) & (taken > 0)
-        group = np.bincount(self._ties, taken)
-        before = group.cumsum() - group
-        part = np.clip((limit - before) / np.where(group > 0, group, 1.0), 0.0, 1.0)  # [ties], of each group
-        return float((taken * part[self._ties])[best].sum() / limit)
+        found = _precision(self._ranks, self._ties, np.asarray(weights, np.float64)[self._order], share)
+        return None if np.isnan(found) else float(found)
 
     def regret_at(self, count: int, weights: Array) -> float | None:
         """Return how far the best of the ``count`` best-scored lies below the best of all; None where all weights are 0.
 
         Ties of the scores are taken in the order given.
         """
-        there = self._truth[np.asarray(weights)[self._order] > 0]
-        return float(there.max() - there[:count].max()) if len(there) else None
+        found = _regret(self._truth, np.asarray(weights, np.float64)[self._order], count)
+        return None if np.isnan(found) else float(found)
 
 
 @njit(cache=True)
@@ -112,3 +103,51 @@ def _tau(ranks: Array, ties: Array, weights: Array) -> float:  # pragma: no cove
     if not (apart[0] > least and apart[1] > least):
         return np.nan
     return float(min(1.0, max(-1.0, agree / np.sqrt(apart[0]) / np.sqrt(apart[1]))))
+
+
+@njit(cache=True)
+def _precision(ranks: Array, ties: Array, weights: Array, share: float) -> float:  # pragma: no cover - compiled
+    """Return the weight of the best among the ``share`` best-scored over the latter's; arrays [n] as in ``_tau``."""
+    n = len(ranks)
+    size, total = 0, 0.0
+    for i in range(n):
+        size = max(size, ranks[i] + 1)
+        total += weights[i]
+    limit = share * total
+    if not limit > 0.0:
+        return np.nan
+    above = np.zeros(size + 1)  # [ranks + 1], weight of strictly better ones
+    for i in range(n):
+        above[ranks[i]] += weights[i]
+    better = 0.0
+    for rank in range(size - 1, -1, -1):
+        own = above[rank]
+        above[rank] = better
+        better += own
+    least = limit * (1.0 - 1e-12)
+    found, before, start = 0.0, 0.0, 0
+    while start < n and before < limit:
+        end, group, best = start, 0.0, 0.0
+        while end < n and ties[end] == ties[start]:
+            group += weights[end]
+            if above[ranks[end]] < least:
+                best += weights[end]
+            end += 1
+        if group > 0.0:
+            found += best * min(1.0, (limit - before) / group)
+        before += group
+        start = end
+    return found / limit
+
+
+@njit(cache=True)
+def _regret(truth: Array, weights: Array, count: int) -> float:  # pragma: no cover - compiled
+    """Return the best truth that has weight less the best of the first ``count`` that have; arrays [n], best scored first."""
+    best, picked, seen = -np.inf, -np.inf, 0
+    for i in range(len(truth)):
+        if weights[i] > 0.0:
+            best = max(best, truth[i])
+            if seen < count:
+                picked = max(picked, truth[i])
+            seen += 1
+    return best - picked if seen > 0 else np.nan
