@@ -12,16 +12,16 @@ from effbench.report.ranks import RANK_TEXT
 from effbench.report.standing import SELF_REPORTED
 from effbench.report.summarise import WorkloadCells, name_of
 from effbench.report.tables import Table, TableEntry
-from effbench.report.trust import NOT_PASSED, PASSED, noise_text
+from effbench.report.trust import CONTRADICTED, IN_PART, PASSED, UNCHECKED, noise_text
 from effbench_leaderboard.address import ENTRY_TAB, link
 
-SYMBOLS = {PASSED: "●", NOT_PASSED: "◐", "simulated": "○"}
+SYMBOLS = {PASSED: "●", IN_PART: "◐", UNCHECKED: "◌", CONTRADICTED: "⚠", "simulated": "○"}
 FAILED_SYMBOL = "✕"
 """Badge -> its symbol, the fuller the more is shown; told apart without colour."""
 
 BADGE_TEXT = (
     "real: what was scored is what was timed; checks passed: every honesty check found its evidence, in the run itself (see "
-    "Entry); simulated: quality only"
+    "Entry); checked in part: one had no evidence; not checked: none ran; simulated: quality only"
 )
 NOISE_TEXT = "how quiet the machine was while this was timed: A, B or C"
 

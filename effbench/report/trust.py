@@ -8,11 +8,13 @@ from effbench.counted import listed
 from effbench.record import CellRecord, Check, Noise
 from effbench.report.standing import Standing
 
-PASSED, NOT_PASSED = "real (checks passed)", "real (checks not passed)"
-"""Every honesty check that ran found its evidence; or one failed, had no evidence, or none ran. They are run with the method
-by whoever runs it, so that nobody has verified anything yet: that is said by ``standing``."""
+PASSED, IN_PART = "real (checks passed)", "real (checked in part)"
+UNCHECKED, CONTRADICTED = "real (not checked)", "real (a check failed)"
+"""Every honesty check found its evidence; one had none; none ran (``inspect: false``); or one found evidence against the
+method. They are run with the method by whoever runs it, so that nobody has verified anything yet: that is said by
+``standing``."""
 
-BADGES = (PASSED, NOT_PASSED, "simulated", "failed")
+BADGES = (PASSED, IN_PART, UNCHECKED, CONTRADICTED, "simulated", "failed")
 """What a row of a table can be."""
 
 CHECK_TEXT = {
@@ -36,7 +38,12 @@ def badge_of(cell: CellRecord) -> str:
         return "failed"
     if cell.execution == "simulated":
         return "simulated"
-    return PASSED if cell.checks and all(check.status == "pass" for check in cell.checks) else NOT_PASSED
+    found = {check.status for check in cell.checks}
+    if "fail" in found:
+        return CONTRADICTED
+    if "unknown" in found:
+        return IN_PART
+    return PASSED if found else UNCHECKED
 
 
 def check_text(check: Check) -> str:

@@ -28,9 +28,9 @@ def test_the_table_shows_values_intervals_badges_and_reasons(
     assert rows[0]["method"] == "reference reference" and rows[0]["latency"] == "812 [796, 829]"
     shown = {row["method"]: row for row in rows}
     assert column(rows, "execution") == [
-        "◐ real (checks not passed)",
+        "◌ real (not checked)",
         "○ simulated",
-        "◐ real (checks not passed)",
+        "◌ real (not checked)",
         "✕ failed (oom)",
     ]
     assert shown["int8-simulated"]["latency"] == "n/a simulated" and shown["w4a4"]["latency"] == "n/a oom"
@@ -114,8 +114,8 @@ def test_the_table_has_badges_noise_and_ranks(
     assert column(rows, "execution") == [
         "● real (checks passed)",
         "○ simulated",
-        "◐ real (checks not passed)",
-        "◐ real (checks not passed)",
+        "⚠ real (a check failed)",
+        "⚠ real (a check failed)",
     ]
     assert column(rows, "noise") == ["A", "", "C", "C"]
     body = next(element.proto.body for element in board.get("html") if "<table" in element.proto.body)

@@ -63,7 +63,7 @@ def test_the_hub_reads_back_what_the_records_say(make: ModuleType) -> None:
         "verified": False,
     }
     here = {"machine": "AMD EPYC 7B13, 2 cores, 8.3 GB [feedc0ffee12]", "device": "cpu", "dtype": "float32"}
-    every = {"n": 64, "badge": "real (checks not passed)"}
+    every = {"n": 64, "badge": "real (not checked)"}
     quality = {
         "unit": "",
         **every,
@@ -131,7 +131,7 @@ def test_the_table_below_is_the_reports_of_the_method_and_its_reference(make: Mo
     text = model_card(make.view(*cells), "fewer-steps")
     table = render(summarise(make.view(*cells[:2])), "md")
     assert text.endswith(f"\n{table}") and "int8-simulated" not in text
-    assert "EffBench 0.1.0, suite quick; real (checks not passed)." in text
+    assert "EffBench 0.1.0, suite quick; real (not checked)." in text
 
 
 def test_only_hugging_face_verifies_in_the_hubs_sense_and_who_did_otherwise_is_said(

@@ -94,9 +94,9 @@ def test_facets_are_those_that_tell_cells_apart(make: ModuleType, tmp_path: Path
     cells = [make.cell("reference"), make.cell("int8", order=1, execution="simulated")]
     workload = workload_of(make, tmp_path, cells)
     facets = facets_of(workload)
-    assert facets == {"execution": ("real (checks not passed)", "simulated")}
+    assert facets == {"execution": ("real (not checked)", "simulated")}
     assert matching(workload, facets, {"execution": ["simulated"]}) == (0, 1), "references stay"
-    assert matching(workload, facets, {"execution": ["real (checks not passed)"]}) == (0,)
+    assert matching(workload, facets, {"execution": ["real (not checked)"]}) == (0,)
     assert matching(workload, facets, {"execution": [], "licence": ["MIT"]}) == (0, 1), "nothing asked for leaves all"
     assert matching(workload, facets, {}, "INT") == (0, 1)
     assert matching(workload, facets, {}, "int 4") == (0,)

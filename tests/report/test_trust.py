@@ -19,9 +19,9 @@ FAIL = Check(name="kernels", status="fail", message="claims to run int8::*, whic
     ("given", "badge"),
     [
         ({"checks": (PASS,)}, "real (checks passed)"),
-        ({"checks": (PASS, UNKNOWN)}, "real (checks not passed)"),
-        ({"checks": (PASS, FAIL)}, "real (checks not passed)"),
-        ({"checks": ()}, "real (checks not passed)"),
+        ({"checks": (PASS, UNKNOWN)}, "real (checked in part)"),
+        ({"checks": (UNKNOWN, FAIL)}, "real (a check failed)"),
+        ({"checks": ()}, "real (not checked)"),
         ({"checks": (PASS,), "execution": "simulated"}, "simulated"),
     ],
 )
