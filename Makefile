@@ -195,7 +195,7 @@ nas-201: setup  ## proxies of 1,200 cells of NAS-Bench-201, then suites/nas-201.
 
 nas-search: setup  ## run suites/nas-search.yaml and draw regret over the number of trained architectures
 	$(BIN)/effbench run suites/nas-search.yaml --store $(RESULTS)/nas-search
-	$(BIN)/python docs/nas_search_curves.py $(RESULTS)/nas-search --out $(RESULTS)/nas-search/curves.png
+	$(BIN)/python docs/nas_search_curves.py $(RESULTS)/nas-search --out docs/img/nas-search.png
 
 nas-micro: setup  ## train the cells of EffBench-Micro on digits (one core, an hour or more; it goes on where it stopped) and write its table
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[zoo]"

@@ -71,10 +71,10 @@ class NasRanking(Task):
         table: Annotated[
             str,
             Field(
-                description="planted (made, no network trained), nas-bench-201 or nas-bench-graph-cora (of packages), "
-                "or a YAML file's path."
+                description="effbench-micro (trained here), planted (made, no network trained), nas-bench-201 or "
+                "nas-bench-graph-cora (of packages), or a YAML file's path."
             ),
-        ] = "planted"
+        ] = "effbench-micro"
         labels: Annotated[int, Field(ge=2, description="Trained architectures that a predictor may learn from.")] = 25
         judged: Annotated[float, Field(gt=0, lt=1, description="Share of the architectures that is judged.")] = 0.5
         split_seed: Annotated[int, Field(ge=0, description="Draws which classes of isomorphs are judged.")] = 0

@@ -60,7 +60,7 @@ class NasSearch(Task):
     class Params(StrictParams):
         """Parameters of the task."""
 
-        table: Annotated[str, Field(description="As in nas-ranking.")] = "planted"
+        table: Annotated[str, Field(description="As in nas-ranking.")] = "effbench-micro"
         budget: Annotated[int, Field(ge=2, description="Architectures that a search may train.")] = 60
         repeats: Annotated[int, Field(ge=1, description="Searches, each with its own draws.")] = 20
 
