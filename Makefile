@@ -197,6 +197,9 @@ nas-search: setup  ## run suites/nas-search.yaml and draw regret over the number
 	$(BIN)/effbench run suites/nas-search.yaml --store $(RESULTS)/nas-search
 	$(BIN)/python docs/nas_search_curves.py $(RESULTS)/nas-search --out $(RESULTS)/nas-search/curves.png
 
+lidar-data: setup  ## put the generated LiDAR frames beside real ones (../shared/data/kitti, if there) into docs/lidar.md
+	$(BIN)/python docs/lidar_data.py
+
 nas-micro: setup  ## train the cells of EffBench-Micro on digits (one core, an hour or more; it goes on where it stopped) and write its table
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[zoo]"
 	OMP_NUM_THREADS=1 $(BIN)/python -m effbench.zoo.nas_micro.train --work $(RESULTS)/nas-micro
