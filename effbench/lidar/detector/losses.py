@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -44,28 +45,17 @@ def focal_loss(logits: torch.Tensor, heat: torch.Tensor, judged: torch.Tensor) -
 
 def detection_losses(maps: HeadMaps, targets: Sequence[Targets]) -> Losses:
     """Return the losses of a batch, a target per frame."""
-    heat = torch.from_numpy(_stacked([t.heat for t in targets]))
-    judged = torch.from_numpy(_stacked([t.judged for t in targets]))
+    heat = torch.from_numpy(np.stack([t.heat for t in targets]))
+    judged = torch.from_numpy(np.stack([t.judged for t in targets]))
     if maps.seen is not None:
         judged = judged & maps.seen[:, None]
     pixels = maps.heat.shape[-2] * maps.heat.shape[-1]
     cells = torch.cat([torch.from_numpy(t.cells) + i * pixels for i, t in enumerate(targets)])
-    wanted = torch.from_numpy(_joined([t.boxes for t in targets]))
-    weights = torch.from_numpy(_joined([t.weights for t in targets]))
+    wanted = torch.from_numpy(np.concatenate([t.boxes for t in targets]))
+    weights = torch.from_numpy(np.concatenate([t.weights for t in targets]))
     said = maps.boxes.permute(0, 2, 3, 1).flatten(0, 2)[cells]
     weights = weights / weights.sum().clamp(min=1e-6)
     box = ((said[:, :8] - wanted[:, :8]).abs().sum(1) * weights).sum()
     turn = nn.functional.binary_cross_entropy_with_logits(said[:, 8], wanted[:, 8], reduction="none")
     return Losses(focal_loss(maps.heat, heat, judged), BOX_WEIGHT * box, ROUND_WEIGHT * (turn * weights).sum())
 
-
-def _stacked(arrays):  # type: ignore[no-untyped-def]
-    import numpy as np
-
-    return np.stack(arrays)
-
-
-def _joined(arrays):  # type: ignore[no-untyped-def]
-    import numpy as np
-
-    return np.concatenate(arrays)
