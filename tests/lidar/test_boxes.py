@@ -23,7 +23,7 @@ def test_a_box_overlaps_itself_wholly(heading):
     same = box(3, -2, 1, 4, 1.6, 1.5, heading)
     assert bev_iou(same, same)[0, 0] == pytest.approx(1, abs=1e-12)
     assert iou_3d(same, same)[0, 0] == pytest.approx(1, abs=1e-12)
-    turned = same + [[0, 0, 0, 0, 0, 0, math.pi]]
+    turned = same + np.eye(7)[6] * math.pi
     assert iou_3d(same, turned)[0, 0] == pytest.approx(1, abs=1e-12)
 
 
