@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from effbench.kernels.recording import record_kernel
 from effbench.kernels.sparse_conv import pooling, taps
 from effbench.kernels.sparse_conv.maps import KernelMap
 
@@ -49,7 +50,9 @@ class MaxPool(torch.autograd.Function):
         """Return [M, C]."""
         y, at = pooling.largest(features.detach().cpu().contiguous().numpy(), found.source.numpy())
         ctx.at, ctx.inputs = at, len(features)
-        return torch.from_numpy(y).to(features.device)
+        out = torch.from_numpy(y).to(features.device)
+        record_kernel("sparse_conv/max-pool", features, found, out=out)
+        return out
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:

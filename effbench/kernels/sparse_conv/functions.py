@@ -16,6 +16,7 @@ from effbench.kernels.sparse_conv.tensor import SparseTensor
 Numbers = int | Sequence[int]
 SparseChoice = Literal["auto", "reference", "taps", "cpu", "triton"]
 CHOICES = ("auto", "reference", "taps", "cpu", "triton")
+"""``taps`` multiplies with torch, tap by tap, on any device and in any floating type; ``cpu`` is compiled, for float32."""
 
 
 def submanifold_conv(
@@ -106,7 +107,13 @@ def implementation(operation: str, impl: SparseChoice, features: torch.Tensor) -
     """Return the module that computes; raises ``ValueError`` for one that there is not."""
     if impl not in CHOICES:
         raise ValueError(f"{operation} has no implementation {impl!r}; want one of {', '.join(CHOICES)}")
-    return taps
+    if impl == "auto":
+        impl = "cpu" if features.dtype == torch.float32 and features.device.type == "cpu" else "taps"
+    if impl == "taps":
+        return taps
+    from effbench.kernels.sparse_conv import cpu
+
+    return cpu
 
 
 def _run(

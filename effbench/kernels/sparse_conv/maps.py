@@ -8,10 +8,11 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from effbench.arrays import Array
 from effbench.kernels.recording import record_kernel
 from effbench.kernels.sparse_conv import keys as compiled
 from effbench.kernels.sparse_conv.geometry import Window
-from effbench.kernels.sparse_conv.sites import Sites, padded
+from effbench.kernels.sparse_conv.sites import Sites, padded, three
 
 Pairs = tuple[torch.Tensor, torch.Tensor]
 """Input rows and output rows, int64 [P] each, in the outputs' order."""
@@ -85,13 +86,13 @@ def map_onto(fine: Sites, coarse: Sites, window: Window) -> KernelMap:
         expected = window.over(fine.shape)
         if coarse.shape != expected or coarse.batch_size != fine.batch_size:
             raise ValueError(
-                f"inverse_conv: {coarse} are no outputs of a window over {fine}; want a batch of {fine.batch_size} of {expected}"
+                f"inverse_conv: {coarse} are no outputs over {fine}; want {fine.batch_size} grids of {expected}"
             )
         known = fine.maps["onto others", window] = coarse, _between(fine, coarse, window)
     return known[1]
 
 
-def _axes(fine: Sequence[int], coarse: Sequence[int], window: Window) -> list[np.ndarray]:  # type: ignore[type-arg]
+def _axes(fine: Sequence[int], coarse: Sequence[int], window: Window) -> list[Array]:
     """Return ``met`` for z, y, x; where there is no z, it has one cell and one tap."""
     found = [
         compiled.met(k, s, p, d, i, o)
@@ -102,13 +103,9 @@ def _axes(fine: Sequence[int], coarse: Sequence[int], window: Window) -> list[np
     return [np.zeros((1, 1), np.int32)] * (3 - len(found)) + found
 
 
-def _three(shape: Sequence[int]) -> np.ndarray:  # type: ignore[type-arg]
-    return np.array((1,) * (3 - len(shape)) + tuple(shape), np.int64)
-
-
 def _hit(sites: Sites, window: Window) -> Sites:
     shape = window.over(sites.shape)
-    keys = np.unique(compiled.hit(padded(sites.coordinates).numpy(), *_axes(sites.shape, shape, window), _three(shape)))
+    keys = np.unique(compiled.hit(padded(sites.coordinates).numpy(), *_axes(sites.shape, shape, window), three(shape)))
     return Sites.from_keys(torch.from_numpy(keys), sites.batch_size, shape)
 
 
@@ -118,7 +115,7 @@ def _between(fine: Sites, coarse: Sites, window: Window) -> KernelMap:
         padded(fine.coordinates).numpy(),
         coarse.keys.numpy(),
         *_axes(fine.shape, coarse.shape, window),
-        _three(coarse.shape),
+        three(coarse.shape),
         fine is coarse and odd,
     )
     built = KernelMap(torch.from_numpy(source), torch.from_numpy(target), torch.from_numpy(pairs))

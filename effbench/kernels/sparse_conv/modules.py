@@ -44,6 +44,7 @@ class SubmanifoldConv(_SparseConvolution):
         super().__init__(in_channels, out_channels, kernel_size, axes=axes, dilation=dilation, groups=groups, impl=impl)
 
     def forward(self, x: SparseTensor) -> SparseTensor:
+        """Return the convolution of x at its own sites."""
         return submanifold_conv(x, self.weight, self.dilation, self.groups, self.impl)
 
 
@@ -58,6 +59,7 @@ class StridedConv(_SparseConvolution):
         self.stride, self.padding = per_axis("stride", stride, axes, 1), per_axis("padding", padding, axes, 0)
 
     def forward(self, x: SparseTensor) -> SparseTensor:
+        """Return the convolution of x at every cell that it hits."""
         return strided_conv(x, self.weight, self.stride, self.padding, self.dilation, self.groups, self.impl)
 
 
@@ -72,4 +74,5 @@ class InverseConv(_SparseConvolution):
         self.stride, self.padding = per_axis("stride", stride, axes, 1), per_axis("padding", padding, axes, 0)
 
     def forward(self, x: SparseTensor, onto: Sites) -> SparseTensor:
+        """Return the transposed convolution of x at the sites ``onto``."""
         return inverse_conv(x, self.weight, onto, self.stride, self.padding, self.dilation, self.groups, self.impl)

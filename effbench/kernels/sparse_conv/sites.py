@@ -6,8 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
+from effbench.arrays import Array
 from effbench.kernels.sparse_conv.geometry import AXES, Window
 
 if TYPE_CHECKING:
@@ -62,16 +64,16 @@ class Sites:
         if outside.any():
             row = int(outside.any(1).nonzero()[0])
             raise ValueError(
-                f"sparse_conv: coordinates row {row} {cells[row].tolist()} lies outside a batch of {batch_size} and a grid of {grid}"
+                f"sparse_conv: coordinates row {row} {cells[row].tolist()} lies outside {batch_size} grids of {grid}"
             )
         found = cells.to(torch.int32).contiguous()
-        numbers = torch.from_numpy(compiled.keys_of(padded(found).numpy(), _three(grid)))
+        numbers = torch.from_numpy(compiled.keys_of(padded(found).numpy(), three(grid)))
         ordered, order = torch.sort(numbers)
         twice = (ordered[1:] == ordered[:-1]).nonzero()
         if len(twice):
             rows = sorted(order[int(twice[0]) + k].item() for k in (0, 1))
             raise ValueError(
-                f"sparse_conv: coordinates rows {rows[0]} and {rows[1]} are both {cells[rows[0]].tolist()}; want each cell once"
+                f"sparse_conv: coordinates rows {rows[0]} and {rows[1]} are both {cells[rows[0]].tolist()}; want it once"
             )
         return cls(found[order], ordered, batch_size, grid), order
 
@@ -80,7 +82,7 @@ class Sites:
         """Return the sites of keys that are known to be sorted, unique and inside the grid."""
         from effbench.kernels.sparse_conv import keys as compiled
 
-        cells = torch.from_numpy(compiled.cells_of(keys.numpy(), _three(shape)))
+        cells = torch.from_numpy(compiled.cells_of(keys.numpy(), three(shape)))
         return cls(cells if len(shape) == 3 else cells[:, [0, 2, 3]], keys, batch_size, shape)
 
     def select(self, mask: torch.Tensor) -> Sites:
@@ -116,7 +118,6 @@ def padded(cells: torch.Tensor) -> torch.Tensor:
     return torch.stack([cells[:, 0], torch.zeros_like(cells[:, 0]), cells[:, 1], cells[:, 2]], 1)
 
 
-def _three(shape: Sequence[int]):  # type: ignore[no-untyped-def]
-    import numpy as np
-
+def three(shape: Sequence[int]) -> Array:
+    """Return a shape int64 [3]: where there are two axes, z has one cell."""
     return np.array((1,) * (3 - len(shape)) + tuple(shape), np.int64)
