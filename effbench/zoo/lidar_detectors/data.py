@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ def made(seed: int, count: int, work: Path, profile: str = PROFILE) -> list[Fram
 def _made(seed: int, index: int, file: Path, profile: str) -> Frame:
     if not file.exists():
         frame = generate(profile, seed, index)
-        temporary = file.with_suffix(".tmp.npz")
+        temporary = file.with_suffix(f".{os.getpid()}.tmp.npz")  # two trainings may make the same frame at once
         np.savez(temporary, **{name: np.asarray(getattr(frame, name)) for name in frame.__slots__})
         temporary.replace(file)
     with np.load(file) as held:
