@@ -50,12 +50,16 @@ class Frame:
     def __post_init__(self) -> None:
         boxes = len(self.boxes)
         if self.points.ndim != 2 or self.points.shape[1] != 4:
-            raise BadInput(f"frame {self.name!r}: points have shape {self.points.shape}; x, y, z and intensity are needed: [N, 4]")
+            raise BadInput(
+                f"frame {self.name!r}: points have shape {self.points.shape}; x, y, z and intensity are needed: [N, 4]"
+            )
         if self.boxes.shape != (boxes, 7):
             raise BadInput(f"frame {self.name!r}: boxes have shape {self.boxes.shape}; [M, 7] is needed")
         lengths = {len(self.classes), len(self.truncation), len(self.occlusion), len(self.height_px)}
         if lengths - {boxes}:
-            raise BadInput(f"frame {self.name!r}: {boxes} boxes, but classes, truncation, occlusion, height_px have {lengths}")
+            raise BadInput(
+                f"frame {self.name!r}: {boxes} boxes, but classes, truncation, occlusion, height_px have {lengths}"
+            )
         for name in self.classes:
             if name not in CLASSES and name not in OTHER_CLASSES:
                 raise BadInput(f"frame {self.name!r}: unknown class {name!r}{nearest(name, CLASSES + OTHER_CLASSES)}")
@@ -80,6 +84,11 @@ class Frame:
             self.image_boxes[chosen],
         )
 
+    def inside(self, low: Any, high: Any) -> Frame:
+        """Return the frame with the boxes alone whose centre lies in ``[low, high)`` (x, y, z each): what a detector's grid spans."""
+        centres = self.boxes[:, :3]
+        return self.select(((centres >= np.asarray(low)) & (centres < np.asarray(high))).all(1))
+
     def with_points(self, points: NDArray[np.float32]) -> Frame:
         """Return the frame with other points; the points inside its boxes are counted anew."""
         rest = (self.boxes, self.classes, self.truncation, self.occlusion, self.height_px)
@@ -103,7 +112,9 @@ class Detections:
     def __post_init__(self) -> None:
         if self.boxes.shape != (len(self.boxes), 7) or {len(self.scores), len(self.labels)} - {len(self.boxes)}:
             shapes = (self.boxes.shape, np.shape(self.scores), np.shape(self.labels))
-            raise BadInput(f"detections have boxes, scores and labels of shapes {shapes}; [K, 7], [K] and [K] are needed")
+            raise BadInput(
+                f"detections have boxes, scores and labels of shapes {shapes}; [K, 7], [K] and [K] are needed"
+            )
 
 
 def points_inside(points: NDArray[Any], boxes: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -19,11 +19,10 @@ import numpy as np
 from effbench.arrays import Array
 from effbench.compiled import njit
 from effbench.lidar.ap.matching import FrameCounts
+from effbench.lidar.ap.weights import ROUNDING, copies
 
 PLACES = 41
 """Recalls at which KITTI asks for the precision: 0, 1/40, ..., 1."""
-ROUNDING = 1e-9
-"""By how much a quotient of two weights may miss the whole number that it stands for."""
 
 
 class AveragePrecision(NamedTuple):
@@ -72,17 +71,6 @@ class ApCurves:
         truths = weight @ self.truths[:, rule]
         with np.errstate(invalid="ignore", divide="ignore"):
             return total[:, 0] / truths, total[:, 0] / total.sum(1)
-
-
-def copies(weights: Array) -> Array:
-    """Return weights [F] in units of the least positive one: how many frames each stands for."""
-    weights = np.asarray(weights, np.float64)
-    positive = weights[weights > 0]
-    if not len(positive):
-        return np.zeros_like(weights)
-    counted = weights / positive.min()
-    whole = np.rint(counted)
-    return np.where(np.abs(counted - whole) <= ROUNDING * whole, whole, counted)
 
 
 class _ByRule(NamedTuple):

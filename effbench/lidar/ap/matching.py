@@ -16,18 +16,17 @@ import numpy as np
 
 from effbench.arrays import Array
 from effbench.compiled import njit
-from effbench.errors import BadInput
 from effbench.lidar.ap.rules import (
     ApRule,
     View,
     area,
     detection_states,
     excused,
-    picture_height_px,
     shared_area,
     truth_states,
 )
 from effbench.lidar.boxes import overlaps
+from effbench.lidar.camera import kitti_like
 from effbench.lidar.frames import CLASSES, Detections, Frame
 
 
@@ -53,40 +52,41 @@ def count_frame(
     names: Sequence[str] = CLASSES,
     image_boxes: Array | None = None,
 ) -> FrameCounts:
-    """Match a frame by every rule. ``image_boxes`` [K, 4] are the detections' in the picture, which its view needs."""
-    views = frame_overlaps({rule.view for rule in rules}, frame, found, image_boxes)
-    heights = picture_height_px(found.boxes) if image_boxes is None else image_boxes[:, 3] - image_boxes[:, 1]
+    """Match a frame by every rule.
+
+    Args:
+        rules: R of them.
+        frame: with its truths; its points are not looked at.
+        found: detections, whose order decides between equal ones.
+        names: what the detections' labels are positions in.
+        image_boxes: float64 ``[K, 4]``, the detections in the picture (left, top, right, bottom; pixels), whose heights count
+            and which the view ``image`` compares. By default as KITTI's camera would see the boxes.
+    """
+    if image_boxes is None:
+        image_boxes = kitti_like().picture_boxes(found.boxes)[0]
+    views = frame_overlaps(frame, found, image_boxes)
     scores = np.ascontiguousarray(found.scores, np.float64)
     truths, hits, steps = np.zeros(len(rules)), [np.zeros((0, 2))], [np.zeros((0, 4))]
     for number, rule in enumerate(rules):
-        states, kinds = truth_states(rule, frame), detection_states(rule, found, heights, names)
+        states, kinds = truth_states(rule, frame), detection_states(rule, found, image_boxes, names)
         truths[number] = (states == 0).sum()
         chosen, free = np.flatnonzero(kinds >= 0), excused(rule, frame, found, image_boxes)
         asked = np.flatnonzero(states >= 0)
         shared = np.ascontiguousarray(views[rule.view][np.ix_(chosen, asked)])
         own = (shared, scores[chosen], states[asked], kinds[chosen])
         hit = _first_matching(*own, rule.min_iou)
-        step = _second_matchings(*own, free[chosen], rule.min_iou)
+        step = _second_matchings(*own, free[chosen], rule.min_iou, np.unique(own[1])[::-1].copy())
         hits.append(np.column_stack([np.full(len(hit), float(number)), hit]))
         steps.append(np.column_stack([np.full(len(step), float(number)), step]))
     return FrameCounts(truths, np.concatenate(hits), np.concatenate(steps))
 
 
-def frame_overlaps(
-    views: set[View], frame: Frame, found: Detections, image_boxes: Array | None = None
-) -> dict[View, Array]:
+def frame_overlaps(frame: Frame, found: Detections, image_boxes: Array) -> dict[View, Array]:
     """Return by view how much detections and truths of a frame overlap: intersection over union [K, M]."""
     bev, volume = overlaps(found.boxes, frame.boxes)
-    shared: dict[View, Array] = {"bev": bev, "3d": volume}
-    if "image" in views:
-        if image_boxes is None:
-            raise BadInput(
-                f"frame {frame.name!r}: boxes are compared in the picture, and the detections have none there"
-            )
-        common = shared_area(image_boxes, frame.image_boxes)
-        union = area(image_boxes)[:, None] + area(frame.image_boxes)[None] - common
-        shared["image"] = common / np.maximum(union, 1e-9)
-    return shared
+    common = shared_area(image_boxes, frame.image_boxes)
+    union = area(image_boxes)[:, None] + area(frame.image_boxes)[None] - common
+    return {"bev": bev, "3d": volume, "image": common / np.maximum(union, 1e-9)}
 
 
 @njit(cache=True)
@@ -108,15 +108,13 @@ def _first_matching(shared: Array, scores: Array, truths: Array, kinds: Array, m
 
 
 @njit(cache=True)
-def _second_matchings(shared: Array, scores: Array, truths: Array, kinds: Array, free: Array, min_iou: float) -> Array:
-    """Return per distinct score, best first, it and the growth of found and of false ones [S, 3]; no growth, no row."""
-    order = np.argsort(-scores)
-    steps, count = np.empty((len(scores), 3)), 0
+def _second_matchings(
+    shared: Array, scores: Array, truths: Array, kinds: Array, free: Array, min_iou: float, thresholds: Array
+) -> Array:
+    """Return per threshold, in their order, it and the growth of found and of false ones [S, 3]; no growth, no row."""
+    steps, count = np.empty((len(thresholds), 3)), 0
     before = (0, 0)
-    for place in range(len(order)):
-        threshold = scores[order[place]]
-        if place + 1 < len(order) and scores[order[place + 1]] == threshold:
-            continue
+    for threshold in thresholds:
         now = _second_matching(shared, scores, truths, kinds, free, min_iou, threshold)
         if now != before:
             steps[count, 0], steps[count, 1], steps[count, 2] = threshold, now[0] - before[0], now[1] - before[1]

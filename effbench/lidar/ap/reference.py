@@ -16,9 +16,9 @@ from effbench.lidar.ap.rules import (
     ApRule,
     detection_states,
     excused,
-    picture_height_px,
     truth_states,
 )
+from effbench.lidar.camera import kitti_like
 from effbench.lidar.frames import Detections, Frame
 
 _Pair = tuple[Frame, Detections]
@@ -70,8 +70,9 @@ def _point(rule: ApRule, pairs: Sequence[_Pair], threshold: float) -> tuple[int,
 def _matched(rule: ApRule, pair: _Pair, threshold: float | None) -> tuple[list[float], int]:
     """Return the scores that found valid truths, and the number of false ones; without a threshold, by the first matching."""
     frame, found = pair
-    shared = frame_overlaps({rule.view}, frame, found)[rule.view]
-    states, kinds = truth_states(rule, frame), detection_states(rule, found, picture_height_px(found.boxes))
+    seen = kitti_like().picture_boxes(found.boxes)[0]
+    shared = frame_overlaps(frame, found, seen)[rule.view]
+    states, kinds = truth_states(rule, frame), detection_states(rule, found, seen)
     asked = [k for k in range(len(kinds)) if kinds[k] in (VALID, IGNORED)]
     if threshold is not None:
         asked = [k for k in asked if found.scores[k] >= threshold]
@@ -90,6 +91,6 @@ def _matched(rule: ApRule, pair: _Pair, threshold: float | None) -> tuple[list[f
         taken.add(best)
         if state == VALID and kinds[best] == VALID:
             hits.append(float(found.scores[best]))
-    free = excused(rule, frame, found, None)
+    free = excused(rule, frame, found, seen)
     false = sum(1 for k in asked if k not in taken and kinds[k] == VALID and not np.bool_(free[k]))
     return hits, false

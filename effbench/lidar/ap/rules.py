@@ -45,12 +45,6 @@ LOOSE_IOU = {"Car": 0.5, "Pedestrian": 0.25, "Cyclist": 0.25}
 
 NEIGHBOURS = {"Car": "Van", "Pedestrian": "Person_sitting"}
 
-FOCAL_PX = 721.5377
-"""Of KITTI's left colour camera after rectification: a detection, which has no box in the picture, gets its height by it."""
-
-NEAREST_M = 1.0
-"""Depth below which an object is taken to be this far away: it is in front of the lens or in none of the pictures."""
-
 
 @dataclass(frozen=True)
 class ApRule:
@@ -65,12 +59,6 @@ class ApRule:
     min_iou: float
     difficulty: str = "moderate"
     within: tuple[float, float] = (0.0, math.inf)
-
-
-def picture_height_px(boxes: Array) -> Array:
-    """Return about how high boxes [n, 7] stand in KITTI's picture: focal length x height / depth, pixels [n]."""
-    height: Array = FOCAL_PX * boxes[:, 5] / np.maximum(boxes[:, 0], NEAREST_M)
-    return height
 
 
 def truth_states(rule: ApRule, frame: Frame) -> Array:
@@ -89,21 +77,21 @@ def truth_states(rule: ApRule, frame: Frame) -> Array:
     )
 
 
-def detection_states(rule: ApRule, found: Detections, heights_px: Array, names: Sequence[str] = CLASSES) -> Array:
-    """Return what each detection is to a rule: int64 [K]; ``heights_px`` [K] are theirs in the picture."""
-    too_small = heights_px < DIFFICULTIES[rule.difficulty].min_height_px
+def detection_states(rule: ApRule, found: Detections, image_boxes: Array, names: Sequence[str] = CLASSES) -> Array:
+    """Return what each detection is to a rule: int64 [K]; ``image_boxes`` [K, 4] are theirs in the picture, pixels."""
+    too_small = image_boxes[:, 3] - image_boxes[:, 1] < DIFFICULTIES[rule.difficulty].min_height_px
     number = names.index(rule.class_name) if rule.class_name in names else -1
     return np.where(found.labels == number, np.where(too_small, IGNORED, VALID), OTHER).astype(np.int64)
 
 
-def excused(rule: ApRule, frame: Frame, found: Detections, image_boxes: Array | None) -> Array:
+def excused(rule: ApRule, frame: Frame, found: Detections, image_boxes: Array) -> Array:
     """Return which detections are never false ones: bool [K].
 
     Those out of the rule's range and, in the picture alone, those that a DontCare region of the frame covers by more than
     the overlap that is asked for.
     """
     free = ~_inside(rule, found.boxes)
-    if rule.view == "image" and image_boxes is not None:
+    if rule.view == "image":
         regions = frame.image_boxes[[name == "DontCare" for name in frame.classes]]
         covered = shared_area(image_boxes, regions) / np.maximum(area(image_boxes), 1e-9)[:, None]
         free |= (covered > rule.min_iou).any(1)

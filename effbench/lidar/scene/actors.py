@@ -92,11 +92,11 @@ def wheels(actor: Actor, thing: int, solids: Solids, length: float, width: float
 def car(actor: Actor, thing: int, solids: Solids, rng: np.random.Generator) -> None:
     """Body over wheels, bonnet in front of a cabin whose glass lets half of the rays through; hatchback, saloon or estate."""
     length, width, tall, albedo = actor.length - 0.08, actor.width - 0.06, actor.tall, paint(rng)
+    lost = float(rng.uniform(0.1, 0.55))
     floor, belt = rng.uniform(0.17, 0.24), tall * rng.uniform(0.56, 0.62)
     body = (length, width, belt - floor)
-    solids.add(
-        FRUSTUM, actor.x, actor.y, actor.ground + floor, body, actor.heading, lean=(0.18, 0.1, 0.04), albedo=albedo, thing=thing
-    )
+    about = {"albedo": albedo, "thing": thing, "lost": lost}
+    solids.add(FRUSTUM, actor.x, actor.y, actor.ground + floor, body, actor.heading, lean=(0.18, 0.1, 0.04), **about)
     wheels(actor, thing, solids, length, width)
     front = length * rng.uniform(0.14, 0.24)  # from the centre to the foot of the windscreen
     style = rng.random()
@@ -105,10 +105,11 @@ def car(actor: Actor, thing: int, solids: Solids, rng: np.random.Generator) -> N
     middle, cabin = (front - back) / 2, (front + back, width * 0.94, rise)
     lean = (1.3, 0.35 if style < 0.55 else 1.0, 0.28)
     x, y = actor.at(middle, 0.0)
-    solids.add(FRUSTUM, x, y, actor.ground + belt, cabin, actor.heading, lean=lean, albedo=0.15, through=0.45, thing=thing)
+    glass = {"albedo": 0.15, "through": 0.45, "thing": thing, "lost": lost}
+    solids.add(FRUSTUM, x, y, actor.ground + belt, cabin, actor.heading, lean=lean, **glass)
     roof = (max(0.6, front + back - (1.3 + lean[1]) * rise + 0.1), width * 0.94 - 0.5 * rise, 0.09)
     x, y = actor.at(middle + (lean[1] - 1.3) * rise / 2, 0.0)
-    solids.add(FRUSTUM, x, y, actor.ground + tall - 0.11, roof, actor.heading, albedo=albedo, thing=thing)
+    solids.add(FRUSTUM, x, y, actor.ground + tall - 0.11, roof, actor.heading, **about)
     if rng.random() < 0.7:  # seats and heads, what is seen through the glass
         x, y = actor.at(middle - 0.2, 0.0)
         seats = (0.5, width * 0.7, rise * 0.8)
@@ -126,7 +127,9 @@ def high_vehicle(actor: Actor, thing: int, solids: Solids, rng: np.random.Genera
     if actor.kind == "Van":
         body = (length, width, actor.tall - floor - 0.02)
         lean = (rng.uniform(0.25, 0.5), 0.02, 0.06)
-        solids.add(FRUSTUM, actor.x, actor.y, actor.ground + floor, body, actor.heading, lean=lean, albedo=albedo, thing=thing)
+        solids.add(
+            FRUSTUM, actor.x, actor.y, actor.ground + floor, body, actor.heading, lean=lean, albedo=albedo, thing=thing
+        )
         return
     cab, load = 2.0, length - 2.4
     x, y = actor.at(length / 2 - cab / 2, 0.0)
@@ -134,18 +137,38 @@ def high_vehicle(actor: Actor, thing: int, solids: Solids, rng: np.random.Genera
     solids.add(FRUSTUM, x, y, actor.ground + 0.5, front, actor.heading, lean=(0.08, 0, 0), albedo=albedo, thing=thing)
     x, y = actor.at(load / 2 - length / 2, 0.0)
     solids.add(
-        FRUSTUM, x, y, actor.ground + floor, (load, width, actor.tall - floor - 0.02), actor.heading, albedo=albedo, thing=thing
+        FRUSTUM,
+        x,
+        y,
+        actor.ground + floor,
+        (load, width, actor.tall - floor - 0.02),
+        actor.heading,
+        albedo=albedo,
+        thing=thing,
     )
 
 
 def torso(
-    actor: Actor, thing: int, solids: Solids, place: tuple[float, float], between: tuple[float, float], wide: float, albedo: float
+    actor: Actor,
+    thing: int,
+    solids: Solids,
+    place: tuple[float, float],
+    between: tuple[float, float],
+    wide: float,
+    albedo: float,
 ) -> None:
     """Add a body between two heights, oval seen from above, and a head on it."""
     x, y = actor.at(*place)
     low, high = between
     solids.add(
-        ELLIPSOID, x, y, actor.ground + low - 0.08, (0.3, wide, high - low + 0.14), actor.heading, albedo=albedo, thing=thing
+        ELLIPSOID,
+        x,
+        y,
+        actor.ground + low - 0.08,
+        (0.3, wide, high - low + 0.14),
+        actor.heading,
+        albedo=albedo,
+        thing=thing,
     )
     x, y = actor.at(place[0] + 0.04, place[1])
     head = actor.ground + actor.tall - 0.27
@@ -162,7 +185,14 @@ def pedestrian(actor: Actor, thing: int, solids: Solids, rng: np.random.Generato
         for share, bottom, top in ((0.75, 0.0, hip * 0.55), (0.3, hip * 0.5, hip + 0.05)):
             x, y = actor.at(side * swing * stride * share, side * apart)
             solids.add(
-                CYLINDER, x, y, actor.ground + bottom, (0.16, 0.15, top - bottom), actor.heading, albedo=trousers, thing=thing
+                CYLINDER,
+                x,
+                y,
+                actor.ground + bottom,
+                (0.16, 0.15, top - bottom),
+                actor.heading,
+                albedo=trousers,
+                thing=thing,
             )
     shoulders = min(actor.width - 0.14, 0.48)
     torso(actor, thing, solids, (0.0, 0.0), (hip - 0.04, shoulder), shoulders, cloth)
@@ -199,6 +229,10 @@ def bicycle(actor: Actor, thing: int, solids: Solids) -> None:
     reach = actor.length / 2 - 0.36
     for end in (reach, -reach):
         x, y = actor.at(end, 0.0)
-        solids.add(ELLIPSOID, x, y, actor.ground, (0.68, 0.05, 0.68), actor.heading, through=0.55, albedo=0.2, thing=thing)
+        solids.add(
+            ELLIPSOID, x, y, actor.ground, (0.68, 0.05, 0.68), actor.heading, through=0.55, albedo=0.2, thing=thing
+        )
     frame = (1.1, 0.06, 0.5)
-    solids.add(FRUSTUM, actor.x, actor.y, actor.ground + 0.35, frame, actor.heading, through=0.6, albedo=0.35, thing=thing)
+    solids.add(
+        FRUSTUM, actor.x, actor.y, actor.ground + 0.35, frame, actor.heading, through=0.6, albedo=0.35, thing=thing
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import numpy as np
 from effbench.lidar.camera import Calibration, kitti_like
 from effbench.lidar.frames import Frame
 from effbench.lidar.scene.layout import Layout, lay_out
-from effbench.lidar.scene.profiles import PROFILES, SensorProfile, profile_named
+from effbench.lidar.scene.profiles import SensorProfile, profile_named
 from effbench.lidar.scene.sweep import returns, sweep
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def generate(profile: str | SensorProfile = "64-beam", seed: int = 0, index: int
     Every frame is a scene of its own. ``BadInput`` for an unknown profile.
     """
     sensor = profile if isinstance(profile, SensorProfile) else profile_named(profile)
-    rng = np.random.default_rng([VERSION, seed, index, list(PROFILES).index(sensor.name) if sensor.name in PROFILES else 99])
+    rng = np.random.default_rng([VERSION, seed, index, zlib.crc32(sensor.name.encode())])
     layout = lay_out(rng)
     solids = layout.solids.table()
     swept = sweep(layout.ground, solids, len(layout.actors), sensor, rng)
@@ -47,12 +48,21 @@ def generate(profile: str | SensorProfile = "64-beam", seed: int = 0, index: int
     shown = calibration().sees(points[:, :3].astype(np.float64))
     points, owner = points[shown], owner[shown]
     seen = np.bincount(owner[owner >= 0], minlength=len(layout.actors))
-    first = np.bincount(solids[swept.hit[swept.hit >= 0], 15].astype(np.int64) + 1, minlength=len(layout.actors) + 1)[1:]
-    return label(f"{index:06d}", f"{sensor.name}/{seed}/{index}", points, layout, seen, first / np.maximum(swept.meets, 1))
+    first = np.bincount(solids[swept.hit[swept.hit >= 0], 15].astype(np.int64) + 1, minlength=len(layout.actors) + 1)[
+        1:
+    ]
+    return label(
+        f"{index:06d}", f"{sensor.name}/{seed}/{index}", points, layout, seen, first / np.maximum(swept.meets, 1)
+    )
 
 
 def label(
-    name: str, scene: str, points: NDArray[np.float32], layout: Layout, seen: NDArray[np.int64], share: NDArray[np.float64]
+    name: str,
+    scene: str,
+    points: NDArray[np.float32],
+    layout: Layout,
+    seen: NDArray[np.int64],
+    share: NDArray[np.float64],
 ) -> Frame:
     """Return the frame with labels of the objects that are seen, as KITTI's annotators would have drawn them.
 

@@ -11,7 +11,7 @@ from effbench.compiled import njit
 ROAD, PAVEMENT, LAND = 0, 1, 2
 """What the ground is made of at a place, as ``zone`` says it; positions in ``ROUGHNESS_M`` and ``ALBEDO`` too."""
 
-ROUGHNESS_M = np.array([0.006, 0.01, 0.09])
+ROUGHNESS_M = np.array([0.006, 0.01, 0.06])
 """How far grains, slabs and grass stand out of the even ground, metres."""
 
 ALBEDO = np.array([0.30, 0.36, 0.34])

@@ -33,14 +33,14 @@ class Street:
 
 
 STREETS = {
-    "residential": Street((3.0, 4.5), (1.2, 3.0), (0.5, 8.0), 0.50, 1.4, 1.6, 0.8, 0.5, 0.35, 0.02),
-    "town": Street((4.0, 7.0), (2.0, 5.0), (0.0, 2.0), 0.45, 2.4, 4.0, 1.6, 0.85, 0.1, 0.0),
-    "road": Street((4.0, 8.0), (0.5, 2.0), (6.0, 25.0), 0.0, 3.6, 0.5, 0.7, 0.2, 0.6, 0.12),
-    "campus": Street((2.5, 4.0), (3.0, 8.0), (2.0, 12.0), 0.15, 0.8, 4.5, 2.2, 0.5, 0.4, 0.03),
+    "residential": Street((3.0, 4.5), (1.2, 3.0), (0.2, 3.0), 0.45, 1.3, 1.7, 0.9, 0.85, 0.4, 0.02),
+    "town": Street((4.0, 7.0), (2.0, 5.0), (0.0, 1.0), 0.4, 2.0, 4.0, 1.7, 0.97, 0.1, 0.0),
+    "road": Street((4.0, 8.0), (0.5, 2.0), (3.0, 14.0), 0.0, 3.4, 0.6, 0.8, 0.3, 0.6, 0.12),
+    "campus": Street((2.5, 4.0), (3.0, 8.0), (0.5, 5.0), 0.15, 0.7, 4.5, 2.3, 0.85, 0.4, 0.03),
 }
 """Four kinds, after those that KITTI drove through; counts give well over 41 objects a class in 60 frames."""
 
-SHARES = (0.4, 0.25, 0.2, 0.15)
+SHARES = (0.42, 0.28, 0.15, 0.15)
 """How often each kind of ``STREETS`` is drawn."""
 
 FARTHEST_M = 85.0
@@ -93,7 +93,7 @@ class Layout:
 
     def vehicle(self) -> str:
         """Return a class of vehicle: mostly cars."""
-        return str(self.rng.choice(("Car", "Van", "Truck"), p=(0.88, 0.09, 0.03)))
+        return str(self.rng.choice(("Car", "Van", "Truck"), p=(0.91, 0.07, 0.02)))
 
 
 def overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
@@ -144,9 +144,9 @@ def lay_out(rng: np.random.Generator) -> Layout:
     traffic(layout)
     parking(layout)
     people(layout)
-    furniture(layout)
     for side in (1, -1):
         frontage(layout, side)
+    furniture(layout)
     backdrop(layout)
     return layout
 
@@ -179,7 +179,10 @@ def parking(layout: Layout) -> None:
         facing = 0.0 if rng.random() < 0.75 else math.pi
         while along < 65:
             pitch = 2.7 if across else 6.1
-            if rng.random() < share * (0.6 if across else 1.0) and abs(along - ground.crossing_x) > ground.crossing_half_width + 5:
+            if (
+                rng.random() < share * (0.6 if across else 1.0)
+                and abs(along - ground.crossing_x) > ground.crossing_half_width + 5
+            ):
                 inset = 2.7 if across else 0.05
                 edge = ground.half_width + (inset if across else -1.1)
                 x, y, turn = layout.place(along, side * edge + float(rng.normal(0, 0.12)))
@@ -235,7 +238,9 @@ def furniture(layout: Layout) -> None:
     for _ in range(rng.poisson(5)):
         side = float(rng.choice((-1.0, 1.0)))
         wide = ground.pavement_left if side > 0 else ground.pavement_right
-        x, y, turn = layout.place(float(rng.uniform(4, 50)), side * (ground.half_width + wide * float(rng.uniform(0.3, 1.6))))
+        x, y, turn = layout.place(
+            float(rng.uniform(4, 50)), side * (ground.half_width + wide * float(rng.uniform(0.3, 1.6)))
+        )
         kind = str(rng.choice(DECOYS))
         length = 3.5 if kind in ("skip", "trailer") else 1.5
         heading = turn + (float(rng.normal(0, 0.1)) if rng.random() < 0.7 else float(rng.uniform(0, math.pi)))
@@ -252,22 +257,22 @@ def frontage(layout: Layout, side: int) -> None:
     while along < FARTHEST_M:
         length = float(rng.uniform(5, 20))
         middle = along + length / 2
-        along += length + (float(rng.uniform(0, 4)) if rng.random() < 0.5 else 0.0)
+        along += length + (float(rng.uniform(0, 4)) if rng.random() < 0.3 else 0.0)
         if abs(middle - ground.crossing_x) < ground.crossing_half_width + length / 2 + 1:
             continue
         if rng.random() < layout.street.built:
             deep = float(rng.uniform(6, 12))
             back = setback + float(rng.uniform(0, 1.5)) + deep / 2
             x, y, turn = layout.place(middle, side * (edge + back))
-            if layout.free(x, y, length, deep, turn, 0.0):
+            if layout.free(x, y, length - 0.6, deep - 0.6, turn, 0.0):
                 house(layout.solids, x, y, layout.level(x, y), (length, deep, float(rng.uniform(3, 11))), turn)
         draw = float(rng.random())
         x, y, turn = layout.place(middle, side * (edge + float(rng.uniform(0, 0.5))))
-        if setback > 1.0 and draw < 0.7 and layout.free(x, y, length, 0.5, turn, 0.0):
+        if setback > 0.8 and draw < 0.95 and layout.free(x, y, length - 0.6, 0.5, turn, 0.0):
             level = layout.level(x, y)
-            if draw < 0.3:
+            if draw < 0.55:
                 fence(layout.solids, x, y, level, length, turn, rng)
-            elif draw < 0.3 + 0.4 * layout.street.green / 0.6:
+            elif draw < 0.55 + 0.8 * layout.street.green:
                 hedge(layout.solids, x, y, level, length, turn, rng)
         if setback > 2.0:
             for _ in range(rng.poisson(2.2 * layout.street.green)):
@@ -280,14 +285,21 @@ def frontage(layout: Layout, side: int) -> None:
 def backdrop(layout: Layout) -> None:
     """Close the view with what stands far off: trees, thickets, houses, beyond the frontage and at the street's end."""
     rng, ground = layout.rng, layout.ground
-    for _ in range(rng.poisson(16)):
+    for _ in range(rng.poisson(12)):
         along = float(rng.uniform(10, 100))
         side = float(rng.choice((-1.0, 1.0))) * float(rng.uniform(ground.half_width + 8, 45))
         x, y, turn = layout.place(along, side)
         if not layout.free(x, y, 4.0, 4.0, turn, 0.0):
             continue
         if rng.random() < 0.3:
-            house(layout.solids, x, y, layout.level(x, y), (float(rng.uniform(8, 20)), 9.0, float(rng.uniform(3, 9))), turn)
+            house(
+                layout.solids,
+                x,
+                y,
+                layout.level(x, y),
+                (float(rng.uniform(8, 20)), 9.0, float(rng.uniform(3, 9))),
+                turn,
+            )
         elif rng.random() < 0.5:
             tree(layout.solids, x, y, layout.level(x, y), rng)
         else:

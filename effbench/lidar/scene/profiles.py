@@ -58,12 +58,13 @@ def _spread(first: float, last: float, beams: int) -> tuple[float, ...]:
 
 
 PROFILES = {
-    "64-beam": SensorProfile("64-beam", _spread(2.0, -8.33, 32) + _spread(-8.83, -24.33, 32), 0.1728),
+    "64-beam": SensorProfile("64-beam", _spread(2.7, -7.6, 32) + _spread(-8.1, -23.9, 32), 0.168),
     "32-beam": SensorProfile("32-beam", _spread(10.67, -30.67, 32), 0.2),
 }
 """64 beams as in KITTI's HDL-64E, its upper half 1/3 degree apart and its lower half 1/2; 32 beams as in nuScenes' HDL-32E.
 
-The real 000000 of KITTI gives +2.8 to -7.6 and -8.3 to -23.6 degrees (medians over each ring), 0.18 degrees a step. The
+The real 000000 of KITTI gives +2.8 to -7.6 and -8.3 to -23.6 degrees (medians over each ring), 538 returns of the lower
+rings in 90 degrees. The
 32-beam head turns at 10 Hz here, as KITTI's does, where nuScenes' turns at 20 Hz and steps twice as far.
 """
 

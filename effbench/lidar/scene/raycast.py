@@ -18,7 +18,11 @@ NEVER = np.inf
 @njit(cache=True)
 def chance(seed, ray, solid):
     """Return a number in [0, 1) that depends on its three whole numbers alone (splitmix64's finaliser)."""
-    state = np.uint64(seed) + np.uint64(ray) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(solid) * np.uint64(0xD1B54A32D192ED03)
+    state = (
+        np.uint64(seed)
+        + np.uint64(ray) * np.uint64(0x9E3779B97F4A7C15)
+        + np.uint64(solid) * np.uint64(0xD1B54A32D192ED03)
+    )
     state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return float((state ^ (state >> np.uint64(31))) >> np.uint64(11)) / 9007199254740992.0
@@ -42,7 +46,11 @@ def meet(solid, dx, dy, dz):
         half = h / 2
         ux, uy, uz = rx / a, ry / b, dz / half
         vx, vy, vz = ox / a, oy / b, (oz - half) / half
-        square, mixed, rest = ux * ux + uy * uy + uz * uz, ux * vx + uy * vy + uz * vz, vx * vx + vy * vy + vz * vz - 1.0
+        square, mixed, rest = (
+            ux * ux + uy * uy + uz * uz,
+            ux * vx + uy * vy + uz * vz,
+            vx * vx + vy * vy + vz * vz - 1.0,
+        )
         inner = mixed * mixed - square * rest
         if inner <= 0:
             return NEVER, 0.0, 1.0
@@ -167,7 +175,7 @@ def cast_solids(solids, elevations, azimuths, step, seed, way, hit, incidence, m
     """Shorten the way of every ray to the first solid that stops it.
 
     Args:
-        solids: ``[K, 17]`` of ``Solids.table``.
+        solids: ``[K, 18]`` of ``Solids.table``.
         elevations: ``[R]`` from the highest to the lowest, radians.
         azimuths: ``[R, C]``, radians; row 0 starts at the view's right edge and every row within a step of it.
         step: between columns, radians.
@@ -201,7 +209,11 @@ def cast_solids(solids, elevations, azimuths, step, seed, way, hit, incidence, m
                 if solid[16] > 0:  # windows every 2.6 m along the front and 2.8 m up: most rays are lost in them
                     ahead, aside = enter * flat * np.cos(turn) - solid[1], enter * flat * np.sin(turn) - solid[2]
                     along = solid[7] * ahead + solid[8] * aside
-                    if (along % 2.6) < 1.2 and 0.9 < (enter * dz - solid[3]) % 2.8 < 2.2 and chance(seed, ray, number) < 0.6:
+                    if (
+                        (along % 2.6) < 1.2
+                        and 0.9 < (enter * dz - solid[3]) % 2.8 < 2.2
+                        and chance(seed, ray, number) < 0.6
+                    ):
                         continue
                 if thing >= 0 and stamp[row, column] != thing:
                     stamp[row, column] = thing

@@ -10,7 +10,7 @@ import numpy as np
 FRUSTUM, CYLINDER, ELLIPSOID = 0.0, 1.0, 2.0
 """Kinds of solid: a box whose sides may lean inwards, a standing elliptic cylinder, an ellipsoid."""
 
-COLUMNS = 17
+COLUMNS = 18
 """Numbers of one solid, in the order of ``Solids.add``."""
 
 
@@ -35,6 +35,7 @@ class Solids:
         albedo: float = 0.4,
         thing: int = -1,
         front: int = 0,
+        lost: float = 0.0,
     ) -> None:
         """Add one solid.
 
@@ -51,10 +52,11 @@ class Solids:
             albedo: share of light sent back, 0 to 1.
             thing: number of the object it is part of; -1 for the surroundings.
             front: 1 for a house front with windows.
+            lost: share of its returns that never come back, as from paint that mirrors.
         """
         length, width, tall = sizes
         place = (kind, x, y, base, length / 2, width / 2, tall, math.cos(heading), math.sin(heading))
-        self.rows.append((*place, *lean, density, through, albedo, float(thing), float(front)))
+        self.rows.append((*place, *lean, density, through, albedo, float(thing), float(front), lost))
 
     def table(self) -> np.ndarray:
         """Return float64 ``[K, COLUMNS]``."""

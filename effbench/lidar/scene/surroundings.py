@@ -27,9 +27,11 @@ def house(solids: Solids, x: float, y: float, ground: float, sizes: tuple[float,
     solids.add(FRUSTUM, x, y, ground - 1.0, wall, heading, albedo=0.42, front=1)
 
 
-def fence(solids: Solids, x: float, y: float, ground: float, length: float, heading: float, rng: np.random.Generator) -> None:
+def fence(
+    solids: Solids, x: float, y: float, ground: float, length: float, heading: float, rng: np.random.Generator
+) -> None:
     """Add a wall, palings or a wire fence: the same plate, ever more of which rays pass; posts in it are solid."""
-    tall, through = float(rng.uniform(0.7, 1.9)), float(rng.choice((0.0, 0.35, 0.7)))
+    tall, through = float(rng.uniform(0.9, 2.4)), float(rng.choice((0.0, 0.35, 0.7), p=(0.7, 0.15, 0.15)))
     plate = (length, 0.12, tall + 0.3)
     solids.add(FRUSTUM, x, y, ground - 0.3, plate, heading, through=through, albedo=0.4)
     if through > 0:
@@ -39,7 +41,9 @@ def fence(solids: Solids, x: float, y: float, ground: float, length: float, head
             solids.add(FRUSTUM, at[0], at[1], ground - 0.2, (0.1, 0.1, tall + 0.25), heading, albedo=0.4)
 
 
-def hedge(solids: Solids, x: float, y: float, ground: float, length: float, heading: float, rng: np.random.Generator) -> None:
+def hedge(
+    solids: Solids, x: float, y: float, ground: float, length: float, heading: float, rng: np.random.Generator
+) -> None:
     """Add a row of overlapping bushes, dense enough that rays stop within some decimetres."""
     tall, wide = float(rng.uniform(0.7, 2.2)), float(rng.uniform(0.5, 1.3))
     pieces = max(1, int(length / 1.6))
@@ -47,7 +51,9 @@ def hedge(solids: Solids, x: float, y: float, ground: float, length: float, head
         along = (piece + 0.5) * length / pieces - length / 2
         at = (x + math.cos(heading) * along, y + math.sin(heading) * along)
         size = (length / pieces * 1.3, wide * rng.uniform(0.8, 1.2), tall * rng.uniform(0.85, 1.15) + 0.3)
-        solids.add(ELLIPSOID, at[0], at[1], ground - 0.3, size, heading, density=float(rng.uniform(2.5, 6)), albedo=LEAF_ALBEDO)
+        solids.add(
+            ELLIPSOID, at[0], at[1], ground - 0.3, size, heading, density=float(rng.uniform(2.5, 6)), albedo=LEAF_ALBEDO
+        )
 
 
 def shrub(solids: Solids, x: float, y: float, ground: float, rng: np.random.Generator, size: float) -> None:
@@ -62,7 +68,7 @@ def shrub(solids: Solids, x: float, y: float, ground: float, rng: np.random.Gene
 
 def tree(solids: Solids, x: float, y: float, ground: float, rng: np.random.Generator) -> None:
     """Add a trunk and a crown of thin balls that begins above or below eye level."""
-    trunk, clear = float(rng.uniform(0.16, 0.6)), float(rng.uniform(1.2, 3.2))
+    trunk, clear = float(rng.uniform(0.16, 0.6)), float(rng.uniform(1.5, 3.5))
     solids.add(CYLINDER, x, y, ground - 0.2, (trunk, trunk, clear + 1.5), albedo=0.3)
     wide = float(rng.uniform(2.0, 6.0))
     for _ in range(3):
@@ -84,7 +90,9 @@ def pole(solids: Solids, x: float, y: float, ground: float, heading: float, rng:
     solids.add(FRUSTUM, x, y, low, (0.03, side, side), heading + math.pi, albedo=0.98)
 
 
-def decoy(kind: str, solids: Solids, x: float, y: float, ground: float, heading: float, rng: np.random.Generator) -> None:
+def decoy(
+    kind: str, solids: Solids, x: float, y: float, ground: float, heading: float, rng: np.random.Generator
+) -> None:
     """Add one thing of ``DECOYS``."""
     albedo = float(rng.uniform(0.15, 0.7))
     if kind == "bin":
@@ -121,4 +129,12 @@ def decoy(kind: str, solids: Solids, x: float, y: float, ground: float, heading:
         size = (1.2, 0.9, float(rng.uniform(0.4, 1.9)))
         solids.add(FRUSTUM, x, y, ground, size, heading, albedo=albedo)
     else:  # a stele: a slab as tall as a person
-        solids.add(FRUSTUM, x, y, ground, (0.25, float(rng.uniform(0.5, 1.0)), float(rng.uniform(1.3, 2.1))), heading, albedo=albedo)
+        solids.add(
+            FRUSTUM,
+            x,
+            y,
+            ground,
+            (0.25, float(rng.uniform(0.5, 1.0)), float(rng.uniform(1.3, 2.1))),
+            heading,
+            albedo=albedo,
+        )

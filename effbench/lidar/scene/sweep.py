@@ -24,6 +24,10 @@ NEAREST_GROUND_M, FARTHEST_GROUND_M = 1.5, 90.0
 """Between which distances the ground is looked up: from inside the sensor's blind spot to where grazing rays fade."""
 
 
+DIM_SHARE = 0.2
+"""Share of returns read darker than their material: KITTI's lowest tenth of intensities is at or near zero."""
+
+
 @dataclass(frozen=True)
 class Sweep:
     """Rays of one turn: way ``[R, C]`` in metres (infinite without a hit), what was hit, and how.
@@ -53,7 +57,7 @@ def sweep(
 
     Args:
         ground: below the sensor and around.
-        solids: ``[K, 17]`` of ``Solids.table``.
+        solids: ``[K, 18]`` of ``Solids.table``.
         objects: how many objects the solids are numbered by.
         profile: which sensor.
         rng: of roughness, glass and leaves.
@@ -89,9 +93,13 @@ def returns(
     way = np.where(reached, swept.way, 1.0)
     signal = albedo * np.clip(swept.incidence, 0.02, 1.0) / way**2
     lost = float(rng.uniform(0.01, 0.05))
-    seen = reached & (rng.random(way.shape) < (1 - lost) * -np.expm1(-signal / profile.faintest))
+    kept = (1 - lost) * (1 - np.where(solid, solids[number, 17] if len(solids) else 0.0, 0.0))
+    seen = reached & (rng.random(way.shape) < kept * -np.expm1(-signal / profile.faintest))
     measured = way + rng.normal(0, profile.noise_m, way.shape)
-    bright = albedo * np.clip(swept.incidence, 0.0, 1.0) ** np.where(solid, 0.4, 0.08) * rng.lognormal(0, 0.28, way.shape)
+    bright = (
+        albedo * np.clip(swept.incidence, 0.0, 1.0) ** np.where(solid, 0.4, 0.08) * rng.lognormal(0, 0.28, way.shape)
+    )
+    bright *= np.where(rng.random(way.shape) < DIM_SHARE, rng.uniform(0, 0.5, way.shape), 1.0)
     flat = measured * np.cos(elevations)[:, None]
     places = (flat * np.cos(azimuths), flat * np.sin(azimuths), measured * np.sin(elevations)[:, None])
     points = np.stack([*(np.round(axis, 3) for axis in places), np.round(np.clip(bright, 0, 0.99), 2)], -1)
