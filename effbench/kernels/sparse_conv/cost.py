@@ -22,7 +22,7 @@ def effective_macs(found: Any, weight: Any) -> int:
 
 
 def dense_macs(sites: Any, weight: Any) -> int:
-    """Return those of the dense convolution, with a weight [*kernel, Cin / groups, Cout], at every cell of the sites' grids."""
+    """Return those of the dense convolution, with a weight [*kernel, Cin / groups, Cout], at every cell of all grids."""
     return int(sites.batch_size * math.prod(sites.shape) * math.prod(weight.shape))
 
 
