@@ -22,7 +22,7 @@ from effbench.lidar.detector.voxelise import Voxels, voxelise
 from effbench.lidar.frames import Frame
 from effbench.zoo.checkpoints import load_ema
 from effbench.zoo.fitting import TrainingPlan, fit, write_line
-from effbench.zoo.lidar_detectors.data import HELD_OUT_SEED, TRAIN_SEED, made
+from effbench.zoo.lidar_detectors.data import held_out_frames, train_frames
 from effbench.zoo.lidar_detectors.measure import judged
 
 BATCH = 4
@@ -92,8 +92,7 @@ def train(recipe: Recipe, work: Path) -> LidarDetector:
     """Train to the end, from the last checkpoint if there is one; write and return the detector."""
     torch.manual_seed(recipe.seed)
     detector = LidarDetector(recipe.config)
-    frames = made(TRAIN_SEED, recipe.frames, work)
-    watched = made(HELD_OUT_SEED, WATCHED, work)
+    frames, watched = train_frames(recipe.frames), held_out_frames(WATCHED)
     plan = TrainingPlan(
         recipe.stage, recipe.steps, PEAK_LR, warmup=int(0.4 * recipe.steps), decay_share=0.6, weight_decay=DECAY, ema_decay=0.99
     )
@@ -133,7 +132,7 @@ def main() -> None:
     recipe = Recipe(args.name, RECIPES[args.name], args.frames, args.epochs, args.seed)
     args.work.mkdir(parents=True, exist_ok=True)
     detector = train(recipe, args.work)
-    reached = judged(detector, made(HELD_OUT_SEED, args.judge, args.work))
+    reached = judged(detector, held_out_frames(args.judge))
     write_line(args.work, stage=recipe.stage, held_out=args.judge, **{name: round(v, 2) for name, v in reached.items()})
 
 
