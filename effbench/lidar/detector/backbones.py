@@ -83,7 +83,7 @@ class DenseBev(nn.Module):
 
     def __init__(self, inputs: int, config: DetectorConfig) -> None:
         super().__init__()
-        width = config.channels(48)
+        width = config.channels(32)
         self.blocks = nn.ModuleList(
             MapBlock(inputs if i == 0 else width, width, "batch" if config.norm == "batch" else "sp-bn")
             for i in range(config.layers)
