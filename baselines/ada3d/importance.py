@@ -60,6 +60,8 @@ class Ada3dFilter(CellDropper):
         )
         self.voxel_guidance, self.cell_guidance = voxel_guidance, cell_guidance
         self.learning = False
+        self.uniform = False
+        """All cells equally important: what density decides alone (an ablation)."""
         self.predicted: list[torch.Tensor] = []
 
     def train(self, mode: bool = True) -> Ada3dFilter:
@@ -85,10 +87,14 @@ class Ada3dFilter(CellDropper):
 
     def voxel_scores(self, point: str, x: SparseTensor, valid: torch.Tensor) -> torch.Tensor:
         """Return the guided importance of cells from voxels."""
+        if self.uniform:
+            return guided(torch.ones(valid.shape), valid, self.voxel_guidance)
         return guided(self.predictor(self.adapted_voxels(point, x)).mean(1), valid, self.voxel_guidance)
 
     def cell_scores(self, layer: int, x: Features, valid: torch.Tensor) -> torch.Tensor:
         """Return the guided importance of cells from BEV features."""
+        if self.uniform:
+            return guided(torch.ones(valid.shape), valid, self.cell_guidance)
         return guided(self.predictor(self.adapted_cells(layer, x)).mean(1), valid, self.cell_guidance)
 
     def adapted_voxels(self, point: str, x: SparseTensor) -> torch.Tensor:
