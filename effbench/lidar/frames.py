@@ -1,4 +1,4 @@
-"""One LiDAR frame with its labels, and what a detector says of it: the types that readers, generator, detector and metrics share."""
+"""One LiDAR frame with its labels, and what a detector says of it: what readers, generator, detector and metrics share."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Frame:
         )
 
     def inside(self, low: Any, high: Any) -> Frame:
-        """Return the frame with the boxes alone whose centre lies in ``[low, high)`` (x, y, z each): what a detector's grid spans."""
+        """Return the frame with only the boxes whose centre lies in ``[low, high)`` (x, y, z each), as in a detector's grid."""
         centres = self.boxes[:, :3]
         return self.select(((centres >= np.asarray(low)) & (centres < np.asarray(high))).all(1))
 

@@ -1,4 +1,4 @@
-"""One generated frame: a street drawn from a seed, swept by a sensor, cropped to the camera's picture, labelled by KITTI's rules."""
+"""One generated frame: a street drawn from a seed, swept, cropped to the camera's picture, labelled by KITTI's rules."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def label(
     pictures, truncation = calibration().picture_boxes(boxes)
     tall = pictures[:, 3] - pictures[:, 1]
     kept = np.flatnonzero((seen > 0) & (share >= LEAST_SHARE) & (truncation < 0.95) & (tall > 0))
-    frame = Frame(
+    return Frame(
         name=name,
         scene=scene,
         points=points,
@@ -89,7 +89,6 @@ def label(
         height_px=tall[kept],
         image_boxes=pictures[kept],
     )
-    return frame
 
 
 def occlusion_level(share: NDArray[np.float64]) -> NDArray[np.int64]:

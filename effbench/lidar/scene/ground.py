@@ -1,4 +1,4 @@
-"""The ground under a scene: a sloped, slightly rolling plane with a road in it, kerbs, pavements and rough land beside them."""
+"""The ground under a scene: a sloped, rolling plane with a road in it, kerbs, pavements and rough land beside them."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ def parking(layout: Layout) -> None:
 
 
 def people(layout: Layout) -> None:
-    """Put pedestrians on pavements, in groups of up to three, some crossing; cyclists at the road's edge or on the pavement."""
+    """Put pedestrians on pavements, in groups of up to three, some crossing; cyclists at the road's edge or beside it."""
     rng, ground = layout.rng, layout.ground
     wide = {1.0: ground.pavement_left, -1.0: ground.pavement_right}
     for _ in range(rng.poisson(layout.street.walking)):

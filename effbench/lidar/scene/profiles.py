@@ -1,4 +1,4 @@
-"""The two sensors that scenes are swept with: where their beams point, how often they fire, how far and how well they measure."""
+"""The two sensors that scenes are swept with: where their beams point, how often they fire, how well they measure."""
 
 from __future__ import annotations
 

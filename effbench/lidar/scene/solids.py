@@ -1,4 +1,4 @@
-"""The convex solids that scenes are composed of, as rows of numbers for compiled code, and their list while a scene is built."""
+"""The convex solids that scenes are composed of, as rows of numbers for compiled code, and their list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The generated splits that the project trains, validates and evaluates on: named in a manifest, made on demand, cached on disk."""
+"""The generated splits that the project trains, validates and evaluates on: made on demand, cached on disk."""
 
 from __future__ import annotations
 
