@@ -22,7 +22,7 @@ def effective_macs(found: Any, weight: Any) -> int:
 
 
 def dense_macs(sites: Any, weight: Any) -> int:
-    """Return those of the dense convolution, with a weight [*kernel, Cin / groups, Cout], at every cell of the sites' grids."""
+    """Return those of the dense convolution, with a weight [*kernel, Cin / groups, Cout], at every cell of all grids."""
     return int(sites.batch_size * math.prod(sites.shape) * math.prod(weight.shape))
 
 
@@ -42,18 +42,16 @@ def bytes_moved(rows: Any, other: Any, found: Any, groups: int, *, out: Any) -> 
 
 
 def lookups(sites: Any, onto: Any, window: Any, *, out: Any) -> int:
-    """Return the operations by which a map was found: a look-up for each site and tap, and for each pair that was hit.
+    """Return the operations by which a map was found: a look-up for each output and tap; with a stride, for each pair.
 
-    Of a symmetric window over the same sites half the taps are looked up.
+    There the outputs were found by as many look-ups before.
     """
-    if sites is onto:
-        return PER_LOOKUP * len(sites) * ((window.taps + 1) // 2 if all(k % 2 for k in window.kernel) else window.taps)
-    return int(PER_LOOKUP * (len(sites) * window.taps + out.total))
+    return int(PER_LOOKUP * (len(onto) * window.taps if max(window.stride) == 1 else 2 * out.total))
 
 
 def map_bytes(sites: Any, onto: Any, window: Any, *, out: Any) -> int:
-    """Return the bytes of the cells and keys, read, and of both tables, written."""
-    return int(sites.coordinates.nbytes + onto.keys.nbytes + out.source.nbytes + out.target.nbytes)
+    """Return the bytes of the inputs' keys and the outputs' cells, read, and of the table, written."""
+    return int(sites.keys.nbytes + onto.coordinates.nbytes + out.source.nbytes)
 
 
 def pool_flops(features: Any, found: Any, *, out: Any) -> int:

@@ -111,6 +111,11 @@ def implementation(operation: str, impl: SparseChoice, features: torch.Tensor) -
         impl = "cpu" if features.dtype == torch.float32 and features.device.type == "cpu" else "taps"
     if impl == "taps":
         return taps
+    if features.device.type != "cpu" or features.dtype != torch.float32:
+        raise ValueError(
+            f"{operation}: the compiled CPU path takes float32 on the CPU, got "
+            f"{str(features.dtype).removeprefix('torch.')} on {features.device.type}"
+        )
     from effbench.kernels.sparse_conv import cpu
 
     return cpu

@@ -1,8 +1,8 @@
-"""Compiled look-ups between sorted sites: which input each output has at each tap of a window.
+"""Compiled look-ups between sorted sites of grids too large for a bit a cell (``bitmap``): two lists are merged.
 
 A key is a cell's number, ((batch * Z + z) * Y + y) * X + x, in int64; sites lie in the order of their keys. At a fixed tap
-the output that an input meets grows with the input, so that two sorted lists are merged and nothing is searched. Two axes
-are three of which the first has extent 1.
+the output that an input meets grows with the input, so that nothing is searched. Two axes are three of which the first has
+extent 1.
 """
 
 from __future__ import annotations
@@ -79,22 +79,19 @@ def hit(cells: Array, met_z: Array, met_y: Array, met_x: Array, shape: Array) ->
 
 
 @njit(cache=True)
-def tables(
-    cells: Array, keys: Array, met_z: Array, met_y: Array, met_x: Array, shape: Array, mirrored: bool
-) -> tuple[Array, Array, Array]:  # pragma: no cover - compiled
-    """Return (input of each output, output of each input, pairs) at each tap: int32 [taps, N], -1 for none; int64 [taps].
+def sources(
+    cells: Array, keys: Array, met_z: Array, met_y: Array, met_x: Array, shape: Array
+) -> Array:  # pragma: no cover - compiled
+    """Return the input of each output at each tap, int32 [taps, outputs], -1 for none.
 
-    ``cells`` are the inputs', ``keys`` the outputs'. ``mirrored`` says that inputs and outputs are the same sites and the
-    window is symmetric: the pairs of a tap are those of the opposite one, turned round, and half the taps are looked up.
+    ``cells`` are the inputs', ``keys`` the outputs'.
     """
     taps = len(met_z) * len(met_y) * len(met_x)
     source = np.full((taps, len(keys)), -1, np.int32)
-    target = np.full((taps, len(cells)), -1, np.int32)
-    pairs = np.zeros(taps, np.int64)
-    for tap in range((taps + 1) // 2 if mirrored else taps):
+    for tap in range(taps):
         c, rest = tap % len(met_x), tap // len(met_x)
         b, a = rest % len(met_y), rest // len(met_y)
-        o, opposite, found = 0, taps - 1 - tap, 0
+        o = 0
         for i in range(len(cells)):
             z, y, x = met_z[a, cells[i, 1]], met_y[b, cells[i, 2]], met_x[c, cells[i, 3]]
             if (z | y | x) < 0:
@@ -106,12 +103,16 @@ def tables(
                 break
             if keys[o] == key:
                 source[tap, o] = i
+    return source
+
+
+@njit(cache=True)
+def targets(source: Array, inputs: int) -> Array:  # pragma: no cover - compiled
+    """Return the output of each input at each tap, int32 [taps, inputs], of the input of each output."""
+    target = np.full((len(source), inputs), -1, np.int32)
+    for tap in range(len(source)):
+        for o in range(source.shape[1]):
+            i = source[tap, o]
+            if i >= 0:
                 target[tap, i] = o
-                if mirrored:
-                    source[opposite, i] = o
-                    target[opposite, o] = i
-                found += 1
-        pairs[tap] = found
-        if mirrored:
-            pairs[opposite] = found
-    return source, target, pairs
+    return target

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 
 from effbench.arrays import Array
 from effbench.kernels.recording import record_kernel
+from effbench.kernels.sparse_conv import bitmap
 from effbench.kernels.sparse_conv import keys as compiled
 from effbench.kernels.sparse_conv.geometry import Window
-from effbench.kernels.sparse_conv.sites import Sites, padded, three
+from effbench.kernels.sparse_conv.sites import Index, Sites, numbered_by_bits, padded, three
 
 Pairs = tuple[torch.Tensor, torch.Tensor]
 """Input rows and output rows, int64 [P] each, in the outputs' order."""
@@ -21,44 +23,50 @@ Pairs = tuple[torch.Tensor, torch.Tensor]
 class KernelMap:
     """The pairs of a window between two sets of sites, seen from either side.
 
-    ``source`` int32 [taps, outputs] holds the input row of an output at a tap, ``target`` int32 [taps, inputs] the output
-    row of an input; -1 is none. ``pairs`` int64 [taps] counts them.
+    ``source`` int32 [taps, outputs] holds the input row of an output at a tap; -1 is none.
     """
 
-    def __init__(
-        self,
-        source: torch.Tensor,
-        target: torch.Tensor,
-        pairs: torch.Tensor,
-        kept: dict[str, list[Pairs]] | None = None,
-    ) -> None:
+    def __init__(self, source: torch.Tensor, inputs: int, mirrored: bool, known: dict[str, Any] | None = None) -> None:
         self.source = source
-        self.target = target
-        self.pairs = pairs
-        self._kept: dict[str, list[Pairs]] = {} if kept is None else kept
-        self._back = kept is not None
-        """Whether this is the other view of a map; both keep the pairs by tap in one place, without a cycle."""
+        self.inputs = inputs
+        self.mirrored = mirrored
+        """Whether inputs and outputs are the same sites and the window is symmetric: the table turned round is itself."""
+        self._known: dict[str, Any] = {} if known is None else known
+        """What was found of a map, whichever way round; both views hold it, so that neither holds the other."""
 
-    @cached_property
+    @property
     def total(self) -> int:
         """How many pairs there are over all taps: the multiply-accumulates per two channels."""
-        return int(self.pairs.sum())
+        if "total" not in self._known:
+            self._known["total"] = int((self.source >= 0).sum())
+        return int(self._known["total"])
 
     @property
     def by_tap(self) -> list[Pairs]:
         """The pairs of each tap."""
-        if "pairs" not in self._kept:
-            source = self.target if self._back else self.source
-            outputs = [(row >= 0).nonzero().flatten() for row in source]
-            self._kept["pairs"] = [(source[tap, rows].long(), rows) for tap, rows in enumerate(outputs)]
-        return [pair[::-1] for pair in self._kept["pairs"]] if self._back else self._kept["pairs"]
+        if "pairs" not in self._known:
+            outputs = [(row >= 0).nonzero().flatten() for row in self.source]
+            self._known["pairs"] = (
+                [(self.source[tap, rows].long(), rows) for tap, rows in enumerate(outputs)],
+                self.source,
+            )
+        pairs, source = self._known["pairs"]
+        return pairs if source is self.source else [pair[::-1] for pair in pairs]
+
+    @property
+    def target(self) -> torch.Tensor:
+        """The output row of an input at a tap, int32 [taps, inputs]; looked up when it is first asked for."""
+        if "tables" not in self._known:
+            turned = self.source.flip(0) if self.mirrored else _targets(self.source, self.inputs)
+            self._known["tables"] = self.source, turned
+        ours, other = self._known["tables"]
+        target: torch.Tensor = other if self.source is ours else ours
+        return target
 
     @property
     def turned(self) -> KernelMap:
         """The same pairs with inputs and outputs exchanged, as an inverse convolution and a gradient see them."""
-        turned = KernelMap(self.target, self.source, self.pairs, self._kept)
-        turned._back = not self._back
-        return turned
+        return KernelMap(self.target, self.source.shape[1], self.mirrored, self._known)
 
 
 def submanifold_map(sites: Sites, window: Window) -> KernelMap:
@@ -105,19 +113,44 @@ def _axes(fine: Sequence[int], coarse: Sequence[int], window: Window) -> list[Ar
 
 def _hit(sites: Sites, window: Window) -> Sites:
     shape = window.over(sites.shape)
-    keys = np.unique(compiled.hit(padded(sites.coordinates).numpy(), *_axes(sites.shape, shape, window), three(shape)))
-    return Sites.from_keys(torch.from_numpy(keys), sites.batch_size, shape)
+    met = _axes(sites.shape, shape, window)
+    if not numbered_by_bits(sites.batch_size, shape):
+        keys = np.unique(compiled.hit(padded(sites.coordinates).numpy(), *met, three(shape)))
+        return Sites.from_keys(torch.from_numpy(keys), sites.batch_size, shape)
+    total = sites.batch_size * math.prod(shape)
+    words = bitmap.hit(padded(sites.coordinates).numpy(), *met, three(shape), total)
+    index = Index(words, bitmap.before(words))
+    out = Sites.from_keys(torch.from_numpy(bitmap.keys_in(*index)), sites.batch_size, shape)
+    out.known_index = index
+    return out
 
 
 def _between(fine: Sites, coarse: Sites, window: Window) -> KernelMap:
-    odd = all(k % 2 for k in window.kernel)
-    source, target, pairs = compiled.tables(
-        padded(fine.coordinates).numpy(),
-        coarse.keys.numpy(),
-        *_axes(fine.shape, coarse.shape, window),
-        three(coarse.shape),
-        fine is coarse and odd,
-    )
-    built = KernelMap(torch.from_numpy(source), torch.from_numpy(target), torch.from_numpy(pairs))
+    """Return the map of a window over ``fine`` sites to ``coarse`` ones, by what is quickest for them."""
+    cells, known = padded(fine.coordinates).numpy(), {}
+    met = _axes(fine.shape, coarse.shape, window)
+    if not numbered_by_bits(fine.batch_size, fine.shape):
+        source = compiled.sources(cells, coarse.keys.numpy(), *met, three(coarse.shape))
+    elif max(window.stride) == 1:
+        columns = padded(coarse.coordinates).T.contiguous().numpy()
+        source = bitmap.sources(columns, *fine.index(), three(fine.shape), *_numbers(window))
+    else:
+        source, target = bitmap.met_by_inputs(cells, *met, three(coarse.shape), *coarse.index(), len(coarse))
+        known["tables"] = torch.from_numpy(source), torch.from_numpy(target)
+    table = known["tables"][0] if known else torch.from_numpy(source)
+    mirrored = fine is coarse and all(k % 2 for k in window.kernel)
+    built = KernelMap(table, len(fine), mirrored, known)
     record_kernel("sparse_conv/map", fine, coarse, window, out=built)
     return built
+
+
+def _numbers(window: Window) -> list[Array]:
+    """Return the window's kernel, stride, padding and dilation for z, y, x; where there is no z, it has one tap."""
+    return [
+        np.array((alone,) * (3 - len(given)) + given, np.int64)
+        for given, alone in zip(window, (1, 1, 0, 1), strict=True)
+    ]
+
+
+def _targets(source: torch.Tensor, inputs: int) -> torch.Tensor:
+    return torch.from_numpy(compiled.targets(source.numpy(), inputs))

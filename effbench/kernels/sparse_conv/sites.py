@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +17,22 @@ if TYPE_CHECKING:
 
 MOST_CELLS = 2**62
 """Cells of a batch: their numbers, and those of a window's reach beyond, are int64."""
+
+
+MOST_BITS = 2**28
+"""Cells that get a bit each (48 MB with their counts); in a larger grid, lists are merged instead, which takes longer."""
+
+
+class Index(NamedTuple):
+    """Of 64 cells each: which are occupied, uint64, and how many are before them, int32."""
+
+    words: Array
+    ranks: Array
+
+
+def numbered_by_bits(batch_size: int, shape: Sequence[int]) -> bool:
+    """Return whether so many grids are small enough for a bit a cell."""
+    return batch_size * math.prod(shape) <= MOST_BITS
 
 
 class Sites:
@@ -36,6 +52,9 @@ class Sites:
         self.maps: dict[tuple[str, Window], tuple[Sites, KernelMap]] = {}
         """(purpose, window) -> (output sites, map) of what was asked for; ``effbench.kernels.sparse_conv.maps`` fills it."""
 
+        self.known_index: Index | None = None
+        """What ``index`` returns, once it is known."""
+
     def __len__(self) -> int:
         return len(self.keys)
 
@@ -51,6 +70,7 @@ class Sites:
         Features that belong to ``coordinates`` are then ``features[order]``. Raises ``ValueError`` for a cell that appears
         twice, or outside the grid or the batch.
         """
+        from effbench.kernels.sparse_conv import bitmap
         from effbench.kernels.sparse_conv import keys as compiled
 
         grid = check_grid(batch_size, shape)
@@ -67,11 +87,20 @@ class Sites:
                 f"sparse_conv: coordinates row {row} {cells[row].tolist()} lies outside {batch_size} grids of {grid}"
             )
         found = cells.to(torch.int32).contiguous()
-        numbers = torch.from_numpy(compiled.keys_of(padded(found).numpy(), three(grid)))
-        ordered, order = torch.sort(numbers)
+        numbers = compiled.keys_of(padded(found).numpy(), three(grid))
+        if numbered_by_bits(batch_size, grid):
+            words = bitmap.occupied(numbers, batch_size * math.prod(grid))
+            index = Index(words, bitmap.before(words))
+            keys = torch.from_numpy(bitmap.keys_in(*index))
+            if len(keys) == len(numbers):
+                order = torch.from_numpy(bitmap.order_of(numbers, *index))
+                sites = cls(found[order], keys, batch_size, grid)
+                sites.known_index = index
+                return sites, order
+        ordered, order = torch.sort(torch.from_numpy(numbers))
         twice = (ordered[1:] == ordered[:-1]).nonzero()
         if len(twice):
-            rows = sorted(order[int(twice[0]) + k].item() for k in (0, 1))
+            rows = sorted(int(order[int(twice[0]) + k]) for k in (0, 1))
             raise ValueError(
                 f"sparse_conv: coordinates rows {rows[0]} and {rows[1]} are both {cells[rows[0]].tolist()}; want it once"
             )
@@ -93,6 +122,15 @@ class Sites:
             )
         mask = mask.cpu()
         return Sites(self.coordinates[mask], self.keys[mask], self.batch_size, self.shape)
+
+    def index(self) -> Index:
+        """Return the bits of all cells, looked up once; only for grids that ``numbered_by_bits`` is true of."""
+        if self.known_index is None:
+            from effbench.kernels.sparse_conv import bitmap
+
+            words = bitmap.occupied(self.keys.numpy(), self.batch_size * math.prod(self.shape))
+            self.known_index = Index(words, bitmap.before(words))
+        return self.known_index
 
     def density(self) -> float:
         """Return the occupied share of all cells."""

@@ -67,9 +67,10 @@ def to_cells(x: SparseTensor) -> SparseTensor:
     depth, rows, columns = x.sites.shape
     batch, z, row, column = x.sites.coordinates.long().unbind(1)
     keys, cell = torch.unique((batch * rows + row) * columns + column, return_inverse=True)
-    flat = x.features.new_zeros(len(keys) * depth, x.features.shape[1])
+    channels = x.features.shape[1]
+    flat = x.features.new_zeros(len(keys) * depth, channels)
     flat = flat.index_copy(0, cell * depth + z, x.features)
-    folded_rows = flat.view(len(keys), depth, -1).transpose(1, 2).reshape(len(keys), -1)
+    folded_rows = flat.view(len(keys), depth, channels).transpose(1, 2).reshape(len(keys), channels * depth)
     return SparseTensor(Sites.from_keys(keys, x.sites.batch_size, (rows, columns)), folded_rows)
 
 
@@ -82,7 +83,7 @@ class DenseBev(nn.Module):
 
     def __init__(self, inputs: int, config: DetectorConfig) -> None:
         super().__init__()
-        width = config.channels(48)
+        width = config.channels(32)
         self.blocks = nn.ModuleList(
             MapBlock(inputs if i == 0 else width, width, "batch" if config.norm == "batch" else "sp-bn")
             for i in range(config.layers)

@@ -25,11 +25,11 @@ LOG_SIZE = (-2.0, 3.0)
 
 def decode(maps: HeadMaps, config: DetectorConfig) -> list[Detections]:
     """Return the detections of every frame of a batch, best first."""
-    heat = maps.heat.sigmoid()
+    heat = maps.heat.detach().sigmoid()
     if maps.seen is not None:
         heat = heat * maps.seen[:, None]
     peaks = heat * (nn.functional.max_pool2d(heat, 3, 1, 1) == heat)
-    return [_frame(p, b, config) for p, b in zip(peaks, maps.boxes, strict=True)]
+    return [_frame(p, b, config) for p, b in zip(peaks, maps.boxes.detach(), strict=True)]
 
 
 def _frame(peaks: torch.Tensor, boxes: torch.Tensor, config: DetectorConfig) -> Detections:

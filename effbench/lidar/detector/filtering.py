@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
 
     from effbench.kernels.sparse_conv import SparseTensor
+    from effbench.lidar.frames import Frame
 
 VOXEL_POINTS = ("conv1", "conv2")
 """Insertion points among the voxels, by the block after which they stand: strides 1 and 2 of the grid."""
@@ -18,8 +21,8 @@ VOXEL_POINTS = ("conv1", "conv2")
 class FeatureFilter(nn.Module):
     """Sees features at every insertion point and returns those that stay; this one keeps all of them."""
 
-    def begin(self) -> None:
-        """Called before each frame (or training batch)."""
+    def begin(self, frames: Sequence[Frame] = ()) -> None:
+        """Called before each frame or training batch, with the frames where they are known."""
 
     def voxels(self, point: str, x: SparseTensor) -> SparseTensor:
         """Return what stays of voxels [N, C] after block ``point``."""

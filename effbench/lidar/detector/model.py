@@ -46,9 +46,9 @@ class LidarDetector(nn.Module):
         sites = Sites.from_keys(keys, len(frames), (z, y, x))
         return SparseTensor(sites, torch.cat([torch.from_numpy(frame.features) for frame in frames]))
 
-    def forward(self, voxels: SparseTensor) -> HeadMaps:
-        """Return the head's maps of voxels."""
-        self.filter.begin()
+    def forward(self, voxels: SparseTensor, frames: Sequence[Frame] = ()) -> HeadMaps:
+        """Return the head's maps of voxels; ``frames`` is what a filter may look at beside them."""
+        self.filter.begin(frames)
         cells = self.backbone3d(voxels, self.filter)
         maps: HeadMaps = self.head(self.bev(cells, self.filter))
         return maps
@@ -59,7 +59,7 @@ class LidarDetector(nn.Module):
         found = []
         for frame in frames:
             voxels = self.batch([voxelise(frame.points, self.config.grid)])
-            found += decode(self(voxels), self.config)
+            found += decode(self(voxels, [frame]), self.config)
         return found
 
     def executed(self, how: Execution) -> LidarDetector:
