@@ -46,7 +46,9 @@ def claims() -> tuple[Claim, ...]:
         claim
         for row in KITTI
         for claim in (
-            Claim("mean AP, moderate", row.mean_ap, "%", f"KITTI validation, {row.model}", PAGE, not_comparable=OTHER_DATA),
+            Claim(
+                "mean AP, moderate", row.mean_ap, "%", f"KITTI validation, {row.model}", PAGE, not_comparable=OTHER_DATA
+            ),
             Claim("car AP, moderate", row.car, "%", f"KITTI validation, {row.model}", PAGE, not_comparable=OTHER_DATA),
             Claim("2D FLOPs", row.flops_2d, "of dense", f"KITTI validation, {row.model}", PAGE, not_comparable=COUNTED),
         )
@@ -54,8 +56,22 @@ def claims() -> tuple[Claim, ...]:
     overall = [
         Claim("FLOPs, 2D and 3D", 5.26, "x less", "KITTI validation, Ada3D-B", PAGE, not_comparable=COUNTED),
         Claim("FLOPs, 2D and 3D", 9.83, "x less", "KITTI validation, Ada3D-C", PAGE, not_comparable=COUNTED),
-        Claim("FLOPs, 2D and 3D", 1.19, "x less", "nuScenes validation, on VoxelNeXt (fully sparse)", POSTER, not_comparable=OTHER_DATA),
-        Claim("nuScenes score", 65.84, "", "nuScenes validation, on VoxelNeXt; 66.60 without", POSTER, not_comparable=OTHER_DATA),
+        Claim(
+            "FLOPs, 2D and 3D",
+            1.19,
+            "x less",
+            "nuScenes validation, on VoxelNeXt (fully sparse)",
+            POSTER,
+            not_comparable=OTHER_DATA,
+        ),
+        Claim(
+            "nuScenes score",
+            65.84,
+            "",
+            "nuScenes validation, on VoxelNeXt; 66.60 without",
+            POSTER,
+            not_comparable=OTHER_DATA,
+        ),
         Claim("speedup", 1.36, "x", "Ada3D-B, RTX 3090", PAGE, not_comparable=NEEDS_GPU),
         Claim("speedup", 1.38, "x", "Ada3D-B, RTX 3090", POSTER, not_comparable=NEEDS_GPU),
         Claim("speedup of the 3D backbone", 1.52, "x", "RTX 3090", ABSTRACT, not_comparable=NEEDS_GPU),

@@ -43,12 +43,16 @@ class Ada3d(Method):
             Literal["A", "B", "C"], Field(description="A drops BEV cells alone, B voxels too, C more of both.")
         ] = "B"
         voxel_keep: Annotated[
-            tuple[Share, Share] | None, Field(description="Shares of occupied cells whose voxels stay; the variant's if none.")
+            tuple[Share, Share] | None,
+            Field(description="Shares of occupied cells whose voxels stay; the variant's if none."),
         ] = None
         cell_keep: Annotated[
-            tuple[Share, Share] | None, Field(description="Shares of occupied BEV cells that stay; the variant's if none.")
+            tuple[Share, Share] | None,
+            Field(description="Shares of occupied BEV cells that stay; the variant's if none."),
         ] = None
-        predictor: Annotated[bool, Field(description="False: all cells are equally important; density alone decides.")] = True
+        predictor: Annotated[
+            bool, Field(description="False: all cells are equally important; density alone decides.")
+        ] = True
         density_guidance: Annotated[bool, Field(description="False: importance alone decides.")] = True
         training: Annotated[
             Literal["shipped", "none", "full"],
@@ -57,8 +61,12 @@ class Ada3d(Method):
                 "detector as it is. Full: stages 2 and 3 in the preparation (about 15 minutes on a core)."
             ),
         ] = "shipped"
-        predictor_steps: Annotated[int, Field(ge=1, description="Steps of 4 frames of stage 2, where training is full.")] = 200
-        tuning_steps: Annotated[int, Field(ge=1, description="Steps of 4 frames of stage 3, where training is full.")] = 400
+        predictor_steps: Annotated[
+            int, Field(ge=1, description="Steps of 4 frames of stage 2, where training is full.")
+        ] = 200
+        tuning_steps: Annotated[
+            int, Field(ge=1, description="Steps of 4 frames of stage 3, where training is full.")
+        ] = 400
         execution: Annotated[
             Literal["auto", "sparse", "dense"],
             Field(description="How BEV runs: auto goes over to a dense map above the measured break-even density."),

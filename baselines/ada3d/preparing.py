@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from effbench.lidar.cells import CellStates
 from effbench.lidar.detector.accounting import account
 from effbench.lidar.detector.backbones import DenseBev
 from effbench.lidar.detector.model import LidarDetector
-from effbench.lidar.frames import Frame
+from effbench.lidar.frames import Detections, Frame
 from effbench_baselines.ada3d.importance import Ada3dFilter, channels_at
 from effbench_baselines.ada3d.method import CELL_LAYERS, VOXEL_POINTS, checked_for_shipped, ratios
 from effbench_baselines.ada3d.selecting import CELL_GUIDANCE, VOXEL_GUIDANCE, Guidance
@@ -40,7 +41,7 @@ def prepared(system: Any, params: Any, ctx: Context) -> Artifact:
         checked_for_shipped(system)
         load_shipped(detector, params.variant, whole=params.training == "shipped")
     state = {name: value.detach().clone().numpy() for name, value in detector.state_dict().items()}
-    return Artifact(state, {"facts": facts_on(detector, calibration_frames(ctx))})
+    return Artifact(state, {"facts": facts_on(detector, calibration_frames(system, ctx))})
 
 
 def applied(system: Any, params: Any, artifact: Artifact) -> Any:
@@ -71,7 +72,9 @@ def trained(detector: LidarDetector, params: Any, ctx: Context) -> None:
     frames = list(split_frames("train", count=TRAIN_FRAMES))
     torch.manual_seed(ctx.seed)
     folder = work_folder()
-    train_predictor(detector, frames, Stage("predictor", params.predictor_steps, PEAK_LR, ctx.seed, folder), ctx.progress)
+    train_predictor(
+        detector, frames, Stage("predictor", params.predictor_steps, PEAK_LR, ctx.seed, folder), ctx.progress
+    )
     fine_tune(detector, frames, Stage("tuning", params.tuning_steps, FINE_TUNED_LR, ctx.seed, folder), ctx.progress)
 
 
@@ -88,11 +91,38 @@ def load_shipped(detector: LidarDetector, variant: str, whole: bool) -> None:
     detector.load_state_dict(state, strict=whole)
 
 
-def calibration_frames(ctx: Context) -> list[Frame]:
-    """Return some frames that a preparation may look at, with their labels."""
-    from effbench.tasks.lidar_detection.frames import frame_of
+def load_tuned_detector(system: Any, variant: str) -> None:
+    """Load the detector of a variant's tuned weights without its filter: the same training, another rule."""
+    from safetensors.torch import load_file
 
-    return [frame_of(sample) for sample in list(ctx.calibration())[:LOOKED_AT]]
+    checked_for_shipped(system)
+    path = WEIGHTS / f"{variant}.safetensors"
+    if not path.is_file():
+        raise Unsupported(f"no tuned weights of variant {variant} ship")
+    state = {
+        n: t.float() if t.is_floating_point() else t for n, t in load_file(path).items() if not n.startswith("filter.")
+    }
+    system.detector.load_state_dict(state, strict=False)
+
+
+def calibration_frames(system: Any, ctx: Context) -> list[Frame]:
+    """Return some frames that a preparation may look at, with their labels: what the task shows a detector that takes notes."""
+    notes = _Notes(system.detector)
+    ctx.run(replace(system, detector=notes, sees_truth=True), list(ctx.calibration())[:LOOKED_AT], ctx.seed)
+    return notes.frames
+
+
+class _Notes:
+    """A detector that finds nothing and keeps the frames that it was shown."""
+
+    def __init__(self, detector: LidarDetector) -> None:
+        self.config = detector.config
+        self.frames: list[Frame] = []
+
+    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+        """Return nothing found."""
+        self.frames += frames
+        return [Detections(np.zeros((0, 7)), np.zeros(0), np.zeros(0, np.int64)) for _ in frames]
 
 
 def facts_on(detector: LidarDetector, frames: Sequence[Frame]) -> dict[str, tuple[float, str]]:
@@ -111,11 +141,19 @@ def facts_on(detector: LidarDetector, frames: Sequence[Frame]) -> dict[str, tupl
     detector.executed(before)
     filled = found.mean_filled()
     facts = {f"r_inbox_{place}": (float(np.nanmean(v)), "share") for place, v in lost.items() if not np.isnan(v).all()}
-    for part, name in (("backbone3d", "macs_3d"), ("bev", "macs_2d"), ("head", "macs_head"), ("filter", "macs_predictor")):
+    for part, name in (
+        ("backbone3d", "macs_3d"),
+        ("bev", "macs_2d"),
+        ("head", "macs_head"),
+        ("filter", "macs_predictor"),
+    ):
         facts[name] = (found.mean_macs(part) / 1e6, "M")
     for name, value in filled.items():
         layer = name.replace("backbone3d.", "").replace(".", "_")
-        facts[f"{'density' if name.startswith('bev') else 'voxels'}_{layer}"] = (value, "share" if name.startswith("bev") else "")
+        facts[f"{'density' if name.startswith('bev') else 'voxels'}_{layer}"] = (
+            value,
+            "share" if name.startswith("bev") else "",
+        )
     return facts
 
 

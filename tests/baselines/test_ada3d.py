@@ -69,7 +69,9 @@ def test_the_filtered_sparse_path_is_the_filtered_dense_path(how: str) -> None:
 
 @pytest.mark.parametrize("keep", [0.0, 0.29, 0.5, 0.75, 1.0])
 def test_as_many_cells_stay_as_the_ratio_says(keep: float) -> None:
-    valid = torch.rand(3, 9, 14, generator=torch.Generator().manual_seed(1)) < torch.tensor([0.1, 0.5, 0.0])[:, None, None]
+    valid = (
+        torch.rand(3, 9, 14, generator=torch.Generator().manual_seed(1)) < torch.tensor([0.1, 0.5, 0.0])[:, None, None]
+    )
     scores = torch.rand(3, 9, 14, generator=torch.Generator().manual_seed(2))
     kept = best_cells(scores, valid, keep)
     for own, all_ in zip(kept, valid):
@@ -145,7 +147,10 @@ def test_guidance_keeps_more_of_what_is_far() -> None:
     share = torch.linspace(0.9, 0.05, 64)[None, None]  # columns are range: far ones are emptier
     valid = torch.rand(1, 64, 64, generator=drawn) < share
     scores = torch.rand(1, 64, 64, generator=drawn) * 0.5 + 0.5
-    far = [float((best_cells(guided(scores, valid, g), valid, 0.5) & valid)[..., 48:].sum()) for g in (Guidance(0, 8), Guidance(0.2, 8))]
+    far = [
+        float((best_cells(guided(scores, valid, g), valid, 0.5) & valid)[..., 48:].sum())
+        for g in (Guidance(0, 8), Guidance(0.2, 8))
+    ]
     assert far[1] > 1.2 * far[0]
 
 

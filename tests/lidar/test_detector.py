@@ -148,7 +148,13 @@ def test_the_fully_sparse_detector_adds_no_cell() -> None:
 
 def test_boxes_come_back_from_their_targets() -> None:
     config = DetectorConfig(grid=SMALL)
-    boxes = np.array([[2.5, 1.1, -0.9, 4.0, 1.7, 1.5, 0.3], [7.1, -2.2, -0.8, 0.8, 0.6, 1.7, -3.0], [5.0, 0.0, -0.8, 1.8, 0.6, 1.7, 2.5]])
+    boxes = np.array(
+        [
+            [2.5, 1.1, -0.9, 4.0, 1.7, 1.5, 0.3],
+            [7.1, -2.2, -0.8, 0.8, 0.6, 1.7, -3.0],
+            [5.0, 0.0, -0.8, 1.8, 0.6, 1.7, 2.5],
+        ]
+    )
     targets = targets_of(Objects(boxes, np.array([0, 1, 2]), np.zeros(3, bool)), config)
     said = targets.boxes.astype(np.float64)
     said[:, 8] = said[:, 8] * 2 - 1
@@ -208,7 +214,10 @@ def test_corners_moved_by_the_radius_keep_the_overlap(size: tuple[float, float])
 
 def test_the_focal_loss_equals_its_equation() -> None:
     torch.manual_seed(1)
-    logits, heat = torch.randn(1, 1, 2, 3, dtype=torch.float64), torch.tensor([[[[1.0, 0.5, 0.0], [0.2, 0.0, 0.0]]]]).double()
+    logits, heat = (
+        torch.randn(1, 1, 2, 3, dtype=torch.float64),
+        torch.tensor([[[[1.0, 0.5, 0.0], [0.2, 0.0, 0.0]]]]).double(),
+    )
     judged = torch.ones(1, 1, 2, 3, dtype=torch.bool)
     judged[0, 0, 1, 2] = False
     p, want = logits.sigmoid(), 0.0

@@ -81,7 +81,9 @@ def _labelled(module: nn.Module, part: str, inside: list[str]) -> list[Any]:
     def leave(*_: Any) -> None:
         inside.pop()
 
-    return [hook for m in module.modules() for hook in (m.register_forward_pre_hook(enter), m.register_forward_hook(leave))]
+    return [
+        hook for m in module.modules() for hook in (m.register_forward_pre_hook(enter), m.register_forward_hook(leave))
+    ]
 
 
 def _noting(name: str, found: Account) -> Any:

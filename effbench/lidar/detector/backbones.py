@@ -54,7 +54,13 @@ class PillarBackbone(nn.Module):
         super().__init__()
         self.outputs = config.channels(64)
         self.stride, self.depth = config.stride, config.grid.shape[0]
-        self.linear = VoxelBlock(CHANNELS * 2, self.outputs, (self.depth, self.stride, self.stride), (self.depth, *(self.stride,) * 2), (0, 0, 0))
+        self.linear = VoxelBlock(
+            CHANNELS * 2,
+            self.outputs,
+            (self.depth, self.stride, self.stride),
+            (self.depth, *(self.stride,) * 2),
+            (0, 0, 0),
+        )
 
     def forward(self, x: SparseTensor, drop: FeatureFilter) -> SparseTensor:
         """Return BEV cells [N, channels] of voxels: one strided convolution over each whole column."""

@@ -48,4 +48,6 @@ class DetectorConfig:
             grid = VoxelGrid(**{name: tuple(value) for name, value in values.pop("grid").items()})
             return cls(grid=grid, classes=tuple(values.pop("classes")), **values)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise BadInput(f"these weights name no detector of ours ({error}); export them again with the recipe") from error
+            raise BadInput(
+                f"these weights name no detector of ours ({error}); export them again with the recipe"
+            ) from error

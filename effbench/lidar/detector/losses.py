@@ -58,4 +58,3 @@ def detection_losses(maps: HeadMaps, targets: Sequence[Targets]) -> Losses:
     box = ((said[:, :8] - wanted[:, :8]).abs().sum(1) * weights).sum()
     turn = nn.functional.binary_cross_entropy_with_logits(said[:, 8], wanted[:, 8], reduction="none")
     return Losses(focal_loss(maps.heat, heat, judged), BOX_WEIGHT * box, ROUND_WEIGHT * (turn * weights).sum())
-

@@ -31,7 +31,9 @@ class LidarDetector(nn.Module):
         self.config = config
         self.backbone3d: nn.Module = PillarBackbone(config) if config.bev == "pillar" else VoxelBackbone(config)
         inputs = int(self.backbone3d.outputs)  # type: ignore[arg-type]
-        self.bev: DenseBev | SparseBev = SparseBev(inputs, config) if config.bev == "sparse" else DenseBev(inputs, config)
+        self.bev: DenseBev | SparseBev = (
+            SparseBev(inputs, config) if config.bev == "sparse" else DenseBev(inputs, config)
+        )
         head = config.channels(HEAD_WIDTH)
         self.head = CenterHead(self.bev.outputs, head, len(config.classes), grows=config.bev != "sparse")
         self.filter = FeatureFilter()

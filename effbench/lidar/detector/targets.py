@@ -54,13 +54,22 @@ class Targets:
     weights: Array
 
 
-def targets_of(objects: Objects, config: DetectorConfig, seen: Array | None = None, least_radius: int = LEAST_RADIUS) -> Targets:
+def targets_of(
+    objects: Objects, config: DetectorConfig, seen: Array | None = None, least_radius: int = LEAST_RADIUS
+) -> Targets:
     """Return the targets of a frame; ``seen`` bool [H, W] are the cells that a fully sparse head is asked at."""
     rows, columns = config.grid.cells(config.stride)
     cell = config.grid.cell_m(config.stride)
     asked = np.ones((rows, columns), bool) if seen is None else seen
     heat, ignore, cells, owners, weights = _drawn(
-        objects.boxes, objects.labels, objects.ignored, len(config.classes), asked, np.array(config.grid.low[:2]), cell, least_radius
+        objects.boxes,
+        objects.labels,
+        objects.ignored,
+        len(config.classes),
+        asked,
+        np.array(config.grid.low[:2]),
+        cell,
+        least_radius,
     )
     boxes = objects.boxes[owners]
     y, x = cells // columns, cells % columns
@@ -91,7 +100,9 @@ def _radius(length: float, width: float, overlap: float) -> float:
     # shrunk on all sides: (l - 2 r)(w - 2 r) = o l w
     shrunk = (2 * total - np.sqrt(max(0.0, 4 * total**2 - 16 * (1 - overlap) * area))) / 8
     # grown on all sides: l w = o (l + 2 r)(w + 2 r)
-    grown = (-2 * overlap * total + np.sqrt(4 * overlap**2 * total**2 + 16 * overlap * (1 - overlap) * area)) / (8 * overlap)
+    grown = (-2 * overlap * total + np.sqrt(4 * overlap**2 * total**2 + 16 * overlap * (1 - overlap) * area)) / (
+        8 * overlap
+    )
     return min(moved, shrunk, grown)
 
 

@@ -59,7 +59,9 @@ def _keys(points: Array, low: Array, size: Array, shape: Array) -> Array:
 
 
 @njit(cache=True)
-def _means(points: Array, keys: Array, order: Array, low: Array, size: Array, shape: Array) -> tuple[Array, Array, Array]:
+def _means(
+    points: Array, keys: Array, order: Array, low: Array, size: Array, shape: Array
+) -> tuple[Array, Array, Array]:
     """Return coordinates, features and points of the voxels, from points in the order of their keys."""
     _, rows, columns = shape
     count, last = 0, np.int64(-1)

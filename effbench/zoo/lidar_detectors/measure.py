@@ -15,13 +15,19 @@ from effbench.lidar.frames import CLASSES, Detections, Frame
 
 def rules() -> dict[str, ApRule]:
     """Return the numbers of a card by name: every class and difficulty in space, and looser or from above at moderate."""
-    strict = {f"{name} {level}": ApRule(name, "3d", STRICT_IOU[name], level) for name in CLASSES for level in ("easy", "moderate", "hard")}
+    strict = {
+        f"{name} {level}": ApRule(name, "3d", STRICT_IOU[name], level)
+        for name in CLASSES
+        for level in ("easy", "moderate", "hard")
+    }
     loose = {f"{name} moderate, IoU {LOOSE_IOU[name]}": ApRule(name, "3d", LOOSE_IOU[name]) for name in CLASSES}
     above = {f"{name} moderate, BEV": ApRule(name, "bev", STRICT_IOU[name]) for name in CLASSES}
     return strict | loose | above
 
 
-def average_precisions(frames: Sequence[Frame], found: Sequence[Detections], asked: dict[str, ApRule] | None = None) -> dict[str, float]:
+def average_precisions(
+    frames: Sequence[Frame], found: Sequence[Detections], asked: dict[str, ApRule] | None = None
+) -> dict[str, float]:
     """Return the average precision (R40, percent) of every rule; NaN without a valid truth."""
     asked = rules() if asked is None else asked
     counts = [count_frame(list(asked.values()), frame, own) for frame, own in zip(frames, found, strict=True)]

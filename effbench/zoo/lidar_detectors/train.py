@@ -64,13 +64,20 @@ def train(recipe: Recipe, work: Path) -> LidarDetector:
     detector = LidarDetector(recipe.config)
     frames, watched = train_frames(recipe.frames), held_out_frames(WATCHED)
     plan = TrainingPlan(
-        recipe.stage, recipe.steps, PEAK_LR, warmup=int(0.3 * recipe.steps), decay_share=0.7, weight_decay=DECAY, ema_decay=0.99
+        recipe.stage,
+        recipe.steps,
+        PEAK_LR,
+        warmup=int(0.3 * recipe.steps),
+        decay_share=0.7,
+        weight_decay=DECAY,
+        ema_decay=0.99,
     )
     checkpoints = 0
 
     def loss_of(step: int) -> torch.Tensor:
         examples = [
-            example(frames[i], recipe.config, np.random.default_rng((recipe.seed, 32, step, i))) for i in batch_at(step, recipe.frames, recipe.seed)
+            example(frames[i], recipe.config, np.random.default_rng((recipe.seed, 32, step, i)))
+            for i in batch_at(step, recipe.frames, recipe.seed)
         ]
         return loss_of_batch(detector, examples)
 
