@@ -1,5 +1,6 @@
 """The task on a tiny detector with random weights, which nobody trained: the contract, and what its numbers are made of."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -239,3 +240,21 @@ def test_damaged_kitti_folders_cost_one_sentence(params, kitti_folder):
     task = LidarDetection(params.model_copy(update={"data": str(kitti_folder), "frames": None}))
     with pytest.raises(PluginError, match="cut short"):
         task.run(task.load(Context()), task.samples("evaluation"), 0)
+
+
+def test_nuscenes_key_frames_are_grouped_by_scene_and_judged_alike(params, tmp_path):
+    from test_nuscenes import tables
+
+    for name, rows in tables().items():
+        (tmp_path / "v1.0-mini").mkdir(exist_ok=True)
+        (tmp_path / "v1.0-mini" / f"{name}.json").write_text(json.dumps(rows))
+    sweep = tmp_path / tables()["sample_data"][0]["filename"]
+    sweep.parent.mkdir(parents=True)
+    np.array([[0.0, 10, 0, 100, 1], [1, 12, 0, 50, 2]], "<f4").tofile(sweep)
+    task = LidarDetection(params.model_copy(update={"data": str(tmp_path), "frames": None}))
+    task.check()
+    (sample,) = task.samples("evaluation")
+    assert sample.group == "scene-0001" and task.revision().count("nuscenes v1.0-mini") == 1
+    system = task.load(Context())
+    found, _ = summary(task, replace(system, detector=Knows(system.detector.config), sees_truth=True))
+    assert found["car_ap_area"] == 100

@@ -1,8 +1,7 @@
-"""Where frames come from: the generated scenes of the manifest, or a folder as KITTI lays it out."""
+"""Where frames come from: the generated scenes of the manifest, or a folder of KITTI's or nuScenes' (``folders``)."""
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import lru_cache
@@ -89,65 +88,6 @@ class GeneratedFrames(FrameSource):
         return self._version
 
 
-class KittiFrames(FrameSource):
-    """The labelled frames of a folder in KITTI's layout: its split ``val`` is evaluated, or all frames where it names none.
-
-    Methods calibrate, and latency is timed, on its split ``train``; where it has none, on generated scenes.
-    """
-
-    def __init__(self, folder: Path, sweeps: str, profile: str, evaluated: int | None) -> None:
-        from effbench.lidar.kitti import KittiFolder
-
-        self.folder = KittiFolder(folder, sweeps)
-        sets = {file.stem for parent in (folder, folder.parent) for file in (parent / "ImageSets").glob("*.txt")}
-        judged = self.folder.names("val" if "val" in sets else None)
-        if evaluated is not None and evaluated > len(judged):
-            raise BadInput(f"frames {evaluated}: {folder} has {len(judged)} to evaluate; ask for at most so many")
-        self._names: dict[Split, list[str]] = {"evaluation": judged[:evaluated], "validation": []}
-        self._elsewhere = None if "train" in sets else GeneratedFrames(profile, None)
-        self._names["calibration"] = self.folder.names("train")[:CALIBRATION_FRAMES] if "train" in sets else []
-        for name in (name for names in self._names.values() for name in names):
-            for kind in ("calib", "label_2"):
-                if not (folder / kind / f"{name}.txt").is_file():
-                    raise BadInput(
-                        f"{folder / kind / name}.txt: missing, and frame {name!r} cannot be judged without it"
-                    )
-
-    def keys(self, split: Split) -> Sequence[FrameKey]:
-        """Return the frames of a split."""
-        if split == "calibration" and self._elsewhere is not None:
-            return self._elsewhere.keys(split)
-        return [FrameKey(name, "") for name in self._names[split]]
-
-    def frame(self, name: str) -> Frame:
-        """Return a frame, cut to what the camera sees."""
-        if (elsewhere := self._generated(name)) is not None:
-            return elsewhere.frame(name)
-        return self.folder.frame(name)
-
-    def camera(self, name: str) -> Calibration:
-        """Return a frame's own calibration."""
-        from effbench.lidar.kitti import read_calibration
-
-        if (elsewhere := self._generated(name)) is not None:
-            return elsewhere.camera(name)
-        return read_calibration(self.folder.root / "calib" / f"{name}.txt")
-
-    def _generated(self, name: str) -> GeneratedFrames | None:
-        known = any(name in names for names in self._names.values())
-        return None if known else self._elsewhere
-
-    def revision(self) -> str:
-        """Return a hash over the evaluated frames: names, labels, calibrations, and the sizes of their sweeps."""
-        digest = hashlib.sha256()
-        for name in self._names["evaluation"]:
-            size = (self.folder.root / self.folder.points / f"{name}.bin").stat().st_size
-            digest.update(f"{name}\0{size}\0".encode())
-            for kind in ("label_2", "calib"):
-                digest.update((self.folder.root / kind / f"{name}.txt").read_bytes())
-        return f"kitti {digest.hexdigest()[:16]}"
-
-
 def find_source(data: str, sweeps: str, profile: str, evaluated: int | None) -> FrameSource:
     """Return the source that parameters name; raise ``PluginError`` where it is not there or not usable."""
     try:
@@ -157,6 +97,10 @@ def find_source(data: str, sweeps: str, profile: str, evaluated: int | None) -> 
             raise BadInput(
                 f"data {data!r}: no such folder; say {GENERATED!r}, or a folder that holds KITTI's velodyne/"
             )
+        from effbench.tasks.lidar_detection.folders import KittiFrames, NuscenesFrames
+
+        if versions := sorted(file.parent.name for file in Path(data).glob("v*/sample.json")):
+            return NuscenesFrames(Path(data), versions[0], profile, evaluated)
         return KittiFrames(Path(data), sweeps, profile, evaluated)
     except BadInput as error:
         raise PluginError(str(error)) from None

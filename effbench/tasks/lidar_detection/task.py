@@ -52,7 +52,8 @@ class LidarDetection(Task):
         data: Annotated[
             str,
             Field(
-                description="`generated` (scenes of the manifest), or a folder in KITTI's layout (velodyne, label_2, calib)."
+                description="`generated` (scenes of the manifest), or a folder in KITTI's layout (velodyne, label_2, "
+                "calib) or nuScenes' (v1.0-..., samples)."
             ),
         ] = GENERATED
         sweeps: Annotated[
