@@ -1,0 +1,18 @@
+"""Convolutions over the occupied cells of grids, 2D and 3D: submanifold, strided, inverse, depthwise, and max-pooling."""
+
+from effbench.kernels.sparse_conv.functions import inverse_conv, max_pool, strided_conv, submanifold_conv
+from effbench.kernels.sparse_conv.modules import InverseConv, StridedConv, SubmanifoldConv
+from effbench.kernels.sparse_conv.sites import Sites
+from effbench.kernels.sparse_conv.tensor import SparseTensor
+
+__all__ = [
+    "InverseConv",
+    "Sites",
+    "SparseTensor",
+    "StridedConv",
+    "SubmanifoldConv",
+    "inverse_conv",
+    "max_pool",
+    "strided_conv",
+    "submanifold_conv",
+]

@@ -1,0 +1,161 @@
+"""Where a sparse tensor has rows: sorted cells of a batch of grids, with the kernel maps found between them so far."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+
+from effbench.arrays import Array
+from effbench.kernels.sparse_conv.geometry import AXES, Window
+
+if TYPE_CHECKING:
+    from effbench.kernels.sparse_conv.maps import KernelMap
+
+MOST_CELLS = 2**62
+"""Cells of a batch: their numbers, and those of a window's reach beyond, are int64."""
+
+
+MOST_BITS = 2**28
+"""Cells that get a bit each (48 MB with their counts); in a larger grid, lists are merged instead, which takes longer."""
+
+
+class Index(NamedTuple):
+    """Of 64 cells each: which are occupied, uint64, and how many are before them, int32."""
+
+    words: Array
+    ranks: Array
+
+
+def numbered_by_bits(batch_size: int, shape: Sequence[int]) -> bool:
+    """Return whether so many grids are small enough for a bit a cell."""
+    return batch_size * math.prod(shape) <= MOST_BITS
+
+
+class Sites:
+    """Occupied cells of ``batch_size`` grids of ``shape`` (y, x or z, y, x), each once, in the order of their int64 keys.
+
+    ``coordinates`` int32 [N, 1 + D] are (batch, then the axes of ``shape``), ``keys`` int64 [N] the cells' numbers. Made by
+    ``from_coordinates``. Sites never change: ``select`` makes new ones, which know no kernel map of these.
+    """
+
+    def __init__(self, coordinates: torch.Tensor, keys: torch.Tensor, batch_size: int, shape: tuple[int, ...]) -> None:
+        self.coordinates = coordinates
+        self.keys = keys
+        self.batch_size = batch_size
+        self.shape = shape
+        self.own_maps: dict[Window, KernelMap] = {}
+        """Window -> map onto these very sites; without them beside it, lest sites keep themselves alive."""
+        self.maps: dict[tuple[str, Window], tuple[Sites, KernelMap]] = {}
+        """(purpose, window) -> (output sites, map) of what was asked for; ``effbench.kernels.sparse_conv.maps`` fills it."""
+
+        self.known_index: Index | None = None
+        """What ``index`` returns, once it is known."""
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __repr__(self) -> str:
+        return f"Sites({len(self)} of {self.batch_size} x {' x '.join(map(str, self.shape))} cells)"
+
+    @classmethod
+    def from_coordinates(
+        cls, coordinates: torch.Tensor, batch_size: int, shape: Sequence[int]
+    ) -> tuple[Sites, torch.Tensor]:
+        """Return the sites of integer cells [N, 1 + D] in any order, and the order int64 [N]: row i was row order[i].
+
+        Features that belong to ``coordinates`` are then ``features[order]``. Raises ``ValueError`` for a cell that appears
+        twice, or outside the grid or the batch.
+        """
+        from effbench.kernels.sparse_conv import bitmap
+        from effbench.kernels.sparse_conv import keys as compiled
+
+        grid = check_grid(batch_size, shape)
+        if coordinates.ndim != 2 or coordinates.shape[1] != 1 + len(grid) or coordinates.dtype.is_floating_point:
+            raise ValueError(
+                f"sparse_conv: coordinates {list(coordinates.shape)} of {coordinates.dtype}; "
+                f"want whole numbers [N, {1 + len(grid)}] (batch, then {'z, y, x' if len(grid) == 3 else 'y, x'})"
+            )
+        cells = coordinates.detach().cpu()
+        outside = (cells < 0) | (cells >= torch.tensor([batch_size, *grid]))
+        if outside.any():
+            row = int(outside.any(1).nonzero()[0])
+            raise ValueError(
+                f"sparse_conv: coordinates row {row} {cells[row].tolist()} lies outside {batch_size} grids of {grid}"
+            )
+        found = cells.to(torch.int32).contiguous()
+        numbers = compiled.keys_of(padded(found).numpy(), three(grid))
+        if numbered_by_bits(batch_size, grid):
+            words = bitmap.occupied(numbers, batch_size * math.prod(grid))
+            index = Index(words, bitmap.before(words))
+            keys = torch.from_numpy(bitmap.keys_in(*index))
+            if len(keys) == len(numbers):
+                order = torch.from_numpy(bitmap.order_of(numbers, *index))
+                sites = cls(found[order], keys, batch_size, grid)
+                sites.known_index = index
+                return sites, order
+        ordered, order = torch.sort(torch.from_numpy(numbers))
+        twice = (ordered[1:] == ordered[:-1]).nonzero()
+        if len(twice):
+            rows = sorted(int(order[int(twice[0]) + k]) for k in (0, 1))
+            raise ValueError(
+                f"sparse_conv: coordinates rows {rows[0]} and {rows[1]} are both {cells[rows[0]].tolist()}; want it once"
+            )
+        return cls(found[order], ordered, batch_size, grid), order
+
+    @classmethod
+    def from_keys(cls, keys: torch.Tensor, batch_size: int, shape: tuple[int, ...]) -> Sites:
+        """Return the sites of keys that are known to be sorted, unique and inside the grid."""
+        from effbench.kernels.sparse_conv import keys as compiled
+
+        cells = torch.from_numpy(compiled.cells_of(keys.numpy(), three(shape)))
+        return cls(cells if len(shape) == 3 else cells[:, [0, 2, 3]], keys, batch_size, shape)
+
+    def select(self, mask: torch.Tensor) -> Sites:
+        """Return the sites where the bool [N] ``mask`` is true; maps between them are looked up anew."""
+        if mask.shape != (len(self),) or mask.dtype != torch.bool:
+            raise ValueError(
+                f"sparse_conv: mask {list(mask.shape)} of {mask.dtype}; want bool [{len(self)}], one per site"
+            )
+        mask = mask.cpu()
+        return Sites(self.coordinates[mask], self.keys[mask], self.batch_size, self.shape)
+
+    def index(self) -> Index:
+        """Return the bits of all cells, looked up once; only for grids that ``numbered_by_bits`` is true of."""
+        if self.known_index is None:
+            from effbench.kernels.sparse_conv import bitmap
+
+            words = bitmap.occupied(self.keys.numpy(), self.batch_size * math.prod(self.shape))
+            self.known_index = Index(words, bitmap.before(words))
+        return self.known_index
+
+    def density(self) -> float:
+        """Return the occupied share of all cells."""
+        return len(self) / max(1, self.batch_size * math.prod(self.shape))
+
+
+def check_grid(batch_size: int, shape: Sequence[int]) -> tuple[int, ...]:
+    """Return a shape as whole numbers; raise ``ValueError`` for one that no sites can have."""
+    grid = tuple(int(n) for n in shape)
+    if len(grid) not in AXES or min(grid) < 1 or batch_size < 0:
+        raise ValueError(f"sparse_conv: a batch of {batch_size} grids of {grid}; want 2 or 3 axes of at least 1 cell")
+    if batch_size * math.prod(grid) > MOST_CELLS:
+        raise ValueError(
+            f"sparse_conv: a batch of {batch_size} grids of {grid} has more than 2^62 cells, too many to number"
+        )
+    return grid
+
+
+def padded(cells: torch.Tensor) -> torch.Tensor:
+    """Return cells with three axes: where there are two, z = 0 is put in."""
+    if cells.shape[1] == 4:
+        return cells.contiguous()
+    return torch.stack([cells[:, 0], torch.zeros_like(cells[:, 0]), cells[:, 1], cells[:, 2]], 1)
+
+
+def three(shape: Sequence[int]) -> Array:
+    """Return a shape int64 [3]: where there are two axes, z has one cell."""
+    return np.array((1,) * (3 - len(shape)) + tuple(shape), np.int64)
