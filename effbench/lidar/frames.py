@@ -85,7 +85,7 @@ class Frame:
         )
 
     def inside(self, low: Any, high: Any) -> Frame:
-        """Return the frame with only the boxes whose centre lies in ``[low, high)`` (x, y, z each), as in a detector's grid."""
+        """Return the frame with only the boxes whose centre lies in ``[low, high)`` (x, y, z), a detector's grid."""
         centres = self.boxes[:, :3]
         return self.select(((centres >= np.asarray(low)) & (centres < np.asarray(high))).all(1))
 

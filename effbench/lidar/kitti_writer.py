@@ -44,7 +44,7 @@ def calibration_text(calibration: Calibration) -> str:
 
 
 def label_text(frame: Frame, calibration: Calibration) -> str:
-    """Return a label file: KITTI's columns, with four decimals where KITTI has two, so that reading loses nothing that counts."""
+    """Return a label file: KITTI's columns, with more decimals, so that reading loses nothing that counts."""
     rows = label_rows(frame.boxes, calibration)
     lines = []
     for place, name in enumerate(frame.classes):

@@ -188,3 +188,18 @@ def test_a_curve_ends_where_all_detections_count():
     steps = np.diff(np.concatenate([[0], recall]))
     assert float((steps * np.nan_to_num(precision)).sum()) * 100 == pytest.approx(curves.values(np.ones(20)).area[0])
     assert (steps >= 0).all() and recall[-1] <= 1
+
+
+def test_more_overlap_is_never_easier_and_at_the_limit_of_the_task_it_is_the_tasks_number():
+    from effbench.lidar.ap.over_iou import OVERLAPS, over_iou
+
+    rng = np.random.default_rng(2)
+    pairs = [drawn(rng) for _ in range(30)]
+    reached = over_iou(pairs, "Car", difficulty="hard")
+    assert (
+        len(reached.area) == len(OVERLAPS)
+        and (np.diff(reached.area) <= 1e-9).all()
+        and reached.area[0] > reached.area[-1]
+    )
+    same = measured(pairs, ApRule("Car", "3d", 0.7, "hard"))
+    assert reached.r40[OVERLAPS.index(0.7)] == pytest.approx(same[0])

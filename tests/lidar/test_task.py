@@ -1,5 +1,6 @@
 """The task on a tiny detector with random weights, which nobody trained: the contract, and what its numbers are made of."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -181,3 +182,79 @@ def test_a_box_is_drawn_where_it_stands():
     box = box_of("Car", 10, 5)
     assert abs(y.mean() - 5) < 0.2 and x.min() == pytest.approx(10 - box[3] / 2, abs=0.15)
     assert x.max() == pytest.approx(10 + box[3] / 2 + 0.5, abs=0.15)
+
+
+@pytest.fixture
+def kitti_folder(tmp_path):
+    """Return a folder of generated frames in KITTI's layout, of which the second half is to be evaluated."""
+    from effbench.lidar.kitti_writer import write_folder
+    from effbench.lidar.scene.generator import calibration
+    from effbench.lidar.scene.splits import split_frames
+
+    frames = list(split_frames("evaluation", count=4))
+    write_folder(tmp_path, frames[:2], calibration(), "train")
+    write_folder(tmp_path, frames[2:], calibration(), "val")
+    return tmp_path
+
+
+def test_a_kitti_folder_gives_what_the_generated_frames_it_was_written_of_give(params, kitti_folder):
+    written = LidarDetection(params.model_copy(update={"data": str(kitti_folder), "frames": None}))
+    written.check()
+    assert [sample.id for sample in written.samples("calibration")] == ["000000", "000001"]
+    assert [sample.id for sample in written.samples("evaluation")] == ["000002", "000003"]
+    system = written.load(Context())
+    system = replace(system, detector=Knows(system.detector.config, 0.3), sees_truth=True)
+    there, _ = summary(written, system)
+    made = LidarDetection(params)
+    samples = made.samples("evaluation")[2:4]
+    here = made.summariser(made.score(made.run(system, samples, 0), samples, None))(np.ones(2))
+    assert there.keys() == here.keys() and there == pytest.approx(here, abs=1e-3)
+    assert "kitti" in written.revision() and written.revision() != made.revision()
+
+
+def test_a_kitti_folder_keeps_the_contract_without_splits_and_is_timed_on_generated_frames(params, kitti_folder):
+    for file in (kitti_folder / "ImageSets").iterdir():
+        file.unlink()
+    given = params.model_copy(update={"data": str(kitti_folder), "frames": 3})
+    task = LidarDetection(given)
+    assert [sample.id for sample in task.samples("evaluation")] == ["000000", "000001", "000002"]
+    assert task.samples("calibration")[0].id == "train-000000"
+    check_task(LidarDetection, given, fresh_process=False)
+
+
+def test_damaged_kitti_folders_cost_one_sentence(params, kitti_folder):
+    def said(**changes):
+        with pytest.raises(PluginError) as caught:
+            LidarDetection(params.model_copy(update={"data": str(kitti_folder), "frames": None, **changes})).check()
+        return str(caught.value)
+
+    assert "frames 3: " in said(frames=3) and "has 2 to evaluate" in said(frames=3)
+    assert "no folder 'velodyne_reduced'" in said(sweeps="velodyne_reduced")
+    (kitti_folder / "calib" / "000003.txt").unlink()
+    assert "calib/000003.txt: missing" in said()
+    (kitti_folder / "ImageSets" / "val.txt").write_text("000002\n000009\n")
+    assert "frame '000009' has no sweep" in said()
+    (kitti_folder / "ImageSets" / "val.txt").write_text("000002\n")
+    cut = kitti_folder / "velodyne" / "000002.bin"
+    cut.write_bytes(cut.read_bytes()[:-3])
+    task = LidarDetection(params.model_copy(update={"data": str(kitti_folder), "frames": None}))
+    with pytest.raises(PluginError, match="cut short"):
+        task.run(task.load(Context()), task.samples("evaluation"), 0)
+
+
+def test_nuscenes_key_frames_are_grouped_by_scene_and_judged_alike(params, tmp_path):
+    from test_nuscenes import tables
+
+    for name, rows in tables().items():
+        (tmp_path / "v1.0-mini").mkdir(exist_ok=True)
+        (tmp_path / "v1.0-mini" / f"{name}.json").write_text(json.dumps(rows))
+    sweep = tmp_path / tables()["sample_data"][0]["filename"]
+    sweep.parent.mkdir(parents=True)
+    np.array([[0.0, 10, 0, 100, 1], [1, 12, 0, 50, 2]], "<f4").tofile(sweep)
+    task = LidarDetection(params.model_copy(update={"data": str(tmp_path), "frames": None}))
+    task.check()
+    (sample,) = task.samples("evaluation")
+    assert sample.group == "scene-0001" and task.revision().count("nuscenes v1.0-mini") == 1
+    system = task.load(Context())
+    found, _ = summary(task, replace(system, detector=Knows(system.detector.config), sees_truth=True))
+    assert found["car_ap_area"] == 100

@@ -1,4 +1,4 @@
-"""Where frames come from: the generated scenes of the manifest, or a folder as KITTI lays it out."""
+"""Where frames come from: the generated scenes of the manifest, or a folder of KITTI's or nuScenes' (``folders``)."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from effbench.api import PluginError, Split
 from effbench.errors import BadInput
 from effbench.lidar.camera import Calibration
 from effbench.lidar.frames import Frame
-
-if TYPE_CHECKING:
-    from effbench.lidar.kitti import KittiFolder
 
 GENERATED = "generated"
 CALIBRATION_FRAMES = 40
@@ -91,36 +88,7 @@ class GeneratedFrames(FrameSource):
         return self._version
 
 
-class KittiFrames(FrameSource):
-    """The labelled frames of a folder in KITTI's layout, ``training`` split by its ``ImageSets`` where it has some.
-
-    Without them all frames are evaluated, and the first ones serve to time with too, under names of their own.
-    """
-
-    def __init__(self, folder: Path, evaluated: int | None) -> None:
-        from effbench.lidar.kitti import KittiFolder
-
-        self.folder: KittiFolder = KittiFolder(folder)
-        self._evaluated = evaluated
-
-    def keys(self, split: Split) -> Sequence[FrameKey]:
-        """Return the frames of a split: ``train`` to calibrate with, ``val`` to evaluate."""
-        raise NotImplementedError
-
-    def frame(self, name: str) -> Frame:
-        """Return a frame."""
-        raise NotImplementedError
-
-    def camera(self, name: str) -> Calibration:
-        """Return a frame's own calibration."""
-        raise NotImplementedError
-
-    def revision(self) -> str:
-        """Return a hash over the names and sizes of the frames that are used."""
-        raise NotImplementedError
-
-
-def find_source(data: str, profile: str, evaluated: int | None) -> FrameSource:
+def find_source(data: str, sweeps: str, profile: str, evaluated: int | None) -> FrameSource:
     """Return the source that parameters name; raise ``PluginError`` where it is not there or not usable."""
     try:
         if data == GENERATED:
@@ -129,7 +97,11 @@ def find_source(data: str, profile: str, evaluated: int | None) -> FrameSource:
             raise BadInput(
                 f"data {data!r}: no such folder; say {GENERATED!r}, or a folder that holds KITTI's velodyne/"
             )
-        return KittiFrames(Path(data), evaluated)
+        from effbench.tasks.lidar_detection.folders import KittiFrames, NuscenesFrames
+
+        if versions := sorted(file.parent.name for file in Path(data).glob("v*/sample.json")):
+            return NuscenesFrames(Path(data), versions[0], profile, evaluated)
+        return KittiFrames(Path(data), sweeps, profile, evaluated)
     except BadInput as error:
         raise PluginError(str(error)) from None
 

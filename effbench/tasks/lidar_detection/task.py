@@ -52,9 +52,14 @@ class LidarDetection(Task):
         data: Annotated[
             str,
             Field(
-                description="`generated` (scenes of the manifest), or a folder in KITTI's layout (velodyne, label_2, calib)."
+                description="`generated` (scenes of the manifest), or a folder in KITTI's layout (velodyne, label_2, "
+                "calib) or nuScenes' (v1.0-..., samples)."
             ),
         ] = GENERATED
+        sweeps: Annotated[
+            str,
+            Field(description="Folder of a KITTI folder's sweeps: velodyne, or velodyne_reduced where cut already."),
+        ] = "velodyne"
         profile: Annotated[str, Field(description="Sensor of generated scenes: 64-beam or 32-beam.")] = "64-beam"
         frames: Annotated[
             int | None,
@@ -67,10 +72,10 @@ class LidarDetection(Task):
     @cached_property
     def source(self) -> FrameSource:
         """Return where frames come from; raise ``PluginError`` where parameters name none."""
-        return find_source(self.params.data, self.params.profile, self.params.frames)
+        return find_source(self.params.data, self.params.sweeps, self.params.profile, self.params.frames)
 
     def check(self) -> None:
-        """Raise ``PluginError`` for data, a profile or weights that are not there."""
+        """Raise ``PluginError`` for data, a profile or weights that are not there or cannot be used."""
         _ = self.source, sha256_of(self.params.system)
 
     def revision(self) -> str:
