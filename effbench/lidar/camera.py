@@ -46,7 +46,8 @@ class CameraCalibration:
     def to_lidar(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return places ``[N, 3]`` of the rectified camera frame in the LiDAR's."""
         unrectified = np.linalg.solve(self.rectification, places.T).T
-        return np.linalg.solve(self.from_lidar[:, :3], (unrectified - self.from_lidar[:, 3]).T).T
+        turned = np.linalg.solve(self.from_lidar[:, :3], (unrectified - self.from_lidar[:, 3]).T)
+        return np.asarray(turned.T, np.float64)
 
     def pixels(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return ``[N, 2]``: right and down in the picture, pixels; depth is held at ``NEAREST_M`` or more."""
