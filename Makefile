@@ -14,7 +14,7 @@ PRUNA_VENV ?= .venv-pruna
 MLFLOW_VENV ?= .venv-mlflow
 
 .DEFAULT_GOAL := help
-.PHONY: bench-board help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention bench-sparse zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas nas-201 nas-micro nas-planted nas-search
+.PHONY: bench-board help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas nas-201 nas-micro nas-planted nas-search lidar-data lidar-iou bench-sparse
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -202,9 +202,15 @@ nas-201: setup  ## proxies of 1,200 cells of NAS-Bench-201, then suites/nas-201.
 	$(BIN)/python docs/readme_table.py $(RESULTS)/nas-201-runs --page baselines/dele/README.md --section claims --claims dele
 	$(BIN)/python docs/nas_curves.py $(RESULTS)/nas-201-runs
 
+lidar-iou: setup  ## average precision of the LiDAR detectors that ship over the overlap asked for, into docs/lidar.md (two minutes)
+	OMP_NUM_THREADS=1 $(BIN)/python docs/lidar_over_iou.py zoo:lidar-detectors/dense zoo:lidar-detectors/sparse --page docs/lidar.md
+
 nas-search: setup  ## run suites/nas-search.yaml and draw regret over the number of trained architectures
 	$(BIN)/effbench run suites/nas-search.yaml --store $(RESULTS)/nas-search
 	$(BIN)/python docs/nas_search_curves.py $(RESULTS)/nas-search --out docs/img/nas-search.png
+
+lidar-data: setup  ## put the generated LiDAR frames beside real ones (../shared/data/kitti, if there) into docs/lidar.md
+	$(BIN)/python docs/lidar_data.py
 
 nas-micro: setup  ## train the cells of EffBench-Micro on digits (one core, an hour or more; it goes on where it stopped) and write its table
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[zoo]"

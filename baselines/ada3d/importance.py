@@ -1,0 +1,130 @@
+"""Ada3D's importance predictor: one small network over BEV that says where objects are, from features of any layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from effbench.kernels.sparse_conv import SparseTensor, max_pool
+from effbench.lidar.detector.blocks import Features
+from effbench.lidar.detector.spbn import EPS, MOMENTUM
+from effbench_baselines.ada3d.dropping import VOXEL_STRIDE, CellDropper
+from effbench_baselines.ada3d.selecting import CELL_GUIDANCE, VOXEL_GUIDANCE, Guidance, cells_of, guided
+
+ADAPTED = 8
+"""Channels that the adapters give, and groups of the predictor's convolutions (the paper's)."""
+
+
+class ImportancePredictor(nn.Module):
+    """Three 3x3 convolutions in 8 groups (8 -> 8 -> 16 -> 8), a 1x1 one to the classes, each with batch norm and sigmoid."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        sizes = (ADAPTED, ADAPTED, 2 * ADAPTED, ADAPTED)
+        layers: list[nn.Module] = []
+        for inputs, outputs in zip(sizes, sizes[1:]):
+            conv = nn.Conv2d(inputs, outputs, 3, padding=1, groups=ADAPTED, bias=False)
+            layers += [conv, nn.BatchNorm2d(outputs, EPS, MOMENTUM), nn.Sigmoid()]
+        layers += [nn.Conv2d(ADAPTED, classes, 1, bias=False), nn.BatchNorm2d(classes, EPS, MOMENTUM), nn.Sigmoid()]
+        self.body = nn.Sequential(*layers)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return [B, classes, H, W] in (0, 1) of adapted features [B, 8, H, W]."""
+        y: torch.Tensor = self.body(x)
+        return y
+
+
+class Ada3dFilter(CellDropper):
+    """Drops by the predictor's importance, guided by density: one predictor, an adapter of its own per insertion point.
+
+    While it learns (``learning``), every insertion point keeps all and its prediction is kept in ``predicted``. Features
+    reach it detached: its loss never moves the detector. Frozen, it stays in evaluation whatever the detector does; the
+    released code lets the statistics of its batch norms drift.
+    """
+
+    def __init__(
+        self,
+        channels: Mapping[str, int],
+        classes: int,
+        voxel_keep: Mapping[str, float],
+        cell_keep: Mapping[int, float],
+        voxel_guidance: Guidance = VOXEL_GUIDANCE,
+        cell_guidance: Guidance = CELL_GUIDANCE,
+    ) -> None:
+        super().__init__(voxel_keep, cell_keep)
+        self.predictor = ImportancePredictor(classes)
+        self.adapters = nn.ParameterDict(
+            {point: nn.Parameter(torch.randn(ADAPTED, width) / width**0.5) for point, width in channels.items()}
+        )
+        self.voxel_guidance, self.cell_guidance = voxel_guidance, cell_guidance
+        self.learning = False
+        self.uniform = False
+        """All cells equally important: what density decides alone (an ablation)."""
+        self.predicted: list[torch.Tensor] = []
+
+    def train(self, mode: bool = True) -> Ada3dFilter:
+        """Go into training only while it learns."""
+        super().train(mode and self.learning)
+        return self
+
+    def voxels(self, point: str, x: SparseTensor) -> SparseTensor:
+        """Return the voxels of the most important cells; all of them while it learns."""
+        if self.learning:
+            if point in self.adapters:
+                self.predicted.append(self.predictor(self.adapted_voxels(point, x)))
+            return x
+        return super().voxels(point, x)
+
+    def cells(self, layer: int, x: Features) -> Features:
+        """Return the most important cells; all of them while it learns."""
+        if self.learning:
+            if f"bev{layer}" in self.adapters:
+                self.predicted.append(self.predictor(self.adapted_cells(layer, x)))
+            return x
+        return super().cells(layer, x)
+
+    def voxel_scores(self, point: str, x: SparseTensor, valid: torch.Tensor) -> torch.Tensor:
+        """Return the guided importance of cells from voxels."""
+        if self.uniform:
+            return guided(torch.ones(valid.shape), valid, self.voxel_guidance)
+        return guided(self.predictor(self.adapted_voxels(point, x)).mean(1), valid, self.voxel_guidance)
+
+    def cell_scores(self, layer: int, x: Features, valid: torch.Tensor) -> torch.Tensor:
+        """Return the guided importance of cells from BEV features."""
+        if self.uniform:
+            return guided(torch.ones(valid.shape), valid, self.cell_guidance)
+        return guided(self.predictor(self.adapted_cells(layer, x)).mean(1), valid, self.cell_guidance)
+
+    def adapted_voxels(self, point: str, x: SparseTensor) -> torch.Tensor:
+        """Return [B, 8, H, W]: voxels max-pooled to the cells' stride, summed over z, through the point's adapter.
+
+        The adapter has no bias, so it runs over rows, and empty cells are zero as the mask of the paper makes them.
+        """
+        x = x.with_features(x.features.detach())
+        stride = VOXEL_STRIDE[point]
+        if stride > 1:
+            x = max_pool(x, stride, stride)
+        batch, row, column = cells_of(x, 1)
+        rows, columns = x.sites.shape[-2:]
+        flat = x.features.new_zeros(x.sites.batch_size * rows * columns, ADAPTED)
+        adapted = x.features @ self.adapters[point].T
+        flat = flat.index_add(0, (batch * rows + row) * columns + column, adapted)
+        return flat.view(x.sites.batch_size, rows, columns, ADAPTED).permute(0, 3, 1, 2)
+
+    def adapted_cells(self, layer: int, x: Features) -> torch.Tensor:
+        """Return [B, 8, H, W]: BEV features through the layer's adapter."""
+        weight = self.adapters[f"bev{layer}"]
+        if isinstance(x, SparseTensor):
+            return x.with_features(x.features.detach() @ weight.T).dense()
+        return nn.functional.conv2d(x.detach(), weight[:, :, None, None])
+
+
+def channels_at(detector: nn.Module, voxel_points: tuple[str, ...], layers: tuple[int, ...]) -> dict[str, int]:
+    """Return insertion point -> channels that a detector has there."""
+    found = {point: getattr(detector.backbone3d, point)[-1].weight.shape[-1] for point in voxel_points}
+    blocks = getattr(detector.bev, "blocks", None)
+    for layer in layers:
+        found[f"bev{layer}"] = blocks[layer].weight.shape[1] if blocks is not None else detector.backbone3d.outputs
+    return found

@@ -1,0 +1,166 @@
+"""The preparation of ``ada3d``: shipped weights or both trainings, then what the filter does to the calibration frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from effbench.api import Artifact, Context, Unsupported, work_folder
+from effbench.lidar.cells import CellStates
+from effbench.lidar.detector.accounting import account
+from effbench.lidar.detector.backbones import DenseBev
+from effbench.lidar.detector.model import LidarDetector
+from effbench.lidar.frames import Detections, Frame
+from effbench_baselines.ada3d.importance import Ada3dFilter, channels_at
+from effbench_baselines.ada3d.method import CELL_LAYERS, VOXEL_POINTS, checked_for_shipped, ratios
+from effbench_baselines.ada3d.selecting import CELL_GUIDANCE, VOXEL_GUIDANCE, Guidance
+from effbench_baselines.ada3d.training import FINE_TUNED_LR, PEAK_LR, Stage, fine_tune, train_predictor
+
+WEIGHTS = Path(__file__).parent / "weights"
+"""Detector and predictor as tuned for each variant, made by ``python -m effbench_baselines.ada3d.tuned``."""
+TRAIN_FRAMES = 800
+"""Frames of the training split that stages 2 and 3 see: two epochs of 400 steps."""
+LOOKED_AT = 12
+"""Calibration frames that facts are about: their means move by a few percent from one dozen to the next."""
+
+
+def prepared(system: Any, params: Any, ctx: Context) -> Artifact:
+    """Return the artifact: the state of detector and filter, and what the filter does to some calibration frames."""
+    detector = system.detector
+    if not isinstance(detector.bev, DenseBev) or not all(hasattr(detector.backbone3d, p) for p in VOXEL_POINTS):
+        raise Unsupported("ada3d: it filters voxels and a dense BEV backbone, and this detector has not got both")
+    install(detector, params)
+    if params.training == "full":
+        trained(detector, params, ctx)
+    else:
+        checked_for_shipped(system)
+        load_shipped(detector, params.variant, whole=params.training == "shipped")
+    state = {name: value.detach().clone().numpy() for name, value in detector.state_dict().items()}
+    return Artifact(state, {"facts": facts_on(detector, calibration_frames(system, ctx))})
+
+
+def applied(system: Any, params: Any, artifact: Artifact) -> Any:
+    """Return the system with filter and weights; how BEV runs is the parameters'."""
+    detector = system.detector
+    install(detector, params)
+    detector.load_state_dict({name: torch.as_tensor(np.asarray(value)) for name, value in artifact.tensors.items()})
+    detector.eval().executed(params.execution)
+    detector.filter.told = {name: tuple(value) for name, value in artifact.config["facts"].items()}
+    return system
+
+
+def install(detector: LidarDetector, params: Any) -> None:
+    """Put an untrained filter of the parameters into a detector."""
+    voxel_keep, cell_keep = ratios(params)
+    guidance = (VOXEL_GUIDANCE, CELL_GUIDANCE) if params.density_guidance else (Guidance(0, 1), Guidance(0, 1))
+    detector.filter = Ada3dFilter(
+        channels_at(detector, VOXEL_POINTS, CELL_LAYERS), len(detector.config.classes), voxel_keep, cell_keep, *guidance
+    )
+    detector.filter.uniform = not params.predictor
+    detector.eval()
+
+
+def trained(detector: LidarDetector, params: Any, ctx: Context) -> None:
+    """Run stages 2 and 3 on frames of the training split, resumed where a killed preparation left checkpoints."""
+    from effbench.lidar.scene.splits import split_frames
+
+    frames = list(split_frames("train", count=TRAIN_FRAMES))
+    torch.manual_seed(ctx.seed)
+    folder = work_folder()
+    train_predictor(
+        detector, frames, Stage("predictor", params.predictor_steps, PEAK_LR, ctx.seed, folder), ctx.progress
+    )
+    fine_tune(detector, frames, Stage("tuning", params.tuning_steps, FINE_TUNED_LR, ctx.seed, folder), ctx.progress)
+
+
+def load_shipped(detector: LidarDetector, variant: str, whole: bool) -> None:
+    """Load the shipped state of a variant: predictor and tuned detector, or the predictor alone."""
+    from safetensors.torch import load_file
+
+    path = WEIGHTS / f"{variant}.safetensors"
+    if not path.is_file():
+        raise Unsupported(f"ada3d: no tuned weights of variant {variant} ship; say training: full")
+    state = {n: t.float() if t.is_floating_point() else t for n, t in load_file(path).items()}
+    if not whole:
+        state = {name: value for name, value in state.items() if name.startswith("filter.")}
+    detector.load_state_dict(state, strict=whole)
+
+
+def load_tuned_detector(system: Any, variant: str) -> None:
+    """Load the detector of a variant's tuned weights without its filter: the same training, another rule."""
+    from safetensors.torch import load_file
+
+    checked_for_shipped(system)
+    path = WEIGHTS / f"{variant}.safetensors"
+    if not path.is_file():
+        raise Unsupported(f"no tuned weights of variant {variant} ship")
+    state = {
+        n: t.float() if t.is_floating_point() else t for n, t in load_file(path).items() if not n.startswith("filter.")
+    }
+    system.detector.load_state_dict(state, strict=False)
+
+
+def calibration_frames(system: Any, ctx: Context) -> list[Frame]:
+    """Return some frames that a preparation may look at, with their labels: what the task shows a detector that takes notes."""
+    notes = _Notes(system.detector)
+    ctx.run(replace(system, detector=notes, sees_truth=True), list(ctx.calibration())[:LOOKED_AT], ctx.seed)
+    return notes.frames
+
+
+class _Notes:
+    """A detector that finds nothing and keeps the frames that it was shown."""
+
+    def __init__(self, detector: LidarDetector) -> None:
+        self.config = detector.config
+        self.frames: list[Frame] = []
+
+    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+        """Return nothing found."""
+        self.frames += frames
+        return [Detections(np.zeros((0, 7)), np.zeros(0), np.zeros(0, np.int64)) for _ in frames]
+
+
+def facts_on(detector: LidarDetector, frames: Sequence[Frame]) -> dict[str, tuple[float, str]]:
+    """Return what the filter does to frames: cells lost inside boxes, how full layers are, effective operations by part.
+
+    Counted with BEV run sparsely, whatever it runs as: the operations that the paper counts.
+    """
+    before = detector.bev.execution if isinstance(detector.bev, DenseBev) else "sparse"
+    detector.executed("sparse")
+    lost: dict[str, list[float]] = {}
+    for frame in frames:
+        detector.detect([frame])
+        for place, share in lost_in_boxes(detector, frame).items():
+            lost.setdefault(place, []).append(share)
+    found = account(detector, frames)
+    detector.executed(before)
+    filled = found.mean_filled()
+    facts = {f"r_inbox_{place}": (float(np.nanmean(v)), "share") for place, v in lost.items() if not np.isnan(v).all()}
+    for part, name in (
+        ("backbone3d", "macs_3d"),
+        ("bev", "macs_2d"),
+        ("head", "macs_head"),
+        ("filter", "macs_predictor"),
+    ):
+        facts[name] = (found.mean_macs(part) / 1e6, "M")
+    for name, value in filled.items():
+        layer = name.replace("backbone3d.", "").replace(".", "_")
+        facts[f"{'density' if name.startswith('bev') else 'voxels'}_{layer}"] = (
+            value,
+            "share" if name.startswith("bev") else "",
+        )
+    return facts
+
+
+def lost_in_boxes(detector: LidarDetector, frame: Frame) -> dict[str, float]:
+    """Return R_inbox among voxels and among BEV cells of the frame that a detector saw last."""
+    from effbench.tasks.lidar_detection.system import LidarSystem
+
+    told: dict[str, CellStates] = LidarSystem(detector, "", detector.config.classes).told()
+    ours = frame.boxes[[name in detector.config.classes for name in frame.classes]]
+    return {place: states.dropped_in_boxes(ours) for place, states in told.items()}

@@ -1,0 +1,156 @@
+"""Stages 2 and 3 of Ada3D: the predictor learns beside a frozen detector, then the detector learns under a frozen filter.
+
+Resumable: weights, statistics and the optimiser's moments go into one safetensors file every few steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from effbench.lidar.detector.learning import BATCH, batch_at, example, loss_of_batch
+from effbench.lidar.detector.model import LidarDetector
+from effbench.lidar.detector.targets import Objects, targets_of
+from effbench.lidar.frames import Frame
+from effbench_baselines.ada3d.importance import Ada3dFilter
+
+LEAST_RADIUS = 5
+"""Cells (2 m) that importance reaches around an object at least: the paper's for the predictor, 2 for the detector."""
+PEAK_LR, DECAY = 3e-3, 0.01
+"""The paper's, of both stages."""
+FINE_TUNED_LR = 1e-3
+"""Of stage 3: a third of the paper's, which has 40 epochs to recover from its first steps; ours has one or two."""
+WARM_SHARE = 0.2
+"""Share of the steps over which the rate rises."""
+CHECKPOINT_STEPS = 25
+"""Steps between checkpoints: half a minute."""
+
+Progress = Callable[[float, float, str], None]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A training: its name, how many steps, the peak rate, the seed, and where it keeps its checkpoint (None: nowhere)."""
+
+    name: str
+    steps: int
+    peak: float
+    seed: int = 0
+    folder: Path | None = None
+
+
+def train_predictor(detector: LidarDetector, frames: Sequence[Frame], stage: Stage, progress: Progress) -> None:
+    """Train predictor and adapters to tell where objects are; the detector stays in evaluation, its statistics too.
+
+    The released code leaves the detector in training there, so that its norms' statistics move.
+    """
+    drop = _filter_of(detector)
+    drop.learning = True
+    detector.eval()
+    drop.train()
+
+    def loss_of(step: int) -> torch.Tensor:
+        examples = _examples(detector, frames, step, stage)
+        drop.predicted = []
+        voxels = detector.batch([voxels for voxels, _ in examples])
+        detector.bev(detector.backbone3d(voxels, drop), drop)
+        wanted = torch.stack([importance_target(objects, detector) for _, objects in examples])[:, None]
+        return predictor_loss(drop.predicted, wanted)
+
+    for parameter in detector.parameters():
+        parameter.requires_grad_(False)
+    for parameter in drop.parameters():
+        parameter.requires_grad_(True)
+    try:
+        descend(drop, loss_of, stage, progress)
+    finally:
+        drop.learning = False
+        drop.predicted = []
+        for parameter in detector.parameters():
+            parameter.requires_grad_(True)
+        detector.eval()
+
+
+def fine_tune(detector: LidarDetector, frames: Sequence[Frame], stage: Stage, progress: Progress) -> None:
+    """Train the detector under its filter's drops from the first step on; the filter is frozen (it is in the paper too)."""
+    for parameter in detector.filter.parameters():
+        parameter.requires_grad_(False)
+    detector.train()
+    descend(detector, lambda step: loss_of_batch(detector, _examples(detector, frames, step, stage)), stage, progress)
+    detector.eval()
+
+
+def importance_target(objects: Objects, detector: LidarDetector) -> torch.Tensor:
+    """Return [H, W]: the heat maps of all classes together, not clipped, each object at least 2 m wide."""
+    return torch.from_numpy(targets_of(objects, detector.config, least_radius=LEAST_RADIUS).heat.sum(0))
+
+
+def predictor_loss(predicted: Sequence[torch.Tensor], wanted: torch.Tensor) -> torch.Tensor:
+    """Return the mean squared error of every class channel [B, classes, H, W] to the one map [B, 1, H, W], over all points."""
+    return torch.stack([(own - wanted).square().mean() for own in predicted]).sum()
+
+
+def descend(module: nn.Module, loss_of: Callable[[int], torch.Tensor], stage: Stage, progress: Progress) -> None:
+    """Run AdamW over one cycle of the rate, from the checkpoint if there is one."""
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.AdamW(trained, lr=stage.peak, weight_decay=DECAY)
+    file = None if stage.folder is None else stage.folder / f"{stage.name}.safetensors"
+    step = 0 if file is None or not file.exists() else _restore(file, module, optimiser)
+    warm = max(1, int(WARM_SHARE * stage.steps))
+    while step < stage.steps:
+        for group in optimiser.param_groups:
+            group["lr"] = stage.peak * min((step + 1) / warm, (stage.steps - step) / (stage.steps - warm + 1))
+        loss = loss_of(step)
+        optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(trained, 10.0)  # the paper's
+        optimiser.step()
+        step += 1
+        progress(step, stage.steps, f"{stage.name}: loss {loss.item():.3f}")
+        if file is not None and (step % CHECKPOINT_STEPS == 0 or step == stage.steps):
+            _save(file, module, optimiser, step)
+
+
+def _examples(detector: LidarDetector, frames: Sequence[Frame], step: int, stage: Stage):  # type: ignore[no-untyped-def]
+    count = len(frames) // BATCH * BATCH
+    chosen = batch_at(step, count, stage.seed)
+    return [example(frames[i], detector.config, np.random.default_rng((stage.seed, 33, step, i))) for i in chosen]
+
+
+def _filter_of(detector: LidarDetector) -> Ada3dFilter:
+    if not isinstance(detector.filter, Ada3dFilter):
+        raise TypeError(f"the detector's filter is {type(detector.filter).__name__}, which has no predictor")
+    return detector.filter
+
+
+def _save(file: Path, module: nn.Module, optimiser: torch.optim.Optimizer, step: int) -> None:
+    from safetensors.torch import save_file
+
+    tensors = {f"module.{name}": value.contiguous() for name, value in module.state_dict().items()}
+    for index, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{index}.{key}": value for key, value in state.items()}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_suffix(".tmp")
+    save_file(tensors, temporary, metadata={"step": str(step)})
+    temporary.replace(file)
+
+
+def _restore(file: Path, module: nn.Module, optimiser: torch.optim.Optimizer) -> int:
+    from safetensors import safe_open
+
+    with safe_open(file, "pt") as opened:
+        tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - not a mapping
+        step = int(opened.metadata()["step"])
+    module.load_state_dict({n.removeprefix("module."): t for n, t in tensors.items() if n.startswith("module.")})
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimiser."):
+            _, index, key = name.split(".")
+            state.setdefault(int(index), {})[key] = value
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+    return step

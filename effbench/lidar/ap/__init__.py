@@ -1,0 +1,1 @@
+"""Average precision of detected boxes by KITTI's rules: matched once per frame, counted under any weights."""

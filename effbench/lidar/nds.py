@@ -1,0 +1,224 @@
+"""nuScenes' detection score: boxes matched by how far their centres are apart on the ground (Caesar et al. 2020, CVPR).
+
+The rules are those that the benchmark's devkit states. A detection, the surest first, takes the nearest free truth of its
+class within 0.5, 1, 2 or 4 metres. Precision over recall is averaged where both exceed a tenth; mAP is the mean over classes
+and distances. Errors (of translation, scale, orientation, velocity, attribute) are those of what was found within 2 m,
+each averaged over recalls from a tenth to the highest reached. NDS = (5 mAP + sum of 1 - min(1, error)) / 10.
+
+A frame is matched once and counted under any weights; of these only the relation to each other counts. What is equally sure
+counts at once, so that no order of frames matters. A class without a truth is left out of every mean (the devkit gives it 0,
+since its split has all ten). Velocities and attributes that nobody knows leave their errors, and so NDS, undefined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from effbench.arrays import Array
+from effbench.errors import BadInput, nearest
+from effbench.lidar.ap.weights import ROUNDING, copies
+
+DISTANCES_M = (0.5, 1.0, 2.0, 4.0)
+"""Between centres on the ground, up to which a detection finds a truth."""
+ERRORS_AT = 2
+"""Place among the distances of 2 m, at which errors are taken."""
+LEAST = 0.1
+"""Recall and precision below which nothing counts: what is there is mostly noise."""
+RECALLS = np.linspace(0, 1, 101)
+MOST_BOXES = 500
+"""Per frame, beyond which the benchmark refuses a submission."""
+ERRORS = ("ATE", "ASE", "AOE", "AVE", "AAE")
+"""Of translation in m, scale (1 - IoU of aligned boxes), orientation in rad, velocity in m/s, attribute (1 - accuracy)."""
+
+
+class NdsClass(NamedTuple):
+    """How far from the sensor a class counts, which errors it has, and after what turn it looks the same."""
+
+    reach_m: float
+    errors: tuple[str, ...] = ERRORS
+    period_rad: float = 2 * np.pi
+
+
+NUSCENES = {
+    **dict.fromkeys(("car", "truck", "bus", "trailer", "construction_vehicle"), NdsClass(50.0)),
+    **dict.fromkeys(("pedestrian", "motorcycle", "bicycle"), NdsClass(40.0)),
+    "traffic_cone": NdsClass(30.0, ("ATE", "ASE")),
+    "barrier": NdsClass(30.0, ("ATE", "ASE", "AOE"), np.pi),
+}
+
+
+@dataclass(frozen=True)
+class NdsBoxes:
+    """Truths or detections of one frame.
+
+    Args:
+        boxes: float64 ``[n, 7]`` as in ``Frame``.
+        classes: names ``[n]``.
+        scores: float64 ``[n]`` of detections; of truths nothing is read.
+        velocities: float64 ``[n, 2]`` along x and y in m/s, NaN where unknown; empty: all unknown.
+        attributes: ``[n]`` such as "vehicle.parked", "" where unknown; empty: all unknown.
+        points: int ``[n]``, the LiDAR and radar points of truths: those without any do not count; empty: all have some.
+    """
+
+    boxes: Array
+    classes: Sequence[str]
+    scores: Array = field(default_factory=lambda: np.zeros(0))
+    velocities: Array = field(default_factory=lambda: np.zeros((0, 2)))
+    attributes: Sequence[str] = ()
+    points: Array = field(default_factory=lambda: np.zeros(0, np.int64))
+
+
+class NdsCounts(NamedTuple):
+    """What one frame gives: ``truths`` [C] by class; ``rows`` [K, 11], one per detection.
+
+    Its class, its score, whether it finds a truth at each of the four distances, its five errors (NaN where it has none).
+    """
+
+    truths: Array
+    rows: Array
+
+
+def count_nds(truth: NdsBoxes, found: NdsBoxes, classes: Mapping[str, NdsClass] = NUSCENES) -> NdsCounts:
+    """Match one frame; raise ``BadInput`` for more than 500 detections and for classes that are not among ``classes``."""
+    if len(found.boxes) > MOST_BOXES:
+        raise BadInput(
+            f"{len(found.boxes)} detections in a frame; nuScenes takes {MOST_BOXES} at most: keep the surest"
+        )
+    unknown = next((name for name in found.classes if name not in classes), None)
+    if unknown is not None:
+        raise BadInput(f"detections of class {unknown!r}{nearest(unknown, classes)}")
+    truths, rows = np.zeros(len(classes)), [np.zeros((0, 2 + len(DISTANCES_M) + len(ERRORS)))]
+    for number, (name, rule) in enumerate(classes.items()):
+        ours = _within(truth, name, rule)
+        ours = [i for i in ours if not len(truth.points) or truth.points[i] > 0]
+        theirs = sorted(_within(found, name, rule), key=lambda i: -found.scores[i])
+        truths[number] = len(ours)
+        rows.append(_matched(number, rule, truth, ours, found, theirs))
+    return NdsCounts(truths, np.concatenate(rows))
+
+
+def _within(boxes: NdsBoxes, name: str, rule: NdsClass) -> list[int]:
+    return [i for i, own in enumerate(boxes.classes) if own == name and np.hypot(*boxes.boxes[i, :2]) < rule.reach_m]
+
+
+def _matched(
+    number: int, rule: NdsClass, truth: NdsBoxes, ours: Sequence[int], found: NdsBoxes, theirs: Sequence[int]
+) -> Array:
+    rows = np.full((len(theirs), 2 + len(DISTANCES_M) + len(ERRORS)), np.nan)
+    rows[:, 0], rows[:, 1], rows[:, 2:6] = number, found.scores[theirs], 0.0
+    apart = np.linalg.norm(found.boxes[theirs, None, :2] - truth.boxes[None, ours, :2], axis=2)  # [K, M]
+    for place, limit in enumerate(DISTANCES_M):
+        taken = np.zeros(len(ours), bool)
+        for k in range(len(theirs)):
+            free = np.where(taken, np.inf, apart[k])
+            if not len(free) or free.min() >= limit:
+                continue
+            m = int(free.argmin())
+            taken[m] = True
+            rows[k, 2 + place] = 1.0
+            if place == ERRORS_AT:
+                rows[k, 6:] = _errors(rule, truth, ours[m], found, theirs[k])
+    return rows
+
+
+def _errors(rule: NdsClass, truth: NdsBoxes, m: int, found: NdsBoxes, k: int) -> list[float]:
+    a, b = truth.boxes[m], found.boxes[k]
+    common = np.prod(np.minimum(a[3:6], b[3:6]))
+    turn = abs((a[6] - b[6] + rule.period_rad / 2) % rule.period_rad - rule.period_rad / 2)
+    speed = float("nan")
+    if len(truth.velocities) and len(found.velocities):
+        speed = float(np.linalg.norm(truth.velocities[m] - found.velocities[k]))
+    attribute = float("nan")
+    if len(truth.attributes) and truth.attributes[m]:
+        attribute = float(not len(found.attributes) or truth.attributes[m] != found.attributes[k])
+    known = {
+        "ATE": float(np.linalg.norm(a[:2] - b[:2])),
+        "ASE": float(1 - common / (np.prod(a[3:6]) + np.prod(b[3:6]) - common)),
+        "AOE": float(turn),
+        "AVE": speed,
+        "AAE": attribute,
+    }
+    return [known[name] if name in rule.errors else float("nan") for name in ERRORS]
+
+
+class NdsResult(NamedTuple):
+    """mAP and NDS, both from 0 to 1, NaN where undefined; errors by name; average precision by class [4 distances]."""
+
+    mean_ap: float
+    nds: float
+    errors: dict[str, float]
+    by_class: dict[str, Array]
+
+
+class NdsCurves:
+    """Matched frames, in the order in which their weights come."""
+
+    def __init__(self, frames: Sequence[NdsCounts], classes: Mapping[str, NdsClass] = NUSCENES) -> None:
+        self.classes = classes
+        self._truths = np.array([frame.truths for frame in frames]).reshape(len(frames), len(classes))
+        rows = np.concatenate([frame.rows for frame in frames]) if frames else np.zeros((0, 11))
+        frame = np.repeat(np.arange(len(frames)), [len(one.rows) for one in frames])
+        order = np.lexsort((-rows[:, 1], rows[:, 0]))
+        self._rows, self._frame = rows[order], frame[order]
+        self._first = np.searchsorted(self._rows[:, 0], np.arange(len(classes) + 1))
+
+    def values(self, weights: Array) -> NdsResult:
+        """Return the scores of the frames under weights [F]."""
+        weights = copies(weights)
+        by_class: dict[str, Array] = {}
+        errors: dict[str, list[float]] = {name: [] for name in ERRORS}
+        for number, (name, rule) in enumerate(self.classes.items()):
+            truths = float(weights @ self._truths[:, number]) if len(weights) else 0.0
+            if truths <= 0:
+                continue
+            own = slice(*self._first[number : number + 2])
+            weight, rows = weights[self._frame[own]], self._rows[own]
+            rows, weight = rows[weight > 0], weight[weight > 0]
+            hits = weight[:, None] * rows[:, 2:6]
+            last = np.append(np.diff(rows[:, 1]) != 0, np.ones(min(1, len(rows)), bool))  # of its score
+            by_class[name] = np.array([_precision(hits[:, d], weight, last, truths) for d in range(len(DISTANCES_M))])
+            for place, error in enumerate(ERRORS):
+                if error in rule.errors:
+                    errors[error].append(_error(rows[:, 6 + place], hits[:, ERRORS_AT], last, truths))
+        mean_ap = float(np.mean([values.mean() for values in by_class.values()])) if by_class else float("nan")
+        means = {name: _mean(found) for name, found in errors.items()}
+        true = sum(1 - min(1.0, error) if error == error else error for error in means.values())
+        return NdsResult(mean_ap, (5 * mean_ap + true) / 10, means, by_class)
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if value == value]
+    return sum(known) / len(known) if known else float("nan")
+
+
+def _precision(hits: Array, weight: Array, last: Array, truths: float) -> float:
+    """Return the precision averaged over recalls above a tenth, less a tenth, and scaled so that 1 is the best."""
+    if not hits.any():
+        return 0.0
+    found, all_of_them = hits.cumsum()[last], weight.cumsum()[last]
+    at = np.interp(RECALLS, found / truths, found / all_of_them, right=0.0)
+    above = at[round(100 * LEAST) + 1 :] - LEAST
+    return float(np.maximum(above, 0.0).mean() / (1 - LEAST))
+
+
+def _error(errors: Array, hits: Array, last: Array, truths: float) -> float:
+    """Return the running mean of the errors, the surest first, averaged over recalls from a tenth on.
+
+    1 where recall stays below; NaN where no error is known.
+    """
+    known = (hits > 0) & ~np.isnan(errors)
+    if hits.any() and not known.any():
+        return float("nan")
+    recall = hits.cumsum()[last] / truths
+    reached = RECALLS[round(100 * LEAST) + 1 :]
+    reached = reached[reached <= (recall[-1] if len(recall) else 0.0) + ROUNDING]
+    if not len(reached):
+        return 1.0
+    total = np.where(known, hits * np.nan_to_num(errors), 0.0).cumsum()[last]
+    count = np.where(known, hits, 0.0).cumsum()[last]
+    some = count > 0
+    return float(np.interp(reached, recall[some], total[some] / count[some]).mean())
