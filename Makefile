@@ -7,13 +7,14 @@ OPTIMUM_VENV ?= .venv-optimum
 VMC_PEERS_VENV ?= .venv-vmc-peers
 NETKET_VENV ?= .venv-netket
 ORT_VENV ?= .venv-ort
+SPARSE_PEERS_VENV ?= .venv-sparse-peers
 TRITON_VENV ?= .venv-triton
 PEERS_VENV ?= .venv-peers
 PRUNA_VENV ?= .venv-pruna
 MLFLOW_VENV ?= .venv-mlflow
 
 .DEFAULT_GOAL := help
-.PHONY: bench-board help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas nas-201 nas-micro nas-planted nas-search lidar-iou
+.PHONY: bench-board help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention bench-sparse zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas nas-201 nas-micro nas-planted nas-search lidar-iou lidar-data
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -131,6 +132,14 @@ bench-board: setup  ## generate two stores of 2 million sample rows (a GB and tw
 bench-int8: setup $(ORT_VENV)/.installed  ## time our integer layers beside torch's and ONNX Runtime's; writes docs/quantization-kernels.md
 	PYTHONPATH=tests $(BIN)/python -m bench_int8 --ort-python $(ORT_VENV)/bin/python --page docs/quantization-kernels.md
 
+bench-sparse: setup $(SPARSE_PEERS_VENV)/.installed  ## time sparse convolutions beside spconv's CPU wheel and dense ones; writes docs/sparse-kernels.md
+	PYTHONPATH=tests $(BIN)/python -m bench_sparse --peer-python $(SPARSE_PEERS_VENV)/bin/python --page docs/sparse-kernels.md
+
+$(SPARSE_PEERS_VENV)/.installed: constraints-sparse-peers.txt
+	$(PYTHON) -m venv $(SPARSE_PEERS_VENV)
+	$(SPARSE_PEERS_VENV)/bin/python -m pip install --disable-pip-version-check -c constraints-sparse-peers.txt spconv torch numpy
+	@touch $@
+
 bench-attention: setup  ## time banded attention beside torch's own; writes docs/attention-kernels.md
 	PYTHONPATH=tests $(BIN)/python -m bench_window_attention --page docs/attention-kernels.md
 
@@ -199,6 +208,9 @@ lidar-iou: setup  ## average precision of the LiDAR detectors that ship over the
 nas-search: setup  ## run suites/nas-search.yaml and draw regret over the number of trained architectures
 	$(BIN)/effbench run suites/nas-search.yaml --store $(RESULTS)/nas-search
 	$(BIN)/python docs/nas_search_curves.py $(RESULTS)/nas-search --out $(RESULTS)/nas-search/curves.png
+
+lidar-data: setup  ## put the generated LiDAR frames beside real ones (../shared/data/kitti, if there) into docs/lidar.md
+	$(BIN)/python docs/lidar_data.py
 
 nas-micro: setup  ## train the cells of EffBench-Micro on digits (one core, an hour or more; it goes on where it stopped) and write its table
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[zoo]"

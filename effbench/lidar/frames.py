@@ -85,9 +85,13 @@ class Frame:
         )
 
     def inside(self, low: Any, high: Any) -> Frame:
-        """Return the frame with only the boxes whose centre lies in ``[low, high)`` (x, y, z), a detector's grid."""
+        """Return the frame with only the boxes whose centre lies in ``[low, high)`` (x, y, z), a detector's grid.
+
+        DontCare stays: it is a region of the picture and has no place in space.
+        """
         centres = self.boxes[:, :3]
-        return self.select(((centres >= np.asarray(low)) & (centres < np.asarray(high))).all(1))
+        kept = ((centres >= np.asarray(low)) & (centres < np.asarray(high))).all(1)
+        return self.select(kept | np.array([name == "DontCare" for name in self.classes], bool))
 
     def with_points(self, points: NDArray[np.float32]) -> Frame:
         """Return the frame with other points; the points inside its boxes are counted anew."""

@@ -90,12 +90,10 @@ class KittiFolder:
 
 
 def _close(name: str, present: list[str]) -> str:
-    """Return the nearest name that is there, of names that may be many."""
-    return (
-        nearest(name, present)
-        if len(present) <= 20 or not name.isdigit()
-        else f"; it has {present[0]} to {present[-1]}"
-    )
+    """Return what names there are: the nearest of a few words, from which to which of many or of numbers."""
+    if not present or (len(present) <= 20 and not name.isdigit()):
+        return nearest(name, present)
+    return f"; it has {len(present)} frames, {present[0]} to {present[-1]}"
 
 
 def read_text(file: Path) -> str:

@@ -43,6 +43,8 @@ def test_boxes_are_selected_by_mask_and_by_range():
     assert made.select([False, True]).classes == ("Van",)
     assert made.inside((0, -25, -3), (51.2, 25, 1)).classes == ("Car",)
     assert made.inside((0, -25, -3), (60, 25, 1)).classes == ("Car",)
+    region = frame([], [(0, 0, 0, 0, 0, 0, 0), (9, 0, 0, 4, 2, 2, 0)], ("DontCare", "Car"))
+    assert region.inside((5, -25, -3), (8, 25, 1)).classes == ("DontCare",)
 
 
 @pytest.mark.parametrize(

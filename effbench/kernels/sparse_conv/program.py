@@ -7,6 +7,7 @@ channels in their order whatever the number of threads.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from llvmlite import ir
@@ -23,6 +24,10 @@ FIELDS = (
 """Of a job. For the gradient of a weight, "weight" is the gradient of the outputs and "y" that of the weight."""
 
 
+BEHIND = 4 * (BLOCK + 64)
+"""Bytes from the list of a block's inputs to that of its outputs; the lists may be filled up a little."""
+
+
 class _Tile(NamedTuple):
     """Vectors of one row that are summed at a time, and rows (or channels) that are."""
 
@@ -32,7 +37,7 @@ class _Tile(NamedTuple):
 
 def scratch_bytes() -> int:
     """Return the scratch memory of one thread: the inputs and the outputs of the pairs of a block."""
-    return 2 * 4 * (BLOCK + 64)
+    return 2 * BEHIND
 
 
 def tiles(isa: Isa, vectors: int) -> list[tuple[int, _Tile]]:
@@ -56,20 +61,17 @@ def convolution_program(isa: Isa, vectors: int) -> str:
         thread, team = job.place_in_team()
         lists = job["scratch"] + thread * scratch_bytes()
         row, zero = 4 * isa.lanes * vectors, code.constant(ir.VectorType(F32, isa.lanes), 0.0)
-        blocks = (job["rows"] + (BLOCK - 1)) // BLOCK
         spare = job["rows"] + thread
 
         def clear(place: Value) -> None:
             code.store(zero, job["y"] + place)
 
-        def one_block(block: Value) -> None:
-            begin = block * BLOCK
-            end = (begin + BLOCK).least(job["rows"])
+        def one_block(begin: Value, end: Value) -> None:
             code.loop(begin * row, end * row, 4 * isa.lanes, clear)
             code.loop(spare * row, (spare + 1) * row, 4 * isa.lanes, clear)
 
             def one_tap(tap: Value) -> None:
-                count = _list_pairs(code, isa, job, lists, tap, begin, end)
+                count = list_pairs(code, isa, job, lists, tap, begin, end)
                 _fill_up(code, lists, count, spare)
                 weight = job["weight"] + tap * job["channels"] * row
                 for first, tile in tiles(isa, vectors):
@@ -78,14 +80,26 @@ def convolution_program(isa: Isa, vectors: int) -> str:
 
             code.loop(0, job["taps"], 1, one_tap)
 
-        code.loop(blocks * thread // team, blocks * (thread + 1) // team, 1, one_block)
+        blocks_of_thread(code, job, thread, team, one_block)
     return program.text()
 
 
-def _list_pairs(code: Code, isa: Isa, job: KernelJob, lists: Value, tap: Value, begin: Value, end: Value) -> Value:
+def blocks_of_thread(
+    code: Code, job: KernelJob, thread: Value, team: Value, body: Callable[[Value, Value], None]
+) -> None:
+    """Write ``body(first output, behind the last one)`` for each block that a thread of a team takes."""
+    blocks = (job["rows"] + (BLOCK - 1)) // BLOCK
+
+    def one_block(block: Value) -> None:
+        body(block * BLOCK, ((block + 1) * BLOCK).least(job["rows"]))
+
+    code.loop(blocks * thread // team, blocks * (thread + 1) // team, 1, one_block)
+
+
+def list_pairs(code: Code, isa: Isa, job: KernelJob, lists: Value, tap: Value, begin: Value, end: Value) -> Value:
     """Write the inputs of a block's outputs at a tap, and behind them those outputs; return how many there are."""
     table = job["table"] + (tap * job["rows"]) * 4
-    behind = lists + 4 * (BLOCK + 64)
+    behind = lists + BEHIND
     if isa.lanes == 16:
         kind = ir.VectorType(I32, 16)
         compress = code.intrinsic(
@@ -123,10 +137,10 @@ def _fill_up(code: Code, lists: Value, count: Value, spare: Value) -> None:
     """Write pairs of input 0 and an output that is none behind the last pair: rows are multiplied a few at a time."""
     vector = ir.VectorType(I32, 12)
     code.store(code.constant(vector, 0), lists + count * 4)
-    code.store(code.spread(code.convert("trunc", spare, I32), 12), lists + 4 * (BLOCK + 64) + count * 4)
+    code.store(code.spread(code.convert("trunc", spare, I32), 12), lists + BEHIND + count * 4)
 
 
-def _row(code: Code, place: Value, base: Value, size: Value | int) -> Value:
+def row_at(code: Code, place: Value, base: Value, size: Value | int) -> Value:
     """Return the address of the row whose number lies at a place."""
     return base + code.convert("sext", code.load(I32, place), I64) * size
 
@@ -135,12 +149,12 @@ def _multiply(
     code: Code, isa: Isa, job: KernelJob, lists: Value, count: Value, tile: _Tile, row: int, weight: Value, y: Value
 ) -> None:
     """Add to y the products of all listed rows with one tap's weight, over the vectors of a tile."""
-    vector, behind = ir.VectorType(F32, isa.lanes), lists + 4 * (BLOCK + 64)
+    vector, behind = ir.VectorType(F32, isa.lanes), lists + BEHIND
     vectors, height = tile
 
     def some_pairs(first: Value) -> None:
-        inputs = [_row(code, lists + (first + r) * 4, job["x"], job["x_row"]) for r in range(height)]
-        outputs = [_row(code, behind + (first + r) * 4, y, row) for r in range(height)]
+        inputs = [row_at(code, lists + (first + r) * 4, job["x"], job["x_row"]) for r in range(height)]
+        outputs = [row_at(code, behind + (first + r) * 4, y, row) for r in range(height)]
         places = [output + 4 * isa.lanes * v for output in outputs for v in range(vectors)]
 
         def one_channel(channel: Value, *sums: Value) -> list[Value]:
@@ -172,7 +186,7 @@ def gradient_program(isa: Isa, vectors: int, channels: int) -> str:
         def one_tap(tap: Value) -> None:
             def one_block(begin: Value) -> None:
                 end = (begin + BLOCK).least(job["rows"])
-                count = _list_pairs(code, isa, job, lists, tap, begin, end)
+                count = list_pairs(code, isa, job, lists, tap, begin, end)
                 weight = job["y"] + tap * (channels * row)
                 for first, tile in tiles(isa, vectors):
                     _sum_outer(code, isa, job, lists, count, tile, row, channels, weight, 4 * isa.lanes * first)
@@ -188,7 +202,7 @@ def _sum_outer(
     offset: int,
 ) -> None:  # fmt: skip
     """Add the outer products of listed inputs and gradients to one tap's gradient, over the vectors of a tile."""
-    vector, behind = ir.VectorType(F32, isa.lanes), lists + 4 * (BLOCK + 64)
+    vector, behind = ir.VectorType(F32, isa.lanes), lists + BEHIND
 
     def some_channels(first: Value, height: int) -> None:
         places = [
@@ -199,8 +213,8 @@ def _sum_outer(
         x, gradient = job["x"] + first * 4, job["weight"] + offset
 
         def one_pair(pair: Value, *sums: Value) -> list[Value]:
-            line = _row(code, lists + pair * 4, x, job["x_row"])
-            other = _row(code, behind + pair * 4, gradient, job["w_row"])
+            line = row_at(code, lists + pair * 4, x, job["x_row"])
+            other = row_at(code, behind + pair * 4, gradient, job["w_row"])
             given = [code.load(vector, other + 4 * isa.lanes * v) for v in range(tile.vectors)]
             added: list[Value] = []
             for r in range(height):

@@ -6,6 +6,7 @@ from dataclasses import astuple, dataclass
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.compiled import njit
 
 ROAD, PAVEMENT, LAND = 0, 1, 2
@@ -50,7 +51,7 @@ class Ground:
     crossing_half_width: float = 0.0
     rough: float = 1.0
 
-    def row(self) -> np.ndarray:
+    def row(self) -> Array:
         """Return the fields as the float64 ``[18]`` that compiled code takes."""
         return np.array(astuple(self), np.float64)
 
@@ -64,7 +65,7 @@ class Ground:
 
 
 @njit(cache=True)
-def zone(ground, x, y):
+def zone(ground: Array, x: float, y: float) -> int:  # pragma: no cover - compiled
     """Return what the ground is made of at a place: ROAD, PAVEMENT or LAND."""
     if abs(x - ground[15]) < ground[16]:
         return ROAD
@@ -76,7 +77,7 @@ def zone(ground, x, y):
 
 
 @njit(cache=True)
-def height(ground, x, y):
+def height(ground: Array, x: float, y: float) -> float:  # pragma: no cover - compiled
     """Return the ground's height over that under the sensor, metres, without its roughness.
 
     Heights are those of the plane and its wave, plus kerb and bank by the distance from the road's edge; a crossing road

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from effbench.arrays import Array
 from effbench.compiled import njit
 from effbench.lidar.scene.ground import ROUGHNESS_M, height, zone
 
@@ -16,7 +17,7 @@ NEVER = np.inf
 
 
 @njit(cache=True)
-def chance(seed, ray, solid):
+def chance(seed: int, ray: int, solid: int) -> float:  # pragma: no cover - compiled
     """Return a number in [0, 1) that depends on its three whole numbers alone (splitmix64's finaliser)."""
     state = (
         np.uint64(seed)
@@ -29,7 +30,7 @@ def chance(seed, ray, solid):
 
 
 @njit(cache=True)
-def meet(solid, dx, dy, dz):
+def meet(solid: Array, dx: float, dy: float, dz: float) -> tuple[float, float, float]:  # pragma: no cover - compiled
     """Return (way in, way out, cosine of incidence) of a ray from the sensor through a solid; way in > way out is a miss.
 
     A frustum is the space between six half-spaces n . p <= d in its own frame, with z from its base: the ray is clipped at
@@ -100,7 +101,9 @@ def meet(solid, dx, dy, dz):
 
 
 @njit(cache=True)
-def window(solid, elevations, first_azimuth, step, columns):
+def window(
+    solid: Array, elevations: Array, first_azimuth: float, step: float, columns: int
+) -> tuple[int, int, int, int]:  # pragma: no cover - compiled
     """Return rows and columns [top, bottom), [right, left) of the rays that can meet a solid."""
     cos, sin, a, b = solid[7], solid[8], solid[4], solid[5]
     ox, oy = -(cos * solid[1] + sin * solid[2]), -(cos * solid[2] - sin * solid[1])
@@ -131,7 +134,16 @@ def window(solid, elevations, first_azimuth, step, columns):
 
 
 @njit(cache=True)
-def cast_ground(ground, sensor_height, elevations, azimuths, distances, roughness, way, zones):
+def cast_ground(
+    ground: Array,
+    sensor_height: float,
+    elevations: Array,
+    azimuths: Array,
+    distances: Array,
+    roughness: Array,
+    way: Array,
+    zones: Array,
+) -> None:  # pragma: no cover - compiled
     """Write the way to the ground ``[R, C]`` and what it is made of there.
 
     Args:
@@ -171,7 +183,17 @@ def cast_ground(ground, sensor_height, elevations, azimuths, distances, roughnes
 
 
 @njit(cache=True)
-def cast_solids(solids, elevations, azimuths, step, seed, way, hit, incidence, meets):
+def cast_solids(
+    solids: Array,
+    elevations: Array,
+    azimuths: Array,
+    step: float,
+    seed: int,
+    way: Array,
+    hit: Array,
+    incidence: Array,
+    meets: Array,
+) -> None:  # pragma: no cover - compiled
     """Shorten the way of every ray to the first solid that stops it.
 
     Args:

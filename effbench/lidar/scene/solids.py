@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from effbench.arrays import Array
+
 FRUSTUM, CYLINDER, ELLIPSOID = 0.0, 1.0, 2.0
 """Kinds of solid: a box whose sides may lean inwards, a standing elliptic cylinder, an ellipsoid."""
 
@@ -58,6 +60,6 @@ class Solids:
         place = (kind, x, y, base, length / 2, width / 2, tall, math.cos(heading), math.sin(heading))
         self.rows.append((*place, *lean, density, through, albedo, float(thing), float(front), lost))
 
-    def table(self) -> np.ndarray:
+    def table(self) -> Array:
         """Return float64 ``[K, COLUMNS]``."""
         return np.array(self.rows, np.float64).reshape(-1, COLUMNS)

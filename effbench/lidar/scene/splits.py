@@ -109,7 +109,7 @@ def write(made: Frame, path: Path) -> None:
 def read(path: Path) -> Frame | None:
     """Return a cached frame, or None where there is none or it cannot be read."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stored, np.load(stored, allow_pickle=False) as file:
             arrays = {name: file[name] for name in ARRAYS}
             name, scene = file["named"].tolist()
             return Frame(name, scene, classes=tuple(file["classes"].tolist()), **arrays)

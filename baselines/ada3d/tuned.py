@@ -1,0 +1,59 @@
+"""Make the weights that ``ada3d`` ships: stages 2 and 3 from a trained detector; resumable.
+
+``python -m effbench_baselines.ada3d.tuned B --detector DENSE.safetensors``. ``none`` tunes as long without a filter: the control that
+says what the further training alone does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+from effbench.lidar.detector.filtering import FeatureFilter
+from effbench.lidar.detector.model import LidarDetector, load_detector, save_detector
+from effbench.lidar.scene.splits import split_frames
+from effbench_baselines.ada3d.method import VARIANTS, Ada3d
+from effbench_baselines.ada3d.preparing import TRAIN_FRAMES, install
+from effbench_baselines.ada3d.training import FINE_TUNED_LR, PEAK_LR, Stage, fine_tune, train_predictor
+
+CONTROL = "none"
+"""Tuned as long as a variant, without a filter."""
+
+
+def tuned(detector: LidarDetector, variant: str, work: Path, predictor_steps: int, tuning_steps: int, seed: int) -> None:
+    """Run both stages (the first once for all variants) and write ``ada3d-VARIANT-SEED.safetensors``."""
+    frames = list(split_frames("train", count=TRAIN_FRAMES))
+    torch.manual_seed(seed)
+
+    def told(done: float, of: float, text: str) -> None:
+        if done % 25 == 0 or done == of:
+            print(json.dumps({"variant": variant, "step": done, "of": of, "text": text}), flush=True)
+
+    if variant == CONTROL:
+        detector.filter = FeatureFilter()
+    else:
+        install(detector, Ada3d.Params(variant=variant))
+        train_predictor(detector, frames, Stage(f"ada3d-predictor-{seed}", predictor_steps, PEAK_LR, seed, work), told)
+    fine_tune(detector, frames, Stage(f"ada3d-tuning-{variant}-{seed}", tuning_steps, FINE_TUNED_LR, seed, work), told)
+    save_detector(detector, work / f"ada3d-{variant}-{seed}.safetensors", {"variant": variant, "steps": str(tuning_steps)})
+
+
+def main() -> None:
+    """Tune one variant."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("variant", choices=[*VARIANTS, CONTROL])
+    parser.add_argument("--detector", type=Path, required=True, help="weights of the dense detector with SP-BN")
+    parser.add_argument("--work", type=Path, default=Path("zoo-work/lidar"))
+    parser.add_argument("--predictor-steps", type=int, default=200)
+    parser.add_argument("--tuning-steps", type=int, default=400)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    tuned(load_detector(args.detector), args.variant, args.work, args.predictor_steps, args.tuning_steps, args.seed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""Stages 2 and 3: the predictor learns where objects are, the detector learns under the filter, a killed stage goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from effbench.lidar.detector.config import DetectorConfig
+from effbench.lidar.detector.grid import VoxelGrid
+from effbench.lidar.detector.model import LidarDetector
+from effbench.lidar.detector.targets import Objects
+from effbench.lidar.frames import Frame
+from effbench_baselines.ada3d.importance import Ada3dFilter, channels_at
+from effbench_baselines.ada3d.training import Stage, fine_tune, importance_target, predictor_loss, train_predictor
+
+SMALL = VoxelGrid((0.0, -3.2, -2.0), (9.6, 3.2, 2.0), (0.2, 0.2, 0.5))
+
+
+def frame(seed: int) -> Frame:
+    """Return a frame of one car, dense with points, on a thin ground."""
+    rng = np.random.default_rng(seed)
+    box = np.array([rng.uniform(2, 7), rng.uniform(-2, 2), -1.0, 1.6, 0.8, 1.0, 0.0])
+    ground = rng.uniform((0, -3, -1.9, 0), (9.6, 3, -1.8, 1), (150, 4))
+    body = np.column_stack([box[:3] + rng.uniform(-0.5, 0.5, (60, 3)) * box[3:6], rng.random(60)])
+    points = np.concatenate([ground, body]).astype(np.float32)
+    return Frame(f"{seed}", "", points, box[None], ("Car",), np.zeros(1), np.zeros(1, np.int64), np.full(1, 60.0))
+
+
+FRAMES = [frame(seed) for seed in range(8)]
+
+
+def detector() -> LidarDetector:
+    """Return an untrained detector with an untrained filter."""
+    torch.manual_seed(0)
+    made = LidarDetector(DetectorConfig(grid=SMALL, layers=3))
+    made.filter = Ada3dFilter(
+        channels_at(made, ("conv1", "conv2"), (1,)), 3, {"conv1": 0.75, "conv2": 0.75}, {1: 0.5}
+    )
+    return made.eval()
+
+
+def silent(done: float, total: float, text: str) -> None:
+    """Say nothing."""
+
+
+def test_the_target_is_the_sum_of_all_classes_and_at_least_two_metres_wide() -> None:
+    boxes = np.array([[4.0, 0.0, -1, 0.8, 0.6, 1.7, 0], [4.0, 0.0, -1, 0.8, 0.6, 1.7, 0]])
+    wanted = importance_target(Objects(boxes, np.array([0, 1]), np.zeros(2, bool)), detector())
+    assert wanted.max() == 2  # not clipped
+    assert int((wanted > 0).any(0).sum()) == 11  # 5 cells to either side
+
+
+def test_the_loss_is_the_error_of_every_channel_to_the_one_map() -> None:
+    predicted, wanted = torch.rand(2, 3, 4, 5), torch.rand(2, 1, 4, 5)
+    by_hand = sum(float((predicted[:, c] - wanted[:, 0]).square().mean()) for c in range(3)) / 3
+    assert float(predictor_loss([predicted, predicted], wanted)) == pytest.approx(2 * by_hand, rel=1e-5)
+
+
+def test_stage_2_moves_the_predictor_alone() -> None:
+    ours = detector()
+    before = {name: value.clone() for name, value in ours.state_dict().items()}
+    losses: list[float] = []
+    train_predictor(ours, FRAMES, Stage("p", 12, 1e-2), lambda _, __, text: losses.append(float(text.split()[-1])))
+    assert losses[-1] < losses[0]
+    for name, value in ours.state_dict().items():
+        assert name.startswith("filter.") or torch.equal(value, before[name]), name
+    assert all(parameter.requires_grad for parameter in ours.parameters())
+
+
+def test_stage_3_moves_the_detector_alone() -> None:
+    ours = detector()
+    before = {name: value.clone() for name, value in ours.filter.state_dict().items()}
+    weight = ours.head.weight.detach().clone()
+    fine_tune(ours, FRAMES, Stage("t", 2, 1e-3), silent)
+    assert not torch.equal(ours.head.weight, weight)
+    assert all(torch.equal(value, before[name]) for name, value in ours.filter.state_dict().items())
+    assert not ours.training
+
+
+def test_a_killed_stage_goes_on_and_ends_where_an_undisturbed_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("effbench_baselines.ada3d.training.CHECKPOINT_STEPS", 2)
+    whole, killed, resumed = detector(), detector(), detector()
+    fine_tune(whole, FRAMES, Stage("t", 4, 1e-3), silent)
+
+    def killing(done: float, total: float, text: str) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fine_tune(killed, FRAMES, Stage("t", 4, 1e-3, folder=tmp_path), killing)
+    fine_tune(resumed, FRAMES, Stage("t", 4, 1e-3, folder=tmp_path), silent)
+    for one, other in zip(whole.state_dict().values(), resumed.state_dict().values()):
+        torch.testing.assert_close(other, one)

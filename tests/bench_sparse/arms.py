@@ -1,0 +1,106 @@
+"""Our arms and torch's own: sparse convolutions, products tap by tap, dense convolutions."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from bench_sparse.answering import answer
+from effbench.kernels import isa
+from effbench.kernels.sparse_conv import Sites, SparseTensor, strided_conv, submanifold_conv
+
+Arms = dict[str, Callable[[], Any]]
+
+
+def make(request: dict[str, Any]) -> Arms:
+    """Return the arms of a request, each of which has given the same result, up to float32's rounding."""
+    given = np.load(request["make"])
+    shape, cells = tuple(given["shape"].tolist()), torch.from_numpy(given["coordinates"])
+    sites, order = Sites.from_coordinates(cells, int(cells[:, 0].max()) + 1, shape)
+    assert torch.equal(order, torch.arange(len(order))), "the cells are sorted"
+    x = SparseTensor(sites, torch.from_numpy(given["features"]))
+    weight = torch.from_numpy(given["weight"])
+    return {"frame": _frame, "training": _training, "map": _map}[request["kind"]](request, x, weight)
+
+
+def _fresh(x: SparseTensor) -> SparseTensor:
+    """Return a tensor whose sites know no map, not even their index."""
+    sites = x.sites
+    return SparseTensor(Sites(sites.coordinates, sites.keys, sites.batch_size, sites.shape), x.features)
+
+
+def _dense(x: SparseTensor, weight: torch.Tensor) -> Callable[[], torch.Tensor]:
+    """Return torch's dense convolution, in the quicker of its two layouts."""
+    three = len(x.sites.shape) == 3
+    convolution, layout = (
+        (functional.conv3d, torch.channels_last_3d) if three else (functional.conv2d, torch.channels_last)
+    )
+    dense, turned = x.dense(), weight.movedim((-1, -2), (0, 1)).contiguous()
+    layout = layout if three else torch.contiguous_format  # measured on this grid: each the quicker one
+    dense, turned = dense.contiguous(memory_format=layout), turned.contiguous(memory_format=layout)
+    return lambda: convolution(dense, turned, padding=1)
+
+
+def _alike(found: torch.Tensor, exact: torch.Tensor) -> None:
+    error = float((found - exact).norm() / exact.norm())
+    assert error < 1e-5, f"an arm is {error:.1e} off float64"
+
+
+def _frame(request: dict[str, Any], x: SparseTensor, weight: torch.Tensor) -> Arms:
+    exact = submanifold_conv(x.with_features(x.features.double()), weight.double(), impl="taps").features
+    arms: Arms = {
+        "ours": lambda: submanifold_conv(x, weight),
+        "ours, map": lambda: submanifold_conv(_fresh(x), weight),
+        "taps": lambda: submanifold_conv(x, weight, impl="taps"),
+    }
+    if request["dense"]:
+        arms["dense"] = _dense(x, weight)
+    for name in ("ours", "ours, map", "taps"):
+        _alike(arms[name]().features, exact)
+    _alike(torch.from_numpy(np.load(request["make"] + ".spconv.npy")), exact)
+    if request["dense"]:
+        cells = x.sites.coordinates.long().unbind(1)
+        _alike(arms["dense"]()[cells[0], :, cells[1], cells[2], cells[3]], exact)
+    return arms
+
+
+def _training(request: dict[str, Any], x: SparseTensor, weight: torch.Tensor) -> Arms:
+    features, weight = x.features.requires_grad_(), weight.requires_grad_()
+    gradient = torch.randn_like(submanifold_conv(x, weight).features)
+
+    def step(impl: str) -> Callable[[], Any]:
+        def run() -> tuple[torch.Tensor, ...]:
+            with torch.enable_grad():
+                y = submanifold_conv(x.with_features(features), weight, impl=impl).features
+                return torch.autograd.grad(y, (features, weight), gradient)
+
+        return run
+
+    ours, taps = step("auto"), step("taps")
+    for found, exact in zip(ours(), taps(), strict=True):
+        _alike(found, exact)
+    return {"ours": ours, "taps": taps, "map": lambda: submanifold_conv(_fresh(x), weight.detach()[..., :1])}
+
+
+def _map(request: dict[str, Any], x: SparseTensor, weight: torch.Tensor) -> Arms:
+    dense = _dense(x, weight)
+    cells = x.sites.coordinates.long().unbind(1)
+    _alike(submanifold_conv(x, weight).features, dense()[cells[0], :, cells[1], cells[2]])
+    _alike(strided_conv(x, weight, 1, 1).dense(), dense())
+    return {
+        "dense": dense,
+        "submanifold": lambda: submanifold_conv(x, weight),
+        "submanifold, map": lambda: submanifold_conv(_fresh(x), weight),
+        "regular, map": lambda: strided_conv(_fresh(x), weight, 1, 1),
+    }
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(int(sys.argv[1]))
+    with torch.no_grad():
+        answer({"isa": isa.current().vectors, "torch": torch.__version__}, make)

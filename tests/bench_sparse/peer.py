@@ -1,0 +1,38 @@
+"""spconv's arms, in its own environment: a submanifold convolution with its index kept, and with it looked up anew."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import spconv
+import spconv.pytorch as sparse
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+from answering import answer
+
+
+def make(request: dict[str, Any]) -> dict[str, Callable[[], Any]]:
+    """Return the arms; what they give lies beside the operands."""
+    given = np.load(request["make"])
+    features, weight = torch.from_numpy(given["features"]), torch.from_numpy(given["weight"])
+    cells, shape = torch.from_numpy(given["coordinates"]), given["shape"].tolist()
+    inputs, outputs = weight.shape[-2:]
+    layer = sparse.SubMConv3d(inputs, outputs, 3, bias=False, indice_key="frame").eval()
+    layer.weight.data = weight.permute(4, 0, 1, 2, 3).contiguous()
+    kept = sparse.SparseConvTensor(features, cells, shape, 1)
+    np.save(request["make"] + ".spconv.npy", layer(kept).features.numpy())
+    return {
+        "spconv": lambda: layer(kept),
+        "spconv, map": lambda: layer(sparse.SparseConvTensor(features, cells, shape, 1)),
+    }
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(int(sys.argv[1]))
+    with torch.no_grad():
+        answer({"spconv": spconv.__version__}, make)
