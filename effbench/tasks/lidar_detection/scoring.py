@@ -11,7 +11,7 @@ import numpy as np
 from effbench.api import Scores, Summariser
 from effbench.arrays import Array
 from effbench.lidar.ap.rules import LOOSE_IOU
-from effbench.lidar.camera import Calibration
+from effbench.lidar.camera import CameraCalibration
 from effbench.lidar.cells import CellStates
 from effbench.lidar.frames import CLASSES, Detections, Frame
 from effbench.tasks.lidar_detection.metrics import (
@@ -34,7 +34,7 @@ ENOUGH_TRUTHS = 41
 """Below so many truths even a perfect detector stays under 100 by R40 and R11."""
 
 
-def frame_arrays(frame: Frame, found: Detections, camera: Calibration, names: Sequence[str]) -> dict[str, Array]:
+def frame_arrays(frame: Frame, found: Detections, camera: CameraCalibration, names: Sequence[str]) -> dict[str, Array]:
     """Return what a frame gives to the metrics of a whole set, by name."""
     from effbench.lidar.ap.matching import count_frame
     from effbench.lidar.boxes import iou_3d
