@@ -24,12 +24,15 @@ def by_definition(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Te
     return x * (weight / torch.sqrt(variance + eps))[:, None, None]
 
 
-def test_equals_the_definition_with_its_gradients() -> None:
+@pytest.mark.parametrize("relu", [False, True])
+def test_equals_the_definition_with_its_gradients(relu: bool) -> None:
     x, norm = sparse_map(2, 3, 4, 7).requires_grad_(), SparsityPreservingNorm(3).double()
     with torch.no_grad():
         norm.weight.copy_(torch.tensor([1.5, -0.5, 2.0]))
     weight = norm.weight.detach().clone().requires_grad_()
-    got, want = norm(x), by_definition(x, weight, norm.eps)
+    got, want = norm(x, relu=relu), by_definition(x, weight, norm.eps)
+    if relu:
+        want = torch.relu(want)
     torch.testing.assert_close(got, want)
     pull = torch.randn(x.shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     (of_x,) = torch.autograd.grad((want * pull).sum(), x, retain_graph=True)

@@ -79,7 +79,9 @@ class MapBlock(nn.Module):
                 return self._over_cells(x)
             x = x.dense()
         if self.training:
-            return torch.relu(self.norm(nn.functional.conv2d(x, self.weight, padding=1)))
+            y = nn.functional.conv2d(x, self.weight, padding=1)
+            normed: torch.Tensor = self.norm(y, relu=True) if self.keeps_zeros else torch.relu(self.norm(y))
+            return normed
         if isinstance(self.norm, SparsityPreservingNorm):
             scale, shift = self.norm.scale(), None
         else:
@@ -89,7 +91,7 @@ class MapBlock(nn.Module):
     def _over_cells(self, x: SparseTensor) -> SparseTensor:
         if self.training:
             y = strided_conv(x, taps_first(self.weight), 1, 1)
-            return y.with_features(torch.relu(self.norm(y.features)))
+            return y.with_features(self.norm(y.features, relu=True))
         scale = self.norm.scale()  # type: ignore[operator]
         y = strided_conv(x, taps_first(self.weight * scale[:, None, None, None]), 1, 1)
         return y.with_features(torch.relu(y.features))

@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from effbench.lidar.detector import spbn_rows
+
 EPS, MOMENTUM = 1e-3, 0.01
 """As the paper's configuration has them."""
 
@@ -30,16 +32,20 @@ class SparsityPreservingNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(channels))
         self.eps, self.momentum = eps, momentum
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the scaled map or rows; in training by the batch's own variance, which the running one follows."""
+    def forward(self, x: torch.Tensor, relu: bool = False) -> torch.Tensor:
+        """Return the scaled map or rows, after ReLU where asked; in training by the batch's own variance.
+
+        The running variance follows it, except where nothing was active: such a batch says nothing.
+        """
         if not self.training:
             scale = self.scale()
-            return x * (scale[:, None, None] if x.dim() == 4 else scale)
-        y, variance = _Scaled.apply(x, self.weight, self.eps)
+            y = x * (scale[:, None, None] if x.dim() == 4 else scale)
+            return torch.relu(y) if relu else y
+        out, variance = _Scaled.apply(x, self.weight, self.eps, relu)
         with torch.no_grad():
-            if variance.isfinite().all():  # NaN where nothing was active: such a batch says nothing
-                self.running_var.lerp_(variance, self.momentum)
-        return y
+            if variance.isfinite().all():
+                self.running_var.lerp_(variance.to(self.running_var), self.momentum)
+        return out  # type: ignore[no-any-return]
 
     def scale(self) -> torch.Tensor:
         """Return what evaluation multiplies each channel by [C]; it may be folded into a convolution before."""
@@ -52,35 +58,31 @@ def active_pixels(x: torch.Tensor) -> torch.Tensor:
 
 
 class _Scaled(torch.autograd.Function):
-    """``gamma * x / sqrt(var_P(x) + eps)`` and the variance; a hand-written backward, since P is gathered only once."""
+    """``gamma * x / sqrt(var_P(x) + eps)``, perhaps ReLU, and the variance, over rows in compiled passes (``spbn_rows``)."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, eps: float) -> tuple[torch.Tensor, torch.Tensor]:
-        flat = _rows(x)
-        active = (flat != 0).any(1)
-        gathered = flat[active]
-        mean = gathered.mean(0)
-        variance = (gathered - mean).square().mean(0)
-        rstd = torch.rsqrt(torch.nan_to_num(variance) + eps)
-        ctx.save_for_backward(x, weight, active, mean, rstd)
-        ctx.count = len(gathered)
-        ctx.mark_non_differentiable(variance)
-        scale = weight * rstd
-        return x * (scale[:, None, None] if x.dim() == 4 else scale), variance
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, eps: float, relu: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        flat, scales = _rows(x), weight.detach().double().numpy()
+        y, active, mean, variance, count = spbn_rows.forward(flat.numpy(), scales, eps, relu)
+        ctx.save_for_backward(x)
+        ctx.rest = active, mean, variance, scales, eps, relu, count
+        spread = torch.from_numpy(variance)
+        ctx.mark_non_differentiable(spread)
+        return _like(torch.from_numpy(y), x), spread
 
     @staticmethod
-    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:
-        x, weight, active, mean, rstd = ctx.saved_tensors
-        grad, flat = _rows(grads[0]), _rows(x)
-        by_scale = (grad * flat).sum(0)  # dL / d scale: a pixel that is not active adds nothing
-        # var = mean_P (x - m)^2, so d var / d x = 2 (x - m) / |P| on P: the mean's own share sums to zero
-        slope = -by_scale * weight * rstd**3 / max(ctx.count, 1)
-        dx = grad * (weight * rstd)
-        dx[active] += (flat[active] - mean) * slope
-        back = dx.view(x.shape[0], *x.shape[2:], x.shape[1]).permute(0, 3, 1, 2) if x.dim() == 4 else dx
-        return back, by_scale * rstd, None
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None, None]:
+        (x,) = ctx.saved_tensors
+        dx, of_weight = spbn_rows.backward(_rows(grads[0]).numpy(), _rows(x).numpy(), *ctx.rest)
+        return _like(torch.from_numpy(dx), x), torch.from_numpy(of_weight).to(x.dtype), None, None
 
 
 def _rows(x: torch.Tensor) -> torch.Tensor:
-    """Return [B * H * W, C] of maps, or rows as they are."""
-    return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1]) if x.dim() == 4 else x
+    """Return [B * H * W, C] of maps, or rows as they are; contiguous, a view where channels lie last."""
+    flat = x.detach().permute(0, 2, 3, 1).reshape(-1, x.shape[1]) if x.dim() == 4 else x.detach()
+    return flat.contiguous()
+
+
+def _like(rows: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Return rows in the shape of x."""
+    return rows.view(x.shape[0], *x.shape[2:], x.shape[1]).permute(0, 3, 1, 2) if x.dim() == 4 else rows

@@ -71,8 +71,8 @@ class KittiFrames(FolderFrames):
         sets = {file.stem for parent in (folder, folder.parent) for file in (parent / "ImageSets").glob("*.txt")}
         judged = self.folder.names("val" if "val" in sets else None)
         calibrated = self.folder.names("train") if "train" in sets else []
-        both = [[FrameKey(name, "") for name in names] for names in (judged, calibrated)]
-        super().__init__(folder, *both, profile, evaluated)
+        calibration = [FrameKey(name, "") for name in calibrated]
+        super().__init__(folder, [FrameKey(name, "") for name in judged], calibration, profile, evaluated)
         for name in sorted(self._own):
             for kind in ("calib", "label_2"):
                 if not (folder / kind / f"{name}.txt").is_file():
