@@ -42,6 +42,11 @@ class Recipe(NamedTuple):
         """Return the steps of the training."""
         return self.frames * self.epochs // BATCH
 
+    @staticmethod
+    def planned() -> tuple[str, ...]:
+        """Return the numbers of the plan that stand in the header of its weights."""
+        return ("frames", "epochs", "seed")
+
     @property
     def stage(self) -> str:
         """Return what its files are called."""
@@ -91,7 +96,8 @@ def train(recipe: Recipe, work: Path) -> LidarDetector:
 
     fit(detector, loss_of, plan, work, look)
     load_ema(work / f"{recipe.stage}.checkpoint.safetensors", detector)
-    save_detector(detector, work / f"{recipe.stage}.safetensors", {"recipe": recipe.stage})
+    facts = {name: str(getattr(recipe, name)) for name in recipe.planned()}
+    save_detector(detector, work / f"{recipe.stage}.safetensors", {"recipe": recipe.stage, **facts})
     return detector
 
 
