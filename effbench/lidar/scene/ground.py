@@ -89,7 +89,7 @@ def height(ground: Array, x: float, y: float) -> float:  # pragma: no cover - co
     beyond = abs(side) - ground[9]
     if beyond <= 0:
         return rolled
-    raised = ground[10] * min(1.0, beyond / KERB_WIDTH_M)
+    raised: float = ground[10] * min(1.0, beyond / KERB_WIDTH_M)
     pavement, bank = (ground[11], ground[13]) if side > 0 else (ground[12], ground[14])
     if beyond > pavement:
         raised += max(-BANK_RISE_M, min(BANK_RISE_M, bank * (beyond - pavement)))
