@@ -83,13 +83,13 @@ def height(ground: Array, x: float, y: float) -> float:  # pragma: no cover - co
     Heights are those of the plane and its wave, plus kerb and bank by the distance from the road's edge; a crossing road
     has neither.
     """
-    rolled = ground[0] * x + ground[1] * y
+    rolled: float = ground[0] * x + ground[1] * y
     rolled += ground[2] * (np.sin(ground[3] * x + ground[4] * y + ground[5]) - np.sin(ground[5]))
     side = y - (ground[6] + ground[7] * x + ground[8] * x * x / 2)
     beyond = abs(side) - ground[9]
     if beyond <= 0:
         return rolled
-    raised = ground[10] * min(1.0, beyond / KERB_WIDTH_M)
+    raised: float = ground[10] * min(1.0, beyond / KERB_WIDTH_M)
     pavement, bank = (ground[11], ground[13]) if side > 0 else (ground[12], ground[14])
     if beyond > pavement:
         raised += max(-BANK_RISE_M, min(BANK_RISE_M, bank * (beyond - pavement)))

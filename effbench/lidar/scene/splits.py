@@ -96,12 +96,21 @@ def cached_at(profile: str, seed: int, index: int) -> Path:
 
 def write(made: Frame, path: Path) -> None:
     """Write a frame atomically."""
-    arrays = {name: getattr(made, name) for name in ARRAYS}
-    words = {"classes": np.array(made.classes, "U16"), "named": np.array([made.name, made.scene])}
 
     def save(temporary: Path) -> None:
         with temporary.open("wb") as file:  # a path would get .npz added
-            np.savez(file, **arrays, **words)
+            np.savez(
+                file,
+                points=made.points,
+                boxes=made.boxes,
+                truncation=made.truncation,
+                occlusion=made.occlusion,
+                height_px=made.height_px,
+                points_in_box=made.points_in_box,
+                image_boxes=made.image_boxes,
+                classes=np.array(made.classes, "U16"),
+                named=np.array([made.name, made.scene]),
+            )
 
     write_with(path, save)
 
