@@ -14,7 +14,7 @@ PRUNA_VENV ?= .venv-pruna
 MLFLOW_VENV ?= .venv-mlflow
 
 .DEFAULT_GOAL := help
-.PHONY: bench-board help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention bench-sparse zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas nas-201 nas-micro nas-planted nas-search lidar-iou lidar-data
+.PHONY: bench-board help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas nas-201 nas-micro nas-planted nas-search lidar-data lidar-iou bench-sparse
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22

@@ -27,6 +27,8 @@ from effbench.kernels.linear_w4a8.gpu import linear_w4a8
 from effbench.kernels.linear_w4a16.gpu import linear_w4a16
 from effbench.kernels.linear_w8a8.gpu import linear_w8a8
 from effbench.kernels.quantize_rows.gpu import quantize_rows
+from effbench.kernels.sparse_conv import gpu as sparse
+from effbench.kernels.sparse_conv.maps import KernelMap
 from effbench.kernels.window_attention.gpu import attention_with_residual, window_attention
 
 CAPABILITIES = (80, 90)
@@ -96,6 +98,25 @@ def heads_of(
     fused = _empty(2, tokens, 3, 16, width, dtype=dtype)
     q, k, v = (part.transpose(1, 2) for part in fused.unbind(2))
     return q, k, v
+
+
+def sparse_operands(
+    inputs: int, outputs: int, *, dtype: torch.dtype = torch.float16, depthwise: bool = False
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, KernelMap, int]:
+    """Return features, weight, the outputs' gradient, map and groups of 40,000 voxels, without memory."""
+    voxels = 40_000
+    weight = _empty(27, 1 if depthwise else inputs, outputs, dtype=dtype)
+    found = KernelMap(_empty(27, voxels, dtype=torch.int32), voxels, True)
+    features, gradient = (_empty(voxels, width, dtype=dtype) for width in (inputs, outputs))
+    return features, weight, gradient, found, inputs if depthwise else 1
+
+
+def sparse_case(name: str, *widths: int, gradient: bool = False, **more: Any) -> CompiledCase:
+    """Return a sparse convolution or the gradient of its weight."""
+    x, weight, back, found, groups = sparse_operands(*widths, **more)
+    if gradient:
+        return CompiledCase(name, groups == 1, lambda: sparse.weight_gradient(x, back, found, groups))
+    return CompiledCase(name, groups == 1, lambda: sparse.convolve(x, weight, found, groups))
 
 
 def cases() -> list[CompiledCase]:
@@ -169,6 +190,14 @@ def cases() -> list[CompiledCase]:
              lambda: attention_with_residual(*heads_of(tokens=1021, width=71), 127)),
         CompiledCase("attention_with_residual, fp32, odd sizes", True,
              lambda: attention_with_residual(*heads_of(tokens=1021, width=71, dtype=torch.float32), 127)),
+        *(sparse_case(f"sparse_conv{name}, {kind}", *widths, dtype=dtype, gradient=gradient)
+          for gradient, name in ((False, ""), (True, ", gradient of the weight"))
+          for kind, widths, dtype in (
+              ("64 channels", (64, 64), half), ("bf16", (64, 64), torch.bfloat16), ("fp32", (64, 64), torch.float32),
+              ("odd sizes", (5, 17), half), ("fp32, odd sizes", (5, 17), torch.float32),
+          )),
+        sparse_case("sparse_conv, depthwise", 64, 64, depthwise=True),
+        sparse_case("sparse_conv, depthwise, gradient of the weight", 64, 64, depthwise=True, gradient=True),
     ]  # fmt: skip
 
 

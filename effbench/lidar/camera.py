@@ -21,7 +21,7 @@ NEAREST_M = 0.1
 
 
 @dataclass(frozen=True)
-class Calibration:
+class CameraCalibration:
     """One frame's calibration.
 
     Args:
@@ -86,8 +86,8 @@ def corners(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(places + boxes[:, None, :3])
 
 
-def kitti_like(width: int = PICTURE_WIDTH_PX) -> Calibration:
+def kitti_like(width: int = PICTURE_WIDTH_PX) -> CameraCalibration:
     """Return a calibration with KITTI's focal length and mounting, straight to the axes: what the generator's frames have."""
     projection = np.array([[721.5377, 0, width / 2, 0], [0, 721.5377, 172.854, 0], [0, 0, 1, 0]])
     from_lidar = np.array([[0.0, -1, 0, 0], [0, 0, -1, -0.08], [1, 0, 0, -0.27]])
-    return Calibration(projection, np.eye(3), from_lidar, width)
+    return CameraCalibration(projection, np.eye(3), from_lidar, width)

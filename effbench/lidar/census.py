@@ -6,11 +6,11 @@ and made ones are compared by (``docs/lidar_data.py``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from effbench.lidar.detector.grid import VoxelGrid
 from effbench.lidar.frames import points_inside
 
 if TYPE_CHECKING:
@@ -22,33 +22,19 @@ STRIDES = (1, 2, 4, 8)
 """Strides of a voxel detector's stages, voxels."""
 
 
-@dataclass(frozen=True)
-class VoxelGrid:
-    """A detector's grid: lowest and highest x, y, z and the voxel's sizes, metres."""
-
-    low: tuple[float, float, float]
-    high: tuple[float, float, float]
-    voxel: tuple[float, float, float]
-
-    def places(self, points: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Return the unique voxels ``[V, 3]`` (x, y, z) that points lie in; points outside are left out."""
-        away = points[:, :3].astype(np.float64) - np.array(self.low)
-        kept = ((away >= 0) & (points[:, :3] < np.array(self.high))).all(1)
-        places = np.minimum(np.floor(away[kept] / np.array(self.voxel)).astype(np.int64), np.array(self.cells) - 1)
-        return unique_rows(places)
-
-    @property
-    def cells(self) -> tuple[int, int, int]:
-        """Return how many voxels there are along x, y, z."""
-        along = [round((high - low) / size) for low, high, size in zip(self.low, self.high, self.voxel, strict=True)]
-        return along[0], along[1], along[2]
-
-
 KITTI_GRID = VoxelGrid((0.0, -40.0, -3.0), (70.4, 40.0, 1.0), (0.05, 0.05, 0.1))
 """The grid of the detectors that Ada3D was published with on KITTI."""
 
-COARSE_GRID = VoxelGrid((0.0, -25.6, -2.5), (51.2, 25.6, 1.5), (0.2, 0.2, 0.25))
+COARSE_GRID = VoxelGrid()
 """The grid of the detectors trained here."""
+
+
+def places_in(grid: VoxelGrid, points: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the unique voxels ``[V, 3]`` (x, y, z) of a grid that points ``[N, 3+]`` lie in; points outside are left out."""
+    away = points[:, :3].astype(np.float64) - np.array(grid.low)
+    kept = ((away >= 0) & (points[:, :3] < np.array(grid.high))).all(1)
+    last = np.array(grid.shape[::-1]) - 1
+    return unique_rows(np.minimum(np.floor(away[kept] / np.array(grid.voxel)).astype(np.int64), last))
 
 
 def census(frame: Frame, grid: VoxelGrid) -> dict[str, float]:
@@ -58,7 +44,7 @@ def census(frame: Frame, grid: VoxelGrid) -> dict[str, float]:
     boxes, in percent (a voxel by its centre). ``bev_S``: share of bird's-eye cells occupied at stride S, in percent.
     ``neighbours_S``: occupied voxels of the 27 around and at a voxel, on average, at stride S.
     """
-    places = grid.places(frame.points)
+    places = places_in(grid, frame.points)
     boxes = frame.boxes
     centres = (places + 0.5) * np.array(grid.voxel) + np.array(grid.low)
     found = {
@@ -68,7 +54,7 @@ def census(frame: Frame, grid: VoxelGrid) -> dict[str, float]:
         "foreground_points": 100 * share(points_inside(frame.points, boxes)),
     }
     for stride in STRIDES:
-        across = np.ceil(np.array(grid.cells[:2]) / stride)
+        across = np.ceil(np.array(grid.shape[:0:-1]) / stride)
         found[f"bev_{stride}"] = 100 * len(unique_rows(places[:, :2] // stride)) / float(across.prod())
         found[f"neighbours_{stride}"] = neighbours(unique_rows(places // stride))
     return found

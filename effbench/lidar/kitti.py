@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from effbench.errors import BadInput, nearest
-from effbench.lidar.camera import PICTURE_HEIGHT_PX, PICTURE_WIDTH_PX, Calibration
+from effbench.lidar.camera import PICTURE_HEIGHT_PX, PICTURE_WIDTH_PX, CameraCalibration
 from effbench.lidar.frames import CLASSES, OTHER_CLASSES, Frame
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def read_points(file: Path, columns: int = 4, brightest: float = 1.0) -> NDArray
     return points
 
 
-def read_calibration(file: Path) -> Calibration:
+def read_calibration(file: Path) -> CameraCalibration:
     """Return a frame's calibration; ``BadInput`` where the file or a matrix of it is absent or no matrix.
 
     A line ``picture: WIDTH HEIGHT``, which KITTI's own files lack, says the picture's size; its usual size is taken else.
@@ -168,10 +168,10 @@ def read_calibration(file: Path) -> Calibration:
                 f"{file}: {key} is no rotation (its determinant is {np.linalg.det(matrices[key][:, :3]):.3g})"
             )
     width, height = (int(size) for size in found.get("picture", (PICTURE_WIDTH_PX, PICTURE_HEIGHT_PX)))
-    return Calibration(matrices["P2"], matrices["R0_rect"], matrices["Tr_velo_to_cam"], width, height)
+    return CameraCalibration(matrices["P2"], matrices["R0_rect"], matrices["Tr_velo_to_cam"], width, height)
 
 
-def read_labels(file: Path, name: str, points: NDArray[np.float32], calibration: Calibration) -> Frame:
+def read_labels(file: Path, name: str, points: NDArray[np.float32], calibration: CameraCalibration) -> Frame:
     """Return a frame with the labels of a file; ``BadInput`` names file and line of the first that cannot be used."""
     classes: list[str] = []
     rows: list[list[float]] = []
@@ -207,7 +207,7 @@ def read_labels(file: Path, name: str, points: NDArray[np.float32], calibration:
     )
 
 
-def boxes_in_lidar(table: NDArray[np.float64], calibration: Calibration) -> NDArray[np.float64]:
+def boxes_in_lidar(table: NDArray[np.float64], calibration: CameraCalibration) -> NDArray[np.float64]:
     """Return boxes ``[M, 7]`` of label numbers ``[M, 14]``: the bottom's centre brought over, raised by half the height.
 
     The rotation about the camera's downward axis becomes a heading by -ry - pi/2; the few hundredths of a radian by which the

@@ -13,11 +13,11 @@ from effbench.atomic import write_bytes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from effbench.lidar.camera import Calibration
+    from effbench.lidar.camera import CameraCalibration
     from effbench.lidar.frames import Frame
 
 
-def write_folder(root: Path, frames: Iterable[Frame], calibration: Calibration, split: str) -> int:
+def write_folder(root: Path, frames: Iterable[Frame], calibration: CameraCalibration, split: str) -> int:
     """Write frames and the split that names them; return how many. ``StoreError`` where the disk refuses."""
     names = []
     for frame in frames:
@@ -27,14 +27,14 @@ def write_folder(root: Path, frames: Iterable[Frame], calibration: Calibration, 
     return len(names)
 
 
-def write_frame(root: Path, frame: Frame, calibration: Calibration) -> None:
+def write_frame(root: Path, frame: Frame, calibration: CameraCalibration) -> None:
     """Write sweep, labels and calibration of one frame under its name."""
     write_bytes(root / "velodyne" / f"{frame.name}.bin", frame.points.astype("<f4").tobytes())
     write_bytes(root / "calib" / f"{frame.name}.txt", calibration_text(calibration).encode())
     write_bytes(root / "label_2" / f"{frame.name}.txt", label_text(frame, calibration).encode())
 
 
-def calibration_text(calibration: Calibration) -> str:
+def calibration_text(calibration: CameraCalibration) -> str:
     """Return a calibration file; all four cameras are the one camera, and the picture's size is said at the end."""
     rows = {f"P{camera}": calibration.projection for camera in range(4)}
     rows |= {"R0_rect": calibration.rectification, "Tr_velo_to_cam": calibration.from_lidar}
@@ -43,7 +43,7 @@ def calibration_text(calibration: Calibration) -> str:
     return "\n".join([*lines, f"picture: {calibration.width} {calibration.height}", ""])
 
 
-def label_text(frame: Frame, calibration: Calibration) -> str:
+def label_text(frame: Frame, calibration: CameraCalibration) -> str:
     """Return a label file: KITTI's columns, with more decimals, so that reading loses nothing that counts."""
     rows = label_rows(frame.boxes, calibration)
     lines = []
@@ -60,7 +60,7 @@ def label_text(frame: Frame, calibration: Calibration) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def label_rows(boxes: NDArray[np.float64], calibration: Calibration) -> NDArray[np.float64]:
+def label_rows(boxes: NDArray[np.float64], calibration: CameraCalibration) -> NDArray[np.float64]:
     """Return ``[M, 8]``: alpha, height, width, length, x, y, z of the bottom's centre in the camera's frame, rotation."""
     bottoms = boxes[:, :3] - np.array([0.0, 0.0, 0.5]) * boxes[:, 5:6]
     places = calibration.to_camera(bottoms)

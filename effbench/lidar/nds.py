@@ -164,30 +164,52 @@ class NdsCurves:
         frame = np.repeat(np.arange(len(frames)), [len(one.rows) for one in frames])
         order = np.lexsort((-rows[:, 1], rows[:, 0]))
         self._rows, self._frame = rows[order], frame[order]
+        self._numbers = {name: number for number, name in enumerate(classes)}
         self._first = np.searchsorted(self._rows[:, 0], np.arange(len(classes) + 1))
 
     def values(self, weights: Array) -> NdsResult:
         """Return the scores of the frames under weights [F]."""
-        weights = copies(weights)
-        by_class: dict[str, Array] = {}
+        by_class = self.by_class(weights)
         errors: dict[str, list[float]] = {name: [] for name in ERRORS}
-        for number, (name, rule) in enumerate(self.classes.items()):
-            truths = float(weights @ self._truths[:, number]) if len(weights) else 0.0
-            if truths <= 0:
-                continue
-            own = slice(*self._first[number : number + 2])
-            weight, rows = weights[self._frame[own]], self._rows[own]
-            rows, weight = rows[weight > 0], weight[weight > 0]
-            hits = weight[:, None] * rows[:, 2:6]
-            last = np.append(np.diff(rows[:, 1]) != 0, np.ones(min(1, len(rows)), bool))  # of its score
-            by_class[name] = np.array([_precision(hits[:, d], weight, last, truths) for d in range(len(DISTANCES_M))])
+        for name in by_class:
+            counted, truths = self._counted(name, copies(weights))
             for place, error in enumerate(ERRORS):
-                if error in rule.errors:
-                    errors[error].append(_error(rows[:, 6 + place], hits[:, ERRORS_AT], last, truths))
+                if error in self.classes[name].errors:
+                    errors[error].append(
+                        _error(counted.errors[:, place], counted.hits[:, ERRORS_AT], counted.last, truths)
+                    )
         mean_ap = float(np.mean([values.mean() for values in by_class.values()])) if by_class else float("nan")
         means = {name: _mean(found) for name, found in errors.items()}
         true = sum(1 - min(1.0, error) if error == error else error for error in means.values())
         return NdsResult(mean_ap, (5 * mean_ap + true) / 10, means, by_class)
+
+    def by_class(self, weights: Array) -> dict[str, Array]:
+        """Return the average precision of every class that has a truth under weights [F], at each of the four distances."""
+        weights, found = copies(weights), {}
+        for name in self.classes:
+            counted, truths = self._counted(name, weights)
+            if truths > 0:
+                found[name] = np.array(
+                    [_precision(hits, counted.weight, counted.last, truths) for hits in counted.hits.T]
+                )
+        return found
+
+    def _counted(self, name: str, weights: Array) -> tuple[_Counted, float]:
+        """Return a class's detections under weights, the surest first, without those of weight 0, and its truths."""
+        number = self._numbers[name]
+        own = slice(*self._first[number : number + 2])
+        weight, rows = weights[self._frame[own]], self._rows[own]
+        rows, weight = rows[weight > 0], weight[weight > 0]
+        last = np.append(rows[1:, 1] != rows[:-1, 1], np.ones(min(1, len(rows)), bool))
+        truths = float(weights @ self._truths[:, number]) if len(weights) else 0.0
+        return _Counted(weight, weight[:, None] * rows[:, 2:6], rows[:, 6:], last), truths
+
+
+class _Counted(NamedTuple):
+    weight: Array  # [K]
+    hits: Array  # [K, 4], the weight where a truth was found
+    errors: Array  # [K, 5]
+    last: Array  # bool [K]: the last of its score
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -17,6 +17,9 @@ from effbench.kernels.linear_w4a16.reference import linear_w4a16 as w4a16_refere
 from effbench.kernels.linear_w8a8.reference import integer_product
 from effbench.kernels.linear_w8a8.reference import linear_w8a8 as w8a8_reference
 from effbench.kernels.quantize_rows.reference import quantize_rows as rows_reference
+from effbench.kernels.sparse_conv import Sites, taps
+from effbench.kernels.sparse_conv.geometry import window
+from effbench.kernels.sparse_conv.maps import strided_map
 from effbench.kernels.window_attention import reference as attention_reference
 
 SMALL = ProductTile(32, 32, 32, Options(4))
@@ -223,3 +226,39 @@ def compare_full(
     assert rms_ratio((rest.cpu() - left_out + expected), expected) < ATTENTION_CLOSE[dtype]
     again = rest + module.window_attention(*moved, half_width, None, scale, tile=tile)
     assert rms_ratio(again.cpu(), expected) < 2 * ATTENTION_CLOSE[dtype]
+
+
+def sparse_map(shape, density=0.4, stride=1):
+    """Return the map of a 3 x 3 (x 3) window over random cells, the last one of each grid left out."""
+    made = torch.rand(2, *shape, generator=generator(*shape)) < density
+    sites, _ = Sites.from_coordinates(made.nonzero(), 2, shape)
+    return strided_map(sites, window(3, len(shape), stride, 1))[1]
+
+
+def compare_sparse(
+    module, device, shape=(5, 6), inputs=5, outputs=9, groups=1, stride=1, dtype=torch.float32, tile=None, part=20
+):
+    """Compare a convolution and both gradients with products tap by tap in float64."""
+    found = sparse_map(shape, stride=stride)
+    sizes = ((found.inputs, inputs), (len(found.source), inputs // groups, outputs), (found.source.shape[1], outputs))
+    x, weight, back = (torch.randn(size, generator=generator(*size)).to(dtype) for size in sizes)
+    module.PART = part
+    moved = [operand.to(device) for operand in (x, weight, back)]
+    ours = [
+        module.convolve(moved[0], moved[1], found, groups, tile),
+        module.convolve(moved[2], taps.turned_weight(moved[1], groups), found.turned, groups, tile),
+        module.weight_gradient(moved[0], moved[2], found, groups, tile),
+    ]
+    x, weight, back = x.double(), weight.double(), back.double()
+    exact = [
+        taps.convolve(x, weight, found, groups),
+        taps.convolve(back, taps.turned_weight(weight, groups), found.turned, groups),
+        taps.weight_gradient(x, back, found, groups),
+    ]
+    for result, expected in zip(ours, exact):
+        assert result.dtype == dtype and result.shape == expected.shape
+        assert rms_ratio(result.cpu(), expected) < (1e-6 if dtype == torch.float32 else 1e-3)
+
+
+def compare_depthwise(module, device, **more):
+    compare_sparse(module, device, **{"inputs": 33, "outputs": 33, "groups": 33} | more)

@@ -8,10 +8,12 @@ import pytest
 from comparisons import (
     compare_adaln,
     compare_conv,
+    compare_depthwise,
     compare_full,
     compare_gelu,
     compare_hadamard,
     compare_quantize_rows,
+    compare_sparse,
     compare_w4a8,
     compare_w4a16,
     compare_w8a8,
@@ -74,6 +76,18 @@ PLANTED = {
         "window_attention", "behind, N, k_row", "N, N, k_row", compare_full),
     "the two parts under one maximum": (
         "window_attention", "tl.exp2(most - base)\n        full", "tl.exp2(inner_most - base)\n        full", compare_full),
+    "every tap under the first one's weight": (
+        "sparse_conv", "(tap * channels * UNIT + channel)[:, None]", "channel[:, None]", compare_sparse),
+    "the last tap is left out": (
+        "sparse_conv", "for tap in range(taps):", "for tap in range(taps - 1):", compare_sparse),
+    "a part of the gradient takes the next one's first row": (
+        "sparse_conv", "    end = tl.minimum(begin + part, rows)\n    total = tl.zeros((BLOCK_M",
+        "    end = tl.minimum(begin + part + 1, rows)\n    total = tl.zeros((BLOCK_M", compare_sparse),
+    "depthwise, the first tap's weight for all": (
+        "sparse_conv", "weight + tap * channels + column", "weight + column", compare_depthwise),
+    "depthwise, parts of the gradient begin at the first row": (
+        "sparse_conv", "    tap, begin = outer % taps, (outer // taps) * part\n    end",
+        "    tap, begin = outer % taps, (outer // taps) * 0\n    end", compare_depthwise),
 }  # fmt: skip
 
 

@@ -47,7 +47,15 @@ def found(report):
 
 def test_no_product_spills(found):
     products = [one for one in found if one["product"]]
-    kernels = {"linear_w8a8", "linear_w4a8", "linear_w4a16", "conv2d_w8a8", "window_attention"}
+    kernels = {
+        "linear_w8a8",
+        "linear_w4a8",
+        "linear_w4a16",
+        "conv2d_w8a8",
+        "window_attention",
+        "sparse_conv",
+        "sparse_gradient",
+    }
     assert {one["kernel"] for one in products} >= kernels
     assert {one["capability"] for one in products} == {80, 90}
     spilled = [(one["case"], one["capability"]) for one in products if one["stack_bytes"] or one["local_bytes"]]
@@ -71,7 +79,7 @@ def test_products_run_in_the_tensor_cores_in_their_type(found):
         if one["kernel"] in ("linear_w8a8", "linear_w4a8", "conv2d_w8a8"):
             assert re.search(r"mma\S*\.s32\.s8\.s8", one["ptx"]), one["case"]
             assert "IMMA" in one["tensor_core"] or "IGMMA" in one["tensor_core"], one["case"]
-        elif one["kernel"] in ("linear_w4a16", "window_attention"):
+        elif one["kernel"] in ("linear_w4a16", "window_attention", "sparse_conv", "sparse_gradient"):
             assert "HMMA" in one["tensor_core"] or "HGMMA" in one["tensor_core"], one["case"]
 
 

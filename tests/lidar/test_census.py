@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from effbench.lidar.census import VoxelGrid, census, neighbours
+from effbench.lidar.census import census, neighbours
+from effbench.lidar.detector.grid import VoxelGrid
 from effbench.lidar.frames import Frame
 from effbench.lidar.kitti_writer import write_folder
 from effbench.lidar.scene.generator import calibration, generate

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from effbench.errors import BadInput
-from effbench.lidar.camera import Calibration, corners, kitti_like
+from effbench.lidar.camera import CameraCalibration, corners, kitti_like
 from effbench.lidar.frames import Detections, Frame, points_inside
 from effbench.lidar.oracle import thin, voxels_of
 
@@ -91,7 +91,9 @@ def test_the_camera_sees_what_is_ahead_of_it_at_the_pixel_of_its_angle():
 def test_lidar_to_camera_and_back_is_the_identity_with_any_rotation():
     rng = np.random.default_rng(0)
     turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
-    camera = Calibration(np.eye(3, 4), np.linalg.qr(rng.normal(size=(3, 3)))[0], np.column_stack([turn, [1, 2, 3]]))
+    camera = CameraCalibration(
+        np.eye(3, 4), np.linalg.qr(rng.normal(size=(3, 3)))[0], np.column_stack([turn, [1, 2, 3]])
+    )
     places = rng.normal(size=(20, 3))
     assert np.allclose(camera.to_lidar(camera.to_camera(places)), places)
 

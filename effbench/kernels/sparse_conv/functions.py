@@ -108,7 +108,13 @@ def implementation(operation: str, impl: SparseChoice, features: torch.Tensor) -
     if impl not in CHOICES:
         raise ValueError(f"{operation} has no implementation {impl!r}; want one of {', '.join(CHOICES)}")
     if impl == "auto":
-        impl = "cpu" if features.dtype == torch.float32 and features.device.type == "cpu" else "taps"
+        compiled = {"cpu": (torch.float32,), "cuda": (torch.float32, torch.float16, torch.bfloat16)}
+        known = features.dtype in compiled.get(features.device.type, ())
+        impl = "taps" if not known else "cpu" if features.device.type == "cpu" else "triton"
+    if impl == "triton":
+        from effbench.kernels.sparse_conv import gpu
+
+        return gpu
     if impl == "taps":
         return taps
     if features.device.type != "cpu" or features.dtype != torch.float32:

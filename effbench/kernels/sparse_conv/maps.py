@@ -63,6 +63,16 @@ class KernelMap:
         target: torch.Tensor = other if self.source is ours else ours
         return target
 
+    def source_on(self, device: torch.device) -> torch.Tensor:
+        """Return the table on a device, copied there once."""
+        if self.source.device == device:
+            return self.source
+        key = f"{device} {self.source.data_ptr()}"
+        if key not in self._known:
+            self._known[key] = self.source.to(device)
+        on_device: torch.Tensor = self._known[key]
+        return on_device
+
     @property
     def turned(self) -> KernelMap:
         """The same pairs with inputs and outputs exchanged, as an inverse convolution and a gradient see them."""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from effbench.lidar.camera import Calibration, kitti_like
+from effbench.lidar.camera import CameraCalibration, kitti_like
 from effbench.lidar.frames import Frame
-from effbench.lidar.scene.layout import Layout, lay_out
+from effbench.lidar.scene.layout import StreetLayout, lay_out
 from effbench.lidar.scene.profiles import SensorProfile, profile_named
 from effbench.lidar.scene.sweep import returns, sweep
 
@@ -29,7 +29,7 @@ LEAST_SHARE = 0.05
 
 
 @cache
-def calibration() -> Calibration:
+def calibration() -> CameraCalibration:
     """Return the calibration that all generated frames share."""
     return kitti_like(VIEW_WIDTH_PX)
 
@@ -60,7 +60,7 @@ def label(
     name: str,
     scene: str,
     points: NDArray[np.float32],
-    layout: Layout,
+    layout: StreetLayout,
     seen: NDArray[np.int64],
     share: NDArray[np.float64],
 ) -> Frame:

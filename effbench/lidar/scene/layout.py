@@ -48,7 +48,7 @@ FARTHEST_M = 85.0
 
 
 @dataclass
-class Layout:
+class StreetLayout:
     """A street being built: solids, actors, and the footprints that keep things apart."""
 
     rng: np.random.Generator
@@ -137,10 +137,10 @@ def draw_ground(kind: str, rng: np.random.Generator) -> Ground:
     )
 
 
-def lay_out(rng: np.random.Generator) -> Layout:
+def lay_out(rng: np.random.Generator) -> StreetLayout:
     """Return a whole street: first who moves, then what is parked, then what stands around."""
     kind = str(rng.choice(tuple(STREETS), p=SHARES))
-    layout = Layout(rng, draw_ground(kind, rng), STREETS[kind], kind)
+    layout = StreetLayout(rng, draw_ground(kind, rng), STREETS[kind], kind)
     traffic(layout)
     parking(layout)
     people(layout)
@@ -151,7 +151,7 @@ def lay_out(rng: np.random.Generator) -> Layout:
     return layout
 
 
-def traffic(layout: Layout) -> None:
+def traffic(layout: StreetLayout) -> None:
     """Put vehicles in the lanes of the road (right-hand traffic) and of the road that crosses it."""
     rng, ground = layout.rng, layout.ground
     lane = ground.half_width / 2
@@ -168,7 +168,7 @@ def traffic(layout: Layout) -> None:
             layout.populate(layout.vehicle(), x, y, -left * math.pi / 2 + float(rng.normal(0, 0.08)))
 
 
-def parking(layout: Layout) -> None:
+def parking(layout: StreetLayout) -> None:
     """Fill some of the slots along both kerbs, or of a car park beside the road, where cars stand across it."""
     rng, ground = layout.rng, layout.ground
     for side in (1.0, -1.0):
@@ -191,7 +191,7 @@ def parking(layout: Layout) -> None:
             along += pitch + float(rng.exponential(0.6))
 
 
-def people(layout: Layout) -> None:
+def people(layout: StreetLayout) -> None:
     """Put pedestrians on pavements, in groups of up to three, some crossing; cyclists at the road's edge or beside it."""
     rng, ground = layout.rng, layout.ground
     wide = {1.0: ground.pavement_left, -1.0: ground.pavement_right}
@@ -219,7 +219,7 @@ def people(layout: Layout) -> None:
         layout.populate("Cyclist", x, y, turn + backwards + float(rng.normal(0, 0.12)))
 
 
-def furniture(layout: Layout) -> None:
+def furniture(layout: StreetLayout) -> None:
     """Put poles, trees and decoys on and beside the pavements."""
     rng, ground = layout.rng, layout.ground
     for side, wide in ((1.0, ground.pavement_left), (-1.0, ground.pavement_right)):
@@ -248,7 +248,7 @@ def furniture(layout: Layout) -> None:
             decoy(kind, layout.solids, x, y, layout.level(x, y), heading, rng)
 
 
-def frontage(layout: Layout, side: int) -> None:
+def frontage(layout: StreetLayout, side: int) -> None:
     """Line one side of the street with houses, fences, hedges, shrubs or nothing, piece by piece."""
     rng, ground = layout.rng, layout.ground
     edge = ground.half_width + (ground.pavement_left if side > 0 else ground.pavement_right) + 0.4
@@ -282,7 +282,7 @@ def frontage(layout: Layout, side: int) -> None:
                     shrub(layout.solids, x, y, layout.level(x, y), rng, float(rng.uniform(0.6, 3.2)))
 
 
-def backdrop(layout: Layout) -> None:
+def backdrop(layout: StreetLayout) -> None:
     """Close the view with what stands far off: trees, thickets, houses, beyond the frontage and at the street's end."""
     rng, ground = layout.rng, layout.ground
     for _ in range(rng.poisson(12)):

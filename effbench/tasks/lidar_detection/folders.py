@@ -8,7 +8,7 @@ from pathlib import Path
 
 from effbench.api import Split
 from effbench.errors import BadInput
-from effbench.lidar.camera import Calibration, kitti_like
+from effbench.lidar.camera import CameraCalibration, kitti_like
 from effbench.lidar.frames import Frame
 from effbench.lidar.kitti import KittiFolder, read_calibration
 from effbench.lidar.nuscenes import NuscenesFolder
@@ -48,7 +48,7 @@ class FolderFrames(FrameSource):
             return self._elsewhere.frame(name)
         return self.own_frame(name)
 
-    def camera(self, name: str) -> Calibration:
+    def camera(self, name: str) -> CameraCalibration:
         """Return the calibration of a frame's camera."""
         if self._elsewhere is not None and name not in self._own:
             return self._elsewhere.camera(name)
@@ -58,7 +58,7 @@ class FolderFrames(FrameSource):
         """Return a frame of the folder."""
         raise NotImplementedError
 
-    def own_camera(self, name: str) -> Calibration:
+    def own_camera(self, name: str) -> CameraCalibration:
         """Return the calibration of a frame of the folder."""
         raise NotImplementedError
 
@@ -71,8 +71,8 @@ class KittiFrames(FolderFrames):
         sets = {file.stem for parent in (folder, folder.parent) for file in (parent / "ImageSets").glob("*.txt")}
         judged = self.folder.names("val" if "val" in sets else None)
         calibrated = self.folder.names("train") if "train" in sets else []
-        both = [[FrameKey(name, "") for name in names] for names in (judged, calibrated)]
-        super().__init__(folder, *both, profile, evaluated)
+        calibration = [FrameKey(name, "") for name in calibrated]
+        super().__init__(folder, [FrameKey(name, "") for name in judged], calibration, profile, evaluated)
         for name in sorted(self._own):
             for kind in ("calib", "label_2"):
                 if not (folder / kind / f"{name}.txt").is_file():
@@ -84,7 +84,7 @@ class KittiFrames(FolderFrames):
         """Return a frame, cut to what the camera sees."""
         return self.folder.frame(name)
 
-    def own_camera(self, name: str) -> Calibration:
+    def own_camera(self, name: str) -> CameraCalibration:
         """Return a frame's own calibration."""
         return read_calibration(self.folder.root / "calib" / f"{name}.txt")
 
@@ -117,7 +117,7 @@ class NuscenesFrames(FolderFrames):
         """Return a key frame."""
         return self.folder.frame(name)
 
-    def own_camera(self, name: str) -> Calibration:
+    def own_camera(self, name: str) -> CameraCalibration:
         """Return KITTI's camera, by which an object's height in a picture is told here."""
         return kitti_like()
 

@@ -10,14 +10,14 @@ import numpy as np
 
 from effbench.api import Scores, Summariser
 from effbench.arrays import Array
-from effbench.lidar.camera import Calibration
+from effbench.lidar.ap.rules import LOOSE_IOU
+from effbench.lidar.camera import CameraCalibration
 from effbench.lidar.cells import CellStates
 from effbench.lidar.frames import CLASSES, Detections, Frame
 from effbench.tasks.lidar_detection.metrics import (
     CENTRE_CLASSES,
     COUNTED,
     HEADLINE,
-    LOOSE_IOU,
     RULES,
     WELL_SEEN_POINTS,
 )
@@ -34,14 +34,14 @@ ENOUGH_TRUTHS = 41
 """Below so many truths even a perfect detector stays under 100 by R40 and R11."""
 
 
-def frame_arrays(frame: Frame, found: Detections, camera: Calibration, names: Sequence[str]) -> dict[str, Array]:
+def frame_arrays(frame: Frame, found: Detections, camera: CameraCalibration, names: Sequence[str]) -> dict[str, Array]:
     """Return what a frame gives to the metrics of a whole set, by name."""
     from effbench.lidar.ap.matching import count_frame
     from effbench.lidar.boxes import iou_3d
     from effbench.lidar.nds import NdsBoxes, count_nds
 
     low, high = np.array(JUDGED_AREA_M[:2]), np.array(JUDGED_AREA_M[2:])
-    inside = ((frame.boxes[:, :2] >= low) & (frame.boxes[:, :2] < high)).all(1)
+    inside: Array = np.all((frame.boxes[:, :2] >= low) & (frame.boxes[:, :2] < high), axis=1)
     frame = replace(frame, occlusion=np.where(inside, frame.occlusion, UNKNOWN_OCCLUSION))
     counts = count_frame(RULES, frame, found, names, camera.picture_boxes(found.boxes)[0])
     asked = [i for i, name in enumerate(frame.classes) if name in CLASSES and inside[i]]
@@ -109,7 +109,8 @@ def _one_training(scores: Scores, rows: Array) -> Summariser:
         found = {name: float(reached[how][rule]) for name, how, rule in places}
         headline = [found[name] for name in HEADLINE if not math.isnan(found[name])]
         found["map_3d"] = math.fsum(headline) / len(headline) if headline else math.nan
-        found["map_centre"] = 100 * centres.values(weights).mean_ap
+        by_class = centres.by_class(weights)
+        found["map_centre"] = 100 * float(np.mean(list(by_class.values()))) if by_class else math.nan
         well_seen, hit = weights @ seen
         found["recall_50_points"] = hit / well_seen if well_seen > 0 else math.nan
         return {name: float(value) for name, value in found.items() if not math.isnan(value)}
@@ -121,7 +122,7 @@ def small_set_remarks(scores: Scores) -> dict[str, list[str]]:
     """Return by metric that too few truths stand behind it for a perfect detector to reach 100."""
     training = np.concatenate(scores.arrays["training"])
     rows = np.flatnonzero(training == training[0])  # the same frames stand in every training
-    truths = np.sum([scores.arrays["ap_truths"][row] for row in rows], axis=0)
+    truths = np.sum([scores.arrays["ap_truths"][int(row)] for row in rows], axis=0)
     said: dict[str, list[str]] = {}
     for one in COUNTED:
         count = int(truths[RULES.index(one.rule)])

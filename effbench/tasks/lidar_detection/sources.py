@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from effbench.api import PluginError, Split
 from effbench.errors import BadInput
-from effbench.lidar.camera import Calibration
+from effbench.lidar.camera import CameraCalibration
 from effbench.lidar.frames import Frame
 
 GENERATED = "generated"
@@ -39,7 +39,7 @@ class FrameSource(ABC):
         """Return a frame."""
 
     @abstractmethod
-    def camera(self, name: str) -> Calibration:
+    def camera(self, name: str) -> CameraCalibration:
         """Return the calibration of a frame's camera."""
 
     @abstractmethod
@@ -77,7 +77,7 @@ class GeneratedFrames(FrameSource):
         split, _, index = name.rpartition("-")
         return frame(self.profile, split_named(split).seed, int(index))
 
-    def camera(self, name: str) -> Calibration:
+    def camera(self, name: str) -> CameraCalibration:
         """Return the calibration that all generated frames share."""
         from effbench.lidar.scene.generator import calibration
 
