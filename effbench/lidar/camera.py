@@ -40,12 +40,14 @@ class CameraCalibration:
 
     def to_camera(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return places ``[N, 3]`` (x ahead, y left, z up) in the rectified camera frame (x right, y down, z ahead)."""
-        return (places @ self.from_lidar[:, :3].T + self.from_lidar[:, 3]) @ self.rectification.T
+        seen = (places @ self.from_lidar[:, :3].T + self.from_lidar[:, 3]) @ self.rectification.T
+        return np.asarray(seen, np.float64)
 
     def to_lidar(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return places ``[N, 3]`` of the rectified camera frame in the LiDAR's."""
         unrectified = np.linalg.solve(self.rectification, places.T).T
-        return np.linalg.solve(self.from_lidar[:, :3], (unrectified - self.from_lidar[:, 3]).T).T
+        turned = np.linalg.solve(self.from_lidar[:, :3], (unrectified - self.from_lidar[:, 3]).T)
+        return np.asarray(turned.T, np.float64)
 
     def pixels(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return ``[N, 2]``: right and down in the picture, pixels; depth is held at ``NEAREST_M`` or more."""
@@ -72,7 +74,7 @@ class CameraCalibration:
         seen = np.clip(whole, 0.0, edge)
         area = np.prod(np.maximum(whole[:, 2:] - whole[:, :2], 1e-9), 1)
         shown = np.prod(np.maximum(seen[:, 2:] - seen[:, :2], 0), 1)
-        behind = (self.to_camera(around.reshape(-1, 3))[:, 2].reshape(-1, 8) <= NEAREST_M).all(1)
+        behind = np.asarray((self.to_camera(around.reshape(-1, 3))[:, 2].reshape(-1, 8) <= NEAREST_M).all(1))
         return np.where(behind[:, None], 0.0, seen), np.where(behind, 1.0, 1 - shown / area)
 
 

@@ -95,8 +95,19 @@ def car(actor: Actor, thing: int, solids: Solids, rng: np.random.Generator) -> N
     lost = float(rng.uniform(0.1, 0.55))
     floor, belt = rng.uniform(0.17, 0.24), tall * rng.uniform(0.56, 0.62)
     body = (length, width, belt - floor)
-    about = {"albedo": albedo, "thing": thing, "lost": lost}
-    solids.add(FRUSTUM, actor.x, actor.y, actor.ground + floor, body, actor.heading, lean=(0.18, 0.1, 0.04), **about)
+    turn = actor.heading
+    solids.add(
+        FRUSTUM,
+        actor.x,
+        actor.y,
+        actor.ground + floor,
+        body,
+        turn,
+        lean=(0.18, 0.1, 0.04),
+        albedo=albedo,
+        thing=thing,
+        lost=lost,
+    )
     wheels(actor, thing, solids, length, width)
     front = length * rng.uniform(0.14, 0.24)  # from the centre to the foot of the windscreen
     style = rng.random()
@@ -105,11 +116,11 @@ def car(actor: Actor, thing: int, solids: Solids, rng: np.random.Generator) -> N
     middle, cabin = (front - back) / 2, (front + back, width * 0.94, rise)
     lean = (1.3, 0.35 if style < 0.55 else 1.0, 0.28)
     x, y = actor.at(middle, 0.0)
-    glass = {"albedo": 0.15, "through": 0.45, "thing": thing, "lost": lost}
-    solids.add(FRUSTUM, x, y, actor.ground + belt, cabin, actor.heading, lean=lean, **glass)
+    level = actor.ground + belt
+    solids.add(FRUSTUM, x, y, level, cabin, turn, lean=lean, albedo=0.15, through=0.45, thing=thing, lost=lost)
     roof = (max(0.6, front + back - (1.3 + lean[1]) * rise + 0.1), width * 0.94 - 0.5 * rise, 0.09)
     x, y = actor.at(middle + (lean[1] - 1.3) * rise / 2, 0.0)
-    solids.add(FRUSTUM, x, y, actor.ground + tall - 0.11, roof, actor.heading, **about)
+    solids.add(FRUSTUM, x, y, actor.ground + tall - 0.11, roof, turn, albedo=albedo, thing=thing, lost=lost)
     if rng.random() < 0.7:  # seats and heads, what is seen through the glass
         x, y = actor.at(middle - 0.2, 0.0)
         seats = (0.5, width * 0.7, rise * 0.8)

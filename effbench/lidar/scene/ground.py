@@ -83,7 +83,7 @@ def height(ground: Array, x: float, y: float) -> float:  # pragma: no cover - co
     Heights are those of the plane and its wave, plus kerb and bank by the distance from the road's edge; a crossing road
     has neither.
     """
-    rolled = ground[0] * x + ground[1] * y
+    rolled: float = ground[0] * x + ground[1] * y
     rolled += ground[2] * (np.sin(ground[3] * x + ground[4] * y + ground[5]) - np.sin(ground[5]))
     side = y - (ground[6] + ground[7] * x + ground[8] * x * x / 2)
     beyond = abs(side) - ground[9]
