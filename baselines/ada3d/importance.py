@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -24,7 +25,7 @@ class ImportancePredictor(nn.Module):
         super().__init__()
         sizes = (ADAPTED, ADAPTED, 2 * ADAPTED, ADAPTED)
         layers: list[nn.Module] = []
-        for inputs, outputs in zip(sizes, sizes[1:]):
+        for inputs, outputs in pairwise(sizes):
             conv = nn.Conv2d(inputs, outputs, 3, padding=1, groups=ADAPTED, bias=False)
             layers += [conv, nn.BatchNorm2d(outputs, EPS, MOMENTUM), nn.Sigmoid()]
         layers += [nn.Conv2d(ADAPTED, classes, 1, bias=False), nn.BatchNorm2d(classes, EPS, MOMENTUM), nn.Sigmoid()]

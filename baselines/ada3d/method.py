@@ -20,8 +20,8 @@ VARIANTS: Mapping[str, tuple[tuple[float, float], tuple[float, float]]] = {
 }
 """Shares kept at the two insertion points among the voxels and at the two over BEV.
 
-B is the released configuration's; the paper says what A, B and C come to (20 % of the pixels; that and 60 % of the voxels; 10 %
-and 40 %), not which shares its insertion points had. Facts say what they come to here."""
+B's are the released configuration's. The paper says what A, B and C come to (20 % of the pixels; that and 60 % of the voxels;
+10 % and 40 %), not which shares its insertion points had. Facts say what they come to here."""
 VOXEL_POINTS, CELL_LAYERS = ("conv1", "conv2"), (1, 3)
 """Where shares are kept: after the two blocks of the 3D backbone, before the second and the fourth 3x3 convolution."""
 SHIPPED_FOR = "zoo:lidar-detectors/dense"
@@ -67,6 +67,7 @@ class Ada3d(Method):
         tuning_steps: Annotated[
             int, Field(ge=1, description="Steps of 4 frames of stage 3, where training is full.")
         ] = 400
+        frames: Annotated[int, Field(ge=4, description="Frames of the training split, where training is full.")] = 800
         execution: Annotated[
             Literal["auto", "sparse", "dense"],
             Field(description="How BEV runs: auto goes over to a dense map above the measured break-even density."),

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from effbench.api import Artifact, Context, Unsupported, work_folder
-from effbench.lidar.cells import CellStates
 from effbench.lidar.detector.accounting import account
 from effbench.lidar.detector.backbones import DenseBev
 from effbench.lidar.detector.model import LidarDetector
@@ -23,8 +22,8 @@ from effbench_baselines.ada3d.training import FINE_TUNED_LR, PEAK_LR, Stage, fin
 
 WEIGHTS = Path(__file__).parent / "weights"
 """Detector and predictor as tuned for each variant, made by ``python -m effbench_baselines.ada3d.tuned``."""
-TRAIN_FRAMES = 800
-"""Frames of the training split that stages 2 and 3 see: two epochs of 400 steps."""
+COUNTED = {"backbone3d": "macs_3d", "bev": "macs_2d", "head": "macs_head", "filter": "macs_predictor"}
+"""Part of a detector -> fact: effective multiply-accumulates per frame, millions."""
 LOOKED_AT = 12
 """Calibration frames that facts are about: their means move by a few percent from one dozen to the next."""
 
@@ -69,7 +68,7 @@ def trained(detector: LidarDetector, params: Any, ctx: Context) -> None:
     """Run stages 2 and 3 on frames of the training split, resumed where a killed preparation left checkpoints."""
     from effbench.lidar.scene.splits import split_frames
 
-    frames = list(split_frames("train", count=TRAIN_FRAMES))
+    frames = list(split_frames("train", count=params.frames))
     torch.manual_seed(ctx.seed)
     folder = work_folder()
     train_predictor(
@@ -106,7 +105,7 @@ def load_tuned_detector(system: Any, variant: str) -> None:
 
 
 def calibration_frames(system: Any, ctx: Context) -> list[Frame]:
-    """Return some frames that a preparation may look at, with their labels: what the task shows a detector that takes notes."""
+    """Return some frames to prepare with, and their labels: what the task shows a detector that takes notes."""
     notes = _Notes(system.detector)
     ctx.run(replace(system, detector=notes, sees_truth=True), list(ctx.calibration())[:LOOKED_AT], ctx.seed)
     return notes.frames
@@ -125,42 +124,18 @@ class _Notes:
         return [Detections(np.zeros((0, 7)), np.zeros(0), np.zeros(0, np.int64)) for _ in frames]
 
 
-def facts_on(detector: LidarDetector, frames: Sequence[Frame]) -> dict[str, tuple[float, str]]:
-    """Return what the filter does to frames: cells lost inside boxes, how full layers are, effective operations by part.
+def facts_on(detector: LidarDetector, frames: Sequence[Frame]) -> dict[str, list[float | str]]:
+    """Return what the filter does to frames: how full layers are left, effective operations by part.
 
-    Counted with BEV run sparsely, whatever it runs as: the operations that the paper counts.
+    Counted with BEV run sparsely, whatever it runs as: the operations that the paper counts. What it loses inside boxes the
+    task measures on the frames that it evaluates.
     """
     before = detector.bev.execution if isinstance(detector.bev, DenseBev) else "sparse"
     detector.executed("sparse")
-    lost: dict[str, list[float]] = {}
-    for frame in frames:
-        detector.detect([frame])
-        for place, share in lost_in_boxes(detector, frame).items():
-            lost.setdefault(place, []).append(share)
     found = account(detector, frames)
     detector.executed(before)
-    filled = found.mean_filled()
-    facts = {f"r_inbox_{place}": (float(np.nanmean(v)), "share") for place, v in lost.items() if not np.isnan(v).all()}
-    for part, name in (
-        ("backbone3d", "macs_3d"),
-        ("bev", "macs_2d"),
-        ("head", "macs_head"),
-        ("filter", "macs_predictor"),
-    ):
-        facts[name] = (found.mean_macs(part) / 1e6, "M")
-    for name, value in filled.items():
-        layer = name.replace("backbone3d.", "").replace(".", "_")
-        facts[f"{'density' if name.startswith('bev') else 'voxels'}_{layer}"] = (
-            value,
-            "share" if name.startswith("bev") else "",
-        )
+    facts: dict[str, list[float | str]] = {name: [found.mean_macs(part) / 1e6, "M"] for part, name in COUNTED.items()}
+    for name, value in found.mean_filled().items():
+        kind, unit = ("density", "share") if name.startswith("bev") else ("voxels", "voxels")
+        facts[f"{kind}_{name.partition('.')[2].replace('.', '_').replace('blocks', 'bev')}"] = [value, unit]
     return facts
-
-
-def lost_in_boxes(detector: LidarDetector, frame: Frame) -> dict[str, float]:
-    """Return R_inbox among voxels and among BEV cells of the frame that a detector saw last."""
-    from effbench.tasks.lidar_detection.system import LidarSystem
-
-    told: dict[str, CellStates] = LidarSystem(detector, "", detector.config.classes).told()
-    ours = frame.boxes[[name in detector.config.classes for name in frame.classes]]
-    return {place: states.dropped_in_boxes(ours) for place, states in told.items()}

@@ -1,4 +1,4 @@
-"""Which BEV cells of a frame stay: scores guided by density, the best of the occupied cells, and what they carry with them."""
+"""Which BEV cells of a frame stay: scores guided by density, the best of the occupied cells, their whole columns."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def importance_target(objects: Objects, detector: LidarDetector) -> torch.Tensor
 
 
 def predictor_loss(predicted: Sequence[torch.Tensor], wanted: torch.Tensor) -> torch.Tensor:
-    """Return the mean squared error of every class channel [B, classes, H, W] to the one map [B, 1, H, W], over all points."""
+    """Return the summed mean squared errors of each point's channels [B, classes, H, W] to the map [B, 1, H, W]."""
     return torch.stack([(own - wanted).square().mean() for own in predicted]).sum()
 
 

@@ -1,7 +1,7 @@
 """Make the weights that ``ada3d`` ships: stages 2 and 3 from a trained detector; resumable.
 
-``python -m effbench_baselines.ada3d.tuned B --detector DENSE.safetensors``. ``none`` tunes as long without a filter: the control that
-says what the further training alone does.
+``python -m effbench_baselines.ada3d.tuned B --detector DENSE.safetensors``. ``none`` tunes as long without a filter: the
+control that says what the further training alone does.
 """
 
 from __future__ import annotations
@@ -16,16 +16,18 @@ from effbench.lidar.detector.filtering import FeatureFilter
 from effbench.lidar.detector.model import LidarDetector, load_detector, save_detector
 from effbench.lidar.scene.splits import split_frames
 from effbench_baselines.ada3d.method import VARIANTS, Ada3d
-from effbench_baselines.ada3d.preparing import TRAIN_FRAMES, install
+from effbench_baselines.ada3d.preparing import install
 from effbench_baselines.ada3d.training import FINE_TUNED_LR, PEAK_LR, Stage, fine_tune, train_predictor
 
 CONTROL = "none"
 """Tuned as long as a variant, without a filter."""
 
 
-def tuned(detector: LidarDetector, variant: str, work: Path, predictor_steps: int, tuning_steps: int, seed: int) -> None:
+def tuned(
+    detector: LidarDetector, variant: str, work: Path, predictor_steps: int, tuning_steps: int, seed: int
+) -> None:
     """Run both stages (the first once for all variants) and write ``ada3d-VARIANT-SEED.safetensors``."""
-    frames = list(split_frames("train", count=TRAIN_FRAMES))
+    frames = list(split_frames("train", count=Ada3d.Params().frames))
     torch.manual_seed(seed)
 
     def told(done: float, of: float, text: str) -> None:
@@ -38,7 +40,9 @@ def tuned(detector: LidarDetector, variant: str, work: Path, predictor_steps: in
         install(detector, Ada3d.Params(variant=variant))
         train_predictor(detector, frames, Stage(f"ada3d-predictor-{seed}", predictor_steps, PEAK_LR, seed, work), told)
     fine_tune(detector, frames, Stage(f"ada3d-tuning-{variant}-{seed}", tuning_steps, FINE_TUNED_LR, seed, work), told)
-    save_detector(detector, work / f"ada3d-{variant}-{seed}.safetensors", {"variant": variant, "steps": str(tuning_steps)})
+    save_detector(
+        detector, work / f"ada3d-{variant}-{seed}.safetensors", {"variant": variant, "steps": str(tuning_steps)}
+    )
 
 
 def main() -> None:

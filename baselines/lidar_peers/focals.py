@@ -17,7 +17,7 @@ from effbench_baselines.lidar_peers.rules import by_magnitude
 
 
 class FocalGrowth(CellDropper):
-    """Lets the ``spread`` share of occupied cells grow in every 3x3 convolution; the others' new neighbours are taken away."""
+    """Lets a share of the occupied cells grow in every 3x3 convolution; new neighbours of the others are taken away."""
 
     def __init__(self, spread: float) -> None:
         super().__init__({}, {})

@@ -36,9 +36,7 @@ def detector() -> LidarDetector:
     """Return an untrained detector with an untrained filter."""
     torch.manual_seed(0)
     made = LidarDetector(DetectorConfig(grid=SMALL, layers=3))
-    made.filter = Ada3dFilter(
-        channels_at(made, ("conv1", "conv2"), (1,)), 3, {"conv1": 0.75, "conv2": 0.75}, {1: 0.5}
-    )
+    made.filter = Ada3dFilter(channels_at(made, ("conv1", "conv2"), (1,)), 3, {"conv1": 0.75, "conv2": 0.75}, {1: 0.5})
     return made.eval()
 
 

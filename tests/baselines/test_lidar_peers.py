@@ -75,7 +75,9 @@ def test_the_oracle_loses_no_cell_inside_a_box() -> None:
     ours.detect([frame()])
     valid, kept = ours.filter.dropped[0].valid[0], ours.filter.dropped[0].kept[0]  # type: ignore[union-attr, index]
     row, column = int((0.5 + 3.2) / 0.4), int(4.0 / 0.4)
-    assert torch.equal(kept[row - 1 : row + 2, column - 1 : column + 2], valid[row - 1 : row + 2, column - 1 : column + 2])
+    assert torch.equal(
+        kept[row - 1 : row + 2, column - 1 : column + 2], valid[row - 1 : row + 2, column - 1 : column + 2]
+    )
 
 
 def test_magnitude_is_the_same_over_map_and_cells() -> None:
@@ -101,7 +103,9 @@ def test_focal_growth_is_between_none_and_all(spread: float) -> None:
 
 def test_int8_is_close_to_what_it_replaces() -> None:
     ours = detector()
-    voxels = ours.batch([__import__("effbench.lidar.detector.voxelise", fromlist=["voxelise"]).voxelise(frame().points, SMALL)])
+    voxels = ours.batch(
+        [__import__("effbench.lidar.detector.voxelise", fromlist=["voxelise"]).voxelise(frame().points, SMALL)]
+    )
     with torch.no_grad():
         want = ours.executed("dense")(voxels).heat
         to_int8(ours, input_ranges(ours, [frame()]))

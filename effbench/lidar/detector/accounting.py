@@ -1,7 +1,7 @@
 """What a frame costs a detector, part by part, and how full its layers are: for facts and docs, beside what is measured.
 
-Multiply-accumulates are effective ones: pairs of a kernel map times channels where a convolution is sparse, all cells where it
-is dense.
+Multiply-accumulates are effective ones: pairs of a kernel map times channels where a convolution is sparse, all cells where
+it is dense.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ class DetectorConfig:
     """Sizes of a detector.
 
     ``bev`` is ``dense`` (the paper's: 3x3 convolutions over the whole map), ``sparse`` (VoxelNeXt-type: only occupied cells,
-    no dilation) or ``pillar`` (no 3D backbone). ``norm`` is that of the dense BEV backbone. ``width`` multiplies all channels.
+    no dilation) or ``pillar`` (no 3D backbone). ``norm`` is of the dense BEV backbone, ``width`` multiplies all channels.
     """
 
     grid: VoxelGrid = field(default_factory=VoxelGrid)

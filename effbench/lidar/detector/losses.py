@@ -1,4 +1,4 @@
-"""What a centre head is trained by: Gaussian focal loss of the heat maps, L1 of the boxes, cross entropy of which way round."""
+"""What a centre head is trained by: Gaussian focal loss of heat maps, L1 of boxes, cross entropy of which way round."""
 
 from __future__ import annotations
 

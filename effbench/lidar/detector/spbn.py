@@ -61,7 +61,9 @@ class _Scaled(torch.autograd.Function):
     """``gamma * x / sqrt(var_P(x) + eps)``, perhaps ReLU, and the variance, over rows in compiled passes (``spbn_rows``)."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, eps: float, relu: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        ctx: Any, x: torch.Tensor, weight: torch.Tensor, eps: float, relu: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         flat, scales = _rows(x), weight.detach().double().numpy()
         y, active, mean, variance, count = spbn_rows.forward(flat.numpy(), scales, eps, relu)
         ctx.save_for_backward(x)

@@ -45,7 +45,15 @@ def forward(rows: Array, weight: Array, eps: float, relu: bool) -> tuple[Array, 
 
 @njit(cache=True)
 def backward(
-    grad: Array, rows: Array, active: Array, mean: Array, variance: Array, weight: Array, eps: float, relu: bool, count: int
+    grad: Array,
+    rows: Array,
+    active: Array,
+    mean: Array,
+    variance: Array,
+    weight: Array,
+    eps: float,
+    relu: bool,
+    count: int,
 ) -> tuple[Array, Array]:
     """Return the gradients of rows [N, C] and weight [C].
 

@@ -45,7 +45,7 @@ def objects_of(frame: Frame, classes: tuple[str, ...]) -> Objects:
 
 @dataclass(frozen=True)
 class Targets:
-    """``heat`` float32 [classes, H, W]; ``judged`` bool of it; ``cells`` int64 [n] with ``boxes`` [n, 9] and ``weights`` [n]."""
+    """``heat`` float32 and ``judged`` bool [classes, H, W]; ``cells`` int64 [n] with ``boxes`` [n, 9], ``weights`` [n]."""
 
     heat: Array
     judged: Array

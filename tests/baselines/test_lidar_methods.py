@@ -1,0 +1,95 @@
+"""The LiDAR methods keep the contract on the task, with a detector of random weights and of a grid of 12.8 m."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from effbench.api import Method, Unsupported
+from effbench.lidar.detector.config import DetectorConfig
+from effbench.lidar.detector.grid import VoxelGrid
+from effbench.lidar.detector.model import LidarDetector, save_detector
+from effbench.tasks.lidar_detection.task import LidarDetection
+from effbench.testing import check_method
+from effbench_baselines.ada3d.method import VARIANTS, Ada3d, ratios
+from effbench_baselines.lidar_peers.method import LidarBev, LidarDetectorPeer, LidarDrop, LidarFocals, LidarInt8
+
+GRID = VoxelGrid((0.0, -6.4, -2.5), (12.8, 6.4, 1.5))
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of random weights: ``dense`` and ``sparse``."""
+    folder = tmp_path_factory.mktemp("detectors")
+    for bev in ("dense", "sparse"):
+        torch.manual_seed(1)
+        detector = LidarDetector(DetectorConfig(grid=GRID, bev=bev, layers=4))  # type: ignore[arg-type]
+        torch.nn.init.normal_(detector.head.out.weight, std=0.3)
+        save_detector(detector, folder / f"{bev}.safetensors")
+    return folder
+
+
+def task(weights: Path) -> LidarDetection:
+    """Return the task on that detector."""
+    return LidarDetection(LidarDetection.Params(system=str(weights / "dense.safetensors"), frames=2))
+
+
+CASES: tuple[tuple[type[Method], dict[str, object]], ...] = (
+    (Ada3d, {"training": "full", "predictor_steps": 1, "tuning_steps": 1, "frames": 4}),
+    (LidarDrop, {"rule": "random"}),
+    (LidarDrop, {"rule": "oracle", "execution": "dense"}),
+    (LidarFocals, {}),
+    (LidarBev, {"execution": "sparse"}),
+    (LidarInt8, {}),
+)
+
+
+@pytest.mark.parametrize(("method", "params"), CASES, ids=lambda value: getattr(value, "name", None) or "")
+def test_keeps_the_contract(method: type[Method], params: dict[str, object], weights: Path) -> None:
+    check_method(method, params=method.Params(**params), task=task(weights), rtol=0.05)
+
+
+def test_another_detector_is_another_system(weights: Path) -> None:
+    ours = task(weights)
+    from effbench.api import Artifact, Context
+
+    peer = LidarDetectorPeer(LidarDetectorPeer.Params(system=str(weights / "sparse.safetensors")))
+    system = peer.apply(ours.load(Context()), Artifact())
+    assert system.name == "sparse"
+    assert system.detector.config.bev == "sparse"
+
+
+def test_shipped_weights_are_refused_on_another_detector(weights: Path) -> None:
+    from effbench.api import Context
+
+    with pytest.raises(Unsupported, match="training: full"):
+        Ada3d().prepare(task(weights).load(Context()), Context())
+
+
+def test_facts_say_what_the_filter_did(weights: Path) -> None:
+    from effbench.api import Context
+
+    ours = task(weights)
+    ctx = Context(calibration=lambda: ours.samples("calibration"), run=ours.run)
+    method = LidarDrop(LidarDrop.Params(rule="random", voxel_keep=(0.5, 1.0), cell_keep=(0.5, 1.0)))
+    system = method.apply(ours.load(ctx), method.prepare(ours.load(ctx), ctx))
+    facts = {name: fact.value for name, fact in method.facts(system).items()}  # type: ignore[union-attr]
+    assert facts["macs_2d"] > 0 and facts["macs_3d"] > 0 and facts["macs_predictor"] == 0
+    assert 0 < facts["density_bev_0"] < facts["density_bev_3"] <= 1
+
+
+@pytest.mark.parametrize("keep", [(0.0, 0.5), (0.5, 1.5)])
+def test_a_share_of_nothing_or_more_than_all_is_refused(keep: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="cell_keep"):
+        Ada3d.Params(cell_keep=keep)
+
+
+def test_variants_drop_more_from_a_to_c() -> None:
+    kept = [
+        np.prod([*ratios(Ada3d.Params(variant=v))[0].values(), *ratios(Ada3d.Params(variant=v))[1].values()])
+        for v in VARIANTS
+    ]
+    assert kept == sorted(kept, reverse=True)
