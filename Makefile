@@ -14,7 +14,7 @@ PRUNA_VENV ?= .venv-pruna
 MLFLOW_VENV ?= .venv-mlflow
 
 .DEFAULT_GOAL := help
-.PHONY: bench-board help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas nas-201 nas-micro nas-planted nas-search lidar-data lidar-iou bench-sparse
+.PHONY: bench-board help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-lidar-detectors zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas nas-201 nas-micro nas-planted nas-search lidar-data lidar-iou bench-sparse
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -164,6 +164,12 @@ zoo-emoji-pixart zoo-emoji-judge: setup  ## train zoo:emoji-pixart and its judge
 	$(BIN)/python -m effbench.zoo.emoji_pixart.train --work zoo-work/emoji
 	$(BIN)/python -m effbench.zoo.emoji_judge.export --work zoo-work/emoji
 	$(BIN)/python -m effbench.zoo.emoji_pixart.export --work zoo-work/emoji --judged
+
+zoo-lidar-detectors: setup  ## train zoo:lidar-detectors and the weights of ada3d (an hour and a half on two cores; resumes)
+	$(BIN)/python -m effbench.zoo.lidar_detectors.train dense --epochs 3 --work zoo-work/lidar
+	$(BIN)/python -m effbench.zoo.lidar_detectors.train sparse --epochs 5 --work zoo-work/lidar
+	$(BIN)/python -m effbench.zoo.lidar_detectors.export dense-0 sparse-0 --work zoo-work/lidar
+	for variant in B A C none; do $(BIN)/python -m effbench_baselines.ada3d.tuned $$variant --detector zoo-work/lidar/dense-0.safetensors --work zoo-work/lidar || exit 1; done
 
 zoo-moving-emoji-latte: zoo-emoji-pixart  ## train zoo:moving-emoji-latte and its judge (an hour more; resumes where it stopped)
 	$(BIN)/python -m effbench.zoo.moving_emoji_latte.train --work zoo-work/emoji

@@ -10,6 +10,7 @@ import torch
 
 from effbench.errors import BadInput
 from effbench.kernels.sparse_conv import SparseTensor
+from effbench.lidar.detector.accounting import account
 from effbench.lidar.detector.backbones import DenseBev, to_cells
 from effbench.lidar.detector.blocks import MapBlock
 from effbench.lidar.detector.config import DetectorConfig
@@ -22,6 +23,7 @@ from effbench.lidar.detector.model import LidarDetector, load_detector, save_det
 from effbench.lidar.detector.spbn import SparsityPreservingNorm
 from effbench.lidar.detector.targets import AXIS_RAD, Objects, radius_cells, targets_of
 from effbench.lidar.detector.voxelise import voxelise
+from effbench.lidar.frames import Frame
 
 SMALL = VoxelGrid((0.0, -3.2, -2.0), (9.6, 3.2, 2.0), (0.2, 0.2, 0.5))
 """48 x 32 x 8 voxels, 24 x 16 cells: not square, so that swapped axes show."""
@@ -269,3 +271,27 @@ def test_the_head_over_cells_is_the_head_over_the_map() -> None:
     dense, sparse = head(x), head(SparseTensor.from_dense(x))
     torch.testing.assert_close(sparse.heat, dense.heat)
     torch.testing.assert_close(sparse.boxes, dense.boxes)
+
+
+def test_what_is_counted_is_what_is_multiplied() -> None:
+    detector = small().executed("dense")
+    frame = Frame("f", "", cloud(), np.zeros((0, 7)), (), np.zeros(0), np.zeros(0, np.int64), np.zeros(0))
+    dense = account(detector, [frame, frame])
+    widths = [(int(detector.backbone3d.outputs), 32), (32, 32), (32, 32)]  # type: ignore[arg-type]
+    assert dense.mean_macs("bev") == sum(16 * 24 * 9 * i * o for i, o in widths)
+    assert dense.mean_macs("head") == 16 * 24 * (9 * 32 * 64 + 64 * 12)
+    sparse = account(detector.executed("sparse"), [frame])
+    voxels = detector.batch([voxelise(frame.points, SMALL)])
+    detector.executed("dense")
+    maps = [detector.backbone3d(voxels, detector.filter).dense()]
+    for block in detector.bev.blocks:  # type: ignore[union-attr]
+        maps.append(block(maps[-1]))
+    ones = torch.ones(1, 1, 3, 3)
+    pairs = 0
+    for (inputs, outputs), x in zip(
+        widths, maps
+    ):  # every occupied cell meets each of its neighbours inside the map once
+        reach = torch.nn.functional.conv2d(torch.ones(1, 1, 16, 24), ones, padding=1)
+        pairs += int((reach * (x != 0).any(1)[:, None]).sum()) * inputs * outputs
+    assert sparse.mean_macs("bev") == pytest.approx(pairs, rel=0.02)  # a site whose features ReLU ended still counts
+    assert sparse.mean_filled()["bev.blocks.0"] == pytest.approx(float((maps[1] != 0).any(1).float().mean()))

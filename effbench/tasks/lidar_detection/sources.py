@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,8 +15,6 @@ from effbench.lidar.frames import Frame
 GENERATED = "generated"
 CALIBRATION_FRAMES = 40
 """Of the generated training split, those that methods may look at while they prepare, and that latency is timed on."""
-HELD_FRAMES = 8
-"""Frames kept in memory: a batch is read once for the detector and once for its scores."""
 
 
 class FrameKey(NamedTuple):
@@ -106,9 +103,8 @@ def find_source(data: str, sweeps: str, profile: str, evaluated: int | None) -> 
         raise PluginError(str(error)) from None
 
 
-@lru_cache(maxsize=HELD_FRAMES)
-def held(source: FrameSource, name: str) -> Frame:
-    """Return a frame of a source; raise ``PluginError`` where it cannot be read."""
+def read(source: FrameSource, name: str) -> Frame:
+    """Return a frame, read anew so that a repeated input costs the same; raise ``PluginError`` where it cannot be."""
     try:
         return source.frame(name)
     except BadInput as error:

@@ -34,7 +34,7 @@ from effbench.tasks.lidar_detection.detectors import load, sha256_of
 from effbench.tasks.lidar_detection.metrics import METRICS
 from effbench.tasks.lidar_detection.packing import packed, unpacked
 from effbench.tasks.lidar_detection.scoring import frame_arrays, frame_scalars, set_summariser, small_set_remarks
-from effbench.tasks.lidar_detection.sources import GENERATED, FrameSource, find_source, held
+from effbench.tasks.lidar_detection.sources import GENERATED, FrameSource, find_source, read
 from effbench.tasks.lidar_detection.system import PLACES, LidarSystem
 
 
@@ -43,6 +43,7 @@ class LidarDetection(Task):
 
     name = "lidar-detection"
     system_type = LidarSystem
+    preload = ("torch",)
     small: ClassVar[Mapping[str, Any]] = {"frames": 20}
     metrics = METRICS
 
@@ -83,10 +84,16 @@ class LidarDetection(Task):
         return f"{sha256_of(self.params.system)[:16]} on {self.source.revision()}"
 
     def load(self, ctx: Context) -> LidarSystem:
-        """Return the detector; raise ``Unsupported`` elsewhere than on a CPU in float32."""
+        """Return the detector; raise ``Unsupported`` elsewhere than on a CPU in float32.
+
+        Calibration frames are made here where they are not cached yet, so that no call that is timed makes one.
+        """
         if ctx.device != "cpu" or ctx.dtype != "float32":
             raise Unsupported(f"LiDAR detectors run on a CPU in float32, not on {ctx.device} in {ctx.dtype}")
-        return load(self.params.system)
+        system = load(self.params.system)
+        for key in self.source.keys("calibration"):
+            read(self.source, key.name)
+        return system
 
     def samples(self, split: Split, subset: str | None = None) -> Sequence[Sample]:
         """Return the frames of a split by name, grouped by scene."""
@@ -100,7 +107,7 @@ class LidarDetection(Task):
         """
         outputs = []
         for sample in batch:
-            frame = held(self.source, sample.data["frame"])
+            frame = read(self.source, sample.data["frame"])
             found = system.detect([system.shown(frame)])[0]
             outputs.append(
                 {
@@ -121,7 +128,7 @@ class LidarDetection(Task):
             raise PluginError(f"data {self.params.data!r}: no frame to time on; give it a split named train")
         items = max(1, min(PROBED_ITEMS, len(keys) // batch_size))
         batches = [[keys[(item + j * items) % len(keys)] for j in range(batch_size)] for item in range(items)]
-        frames = {key.name: system.shown(held(self.source, key.name)) for keys_of in batches for key in keys_of}
+        frames = {key.name: system.shown(read(self.source, key.name)) for keys_of in batches for key in keys_of}
         return [partial(system.detect, [frames[key.name] for key in keys_of]) for keys_of in batches]
 
     def score(self, outputs: Sequence[Output], batch: Sequence[Sample], reference: Sequence[Output] | None) -> Scores:
@@ -129,7 +136,7 @@ class LidarDetection(Task):
         scalars: dict[str, list[float]] = {}
         arrays: dict[str, list[Array]] = {}
         for output, sample in zip(outputs, batch, strict=True):
-            frame, camera = held(self.source, sample.data["frame"]), self.source.camera(sample.data["frame"])
+            frame, camera = read(self.source, sample.data["frame"]), self.source.camera(sample.data["frame"])
             found = Detections(output["boxes"], output["scores"], output["labels"])
             told = {place: unpacked(output[f"cells_{place}"]) for place in PLACES if f"cells_{place}" in output}
             for name, value in frame_scalars(frame, told).items():
@@ -152,7 +159,7 @@ class LidarDetection(Task):
         """Return the frame from above, one picture for each place where the system told of cells, else one."""
         from effbench.lidar.picture import LEGEND, from_above
 
-        frame = held(self.source, sample.data["frame"])
+        frame = read(self.source, sample.data["frame"])
         found = Detections(output["boxes"], output["scores"], output["labels"])
         told = {place: unpacked(output[f"cells_{place}"]) for place in PLACES if f"cells_{place}" in output}
         if not told:

@@ -65,6 +65,7 @@ RECIPES = {
 
 def train(recipe: Recipe, work: Path) -> LidarDetector:
     """Train to the end, from the last checkpoint if there is one; write and return the detector."""
+    work.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
     detector = LidarDetector(recipe.config)
     frames, watched = train_frames(recipe.frames), held_out_frames(WATCHED)
@@ -72,7 +73,7 @@ def train(recipe: Recipe, work: Path) -> LidarDetector:
         recipe.stage,
         recipe.steps,
         PEAK_LR,
-        warmup=int(0.3 * recipe.steps),
+        warmup=max(1, int(0.3 * recipe.steps)),
         decay_share=0.7,
         weight_decay=DECAY,
         ema_decay=0.99,
@@ -113,7 +114,6 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     recipe = Recipe(args.name, RECIPES[args.name], args.frames, args.epochs, args.seed)
-    args.work.mkdir(parents=True, exist_ok=True)
     detector = train(recipe, args.work)
     reached = judged(detector, held_out_frames(args.judge))
     write_line(args.work, stage=recipe.stage, held_out=args.judge, **{name: round(v, 2) for name, v in reached.items()})
