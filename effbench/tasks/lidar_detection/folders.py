@@ -12,7 +12,7 @@ from effbench.lidar.camera import CameraCalibration, kitti_like
 from effbench.lidar.frames import Frame
 from effbench.lidar.kitti import KittiFolder, read_calibration
 from effbench.lidar.nuscenes import NuscenesFolder
-from effbench.tasks.lidar_detection.sources import CALIBRATION_FRAMES, FrameKey, FrameSource, GeneratedFrames
+from effbench.tasks.lidar_detection.frame_source import CALIBRATION_FRAMES, FrameKey, FrameSource, GeneratedFrames
 
 
 class FolderFrames(FrameSource):

@@ -31,10 +31,11 @@ from effbench.api import (
 from effbench.arrays import Array
 from effbench.lidar.frames import CLASSES, Detections
 from effbench.tasks.lidar_detection.detectors import load, sha256_of
+from effbench.tasks.lidar_detection.frame_source import FrameSource
 from effbench.tasks.lidar_detection.metrics import METRICS
 from effbench.tasks.lidar_detection.packing import packed, unpacked
 from effbench.tasks.lidar_detection.scoring import frame_arrays, frame_scalars, set_summariser, small_set_remarks
-from effbench.tasks.lidar_detection.sources import GENERATED, FrameSource, find_source, read
+from effbench.tasks.lidar_detection.sources import GENERATED, find_source, read
 from effbench.tasks.lidar_detection.system import PLACES, LidarSystem
 
 
