@@ -177,6 +177,8 @@ def other_cell(chance: random.Random, store: Path, outside: Path) -> str:
     victim = chance.choice(sorted((outside / "cells").iterdir())).name
     name = chance.choice((f"../../{outside.name}/cells/{victim}", str(outside / "cells" / victim), f"./{victim}"))
     file = store / "plan.json" if chance.random() < 0.6 else _pick(chance, store, "cell.json")
+    if not file.is_file():
+        return "nothing"  # a pipe, which nobody writes to
     try:
         data = json.loads(file.read_bytes())
         holder = data[0] if isinstance(data, list) else data
