@@ -18,7 +18,7 @@ from effbench.lidar.frames import Detections, Frame
 from effbench_baselines.ada3d.importance import Ada3dFilter, channels_at
 from effbench_baselines.ada3d.method import CELL_LAYERS, VOXEL_POINTS, checked_for_shipped, ratios
 from effbench_baselines.ada3d.selecting import CELL_GUIDANCE, VOXEL_GUIDANCE, Guidance
-from effbench_baselines.ada3d.training import FINE_TUNED_LR, PEAK_LR, Stage, fine_tune, train_predictor
+from effbench_baselines.ada3d.training import FINE_TUNED_LR, PREDICTOR_LR, Stage, fine_tune, train_predictor
 
 WEIGHTS = Path(__file__).parent / "weights"
 """Detector and predictor as tuned for each variant, made by ``python -m effbench_baselines.ada3d.tuned``."""
@@ -72,7 +72,7 @@ def trained(detector: LidarDetector, params: Any, ctx: Context) -> None:
     torch.manual_seed(ctx.seed)
     folder = work_folder()
     train_predictor(
-        detector, frames, Stage("predictor", params.predictor_steps, PEAK_LR, ctx.seed, folder), ctx.progress
+        detector, frames, Stage("predictor", params.predictor_steps, PREDICTOR_LR, ctx.seed, folder), ctx.progress
     )
     fine_tune(detector, frames, Stage("tuning", params.tuning_steps, FINE_TUNED_LR, ctx.seed, folder), ctx.progress)
 

@@ -17,7 +17,7 @@ from effbench.lidar.detector.model import LidarDetector, load_detector, save_det
 from effbench.lidar.scene.splits import split_frames
 from effbench_baselines.ada3d.method import VARIANTS, Ada3d
 from effbench_baselines.ada3d.preparing import install
-from effbench_baselines.ada3d.training import FINE_TUNED_LR, PEAK_LR, Stage, fine_tune, train_predictor
+from effbench_baselines.ada3d.training import FINE_TUNED_LR, PREDICTOR_LR, Stage, fine_tune, train_predictor
 
 CONTROL = "none"
 """Tuned as long as a variant, without a filter."""
@@ -38,7 +38,7 @@ def tuned(
         detector.filter = FeatureFilter()
     else:
         install(detector, Ada3d.Params(variant=variant))
-        train_predictor(detector, frames, Stage(f"ada3d-predictor-{seed}", predictor_steps, PEAK_LR, seed, work), told)
+        train_predictor(detector, frames, Stage(f"ada3d-predictor-{seed}", predictor_steps, PREDICTOR_LR, seed, work), told)
     fine_tune(detector, frames, Stage(f"ada3d-tuning-{variant}-{seed}", tuning_steps, FINE_TUNED_LR, seed, work), told)
     save_detector(
         detector, work / f"ada3d-{variant}-{seed}.safetensors", {"variant": variant, "steps": str(tuning_steps)}
