@@ -38,7 +38,7 @@ def prepared(system: Any, params: Any, ctx: Context) -> Artifact:
         trained(detector, params, ctx)
     else:
         checked_for_shipped(system)
-        load_shipped(detector, params.variant, whole=params.training == "shipped")
+        load_shipped(detector, file_of(params), whole=params.training == "shipped")
     state = {name: value.detach().clone().numpy() for name, value in detector.state_dict().items()}
     return Artifact(state, {"facts": facts_on(detector, calibration_frames(system, ctx))})
 
@@ -75,6 +75,11 @@ def trained(detector: LidarDetector, params: Any, ctx: Context) -> None:
         detector, frames, Stage("predictor", params.predictor_steps, PREDICTOR_LR, ctx.seed, folder), ctx.progress
     )
     fine_tune(detector, frames, Stage("tuning", params.tuning_steps, FINE_TUNED_LR, ctx.seed, folder), ctx.progress)
+
+
+def file_of(params: Any) -> str:
+    """Return what the weights of parameters are called: tuned with density guidance, or without (``plain``)."""
+    return str(params.variant) if params.density_guidance else f"{params.variant}-plain"
 
 
 def load_shipped(detector: LidarDetector, variant: str, whole: bool) -> None:

@@ -34,14 +34,17 @@ def tuned(
         if done % 25 == 0 or done == of:
             print(json.dumps({"variant": variant, "step": done, "of": of, "text": text}), flush=True)
 
+    named = f"{variant}-plain" if plain else variant
     if variant == CONTROL:
         detector.filter = FeatureFilter()
     else:
-        install(detector, Ada3d.Params(variant=variant))
-        train_predictor(detector, frames, Stage(f"ada3d-predictor-{seed}", predictor_steps, PREDICTOR_LR, seed, work), told)
-    fine_tune(detector, frames, Stage(f"ada3d-tuning-{variant}-{seed}", tuning_steps, FINE_TUNED_LR, seed, work), told)
+        install(detector, Ada3d.Params(variant=variant, density_guidance=not plain))
+        train_predictor(
+            detector, frames, Stage(f"ada3d-predictor-{seed}", predictor_steps, PREDICTOR_LR, seed, work), told
+        )
+    fine_tune(detector, frames, Stage(f"ada3d-tuning-{named}-{seed}", tuning_steps, FINE_TUNED_LR, seed, work), told)
     save_detector(
-        detector, work / f"ada3d-{variant}-{seed}.safetensors", {"variant": variant, "steps": str(tuning_steps)}
+        detector, work / f"ada3d-{named}-{seed}.safetensors", {"variant": variant, "steps": str(tuning_steps)}
     )
 
 
@@ -51,12 +54,21 @@ def main() -> None:
     parser.add_argument("variant", choices=[*VARIANTS, CONTROL])
     parser.add_argument("--detector", type=Path, required=True, help="weights of the dense detector with SP-BN")
     parser.add_argument("--work", type=Path, default=Path("zoo-work/lidar"))
-    parser.add_argument("--predictor-steps", type=int, default=200)
+    parser.add_argument("--predictor-steps", type=int, default=450)
     parser.add_argument("--tuning-steps", type=int, default=400)
+    parser.add_argument("--plain", action="store_true", help="without density guidance")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    tuned(load_detector(args.detector), args.variant, args.work, args.predictor_steps, args.tuning_steps, args.seed)
+    tuned(
+        load_detector(args.detector),
+        args.variant,
+        args.work,
+        args.predictor_steps,
+        args.tuning_steps,
+        args.seed,
+        args.plain,
+    )
 
 
 if __name__ == "__main__":
