@@ -24,7 +24,13 @@ CONTROL = "none"
 
 
 def tuned(
-    detector: LidarDetector, variant: str, work: Path, predictor_steps: int, tuning_steps: int, seed: int
+    detector: LidarDetector,
+    variant: str,
+    work: Path,
+    predictor_steps: int,
+    tuning_steps: int,
+    seed: int,
+    plain: bool = False,
 ) -> None:
     """Run both stages (the first once for all variants) and write ``ada3d-VARIANT-SEED.safetensors``."""
     frames = list(split_frames("train", count=Ada3d.Params().frames))
