@@ -18,7 +18,7 @@ from effbench.lidar.frames import Detections, Frame
 from effbench_baselines.ada3d.importance import Ada3dFilter, channels_at
 from effbench_baselines.ada3d.method import CELL_LAYERS, VOXEL_POINTS, checked_for_shipped, ratios
 from effbench_baselines.ada3d.selecting import CELL_GUIDANCE, VOXEL_GUIDANCE, Guidance
-from effbench_baselines.ada3d.training import FINE_TUNED_LR, PEAK_LR, Stage, fine_tune, train_predictor
+from effbench_baselines.ada3d.training import FINE_TUNED_LR, PREDICTOR_LR, Stage, fine_tune, train_predictor
 
 WEIGHTS = Path(__file__).parent / "weights"
 """Detector and predictor as tuned for each variant, made by ``python -m effbench_baselines.ada3d.tuned``."""
@@ -38,7 +38,7 @@ def prepared(system: Any, params: Any, ctx: Context) -> Artifact:
         trained(detector, params, ctx)
     else:
         checked_for_shipped(system)
-        load_shipped(detector, params.variant, whole=params.training == "shipped")
+        load_shipped(detector, file_of(params), whole=params.training == "shipped")
     state = {name: value.detach().clone().numpy() for name, value in detector.state_dict().items()}
     return Artifact(state, {"facts": facts_on(detector, calibration_frames(system, ctx))})
 
@@ -72,9 +72,14 @@ def trained(detector: LidarDetector, params: Any, ctx: Context) -> None:
     torch.manual_seed(ctx.seed)
     folder = work_folder()
     train_predictor(
-        detector, frames, Stage("predictor", params.predictor_steps, PEAK_LR, ctx.seed, folder), ctx.progress
+        detector, frames, Stage("predictor", params.predictor_steps, PREDICTOR_LR, ctx.seed, folder), ctx.progress
     )
     fine_tune(detector, frames, Stage("tuning", params.tuning_steps, FINE_TUNED_LR, ctx.seed, folder), ctx.progress)
+
+
+def file_of(params: Any) -> str:
+    """Return what the weights of parameters are called: tuned with density guidance, or without (``plain``)."""
+    return str(params.variant) if params.density_guidance else f"{params.variant}-plain"
 
 
 def load_shipped(detector: LidarDetector, variant: str, whole: bool) -> None:

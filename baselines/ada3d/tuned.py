@@ -17,14 +17,20 @@ from effbench.lidar.detector.model import LidarDetector, load_detector, save_det
 from effbench.lidar.scene.splits import split_frames
 from effbench_baselines.ada3d.method import VARIANTS, Ada3d
 from effbench_baselines.ada3d.preparing import install
-from effbench_baselines.ada3d.training import FINE_TUNED_LR, PEAK_LR, Stage, fine_tune, train_predictor
+from effbench_baselines.ada3d.training import FINE_TUNED_LR, PREDICTOR_LR, Stage, fine_tune, train_predictor
 
 CONTROL = "none"
 """Tuned as long as a variant, without a filter."""
 
 
 def tuned(
-    detector: LidarDetector, variant: str, work: Path, predictor_steps: int, tuning_steps: int, seed: int
+    detector: LidarDetector,
+    variant: str,
+    work: Path,
+    predictor_steps: int,
+    tuning_steps: int,
+    seed: int,
+    plain: bool = False,
 ) -> None:
     """Run both stages (the first once for all variants) and write ``ada3d-VARIANT-SEED.safetensors``."""
     frames = list(split_frames("train", count=Ada3d.Params().frames))
@@ -34,14 +40,17 @@ def tuned(
         if done % 25 == 0 or done == of:
             print(json.dumps({"variant": variant, "step": done, "of": of, "text": text}), flush=True)
 
+    named = f"{variant}-plain" if plain else variant
     if variant == CONTROL:
         detector.filter = FeatureFilter()
     else:
-        install(detector, Ada3d.Params(variant=variant))
-        train_predictor(detector, frames, Stage(f"ada3d-predictor-{seed}", predictor_steps, PEAK_LR, seed, work), told)
-    fine_tune(detector, frames, Stage(f"ada3d-tuning-{variant}-{seed}", tuning_steps, FINE_TUNED_LR, seed, work), told)
+        install(detector, Ada3d.Params(variant=variant, density_guidance=not plain))
+        train_predictor(
+            detector, frames, Stage(f"ada3d-predictor-{seed}", predictor_steps, PREDICTOR_LR, seed, work), told
+        )
+    fine_tune(detector, frames, Stage(f"ada3d-tuning-{named}-{seed}", tuning_steps, FINE_TUNED_LR, seed, work), told)
     save_detector(
-        detector, work / f"ada3d-{variant}-{seed}.safetensors", {"variant": variant, "steps": str(tuning_steps)}
+        detector, work / f"ada3d-{named}-{seed}.safetensors", {"variant": variant, "steps": str(tuning_steps)}
     )
 
 
@@ -51,12 +60,21 @@ def main() -> None:
     parser.add_argument("variant", choices=[*VARIANTS, CONTROL])
     parser.add_argument("--detector", type=Path, required=True, help="weights of the dense detector with SP-BN")
     parser.add_argument("--work", type=Path, default=Path("zoo-work/lidar"))
-    parser.add_argument("--predictor-steps", type=int, default=200)
+    parser.add_argument("--predictor-steps", type=int, default=450)
     parser.add_argument("--tuning-steps", type=int, default=400)
+    parser.add_argument("--plain", action="store_true", help="without density guidance")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    tuned(load_detector(args.detector), args.variant, args.work, args.predictor_steps, args.tuning_steps, args.seed)
+    tuned(
+        load_detector(args.detector),
+        args.variant,
+        args.work,
+        args.predictor_steps,
+        args.tuning_steps,
+        args.seed,
+        args.plain,
+    )
 
 
 if __name__ == "__main__":
