@@ -1,7 +1,7 @@
 """At which density of a map from above a sparse 2D convolution stops being quicker than the dense one, on a CPU.
 
-Measured by ``make bench-sparse`` (docs/sparse-kernels.md) on patches of occupied cells; between and beyond the widths that were
-measured, a straight line and the nearest one.
+Measured by ``make bench-sparse`` (docs/sparse-kernels.md) on patches of occupied cells; between and beyond the widths that
+were measured, a straight line and the nearest one.
 """
 
 from __future__ import annotations
