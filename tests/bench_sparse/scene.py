@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 FINE, COARSE = (20, 512, 512), (16, 256, 256)
-"""Cells z, y, x of x 0 to 51.2 m, y -25.6 to 25.6 m, z -2.5 to 1.5 m: 0.1 m wide and 0.2 m high, or 0.2 and 0.25 m."""
-EXTENT = np.array([4.0, 51.2, 51.2])
-LEAST = np.array([-2.5, -25.6, 0.0])
+"""Cells z, y, x: of 0.2 x 0.1 x 0.1 m, or of 0.25 x 0.2 x 0.2 m."""
+EXTENT, LEAST = np.array([4.0, 51.2, 51.2]), np.array([-2.5, -25.6, 0.0])
+"""Metres along z, y, x, and where they begin: x from 0 to 51.2 m, y 25.6 m to either side, z -2.5 to 1.5 m."""
 
 
 def frame(voxels: int, grid: tuple[int, int, int], seed: int = 0) -> np.ndarray:

@@ -39,7 +39,7 @@ def occupied(keys: Array, cells: int) -> Array:  # pragma: no cover - compiled
 def before(words: Array) -> Array:  # pragma: no cover - compiled
     """Return how many bits are set before each word, int32."""
     ranks = np.empty(len(words), np.int32)
-    total = 0
+    total = np.int64(0)
     for w in range(len(words)):
         ranks[w] = total
         total += np.int64(popcount(words[w]))

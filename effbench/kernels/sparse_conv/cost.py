@@ -61,7 +61,7 @@ def pool_flops(features: Any, found: Any, *, out: Any) -> int:
 
 def pool_bytes(features: Any, found: Any, *, out: Any) -> int:
     """Return the bytes of the features and the table, read, and of maxima and where they stood (int32), written."""
-    return operand_bytes(features, out) + int(found.source.nbytes) + 4 * math.prod(out.shape)
+    return operand_bytes(features, out) + int(found.source.nbytes) + 4 * int(math.prod(out.shape))
 
 
 def multiplies(features: Any, *_: Any, out: Any) -> str:

@@ -110,7 +110,7 @@ def map_onto(fine: Sites, coarse: Sites, window: Window) -> KernelMap:
     return known[1]
 
 
-def _axes(fine: Sequence[int], coarse: Sequence[int], window: Window) -> list[Array]:
+def _axes(fine: Sequence[int], coarse: Sequence[int], window: Window) -> tuple[Array, Array, Array]:
     """Return ``met`` for z, y, x; where there is no z, it has one cell and one tap."""
     found = [
         compiled.met(k, s, p, d, i, o)
@@ -118,7 +118,8 @@ def _axes(fine: Sequence[int], coarse: Sequence[int], window: Window) -> list[Ar
             window.kernel, window.stride, window.padding, window.dilation, fine, coarse, strict=True
         )
     ]
-    return [np.zeros((1, 1), np.int32)] * (3 - len(found)) + found
+    *z, y, x = found
+    return z[0] if z else np.zeros((1, 1), np.int32), y, x
 
 
 def _hit(sites: Sites, window: Window) -> Sites:
@@ -143,7 +144,8 @@ def _between(fine: Sites, coarse: Sites, window: Window) -> KernelMap:
         source = compiled.sources(cells, coarse.keys.numpy(), *met, three(coarse.shape))
     elif max(window.stride) == 1:
         columns = padded(coarse.coordinates).T.contiguous().numpy()
-        source = bitmap.sources(columns, *fine.index(), three(fine.shape), *_numbers(window))
+        words, ranks = fine.index()
+        source = bitmap.sources(columns, words, ranks, three(fine.shape), *_numbers(window))
     else:
         source, target = bitmap.met_by_inputs(cells, *met, three(coarse.shape), *coarse.index(), len(coarse))
         known["tables"] = torch.from_numpy(source), torch.from_numpy(target)

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from effbench.kernels.sparse_conv import SparseTensor, inverse_conv, max_pool, strided_conv, submanifold_conv
 
-QUICK = settings(max_examples=40, deadline=None)
+QUICK = settings(max_examples=25, deadline=None)
 
 
 def torch_conv(x, weight, **more):

@@ -10,13 +10,13 @@ from effbench.kernels.sparse_conv import Sites, SparseTensor, inverse_conv, max_
 from effbench.kernels.sparse_conv.geometry import centred, window
 from effbench.kernels.sparse_conv.maps import strided_map, submanifold_map
 
-QUICK = settings(max_examples=25, deadline=None)
+QUICK = settings(max_examples=20, deadline=None)
 
 
-@pytest.mark.parametrize("shape", [(4, 5), (3, 4, 4)])
-@pytest.mark.parametrize("groups", [1, 2, 4])
+@pytest.mark.parametrize("shape", [(4, 5), (2, 3, 3)])
+@pytest.mark.parametrize("groups", [1, 4])
 def test_gradients_equal_finite_differences(shape, groups):
-    x = random_sparse(shape, batch=1, density=0.3)
+    x = random_sparse(shape, batch=1, density=0.3, channels=4)
     features = x.features.clone().requires_grad_()
     weight, back = (
         torch.randn(*(3,) * len(shape), 4 // groups, 4, dtype=torch.float64, requires_grad=True) for _ in range(2)

@@ -5,7 +5,7 @@ import torch
 from sparse_cases import random_sparse
 
 from effbench.kernels import isa
-from effbench.kernels.sparse_conv import max_pool, strided_conv, submanifold_conv
+from effbench.kernels.sparse_conv import break_even_density, max_pool, sparse_pays, strided_conv, submanifold_conv
 from effbench.kernels.sparse_conv.cost import dense_macs, effective_macs
 from effbench.kernels.sparse_conv.geometry import centred
 from effbench.kernels.sparse_conv.maps import submanifold_map
@@ -53,3 +53,11 @@ def test_gradients_and_pooling_are_counted():
     pooled = measure_compute(lambda: max_pool(x, (3, 2), (3, 2)).features)
     assert pooled.flops_by_dtype["float32"] == len(x.sites) * 16
     assert isa.current().vectors in ("avx512-vnni", "avx2", "portable")
+
+
+def test_sparse_pays_below_the_measured_density():
+    assert break_even_density(64) <= break_even_density(96) <= break_even_density(128) == break_even_density(1000)
+    assert sparse_pays(break_even_density(32) - 0.01, 32) and not sparse_pays(break_even_density(32), 32)
+    assert break_even_density(64, "submanifold") > break_even_density(64, "submanifold, map") > break_even_density(64)
+    with pytest.raises(ValueError, match=r"density 1\.5; want a share"):
+        sparse_pays(1.5, 64)
