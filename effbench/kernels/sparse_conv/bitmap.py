@@ -11,10 +11,10 @@ import numpy as np
 from effbench.arrays import Array
 from effbench.compiled import njit
 
-ONE = np.uint64(1)
-SIX = np.uint64(6)
+ONE, SIX = np.uint64(1), np.uint64(6)
+"""Of the type of the words: with a signed number, numba would make a float of them."""
 WORD = 64
-"""Cells of a word."""
+"""Cells of a word, 2 to the SIX."""
 
 
 @njit(cache=True)
