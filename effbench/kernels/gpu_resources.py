@@ -28,7 +28,7 @@ from effbench.kernels.linear_w4a16.gpu import linear_w4a16
 from effbench.kernels.linear_w8a8.gpu import linear_w8a8
 from effbench.kernels.quantize_rows.gpu import quantize_rows
 from effbench.kernels.sparse_conv import gpu as sparse
-from effbench.kernels.sparse_conv.maps import KernelMap
+from effbench.kernels.sparse_conv.kernel_map import KernelMap
 from effbench.kernels.window_attention.gpu import attention_with_residual, window_attention
 
 CAPABILITIES = (80, 90)

@@ -12,7 +12,7 @@ from effbench.kernels.machine_code import address_of
 from effbench.kernels.recording import record_kernel
 from effbench.kernels.sparse_conv import taps
 from effbench.kernels.sparse_conv.depthwise import depthwise_gradient_program, depthwise_program
-from effbench.kernels.sparse_conv.maps import KernelMap
+from effbench.kernels.sparse_conv.kernel_map import KernelMap
 from effbench.kernels.sparse_conv.program import BLOCK, FIELDS, convolution_program, gradient_program, scratch_bytes
 from effbench.kernels.threads import Kernel
 

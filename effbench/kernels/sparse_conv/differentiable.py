@@ -11,7 +11,7 @@ import torch
 
 from effbench.kernels.recording import record_kernel
 from effbench.kernels.sparse_conv import pooling, taps
-from effbench.kernels.sparse_conv.maps import KernelMap
+from effbench.kernels.sparse_conv.kernel_map import KernelMap
 
 
 class Convolution(torch.autograd.Function):

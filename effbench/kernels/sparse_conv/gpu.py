@@ -16,7 +16,7 @@ import torch
 from effbench.kernels.gpu_launch import INTERPRETED, Options, check_operands, launch, tl, triton
 from effbench.kernels.recording import record_kernel
 from effbench.kernels.sparse_conv import taps
-from effbench.kernels.sparse_conv.maps import KernelMap
+from effbench.kernels.sparse_conv.kernel_map import KernelMap
 
 TYPES = (torch.float32, torch.float16, torch.bfloat16)
 """What tensor cores multiply; sums are float32."""

@@ -13,7 +13,7 @@ from effbench.arrays import Array
 from effbench.kernels.sparse_conv.geometry import AXES, Window
 
 if TYPE_CHECKING:
-    from effbench.kernels.sparse_conv.maps import KernelMap
+    from effbench.kernels.sparse_conv.kernel_map import KernelMap
 
 MOST_CELLS = 2**62
 """Cells of a batch: their numbers, and those of a window's reach beyond, are int64."""

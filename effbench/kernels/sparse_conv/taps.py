@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from effbench.kernels.sparse_conv.maps import KernelMap
+from effbench.kernels.sparse_conv.kernel_map import KernelMap
 
 
 def product(rows: torch.Tensor, weight: torch.Tensor, groups: int) -> torch.Tensor:
