@@ -57,10 +57,11 @@ def install(detector: LidarDetector, params: Any) -> None:
     """Put an untrained filter of the parameters into a detector."""
     voxel_keep, cell_keep = ratios(params)
     guidance = (VOXEL_GUIDANCE, CELL_GUIDANCE) if params.density_guidance else (Guidance(0, 1), Guidance(0, 1))
-    detector.filter = Ada3dFilter(
+    drop = Ada3dFilter(
         channels_at(detector, VOXEL_POINTS, CELL_LAYERS), len(detector.config.classes), voxel_keep, cell_keep, *guidance
     )
-    detector.filter.uniform = not params.predictor
+    drop.uniform = not params.predictor
+    detector.filter = drop
     detector.eval()
 
 

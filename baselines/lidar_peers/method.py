@@ -57,7 +57,8 @@ class LidarDrop(Method):
 
     def facts(self, system: LidarSystem) -> Mapping[str, Fact | float]:
         """Return what the filter did to the calibration frames."""
-        return facts_of(system)
+        facts: dict[str, Fact | float] = facts_of(system)
+        return facts
 
 
 class LidarFocals(Method):
