@@ -90,6 +90,6 @@ def test_a_share_of_nothing_or_more_than_all_is_refused(keep: tuple[float, float
 def test_variants_drop_more_from_a_to_c() -> None:
     kept = [
         np.prod([*ratios(Ada3d.Params(variant=v))[0].values(), *ratios(Ada3d.Params(variant=v))[1].values()])
-        for v in VARIANTS
+        for v in "ABC"
     ]
     assert kept == sorted(kept, reverse=True)
