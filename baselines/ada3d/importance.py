@@ -103,7 +103,11 @@ class Ada3dFilter(CellDropper):  # type: ignore[misc]
         """Return the predicted importance [B, H, W] after a block of voxels or before a BEV layer: the mean over classes."""
         if self.uniform:
             return torch.ones(valid.shape)
-        adapted = self.adapted_cells(where, x) if isinstance(where, int) else self.adapted_voxels(where, x)
+        if isinstance(where, str):
+            assert isinstance(x, SparseTensor)
+            adapted = self.adapted_voxels(where, x)
+        else:
+            adapted = self.adapted_cells(where, x)
         importance: torch.Tensor = self.predictor(adapted).mean(1)
         return importance
 
