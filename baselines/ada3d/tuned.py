@@ -86,7 +86,7 @@ def main() -> None:
     torch.set_num_threads(1)
     if args.variant == "ship":
         finished = sorted(
-            file.stem.split("-", 1)[1].rpartition("-")[0] for file in args.work.glob("ada3d-[ABC]*.safetensors")
+            file.stem.split("-", 1)[1].rpartition("-")[0] for file in args.work.glob("ada3d-[ABCr]*.safetensors")
         )
         ship(args.work, finished, args.seed)
         return

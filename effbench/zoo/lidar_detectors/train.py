@@ -116,7 +116,13 @@ def main() -> None:
     recipe = Recipe(args.name, RECIPES[args.name], args.frames, args.epochs, args.seed)
     detector = train(recipe, args.work)
     reached = judged(detector, held_out_frames(args.judge))
-    write_line(args.work, stage=recipe.stage, step=recipe.steps, held_out=args.judge, **{name: round(v, 2) for name, v in reached.items()})
+    write_line(
+        args.work,
+        stage=recipe.stage,
+        step=recipe.steps,
+        held_out=args.judge,
+        **{name: round(v, 2) for name, v in reached.items()},
+    )
 
 
 if __name__ == "__main__":
