@@ -60,7 +60,8 @@ class CellDropper(FeatureFilter):
         with torch.no_grad():
             kept = best_cells(self.voxel_scores(point, x, valid), valid, keep)
         self.dropped.append(Dropped(point, valid, kept))
-        return in_kept_columns(x, kept, VOXEL_STRIDE[point])
+        left: SparseTensor = in_kept_columns(x, kept, VOXEL_STRIDE[point])
+        return left
 
     def cells(self, layer: int, x: Features) -> Features:
         """Return the best cells, others zero in a map. The gradient is masked too, as in the paper's code."""
@@ -71,15 +72,15 @@ class CellDropper(FeatureFilter):
         with torch.no_grad():
             kept = best_cells(self.cell_scores(layer, x, valid), valid, keep)
         self.dropped.append(Dropped(f"bev{layer}", valid, kept))
-        if isinstance(x, SparseTensor):
-            return in_kept_columns(x, kept, 1)
-        return x * kept[:, None]
+        left: Features = in_kept_columns(x, kept, 1) if isinstance(x, SparseTensor) else x * kept[:, None]
+        return left
 
 
 def occupied(x: Features) -> torch.Tensor:
     """Return bool [B, H, W]: the cells with any channel other than zero; a site whose features ReLU ended is empty."""
     if not isinstance(x, SparseTensor):
-        return active_pixels(x)
+        active: torch.Tensor = active_pixels(x)
+        return active
     valid = torch.zeros(x.sites.batch_size * x.sites.shape[0] * x.sites.shape[1], dtype=torch.bool)
     valid[x.sites.keys] = active_pixels(x.features)
     return valid.view(x.sites.batch_size, *x.sites.shape)

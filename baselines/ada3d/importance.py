@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import nn
@@ -37,7 +38,7 @@ class ImportancePredictor(nn.Module):
         return y
 
 
-class Ada3dFilter(CellDropper):
+class Ada3dFilter(CellDropper):  # type: ignore[misc]
     """Drops by the predictor's importance, guided by density: one predictor, an adapter of its own per insertion point.
 
     While it learns (``learning``), every insertion point keeps all and its prediction is kept in ``predicted``. Features
@@ -76,7 +77,8 @@ class Ada3dFilter(CellDropper):
             if point in self.adapters:
                 self.predicted.append(self.predictor(self.adapted_voxels(point, x)))
             return x
-        return super().voxels(point, x)
+        left: SparseTensor = super().voxels(point, x)
+        return left
 
     def cells(self, layer: int, x: Features) -> Features:
         """Return the most important cells; all of them while it learns."""
@@ -84,19 +86,30 @@ class Ada3dFilter(CellDropper):
             if f"bev{layer}" in self.adapters:
                 self.predicted.append(self.predictor(self.adapted_cells(layer, x)))
             return x
-        return super().cells(layer, x)
+        left: Features = super().cells(layer, x)
+        return left
 
     def voxel_scores(self, point: str, x: SparseTensor, valid: torch.Tensor) -> torch.Tensor:
         """Return the guided importance of cells from voxels."""
-        if self.uniform:
-            return guided(torch.ones(valid.shape), valid, self.voxel_guidance)
-        return guided(self.predictor(self.adapted_voxels(point, x)).mean(1), valid, self.voxel_guidance)
+        scores: torch.Tensor = guided(self._importance(point, x, valid), valid, self.voxel_guidance)
+        return scores
 
     def cell_scores(self, layer: int, x: Features, valid: torch.Tensor) -> torch.Tensor:
         """Return the guided importance of cells from BEV features."""
+        scores: torch.Tensor = guided(self._importance(layer, x, valid), valid, self.cell_guidance)
+        return scores
+
+    def _importance(self, where: str | int, x: Features, valid: torch.Tensor) -> torch.Tensor:
+        """Return the predicted importance [B, H, W] after a block of voxels or before a BEV layer: the mean over classes."""
         if self.uniform:
-            return guided(torch.ones(valid.shape), valid, self.cell_guidance)
-        return guided(self.predictor(self.adapted_cells(layer, x)).mean(1), valid, self.cell_guidance)
+            return torch.ones(valid.shape)
+        if isinstance(where, str):
+            assert isinstance(x, SparseTensor)
+            adapted = self.adapted_voxels(where, x)
+        else:
+            adapted = self.adapted_cells(where, x)
+        importance: torch.Tensor = self.predictor(adapted).mean(1)
+        return importance
 
     def adapted_voxels(self, point: str, x: SparseTensor) -> torch.Tensor:
         """Return [B, 8, H, W]: voxels max-pooled to the cells' stride, summed over z, through the point's adapter.
@@ -122,10 +135,9 @@ class Ada3dFilter(CellDropper):
         return nn.functional.conv2d(x.detach(), weight[:, :, None, None])
 
 
-def channels_at(detector: nn.Module, voxel_points: tuple[str, ...], layers: tuple[int, ...]) -> dict[str, int]:
+def channels_at(detector: Any, voxel_points: tuple[str, ...], layers: tuple[int, ...]) -> dict[str, int]:
     """Return insertion point -> channels that a detector has there."""
     found = {point: getattr(detector.backbone3d, point)[-1].weight.shape[-1] for point in voxel_points}
-    blocks = getattr(detector.bev, "blocks", None)
     for layer in layers:
-        found[f"bev{layer}"] = blocks[layer].weight.shape[1] if blocks is not None else detector.backbone3d.outputs
+        found[f"bev{layer}"] = detector.bev.blocks[layer].weight.shape[1]
     return found

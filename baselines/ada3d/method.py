@@ -14,6 +14,7 @@ from effbench_baselines.ada3d.claims import claims
 Share = Annotated[float, Field(gt=0, le=1)]
 
 VARIANTS: Mapping[str, tuple[tuple[float, float], tuple[float, float]]] = {
+    "released": ((0.75, 0.75), (0.5, 0.5)),
     "A": ((1.0, 1.0), (0.3, 0.3)),
     "B": ((0.65, 0.7), (0.27, 0.27)),
     "C": ((0.5, 0.5), (0.2, 0.2)),
@@ -41,7 +42,8 @@ class Ada3d(Method):
         """Parameters of the method."""
 
         variant: Annotated[
-            Literal["A", "B", "C"], Field(description="A drops BEV cells alone, B voxels too, C more of both.")
+            Literal["released", "A", "B", "C"],
+            Field(description="A drops BEV cells alone, B voxels too, C more of both."),
         ] = "B"
         voxel_keep: Annotated[
             tuple[Share, Share] | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from effbench.lidar.detector.accounting import account
 from effbench.lidar.detector.backbones import DenseBev
 from effbench.lidar.detector.model import LidarDetector
 from effbench.lidar.frames import Detections, Frame
+from effbench.yamlplain import plain_yaml
 from effbench_baselines.ada3d.importance import Ada3dFilter, channels_at
 from effbench_baselines.ada3d.method import CELL_LAYERS, VOXEL_POINTS, checked_for_shipped, ratios
 from effbench_baselines.ada3d.selecting import CELL_GUIDANCE, VOXEL_GUIDANCE, Guidance
@@ -57,10 +59,11 @@ def install(detector: LidarDetector, params: Any) -> None:
     """Put an untrained filter of the parameters into a detector."""
     voxel_keep, cell_keep = ratios(params)
     guidance = (VOXEL_GUIDANCE, CELL_GUIDANCE) if params.density_guidance else (Guidance(0, 1), Guidance(0, 1))
-    detector.filter = Ada3dFilter(
+    drop = Ada3dFilter(
         channels_at(detector, VOXEL_POINTS, CELL_LAYERS), len(detector.config.classes), voxel_keep, cell_keep, *guidance
     )
-    detector.filter.uniform = not params.predictor
+    drop.uniform = not params.predictor
+    detector.filter = drop
     detector.eval()
 
 
@@ -84,28 +87,31 @@ def file_of(params: Any) -> str:
 
 def load_shipped(detector: LidarDetector, variant: str, whole: bool) -> None:
     """Load the shipped state of a variant: predictor and tuned detector, or the predictor alone."""
-    from safetensors.torch import load_file
-
-    path = WEIGHTS / f"{variant}.safetensors"
-    if not path.is_file():
-        raise Unsupported(f"ada3d: no tuned weights of variant {variant} ship; say training: full")
-    state = {n: t.float() if t.is_floating_point() else t for n, t in load_file(path).items()}
+    state = shipped_state(variant)
     if not whole:
         state = {name: value for name, value in state.items() if name.startswith("filter.")}
     detector.load_state_dict(state, strict=whole)
 
 
+def shipped_state(variant: str) -> dict[str, torch.Tensor]:
+    """Return the shipped weights of a variant in fp32; raise ``Unsupported`` for none or of another hash."""
+    from safetensors.torch import load
+
+    card = plain_yaml((WEIGHTS / "card.yaml").read_text("utf-8"))
+    if variant not in card:
+        raise Unsupported(
+            f"ada3d: no tuned weights of {variant} ship, only {', '.join(sorted(card))}; say training: full"
+        )
+    content = (WEIGHTS / f"{variant}.safetensors").read_bytes()
+    if hashlib.sha256(content).hexdigest() != card[variant]["sha256"]:
+        raise Unsupported(f"ada3d: the weights of {variant} are not what their card says; reinstall effbench")
+    return {name: value.float() if value.is_floating_point() else value for name, value in load(content).items()}
+
+
 def load_tuned_detector(system: Any, variant: str) -> None:
     """Load the detector of a variant's tuned weights without its filter: the same training, another rule."""
-    from safetensors.torch import load_file
-
     checked_for_shipped(system)
-    path = WEIGHTS / f"{variant}.safetensors"
-    if not path.is_file():
-        raise Unsupported(f"no tuned weights of variant {variant} ship")
-    state = {
-        n: t.float() if t.is_floating_point() else t for n, t in load_file(path).items() if not n.startswith("filter.")
-    }
+    state = {name: value for name, value in shipped_state(variant).items() if not name.startswith("filter.")}
     system.detector.load_state_dict(state, strict=False)
 
 

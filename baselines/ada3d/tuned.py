@@ -7,16 +7,20 @@ control that says what the further training alone does.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+import yaml
+from safetensors import safe_open
 
 from effbench.lidar.detector.filtering import FeatureFilter
 from effbench.lidar.detector.model import LidarDetector, load_detector, save_detector
 from effbench.lidar.scene.splits import split_frames
-from effbench_baselines.ada3d.method import VARIANTS, Ada3d
-from effbench_baselines.ada3d.preparing import install
+from effbench_baselines.ada3d.method import SHIPPED_FOR, VARIANTS, Ada3d
+from effbench_baselines.ada3d.preparing import WEIGHTS, install
 from effbench_baselines.ada3d.training import FINE_TUNED_LR, PREDICTOR_LR, Stage, fine_tune, train_predictor
 
 CONTROL = "none"
@@ -54,11 +58,25 @@ def tuned(
     )
 
 
+def ship(work: Path, names: Sequence[str], seed: int, folder: Path = WEIGHTS) -> None:
+    """Copy finished weights into the package and write ``card.yaml`` with what they are and their sha256."""
+    folder.mkdir(exist_ok=True)
+    card: dict[str, dict[str, str]] = {}
+    for name in names:
+        made = work / f"ada3d-{name}-{seed}.safetensors"
+        with safe_open(made, "pt") as header:
+            facts = dict(header.metadata())
+        (folder / f"{name}.safetensors").write_bytes(made.read_bytes())
+        digest = hashlib.sha256(made.read_bytes()).hexdigest()
+        card[name] = {"from": SHIPPED_FOR, "tuning_steps": facts["steps"], "seed": str(seed), "sha256": digest}
+    (folder / "card.yaml").write_text(yaml.safe_dump(card, sort_keys=False), "utf-8")
+
+
 def main() -> None:
-    """Tune one variant."""
+    """Tune one variant, or ship those that are finished."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("variant", choices=[*VARIANTS, CONTROL])
-    parser.add_argument("--detector", type=Path, required=True, help="weights of the dense detector with SP-BN")
+    parser.add_argument("variant", choices=[*VARIANTS, CONTROL, "ship"])
+    parser.add_argument("--detector", type=Path, help="weights of the dense detector with SP-BN")
     parser.add_argument("--work", type=Path, default=Path("zoo-work/lidar"))
     parser.add_argument("--predictor-steps", type=int, default=450)
     parser.add_argument("--tuning-steps", type=int, default=400)
@@ -66,6 +84,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(1)
+    if args.variant == "ship":
+        finished = sorted(
+            file.stem.split("-", 1)[1].rpartition("-")[0] for file in args.work.glob("ada3d-[ABCr]*.safetensors")
+        )
+        ship(args.work, finished, args.seed)
+        return
     tuned(
         load_detector(args.detector),
         args.variant,

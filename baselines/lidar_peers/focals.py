@@ -16,7 +16,7 @@ from effbench_baselines.ada3d.selecting import best_cells, in_kept_columns
 from effbench_baselines.lidar_peers.rules import by_magnitude
 
 
-class FocalGrowth(CellDropper):
+class FocalGrowth(CellDropper):  # type: ignore[misc]
     """Lets a share of the occupied cells grow in every 3x3 convolution; new neighbours of the others are taken away."""
 
     def __init__(self, spread: float) -> None:
@@ -37,7 +37,7 @@ class FocalGrowth(CellDropper):
             self.dropped.append(Dropped(f"bev{layer}", valid, kept))
             x = in_kept_columns(x, kept, 1) if isinstance(x, SparseTensor) else x * kept[:, None]
         with torch.no_grad():
-            important = best_cells(by_magnitude(self, x, kept, None), kept, self.spread)  # type: ignore[arg-type]
+            important = best_cells(by_magnitude(self, x, kept, None), kept, self.spread)
             grown = nn.functional.max_pool2d(important[:, None].float(), 3, 1, 1)[:, 0] > 0
         self.allowed = kept | grown
         return x

@@ -31,7 +31,7 @@ class LidarDrop(Method):
                 description="Random; the far ones go; the dense ones go; the weak ones go; those outside true boxes go."
             ),
         ] = "random"
-        variant: Annotated[Literal["A", "B", "C"], Field(description="Shares as in `ada3d`.")] = "B"
+        variant: Annotated[Literal["released", "A", "B", "C"], Field(description="Shares as in `ada3d`.")] = "B"
         voxel_keep: Annotated[tuple[Share, Share] | None, Field(description="Shares whose voxels stay.")] = None
         cell_keep: Annotated[tuple[Share, Share] | None, Field(description="Shares of BEV cells that stay.")] = None
         seed: Annotated[int, Field(ge=0, description="Of the random rule.")] = 0
@@ -57,7 +57,8 @@ class LidarDrop(Method):
 
     def facts(self, system: LidarSystem) -> Mapping[str, Fact | float]:
         """Return what the filter did to the calibration frames."""
-        return facts_of(system)
+        facts: dict[str, Fact | float] = facts_of(system)
+        return facts
 
 
 class LidarFocals(Method):

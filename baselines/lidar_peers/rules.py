@@ -17,7 +17,7 @@ from effbench_baselines.ada3d.selecting import CELL_GUIDANCE, VOXEL_GUIDANCE, Gu
 Rule = Callable[[CellDropper, Features, torch.Tensor, Guidance], torch.Tensor]
 
 
-class RuleDropper(CellDropper):
+class RuleDropper(CellDropper):  # type: ignore[misc]
     """Drops by a rule: scores of cells from the filter, the features, the occupied cells and where the guidance is."""
 
     def __init__(
@@ -54,7 +54,8 @@ def by_distance(drop: RuleDropper, x: Features, valid: torch.Tensor, guidance: G
 
 def by_density(drop: RuleDropper, x: Features, valid: torch.Tensor, guidance: Guidance) -> torch.Tensor:
     """Return Ada3D's guidance with nothing to guide: what stands alone stays."""
-    return guided(torch.ones(valid.shape), valid, guidance)
+    scores: torch.Tensor = guided(torch.ones(valid.shape), valid, guidance)
+    return scores
 
 
 def by_magnitude(drop: RuleDropper, x: Features, valid: torch.Tensor, guidance: Guidance) -> torch.Tensor:
@@ -96,5 +97,5 @@ RULES: Mapping[str, Rule] = {
     "density": by_density,
     "magnitude": by_magnitude,
     "oracle": by_truth,
-}  # type: ignore[assignment]
+}
 """Name -> rule."""

@@ -33,7 +33,7 @@ class Account:
     """Sums over frames: ``macs`` by part, and per layer the share of its cells (or the number of voxels) that is not zero."""
 
     macs: Counter[str] = field(default_factory=Counter)
-    filled: Counter[str] = field(default_factory=Counter)
+    filled: dict[str, float] = field(default_factory=dict)
     frames: int = 0
 
     def mean_macs(self, *parts: str) -> float:
@@ -89,12 +89,13 @@ def _labelled(module: nn.Module, part: str, inside: list[str]) -> list[Any]:
 def _noting(name: str, found: Account) -> Any:
     def note(_: nn.Module, __: Any, out: Any) -> None:
         if not isinstance(out, SparseTensor):
-            found.filled[name] += float(active_pixels(out).float().mean())
+            full = float(active_pixels(out).float().mean())
         elif len(out.sites.shape) == 2:
             cells = out.sites.batch_size * out.sites.shape[0] * out.sites.shape[1]
-            found.filled[name] += int(active_pixels(out.features).sum()) / cells
+            full = int(active_pixels(out.features).sum()) / cells
         else:
-            found.filled[name] += len(out.sites)
+            full = float(len(out.sites))
+        found.filled[name] = found.filled.get(name, 0.0) + full
 
     return note
 
@@ -113,5 +114,5 @@ def _counted(found: Account, inside: list[str]) -> Iterator[None]:
                 found.macs[inside[-1]] += formula(*args, **(kwargs or {}), out_val=out) // 2
             return out
 
-    with Counting():
+    with Counting():  # type: ignore[no-untyped-call]
         yield

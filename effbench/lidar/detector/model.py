@@ -30,7 +30,7 @@ class LidarDetector(nn.Module):
         super().__init__()
         self.config = config
         self.backbone3d: nn.Module = PillarBackbone(config) if config.bev == "pillar" else VoxelBackbone(config)
-        inputs = int(self.backbone3d.outputs)  # type: ignore[arg-type]
+        inputs = int(self.backbone3d.outputs)
         self.bev: DenseBev | SparseBev = (
             SparseBev(inputs, config) if config.bev == "sparse" else DenseBev(inputs, config)
         )

@@ -41,7 +41,7 @@ class SparsityPreservingNorm(nn.Module):
             scale = self.scale()
             y = x * (scale[:, None, None] if x.dim() == 4 else scale)
             return torch.relu(y) if relu else y
-        out, variance = _Scaled.apply(x, self.weight, self.eps, relu)
+        out, variance = _Scaled.apply(x, self.weight, self.eps, relu)  # type: ignore[no-untyped-call]
         with torch.no_grad():
             if variance.isfinite().all():
                 self.running_var.lerp_(variance.to(self.running_var), self.momentum)

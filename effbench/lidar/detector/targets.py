@@ -103,7 +103,7 @@ def _radius(length: float, width: float, overlap: float) -> float:
     grown = (-2 * overlap * total + np.sqrt(4 * overlap**2 * total**2 + 16 * overlap * (1 - overlap) * area)) / (
         8 * overlap
     )
-    return min(moved, shrunk, grown)
+    return float(min(moved, shrunk, grown))
 
 
 @njit(cache=True)
