@@ -35,7 +35,9 @@ def prepared(system: Any, params: Any, ctx: Context) -> Artifact:
     detector = system.detector
     if not isinstance(detector.bev, DenseBev) or not all(hasattr(detector.backbone3d, p) for p in VOXEL_POINTS):
         raise Unsupported("ada3d: it filters voxels and a dense BEV backbone, and this detector has not got both")
-    install(detector, params)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(ctx.seed)  # the predictor's first weights are drawn
+        install(detector, params)
     if params.training == "full":
         trained(detector, params, ctx)
     else:
@@ -72,7 +74,6 @@ def trained(detector: LidarDetector, params: Any, ctx: Context) -> None:
     from effbench.lidar.scene.splits import split_frames
 
     frames = list(split_frames("train", count=params.frames))
-    torch.manual_seed(ctx.seed)
     folder = work_folder()
     train_predictor(
         detector, frames, Stage("predictor", params.predictor_steps, PREDICTOR_LR, ctx.seed, folder), ctx.progress
