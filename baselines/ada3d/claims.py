@@ -17,7 +17,7 @@ OTHER_DATA = "KITTI's and nuScenes' data are not here; the embedded frames are g
 NEEDS_GPU = "not measured (needs GPU)"
 
 
-class Row(NamedTuple):
+class PublishedRow(NamedTuple):
     """One model on KITTI validation: share of FLOPs left in 3D and 2D, mean AP, and AP of car, pedestrian, cyclist."""
 
     model: str
@@ -30,12 +30,12 @@ class Row(NamedTuple):
 
 
 KITTI = (
-    Row("CenterPoint", 1.0, 1.0, 66.1, 79.4, 53.4, 65.5),
-    Row("CenterPoint with SP-BN", 1.0, 0.49, 66.0, 79.1, 53.3, 65.6),
-    Row("Ada3D-A", 1.0, 0.22, 66.4, 79.5, 53.6, 66.1),
-    Row("Ada3D-B", 0.66, 0.18, 66.1, 79.1, 54.0, 65.3),
-    Row("Ada3D-B without density guidance", 0.64, 0.18, 65.1, 78.8, 51.6, 64.9),
-    Row("Ada3D-C", 0.39, 0.08, 65.4, 77.6, 53.5, 65.1),
+    PublishedRow("CenterPoint", 1.0, 1.0, 66.1, 79.4, 53.4, 65.5),
+    PublishedRow("CenterPoint with SP-BN", 1.0, 0.49, 66.0, 79.1, 53.3, 65.6),
+    PublishedRow("Ada3D-A", 1.0, 0.22, 66.4, 79.5, 53.6, 66.1),
+    PublishedRow("Ada3D-B", 0.66, 0.18, 66.1, 79.1, 54.0, 65.3),
+    PublishedRow("Ada3D-B without density guidance", 0.64, 0.18, 65.1, 78.8, 51.6, 64.9),
+    PublishedRow("Ada3D-C", 0.39, 0.08, 65.4, 77.6, 53.5, 65.1),
 )
 """Read from the page (dossier section 2.1)."""
 

@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from effbench.api import Artifact, Context, Fact, Method, StrictParams, Unsupported
+from effbench.api import Artifact, Context, Fact, Method, StrictParams
 from effbench.tasks.lidar_detection.system import LidarSystem
 from effbench_baselines.ada3d.claims import claims
-
-Share = Annotated[float, Field(gt=0, le=1)]
-
-VARIANTS: Mapping[str, tuple[tuple[float, float], tuple[float, float]]] = {
-    "released": ((0.75, 0.75), (0.5, 0.5)),
-    "A": ((1.0, 1.0), (0.3, 0.3)),
-    "B": ((0.65, 0.7), (0.27, 0.27)),
-    "C": ((0.5, 0.5), (0.2, 0.2)),
-}
-"""Shares kept at the two insertion points among the voxels and at the two over BEV.
-
-The paper says what A, B and C come to (20 % of the pixels; that and 60 % of the voxels; 10 % and 40 %), not which shares its
-insertion points had; the released configuration has 75 % and 50 %, which leaves a third of our pixels. These come to about
-what the paper says, after the growth between the points; facts say how much exactly."""
-VOXEL_POINTS, CELL_LAYERS = ("conv1", "conv2"), (1, 3)
-"""Where shares are kept: after the two blocks of the 3D backbone, before the second and the fourth 3x3 convolution."""
-SHIPPED_FOR = "zoo:lidar-detectors/dense"
-"""The detector that the shipped weights were tuned from."""
+from effbench_baselines.ada3d.variants import Share, facts_of
 
 
 class Ada3d(Method):
@@ -93,26 +76,3 @@ class Ada3d(Method):
     def facts(self, system: LidarSystem) -> Mapping[str, Fact | float]:
         """Return what the filter did to the calibration frames."""
         return facts_of(system)
-
-
-def ratios(params: Any) -> tuple[dict[str, float], dict[int, float]]:
-    """Return the shares kept by insertion point among voxels and by BEV layer."""
-    voxels, cells = VARIANTS[params.variant]
-    return (
-        dict(zip(VOXEL_POINTS, params.voxel_keep or voxels)),
-        dict(zip(CELL_LAYERS, params.cell_keep or cells)),
-    )
-
-
-def facts_of(system: LidarSystem) -> dict[str, Fact | float]:
-    """Return the facts that a preparation left with a detector's filter."""
-    told: Mapping[str, tuple[float, str]] = getattr(system.detector.filter, "told", {})
-    return {name: Fact(value, unit) for name, (value, unit) in told.items()}
-
-
-def checked_for_shipped(system: LidarSystem) -> None:
-    """Raise ``Unsupported`` where the shipped weights were tuned from another detector."""
-    if system.name != SHIPPED_FOR:
-        raise Unsupported(
-            f"ada3d: the shipped weights were tuned from {SHIPPED_FOR}, and the system is {system.name}; say training: full"
-        )

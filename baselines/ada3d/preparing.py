@@ -18,9 +18,9 @@ from effbench.lidar.detector.model import LidarDetector
 from effbench.lidar.frames import Detections, Frame
 from effbench.yamlplain import plain_yaml
 from effbench_baselines.ada3d.importance import Ada3dFilter, channels_at
-from effbench_baselines.ada3d.method import CELL_LAYERS, VOXEL_POINTS, checked_for_shipped, ratios
 from effbench_baselines.ada3d.selecting import CELL_GUIDANCE, VOXEL_GUIDANCE, Guidance
 from effbench_baselines.ada3d.training import FINE_TUNED_LR, PREDICTOR_LR, Stage, fine_tune, train_predictor
+from effbench_baselines.ada3d.variants import CELL_LAYERS, VOXEL_POINTS, checked_for_shipped, ratios
 
 WEIGHTS = Path(__file__).parent / "weights"
 """Detector and predictor as tuned for each variant, made by ``python -m effbench_baselines.ada3d.tuned``."""

@@ -19,9 +19,10 @@ from safetensors import safe_open
 from effbench.lidar.detector.filtering import FeatureFilter
 from effbench.lidar.detector.model import LidarDetector, load_detector, save_detector
 from effbench.lidar.scene.splits import split_frames
-from effbench_baselines.ada3d.method import SHIPPED_FOR, VARIANTS, Ada3d
+from effbench_baselines.ada3d.method import Ada3d
 from effbench_baselines.ada3d.preparing import WEIGHTS, install
 from effbench_baselines.ada3d.training import FINE_TUNED_LR, PREDICTOR_LR, Stage, fine_tune, train_predictor
+from effbench_baselines.ada3d.variants import SHIPPED_FOR, VARIANTS
 
 CONTROL = "none"
 """Tuned as long as a variant, without a filter."""

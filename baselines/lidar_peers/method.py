@@ -10,7 +10,7 @@ from pydantic import Field
 
 from effbench.api import Artifact, Context, Fact, Method, StrictParams, Unsupported
 from effbench.tasks.lidar_detection.system import LidarSystem
-from effbench_baselines.ada3d.method import Share, facts_of, ratios
+from effbench_baselines.ada3d.variants import Share, facts_of, ratios
 
 Execution = Annotated[Literal["auto", "sparse", "dense"], Field(description="How a dense BEV backbone runs.")]
 

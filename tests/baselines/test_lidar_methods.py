@@ -14,7 +14,8 @@ from effbench.lidar.detector.grid import VoxelGrid
 from effbench.lidar.detector.model import LidarDetector, save_detector
 from effbench.tasks.lidar_detection.task import LidarDetection
 from effbench.testing import check_method
-from effbench_baselines.ada3d.method import Ada3d, ratios
+from effbench_baselines.ada3d.method import Ada3d
+from effbench_baselines.ada3d.variants import ratios
 from effbench_baselines.lidar_peers.method import LidarBev, LidarDetectorPeer, LidarDrop, LidarFocals, LidarInt8
 
 GRID = VoxelGrid((0.0, -6.4, -2.5), (12.8, 6.4, 1.5))

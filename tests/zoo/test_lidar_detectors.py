@@ -11,7 +11,7 @@ from effbench.lidar.detector.config import DetectorConfig
 from effbench.lidar.detector.grid import VoxelGrid
 from effbench.lidar.detector.learning import batch_at
 from effbench.zoo.lidar_detectors import train as recipes
-from effbench.zoo.lidar_detectors.train import RECIPES, Recipe, train
+from effbench.zoo.lidar_detectors.train import RECIPES, DetectorRecipe, train
 
 TINY = DetectorConfig(grid=VoxelGrid((0.0, -6.4, -2.5), (12.8, 6.4, 1.5), (0.4, 0.4, 0.5)), width=0.25, layers=2)
 
@@ -26,13 +26,13 @@ def test_every_frame_is_seen_once_an_epoch_in_an_order_of_its_own() -> None:
 def test_names_say_what_is_trained() -> None:
     assert RECIPES["dense"].norm == "sp-bn"
     assert RECIPES["sparse"].bev == "sparse"
-    assert Recipe("dense", RECIPES["dense"], 2000, 3).steps == 1500
+    assert DetectorRecipe("dense", RECIPES["dense"], 2000, 3).steps == 1500
 
 
 def test_a_killed_training_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("effbench.zoo.fitting.CHECKPOINT_S", 0.0)
     monkeypatch.setattr(recipes, "WATCHED", 1)
-    recipe = Recipe("tiny", TINY, frames=4, epochs=3)
+    recipe = DetectorRecipe("tiny", TINY, frames=4, epochs=3)
     whole = train(recipe, tmp_path / "whole")
     steps = iter(range(100))
 

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from effbench.kernels.sparse_conv import SparseTensor, inverse_conv
+from effbench.kernels.sparse_conv import SparseTensor, break_even_density, inverse_conv
 from effbench.kernels.sparse_conv.sites import Sites
 from effbench.lidar.detector.blocks import Features, MapBlock, VoxelBlock, folded
 from effbench.lidar.detector.config import DetectorConfig
@@ -16,8 +16,6 @@ from effbench.lidar.detector.voxelise import CHANNELS
 
 Execution = Literal["auto", "dense", "sparse"]
 
-BREAK_EVEN_DENSITY = 0.25
-"""Occupied share of BEV cells above which a dense 3x3 convolution is faster than a sparse one on a CPU."""
 HEIGHT_STEP = 4
 """Voxels along z that the last 3D convolution takes together: 2 m of them at stride 2."""
 
@@ -84,7 +82,7 @@ class DenseBev(nn.Module):
     """The paper's BEV backbone: 3x3 convolutions over the whole map, which SP-BN lets run over occupied cells instead.
 
     ``execution``: ``dense``, ``sparse`` or ``auto``, which goes over to the map where more than ``break_even`` of the cells
-    are occupied. All three compute the same.
+    are occupied, as measured (docs/sparse-kernels.md). All three compute the same.
     """
 
     def __init__(self, inputs: int, config: DetectorConfig) -> None:
@@ -96,7 +94,7 @@ class DenseBev(nn.Module):
         )
         self.outputs = width
         self.execution: Execution = "dense"
-        self.break_even = BREAK_EVEN_DENSITY
+        self.break_even = break_even_density(width)
 
     def forward(self, x: SparseTensor, drop: FeatureFilter) -> Features:
         """Return a map [B, C, H, W] or its occupied cells."""

@@ -13,7 +13,7 @@ from effbench.section import replace_section
 from effbench.zoo.checkpoints import facts_of
 from effbench.zoo.lidar_detectors.data import PROFILE, held_out_frames
 from effbench.zoo.lidar_detectors.measure import judged
-from effbench.zoo.lidar_detectors.train import DECAY, PEAK_LR, Recipe
+from effbench.zoo.lidar_detectors.train import DECAY, PEAK_LR, DetectorRecipe
 from effbench.zoo.shipping import curve_of, parameters_of, write_card
 
 FOLDER = Path(__file__).parent
@@ -49,7 +49,7 @@ def main() -> None:
         reached = judged(shipped, held_out_frames(HELD_OUT))
         trained[name] = {
             "parameters": parameters_of(shipped),
-            "plan": {key: int(facts[key]) for key in Recipe.planned()},
+            "plan": {key: int(facts[key]) for key in DetectorRecipe.planned()},
             "held_out": {rule: round(value, 2) for rule, value in reached.items()},
             "curve": [line for line in curve_of(args.work, (stage,)) if "loss" in line and line["step"] % 250 == 0],
         }

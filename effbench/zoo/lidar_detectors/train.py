@@ -28,7 +28,7 @@ JUDGE_EVERY = 4
 """Checkpoints between two judgements of them."""
 
 
-class Recipe(NamedTuple):
+class DetectorRecipe(NamedTuple):
     """One training: a detector, how many frames it sees how often, and its seed."""
 
     name: str
@@ -63,7 +63,7 @@ RECIPES = {
 """What can be trained by name."""
 
 
-def train(recipe: Recipe, work: Path) -> LidarDetector:
+def train(recipe: DetectorRecipe, work: Path) -> LidarDetector:
     """Train to the end, from the last checkpoint if there is one; write and return the detector."""
     work.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument("--judge", type=int, default=200, help="held-out frames of the final judgement")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    recipe = Recipe(args.name, RECIPES[args.name], args.frames, args.epochs, args.seed)
+    recipe = DetectorRecipe(args.name, RECIPES[args.name], args.frames, args.epochs, args.seed)
     detector = train(recipe, args.work)
     reached = judged(detector, held_out_frames(args.judge))
     write_line(
