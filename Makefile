@@ -14,7 +14,7 @@ PRUNA_VENV ?= .venv-pruna
 MLFLOW_VENV ?= .venv-mlflow
 
 .DEFAULT_GOAL := help
-.PHONY: bench-board help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-lidar-detectors zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas nas-201 nas-micro nas-planted nas-search lidar-data lidar-iou bench-sparse
+.PHONY: bench-board help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-lidar-detectors zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas nas-201 nas-micro nas-planted nas-search lidar lidar-data lidar-iou bench-sparse
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -207,6 +207,11 @@ nas-201: setup  ## proxies of 1,200 cells of NAS-Bench-201, then suites/nas-201.
 	$(BIN)/python docs/readme_table.py $(RESULTS)/nas-201-noise-runs --page docs/nas.md --section nas-201-noise --columns kendall_tau
 	$(BIN)/python docs/readme_table.py $(RESULTS)/nas-201-runs --page baselines/dele/README.md --section claims --claims dele
 	$(BIN)/python docs/nas_curves.py $(RESULTS)/nas-201-runs
+
+lidar: setup  ## run suites/lidar.yaml (detectors, Ada3D and other rules) and put its table and the claims into docs and README (ten minutes)
+	$(BIN)/effbench run suites/lidar.yaml --store $(RESULTS)/lidar
+	$(BIN)/python docs/readme_table.py $(RESULTS)/lidar --page docs/lidar.md --section suite --columns car_ap,pedestrian_ap,cyclist_ap,speedup,latency_p50_ms,peak_rss_growth_mb,gflop_per_sample,r_inbox_cells
+	$(BIN)/python docs/readme_table.py $(RESULTS)/lidar --claims ada3d --page baselines/ada3d/README.md --section claims
 
 lidar-iou: setup  ## average precision of the LiDAR detectors that ship over the overlap asked for, into docs/lidar.md (two minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python docs/lidar_over_iou.py zoo:lidar-detectors/dense zoo:lidar-detectors/sparse --page docs/lidar.md
