@@ -75,4 +75,5 @@ class Ada3d(Method):
 
     def facts(self, system: LidarSystem) -> Mapping[str, Fact | float]:
         """Return what the filter did to the calibration frames."""
-        return facts_of(system)
+        told: Mapping[str, Fact | float] = facts_of(system)
+        return told

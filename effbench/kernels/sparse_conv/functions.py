@@ -10,6 +10,7 @@ import torch
 
 from effbench.kernels.sparse_conv import differentiable, maps, taps
 from effbench.kernels.sparse_conv.geometry import centred, window
+from effbench.kernels.sparse_conv.kernel_map import KernelMap
 from effbench.kernels.sparse_conv.sites import Sites
 from effbench.kernels.sparse_conv.tensor import SparseTensor
 
@@ -128,7 +129,7 @@ def implementation(operation: str, impl: SparseChoice, features: torch.Tensor) -
 
 
 def _run(
-    operation: str, impl: SparseChoice, features: torch.Tensor, weight: torch.Tensor, found: maps.KernelMap, groups: int
+    operation: str, impl: SparseChoice, features: torch.Tensor, weight: torch.Tensor, found: KernelMap, groups: int
 ) -> torch.Tensor:
     by = implementation(operation, impl, features)
     y: torch.Tensor = differentiable.Convolution.apply(features, weight, found, groups, by)  # type: ignore[no-untyped-call]
