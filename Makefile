@@ -39,6 +39,9 @@ test: setup  ## the test suite
 test-proofs: setup  ## wider forms of what make test shows (more sizes, models and seeds), before a merge
 	$(BIN)/python -m pytest -m proof
 
+test-whole: setup  ## whole runs and contracts, five seconds or more each, which make test leaves out and CI runs too
+	$(BIN)/python -m pytest -m "whole and not slow and not proof and not timing"
+
 test-slow: setup  ## what takes minutes: 50 kills and resumes, fork against spawn, the overhead benchmark
 	$(BIN)/python -m pytest -m slow -n 0
 
@@ -309,7 +312,7 @@ attention-architecture: setup  ## run suites/attention-architecture.yaml, take i
 attention-expected: setup
 	$(BIN)/python docs/expectations.py $(wildcard $(RESULTS)/attention $(RESULTS)/attention-architecture) --checks docs/attention_expected.yaml --page docs/attention.md
 
-.PHONY: test-browser demo-store board-pictures
+.PHONY: test-browser test-whole demo-store board-pictures
 .PHONY: attention attention-architecture attention-expected
 quantization-speed: setup  ## run suites/quantization-speed.yaml on each instruction set of this machine and put the tables into docs/quantization.md (twenty minutes)
 	$(BIN)/python docs/speed_by_isa.py --results $(RESULTS) --page docs/quantization.md

@@ -76,6 +76,7 @@ def test_where_nothing_is_saved_the_output_is_the_reference_bit_for_bit(name, ki
     assert is_equal(first_of(name, changed), reference(name))
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(("name", "kind"), PAIRS)
 def test_where_something_is_saved_less_is_computed_every_call_is_anew_and_nothing_stays(name, kind):
     _, plain = systems.loaded(name, 6)

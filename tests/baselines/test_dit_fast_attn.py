@@ -64,6 +64,7 @@ def test_every_model_is_exact_at_full_width_and_left_as_it_was(name):
     assert not sharing.memory.table and "forward" not in vars(system.denoiser)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("name", CLASSES)
 def test_a_second_call_equals_the_first_whatever_ran_between(name):
     task, system, found = searched(name, 0.0, steps=3)

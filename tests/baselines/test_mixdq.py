@@ -50,6 +50,7 @@ def psnr(a, b):
     return -10 * np.log10(np.square(a.astype(np.float64) - b).mean())
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     "params",
     [{"protect": 0.0}, pytest.param({"protect": 0.0, "weight_bits": 4, "uniform": True}, marks=pytest.mark.proof)],

@@ -113,6 +113,7 @@ def test_every_row_gets_a_range_of_its_own():
     assert layer.packed_bytes() == 5 and torch.equal(layer(x[:1]), rounded(x[:1]))
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("engine", ["fbgemm", pytest.param("onednn", marks=pytest.mark.proof)])
 def test_quantize_dynamic_keeps_the_contract_and_leaves_torch_as_it_was(engine):
     before = torch.backends.quantized.engine

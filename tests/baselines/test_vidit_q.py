@@ -32,6 +32,7 @@ def fresh(name):
 HARDEST = {"activation_bits": 6, "weight_bits": 4, "timestep_ranges": 2, "rounding": "gptq"}
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("params", [{}, pytest.param(HARDEST, marks=pytest.mark.proof)])
 def test_it_keeps_the_contract(params):
     task = TextToImage(TextToImage.Params(steps=2))

@@ -130,6 +130,7 @@ def test_one_training_says_so(cli, write_suite):
 EPOCHS = 40
 
 
+@pytest.mark.whole
 def test_a_killed_preparation_goes_on_where_it_was(cli, write_suite, tmp_path):
     """Twenty cells, each killed once before another epoch: all end with the artifact of the undisturbed one."""
     deaths = sorted(random.Random(0).sample(range(1, EPOCHS), 20))

@@ -34,6 +34,7 @@ def faulty(tmp_path_factory, toy_plugin):
     return result, {cell.method_id: cell for cell in read_store(cli.cwd / "st").cells}
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("method", EXPECTED)
 def test_each_fault_is_recorded_as_what_it_is(faulty, method):
     _, cells = faulty
@@ -61,6 +62,7 @@ def test_on_error_stop_ends_the_run_but_keeps_the_store(cli, write_suite):
     assert len(committed(cli.cwd / "results/small")) >= 12
 
 
+@pytest.mark.whole
 def test_a_failed_cell_is_tried_again_and_its_committed_batches_are_kept(cli, write_suite):
     suite = write_suite(suite_text(methods=["{id: late, use: toy-raises, with: {after: 1}}"]))
     assert cli("run", suite).code == 1
@@ -92,6 +94,7 @@ def test_a_full_disk_ends_the_run_with_one_sentence_and_nothing_half_written(cli
     assert cli("run", suite).code == 0
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_exits_130_and_the_rest_is_done_later(cli, write_suite, sign):
     task = "    with: {steps: 8, dim: 2, problems: 12, step_cost_ms: 20}"

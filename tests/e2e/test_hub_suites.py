@@ -28,6 +28,7 @@ def prompts_of(folder):
     (folder / "vbench.json").write_text(json.dumps([{"prompt_en": words[i % 6], "dimension": []} for i in range(12)]))
 
 
+@pytest.mark.whole
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name == "sdxl" else pytest.mark.proof) for name in CASES]

@@ -79,6 +79,7 @@ def _batches_computed(store):
     return counts
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.proof)])
 def test_kill_and_resume(cli, suite, kills):
     assert check_kills(cli, suite, kills) == kills

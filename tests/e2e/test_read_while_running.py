@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 from support import suite_text
 
 from effbench.errors import StoreError
@@ -34,6 +35,7 @@ def read_until_it_ends(process, store):
     return readings
 
 
+@pytest.mark.whole
 def test_finished_cells_are_shown_while_others_are_run(cli, write_suite):
     """The records of a task are written once its methods were timed together, so the first task is there first."""
     text = suite_text(methods=METHODS, latency="{rounds: 2, budget_s: 0.1}", memory=True)
@@ -55,6 +57,7 @@ def test_finished_cells_are_shown_while_others_are_run(cli, write_suite):
         assert (said in table) == (left > 0)
 
 
+@pytest.mark.whole
 def test_a_store_that_is_extended_is_read_as_it_was_or_as_it_is(cli, write_suite):
     """New parts stand beside the tables of the record, which are replaced once a cell is finished anew."""
     text = suite_text(methods=METHODS[:1], latency="{rounds: 2, budget_s: 0.1}").replace(TASK, SLOW_TASK)

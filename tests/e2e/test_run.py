@@ -8,6 +8,7 @@ from support import SUITES, committed, quality, suite_text
 from effbench.store import read_store
 
 
+@pytest.mark.whole
 def test_both_toy_tasks_run_without_any_change_to_effbench(cli):
     result = cli("run", SUITES / "toy.yaml", "--json", "--set", "measure.inspect=false")
     assert result.code == 0, result.err
@@ -66,6 +67,7 @@ def test_a_longer_sample_list_computes_the_new_samples_only(cli, write_suite):
     assert len(second) == 2 * 8
 
 
+@pytest.mark.whole
 def test_a_method_added_later_is_timed_beside_the_reference(cli, write_suite):
     latency = "{rounds: 2, budget_s: 0.05}"
     cli("run", write_suite(suite_text(methods=["{use: toy-momentum}"], latency=latency)))
@@ -97,6 +99,7 @@ def test_set_overrides_and_dry_run_touches_nothing(cli, write_suite):
     assert not (cli.cwd / "results").exists()
 
 
+@pytest.mark.whole
 def test_fresh_moves_aside_and_computes_the_same_again(cli, write_suite):
     suite = write_suite(suite_text(methods=["{use: toy-momentum}"]))
     cli("run", suite)
@@ -145,6 +148,7 @@ def test_changed_plugin_code_is_refused_until_accepted(cli, write_suite, tmp_pat
     assert cli("run", suite, "--fresh").code == 0
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 def test_fork_and_spawn_give_the_same_numbers(cli, write_suite, start):
     suite = write_suite(suite_text(methods=["{use: toy-tuned-step}"]))

@@ -29,6 +29,7 @@ def test_looks_grow_and_end_with_the_pool():
     assert looks_at(20) == [20] and looks_at(25) == [25] and looks_at(120) == [25, 38, 56, 84, 120]
 
 
+@pytest.mark.whole
 def test_a_method_runs_until_its_difference_is_decided_and_the_reference_as_far_as_any_method(cli, write_suite):
     suite = write_suite(stopping_suite([FAR, NEAR]))
     done = cli("run", suite)
@@ -57,6 +58,7 @@ def test_a_method_runs_until_its_difference_is_decided_and_the_reference_as_far_
     assert other["n"] == 25 and "do not know that sampling stopped on gap" in other["reason"]
 
 
+@pytest.mark.whole
 def test_a_second_run_computes_nothing_and_an_interrupted_one_decides_the_same(cli, write_suite):
     suite = write_suite(stopping_suite([FAR, NEAR]))
     assert cli("run", suite).code == 0

@@ -248,6 +248,7 @@ def test_outputs_that_were_swapped_are_caught_by_their_hashes(sent, ran):
     assert "is not the one that was scored" in result.err
 
 
+@pytest.mark.whole
 def test_a_method_that_is_run_again_gives_the_same_outputs_and_times(sent, ran):
     result = ran("verify", str(sent), "--level", "remeasure", "--by", "a stranger")
     assert f"minimise/{METHOD}: 6 of 6 outputs are the same to the bit" in result.out, result.err

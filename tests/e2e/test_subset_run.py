@@ -66,6 +66,7 @@ def gaps(store, method):
     return cell, dict(zip(table["sample_id"].to_pylist(), table["score.gap"].to_pylist()))
 
 
+@pytest.mark.whole
 def test_a_suite_runs_on_a_weighted_subset_and_every_number_counts_the_weights(cli, write_suite):
     assert cli("run", write_suite(suite_text(methods=[MOMENTUM], limit=12))).code == 0
     _, everything = gaps(cli.cwd / "results/small", "toy-momentum(beta=0.3)")
@@ -109,6 +110,7 @@ def test_other_weights_on_the_same_samples_are_another_plan(cli, write_suite):
         )
 
 
+@pytest.mark.whole
 def test_the_certificate_of_a_suite_s_subset_stands_under_its_table(cli, write_suite):
     every = write_suite(suite_text(methods=[f"{{use: toy-momentum, matrix: {{beta: {BETAS[:5]}}}}}"], limit=12))
     assert cli("run", every).code == 0

@@ -51,6 +51,7 @@ def numbers(store):
     return {(c.method_id, n.name): n for c in read_store(store).cells for n in c.numbers}
 
 
+@pytest.mark.whole
 @pytest.mark.timeout(600)
 def test_the_three_axes_are_there_and_a_simulated_method_has_quality_only(tiny):
     found = numbers(tiny.cwd / "fork")
@@ -67,6 +68,7 @@ def test_the_three_axes_are_there_and_a_simulated_method_has_quality_only(tiny):
     assert found["reference", "latency_p50_ms"].value > 0
 
 
+@pytest.mark.whole
 @pytest.mark.timeout(600)
 def test_quality_memory_and_latency_ran_the_same_object(tiny):
     for cell in read_store(tiny.cwd / "fork").cells:

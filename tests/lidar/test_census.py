@@ -50,6 +50,7 @@ def test_neighbours_are_those_that_a_double_loop_finds():
     assert neighbours(places) == pytest.approx(plain)
 
 
+@pytest.mark.whole
 def test_the_page_gets_a_table_with_or_without_real_frames(tmp_path, monkeypatch):
     page = tmp_path / "lidar.md"
     page.write_text("<!-- lidar-data:begin -->\n<!-- lidar-data:end -->\n")

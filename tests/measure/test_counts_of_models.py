@@ -15,6 +15,7 @@ from effbench_baselines.int8_dynamic.layer import int8_linear
 CLASSES = ["PixArtSigmaPipeline", "LattePipeline", "StableDiffusionXLPipeline"]
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("name", CLASSES)
 def test_every_operator_of_a_model_moves_what_the_plain_traffic_says(name, monkeypatch):
     task, system = tiny_systems.tiny(name)

@@ -39,6 +39,7 @@ SLOW = ("LattePipeline", "StableDiffusionXLPipeline", "WanPipeline")
 """Families whose embedded model takes ten seconds and more to calibrate; their layers are those of the others."""
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.proof) if n in SLOW else n for n in systems.NAMES])
 def test_every_family_is_quantized_and_says_what_was_left(name, tmp_path):
     task, system = fresh(name)

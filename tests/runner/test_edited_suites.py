@@ -133,6 +133,7 @@ def follow(strangers, seed, edits):
     assert edited.run() == numbers
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("seed", [3])
 def test_whatever_was_edited_the_numbers_are_those_of_a_fresh_store(strangers, seed):
     follow(strangers, seed, edits=5)

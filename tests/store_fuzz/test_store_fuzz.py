@@ -82,6 +82,7 @@ def test_the_seeds_themselves_are_shown_in_every_format(seeds: tuple[list[Path],
     assert any(CANARY in text for _, text in show_all(seeds[1][1]))
 
 
+@pytest.mark.whole
 def test_a_hundred_mutants(seeds: tuple[list[Path], list[Path]], tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -22,6 +22,7 @@ def test_the_task_keeps_the_contract():
     check_task(LocalEnergy, SMALL)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     "engine", ["slater", *(pytest.param(name, marks=pytest.mark.proof) for name in ("all-pairs", "pauli"))]
 )

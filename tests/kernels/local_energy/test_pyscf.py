@@ -44,6 +44,7 @@ def test_an_engine_equals_pyscf(engine, name, share):
     assert np.abs(found - sigma(integrals, kept)[rows] / psi[rows]).max() < 1e-9
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", ["lih", "h2o", "beh2"])
 def test_the_exact_state_has_no_variance(engine, name):

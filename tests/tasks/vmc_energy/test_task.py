@@ -86,6 +86,7 @@ def solved_apart(name, solver):
     return tuple(map(float, done.stdout.split()))
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("solver", ["fci", "selected-ci"])
 def test_the_lowest_diagonal_element_is_no_trap(solver):
     """That of C2 has another symmetry than the ground state; the lowest state of that symmetry lies 45 mHa higher."""

@@ -39,6 +39,7 @@ def energies(settings, workers):
     return found, trainer.trace.unique, getattr(workers, "waited_s", 0.0)
 
 
+@pytest.mark.whole
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("size", [2, pytest.param(4, marks=pytest.mark.proof)])
 def test_workers_draw_the_sample_of_one(size):
@@ -47,6 +48,7 @@ def test_workers_draw_the_sample_of_one(size):
     assert np.array_equal(tokens, shared_tokens) and np.array_equal(counts, shared_counts)
 
 
+@pytest.mark.whole
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "settings",
