@@ -50,8 +50,9 @@ def kind_of(annotation: Any) -> str:
             return "None"
         case None:
             return str(getattr(annotation, "__name__", annotation))
-        case _:
-            return str(annotation).replace("typing.", "")
+        case origin:
+            inner = ", ".join("..." if part is ... else kind_of(part) for part in parts)
+            return f"{getattr(origin, '__name__', origin)}[{inner}]"
 
 
 def made_by_default(plugin: type[Method]) -> Method | None:

@@ -85,6 +85,7 @@ def test_a_broken_plugin_keeps_its_place_with_one_sentence(monkeypatch: pytest.M
         (Literal["a", "b"], "'a' | 'b'"),
         (Literal["D1"] | Annotated[float, "at least 0"], "'D1' | float"),
         (tuple[int, ...], "tuple[int, ...]"),
+        (tuple[Annotated[float, "a share"], int], "tuple[float, int]"),
     ],
 )
 def test_types_read_as_one_writes_them(annotation: Any, said: str) -> None:

@@ -96,6 +96,4 @@ def test_no_task_and_no_system_is_left_out():
     assert ours == {use.partition("use: ")[2].partition(",")[0] for use in uses}
     systems = {name for name in zoo.names() if not name.endswith("-judge")}
     defaults = {"zoo:moving-emoji-latte", "zoo:lidar-detectors"}  # of their tasks, which then need no name
-    assert systems - defaults == {
-        use.partition("'")[2].partition("'")[0] for use in uses if "'" in use
-    }
+    assert systems - defaults == {use.partition("'")[2].partition("'")[0] for use in uses if "'" in use}
