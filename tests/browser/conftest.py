@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -129,3 +129,22 @@ def settle() -> Callable[[Page], None]:
 def serve() -> Callable[..., Any]:
     """``serving``, for tests, which cannot import a conftest by name."""
     return serving
+
+
+def chosen(page: Page, box: Any, option: str) -> None:
+    """Choose an option of a list, opened by its keyboard: what is drawn meanwhile, or scrolled, closes one that a click opened."""
+    from playwright.sync_api import TimeoutError as TooLate
+
+    for _ in range(10):
+        box.focus()
+        page.keyboard.press("ArrowDown")
+        with suppress(TooLate):
+            page.get_by_role("option", name=option).click(timeout=3000)
+            return
+    raise AssertionError(f"no list that stays open for {option!r}")
+
+
+@pytest.fixture(scope="session")
+def choose() -> Callable[[Page, Any, str], None]:
+    """``chosen``, for tests, which cannot import a conftest by name."""
+    return chosen

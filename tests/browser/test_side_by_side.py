@@ -69,7 +69,7 @@ def titles(page: Any) -> list[str]:
 
 
 def test_two_methods_are_compared_and_a_point_shows_its_sample(
-    visit: Callable[..., Any], settle: Any, board: str
+    visit: Callable[..., Any], settle: Any, choose: Any, board: str
 ) -> None:
     page = visit(f"{board}?task=t2i&tab=Compare&methods=reference&methods=equal")
     choice = page.get_by_role("combobox", name=re.compile("Methods"))
@@ -82,9 +82,7 @@ def test_two_methods_are_compared_and_a_point_shows_its_sample(
     assert page.locator(".differences table").count() == 2
     assert page.get_by_text("effbench compare --task t2i").count() == 2
     other = page.get_by_role("combobox", name=re.compile("Method$"))
-    other.focus()
-    page.keyboard.press("ArrowDown")  # a list that a click opens is closed again by the scrolling before that click
-    page.get_by_role("option", name="lossy").click()
+    choose(page, other, "lossy")
     page.wait_for_url("**other=lossy**")
     settle(page)
     point = page.locator(".js-plotly-plot .scatterlayer .trace .points path").last
@@ -112,11 +110,12 @@ def test_the_worst_sample_opens_alone_and_its_address_shows_it_to_others(
         assert shown.locator(PICTURES).count() == 3, "two pictures and their difference"
 
 
-def test_samples_are_sorted_and_paged_by_their_address(visit: Callable[..., Any], settle: Any, board: str) -> None:
+def test_samples_are_sorted_and_paged_by_their_address(
+    visit: Callable[..., Any], settle: Any, choose: Any, board: str
+) -> None:
     page = visit(f"{board}?task=t2i&tab=Samples&methods=reference&methods=lossy")
     assert titles(page) == [f"s{at:03d}" for at in range(8)]
-    page.get_by_role("combobox", name=re.compile("Order")).click()
-    page.get_by_role("option", name="largest loss of lossy").click()
+    choose(page, page.get_by_role("combobox", name=re.compile("Order")), "largest loss of lossy")
     page.wait_for_url("**sort=largest**")
     settle(page)
     assert titles(page)[:2] == ["s004", "s011"]
