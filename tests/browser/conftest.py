@@ -132,7 +132,7 @@ def serve() -> Callable[..., Any]:
 
 
 def chosen(page: Page, box: Any, option: str) -> None:
-    """Choose an option of a list, opened by its keyboard: what is drawn meanwhile, or scrolled, closes one that a click opened."""
+    """Choose an option of a list, opened by keys: what is drawn meanwhile, or scrolled, closes one that a click opened."""
     from playwright.sync_api import TimeoutError as TooLate
 
     for _ in range(10):
