@@ -199,7 +199,7 @@ nas: setup  ## run suites/nas.yaml (EffBench-Micro) and put its tables and pictu
 	$(BIN)/python docs/readme_table.py $(RESULTS)/nas --page docs/nas.md --section nas-micro --columns kendall_tau,regret_points
 	$(BIN)/python docs/nas_curves.py $(RESULTS)/nas --out docs/img/nas-micro.png
 
-nas-201: setup  ## proxies of 1,200 cells of NAS-Bench-201, then suites/nas-201.yaml into docs/nas.md (some hours of one busy core; it goes on where it stopped)
+nas-201: setup  ## proxies of 1,200 cells of NAS-Bench-201, then suites/nas-201.yaml into docs/nas.md (an hour or two; it goes on where it stopped)
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[nas,nas-bench-201,xgboost,zoo]"
 	OMP_NUM_THREADS=1 $(BIN)/python -m effbench.zoo.nas_201.columns
 	$(BIN)/python -m effbench.zoo.nas_201.table

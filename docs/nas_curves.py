@@ -39,10 +39,10 @@ def taus_of(cells: Sequence[CellRecord]) -> dict[str, dict[str, dict[int, TauPoi
 
 
 def draw(taus: dict[str, dict[str, dict[int, TauPoint]]], out: Path) -> None:
-    """Write the picture: a panel per table, a line per method, bars its intervals, shifted so that they can be told apart."""
+    """Write the picture: a panel per table, a line per method, dashed past eight, bars its intervals, shifted apart."""
     import matplotlib.pyplot as plt
 
-    figure, panels = plt.subplots(1, len(taus), figsize=(6.5 * len(taus), 4.5), layout="constrained", squeeze=False)
+    figure, panels = plt.subplots(1, len(taus), figsize=(8 * len(taus), 4.5), layout="constrained", squeeze=False)
     for axes, (table, methods) in zip(panels[0], taus.items()):
         for place, (method, points) in enumerate(methods.items()):
             budgets = sorted(points)
@@ -51,15 +51,15 @@ def draw(taus: dict[str, dict[str, dict[int, TauPoint]]], out: Path) -> None:
             below = [p.value - (p.value if p.low is None else p.low) for p in shown]
             above = [(p.value if p.high is None else p.high) - p.value for p in shown]
             colour = PALETTE[place % len(PALETTE)]
-            axes.errorbar(
-                at, [p.value for p in shown], [below, above], color=colour, marker="o", ms=3.5, lw=1.3, label=method
-            )
+            style = "--" if place >= len(PALETTE) else "-"
+            values = [p.value for p in shown]
+            axes.errorbar(at, values, [below, above], color=colour, ls=style, marker="o", ms=3.5, lw=1.3, label=method)
         axes.set_xscale("log")
         axes.set_xlabel("trained architectures")
         axes.set_ylabel("Kendall's tau on the judged ones")
         axes.set_title(table, loc="left")
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     figure.savefig(out, dpi=120)
 
 
