@@ -37,7 +37,7 @@ KITTI = (
     PublishedRow("Ada3D-B without density guidance", 0.64, 0.18, 65.1, 78.8, 51.6, 64.9),
     PublishedRow("Ada3D-C", 0.39, 0.08, 65.4, 77.6, 53.5, 65.1),
 )
-"""Read from the page (dossier section 2.1)."""
+"""Read from the project page's table."""
 
 
 def claims() -> tuple[Claim, ...]:

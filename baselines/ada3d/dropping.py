@@ -31,6 +31,7 @@ class CellDropper(FeatureFilter):
 
     ``voxel_keep``: block -> share; ``cell_keep``: 3x3 convolution -> share. Over a map dropped cells become zero, over sites
     they are gone: the two compute the same. ``dropped`` says what the last frame lost, for pictures and ``r_inbox``.
+    A rule gives scores of the points that it has shares at; one with shares among voxels alone needs none of cells.
     """
 
     def __init__(self, voxel_keep: Mapping[str, float], cell_keep: Mapping[int, float]) -> None:

@@ -1,6 +1,6 @@
 """What is to be detected, composed of solids: cars, vans, trucks, pedestrians, cyclists. Each knows its labelled box.
 
-Sizes are those of SECOND's anchors (dossier of the task) with the spread of KITTI's labels. Shells stand a few centimetres
+Sizes are those of SECOND's anchors with the spread of KITTI's labels. Shells stand a few centimetres
 inside the box, as hand-drawn boxes leave them.
 """
 

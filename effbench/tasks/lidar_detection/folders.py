@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -54,13 +55,13 @@ class FolderFrames(FrameSource):
             return self._elsewhere.camera(name)
         return self.own_camera(name)
 
+    @abstractmethod
     def own_frame(self, name: str) -> Frame:
         """Return a frame of the folder."""
-        raise NotImplementedError
 
+    @abstractmethod
     def own_camera(self, name: str) -> CameraCalibration:
         """Return the calibration of a frame of the folder."""
-        raise NotImplementedError
 
 
 class KittiFrames(FolderFrames):
