@@ -3,7 +3,7 @@
 At each step the denoiser runs once in full on what the compressed steps before it led to. Then layer by layer, with those
 before it as chosen and those after it in full, the strategies are tried in a fixed order; layer i of L (from 1, in the order
 in which they run) may cost i / L of the threshold. Step 0 has nothing to reuse and stays full. So do layers whose candidates
-all cost too much.
+all cost too much. What runs before the layer that is tried is as it was, and is not run again (``resuming.py``).
 
 The search stands where the denoiser's ``forward`` stood, for the time of one sampling call. It needs no hook on it, so that a
 sampler that calls ``forward`` itself is searched too; one that runs past both is an error, not a plan without compression.
@@ -24,7 +24,9 @@ from effbench.diffusion import DenoiserCall, DiffusionSystem
 from effbench.diffusion.attention_plan import SHARED, WINDOWED, LayerShape, LayerSlots
 from effbench.diffusion.guidance import BATCH_ORDERS, GuidanceOrder
 from effbench.diffusion.observing import replaced
+from effbench_baselines.dit_fast_attn.installing import replaceable_layers
 from effbench_baselines.dit_fast_attn.loss import LossName, loss
+from effbench_baselines.dit_fast_attn.resuming import ResumedRuns
 from effbench_baselines.dit_fast_attn.shapes import halves_agree, is_worth_it, shape_of
 from effbench_baselines.dit_fast_attn.sharing import AttentionSharing, ResidualHalf, SharingProcessor
 from effbench_baselines.dit_fast_attn.tokens import SelfTokens
@@ -60,8 +62,9 @@ def search(
     Raises ``PluginError`` where a sampling call took other steps than the search saw.
     """
     trial = AttentionTrial(len(samples), width_share, short_windows, residual_half)
-    driver = GreedyDriver(trial, system.denoiser.forward, threshold, loss_name, ctx)
-    with replaced(system.denoiser, "forward", driver.forward):
+    runs = ResumedRuns(system.denoiser, replaceable_layers(system))
+    driver = GreedyDriver(trial, system.denoiser.forward, runs, threshold, loss_name, ctx)
+    with runs.installed(), replaced(system.denoiser, "forward", driver.forward):
         ctx.run(system.observed_by(trial), samples, ctx.seed)
     if len(driver.chosen) != system.steps:
         raise PluginError(
@@ -140,6 +143,7 @@ class GreedyDriver:
 
     trial: AttentionTrial
     run: Callable[..., Any]
+    resumed: ResumedRuns
     threshold: float
     loss_name: LossName
     ctx: Context
@@ -154,28 +158,33 @@ class GreedyDriver:
             return self._searched(call, args, kwargs)
         return self._tried(self.chosen[call.step.index], args, kwargs)
 
-    def _tried(self, slots: Mapping[str, str], args: Any, kwargs: Any) -> Any:
+    def _tried(self, slots: Mapping[str, str], args: Any, kwargs: Any, changed: str | None = None) -> Any:
         self.trial.slots = slots
         self.calls += 1
-        return self.run(*args, **kwargs)
+        return self.resumed.run(lambda: self.run(*args, **kwargs), changed)
 
     def _searched(self, call: DenoiserCall, args: Any, kwargs: Any) -> Any:
         step, memory = call.step.index, self.trial.memory
         before = dict(memory.table)
         self.trial.agreeing = set()
         best = self._tried({}, args, kwargs)
+        self.resumed.accept()
         reference, after, layers = best[0], dict(memory.table), list(self.trial.shapes)
         slots = {layer: "asc" if layer in self.trial.agreeing else "full" for layer in layers}
         for place, layer in enumerate(layers, start=1):
             self.ctx.progress(step + (place - 1) / len(layers), call.step.count, "searching an attention plan")
             budget = self.threshold * place / len(layers)
             for candidate in self.trial.candidates(layer, call.order) if step else ():
-                memory.table = dict(before)
-                output = self._tried({**slots, layer: candidate}, args, kwargs)
+                start = self.resumed.place(layer)
+                is_done = {name: self.resumed.place(name) < start for name in layers}
+                memory.table = {at: kept for at, kept in before.items() if not is_done[at.layer]}
+                memory.table |= {at: kept for at, kept in after.items() if is_done[at.layer]}
+                output = self._tried({**slots, layer: candidate}, args, kwargs, layer)
                 found = loss(self.loss_name, reference, output[0])
                 if found < budget:
                     slots[layer], best, after = candidate, output, dict(memory.table)
                     self.accepted[step, layer] = (found, budget)
+                    self.resumed.accept()
                     break
         memory.table = after
         self.chosen.append(slots)

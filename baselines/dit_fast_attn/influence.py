@@ -29,7 +29,9 @@ from effbench.diffusion.attention_plan import LayerShape
 from effbench.diffusion.guidance import BATCH_ORDERS
 from effbench.diffusion.observing import replaced
 from effbench_baselines.dit_fast_attn.greedy import AttentionTrial, NotedProcessor
+from effbench_baselines.dit_fast_attn.installing import replaceable_layers
 from effbench_baselines.dit_fast_attn.memory import KeptState, LayerPlace
+from effbench_baselines.dit_fast_attn.resuming import KeptOutput, ResumedRuns
 from effbench_baselines.dit_fast_attn.sharing import SharingProcessor
 from effbench_baselines.dit_fast_attn.tokens import SelfTokens
 from effbench_baselines.dit_fast_attn.windows import windowed
@@ -146,20 +148,39 @@ class InfluenceDriver:
     trial: InfluenceTrial
     system: DiffusionSystem
     run: Callable[..., Any]
+    resumed: ResumedRuns
     ctx: Context
     gains: list[dict[str, float]] = field(default_factory=list)
     changes: list[float] = field(default_factory=list)
     """Step -> |change of the guided output|^2 where all layers are nudged."""
+    given: dict[tuple[int, int, int], KeptOutput] = field(default_factory=dict)
+    """(step, evaluation in it, run in that) -> what the denoiser gave in full."""
     calls: int = 0
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Return what the denoiser gives in full."""
-        call, trial = self.trial.running(), self.trial
-        if call.step.index < len(self.gains):
-            return self._run((), args, kwargs)
+        call = self.trial.running()
+        is_new = call.step.index >= len(self.gains)
+        output = self._measured(call, args, kwargs) if is_new else self._run((), args, kwargs)
+        self.given[_when(call)] = KeptOutput.of(output)
+        return output
+
+    def nudging(self, *args: Any, **kwargs: Any) -> Any:
+        """Return what the denoiser gives where one step is nudged, which starts by what the step before it left."""
+        call, nudged = self.trial.running(), self.trial.nudged_step
+        assert nudged is not None
+        kept = self.given[_when(call)]
+        if call.step.index < nudged - 1 and kept.is_intact:
+            return kept.output
+        self.calls += 1
+        return self.run(*args, **kwargs)
+
+    def _measured(self, call: DenoiserCall, args: Any, kwargs: Any) -> Any:
+        trial = self.trial
         memory, step, before = trial.memory, call.step.index, dict(trial.memory.table)
         trial.agreeing, trial.is_noting = set(), True
         reference = self._run((), args, kwargs)
+        self.resumed.accept()
         trial.is_noting, after, gains = False, dict(memory.table), {}
         asked = [layer for layer in trial.shapes if trial.apart[layer] > 0]
         for place, layer in enumerate(asked):
@@ -173,10 +194,10 @@ class InfluenceDriver:
         memory.table = after
         return reference
 
-    def _run(self, nudged: Collection[str], args: Any, kwargs: Any) -> Any:
+    def _run(self, nudged: Sequence[str], args: Any, kwargs: Any) -> Any:
         self.trial.nudged = nudged
         self.calls += 1
-        return self.run(*args, **kwargs)
+        return self.resumed.run(lambda: self.run(*args, **kwargs), nudged[0] if len(nudged) == 1 else None)
 
     def _change(self, reference: Any, changed: Any, call: DenoiserCall) -> float:
         """Return the squared norm of the change of what the sampler reads of an output; a learned variance is left out."""
@@ -191,8 +212,9 @@ def measure_influences(
 
     Raises ``PluginError`` where a sampling call took other steps than were seen.
     """
-    driver = InfluenceDriver(trial, system, system.denoiser.forward, ctx)
-    with replaced(system.denoiser, "forward", driver.forward):
+    runs = ResumedRuns(system.denoiser, replaceable_layers(system))
+    driver = InfluenceDriver(trial, system, system.denoiser.forward, runs, ctx)
+    with runs.installed(), replaced(system.denoiser, "forward", driver.forward):
         reference = _latents(ctx.run(system.observed_by(trial), samples, ctx.seed))
     steps = len(driver.gains)
     if steps != system.steps:
@@ -202,7 +224,8 @@ def measure_influences(
         ctx.progress(steps + step, 2 * steps, "measuring what a step's error does to the end")
         if change > 0:
             trial.nudged, trial.nudged_step = list(trial.shapes), step
-            changed = _latents(ctx.run(system.observed_by(trial), samples, ctx.seed))
+            with replaced(system.denoiser, "forward", driver.nudging):
+                changed = _latents(ctx.run(system.observed_by(trial), samples, ctx.seed))
             weights.append(float(np.square(changed - reference).sum()) / change)
         else:
             weights.append(0.0)
@@ -213,9 +236,11 @@ def measure_influences(
         ]
         for unit, by_step in trial.errors.items()
     }
-    return MeasuredInfluences(
-        influences, trial.shapes, driver.calls + sum(change > 0 for change in driver.changes) * steps
-    )
+    return MeasuredInfluences(influences, trial.shapes, driver.calls)
+
+
+def _when(call: DenoiserCall) -> tuple[int, int, int]:
+    return call.step.index, call.step.evaluation, call.number
 
 
 def _latents(outputs: Sequence[Output]) -> Any:
