@@ -254,11 +254,23 @@ class ExecutionEntry(Model):
         Field(gt=0, le=1_000_000, description="Longest silence of a worker (a batch, a turn) before it is ended."),
     ] = 3600.0
     threads: Annotated[
-        int | None, Field(ge=1, le=4096, description="CPU threads of a worker; null: the physical cores.")
+        int | None,
+        Field(ge=1, le=4096, description="CPU threads of a worker; null: the physical cores by `jobs`."),
     ] = None
+    jobs: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=4096,
+            description="Workers at a time for all that is not timed, as far as there are cores: each has `threads`.",
+        ),
+    ] = 1
     cpus: Annotated[
         list[Annotated[int, Field(ge=0)]] | None,
-        Field(min_length=1, description="Cores that workers are bound to; null: the first `threads` that are allowed."),
+        Field(
+            min_length=1,
+            description="Cores that workers are bound to; null: the first `threads` by `jobs` that are allowed.",
+        ),
         Distinct,
     ] = None
     max_memory_gb: Annotated[

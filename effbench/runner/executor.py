@@ -15,7 +15,7 @@ import psutil
 
 from effbench.errors import BadInput
 from effbench.measure.energy import find_counter
-from effbench.measure.machine import chosen_cpus, facts, physical_cores
+from effbench.measure.machine import facts
 from effbench.numbers.parts import JOBS
 from effbench.parts import metadata_values, read_parts
 from effbench.readings import Calibration
@@ -38,6 +38,7 @@ from effbench.runner.peaks import peaks_for
 from effbench.runner.progress import Reporter
 from effbench.runner.provenance import Surroundings
 from effbench.runner.rounds import RoundRunner
+from effbench.runner.side_by_side import Steps, one_after_another, shared_out, side_by_side
 from effbench.runner.stopping import group_size, looks_at, samples_used
 from effbench.store import SAMPLE_KEY, Store
 
@@ -65,11 +66,10 @@ class Executor:
     def __init__(self, plan: Plan, store: Store, accept_code_change: bool = False, quiet: bool = False) -> None:
         self.plan, self.suite, self.store = plan, plan.suite, store
         self.accept_code_change, self.quiet = accept_code_change, quiet
-        cpus = chosen_cpus(self.suite.execution.cpus, self.suite.execution.threads)
-        threads = self.suite.execution.threads or min(physical_cores(), len(cpus) or physical_cores())
+        self.slots, threads = shared_out(self.suite.execution)
         limit = self.suite.execution.max_memory_gb
-        free = psutil.virtual_memory().available
-        self.resources = Resources(threads, cpus, int(limit * 1e9) if limit else int(free * WORKERS_SHARE))
+        free = psutil.virtual_memory().available * WORKERS_SHARE / len(self.slots)
+        self.resources = Resources(threads, self.slots[0], int(limit * 1e9) if limit else int(free))
         preload = sorted({module for task in plan.tasks for module in task.task.preload})
         self.launcher: Launcher = LocalLauncher(self.suite.execution.start, preload, threads)
         self.outcome = Outcome()
@@ -153,22 +153,44 @@ class Executor:
         if task.reference is not None:
             self._drop_damaged(task.reference)  # before anything is scored against its outputs
         started_with = {cell.id: self._is_done(task, cell) for cell in task.cells}
-        for cell in task.cells:
-            if not started_with[cell.id]:
-                if cell is not task.reference:
-                    self._drop_damaged(cell)
-                self._run_cell(task, cell)
-                self.report.advance()
+        todo = [cell for cell in task.cells if not started_with[cell.id]]
+        # The reference alone and first: others are compared with what it gave.
+        self._do(task, [self._steps(task, cell) for cell in todo if cell is task.reference])
+        self._do(task, [self._steps(task, cell) for cell in todo if cell is not task.reference])
         retimed = RoundRunner(self.jobs, task).run() if self.suite.measure.latency else set()
-        for cell in task.cells:
-            if not started_with[cell.id] or cell.id in retimed or cell.id in self._extended:
-                self.report.now(f"{cell.label}: numbers")
-                self._finish(task, cell)
+        changed = [c for c in task.cells if not started_with[c.id] or c.id in retimed or c.id in self._extended]
+        if self._at_a_time(task) > 1:
+            self.report.now(f"{task.entry.name}: summaries")
+            self._do(task, [self._summarise(task, cell) for cell in changed])
+        for cell in changed:
+            self.report.now(f"{cell.label}: numbers")
+            self._finish(task, cell)
+
+    def _at_a_time(self, task: TaskPlan) -> int:
+        """Return how many cells of a task may be worked on at a time.
+
+        One where they share what is counted (a GPU, the machine's energy), run on more samples by turns, or where the first
+        failure is to end the run.
+        """
+        is_alone = (
+            task.device != "cpu"
+            or self.suite.stats.stop != "all_samples"
+            or self.suite.execution.on_error == "stop"
+            or (self.suite.measure.energy == "auto" and find_counter(task.device) is not None)
+        )
+        return 1 if is_alone else len(self.slots)
+
+    def _do(self, task: TaskPlan, work: Sequence[Steps[None]]) -> None:
+        if self._at_a_time(task) > 1:
+            side_by_side(self.jobs, work, self.slots)
+        else:
+            one_after_another(self.jobs, work)
 
     def _finish(self, task: TaskPlan, cell: Cell) -> None:
         stopped = None
         try:
-            self._summarise(task, cell)
+            if self._at_a_time(task) == 1:
+                self._do(task, [self._summarise(task, cell)])
         except Stopped as reason:  # the record says what failed, so it comes first
             stopped = reason
         record: CellRecord = finish.finish_cell(self.suite, task, cell, self.store, self.surroundings)
@@ -182,7 +204,7 @@ class Executor:
         if stopped is not None:
             raise stopped
 
-    def _summarise(self, task: TaskPlan, cell: Cell) -> None:
+    def _summarise(self, task: TaskPlan, cell: Cell) -> Steps[None]:
         """Let a worker make the summary and its resamples of the rows that count, where there are any."""
         used, _ = samples_used(self.suite, task, cell, self.store)
         rows = frozenset(rows_of(task, self.suite.seeds, used))
@@ -199,7 +221,7 @@ class Executor:
             resamples=self.suite.stats.resamples,
             reference_cell=task.reference_of(cell),
         )
-        self.jobs.run(cell, spec)
+        yield cell, spec
 
     def _why_incomplete(self, task: TaskPlan, cell: Cell) -> str:
         reference = task.reference
@@ -213,19 +235,28 @@ class Executor:
             self.report.say(f"{cell.label}: {file.name} is damaged; it is set aside and computed again")
             file.rename(file.with_suffix(".damaged"))
 
-    def _run_cell(self, task: TaskPlan, cell: Cell) -> None:
-        """Run the prepare, quality and memory jobs that are missing; a failure ends the cell, not the run."""
+    def _steps(self, task: TaskPlan, cell: Cell) -> Steps[None]:
+        """Run what is missing of a cell but its timings; a failure ends the cell, not the run."""
+        if cell is not task.reference:
+            self._drop_damaged(cell)
+        yield from self._jobs_of(task, cell)
+        self.report.advance()
+
+    def _jobs_of(self, task: TaskPlan, cell: Cell) -> Steps[None]:
+        """Run the prepare, quality and memory jobs that are missing."""
         if cell.unsupported:
             self.jobs.ended(cell, "quality", Failed("unsupported", cell.unsupported), time.time())
             return
         for training in cell.trainings(self.suite.seeds):
-            if not (self._is_prepared(cell, training) or self._single_job(task, cell, "prepare", training)):
+            if not self._is_prepared(cell, training) and not (
+                yield from self._single_job(task, cell, "prepare", training)
+            ):
                 return
-        if not self._quality(task, cell):
+        if not (yield from self._quality(task, cell)):
             return
         for kind in self.passes_of(task, cell):
             if not self.jobs.is_done(cell, kind):
-                self._single_job(task, cell, kind)
+                yield from self._single_job(task, cell, kind)
 
     def _is_prepared(self, cell: Cell, training: int | None) -> bool:
         return self.jobs.is_done(cell, job_name("prepare", training))
@@ -239,24 +270,24 @@ class Executor:
         ]
         return [kind for kind, asked in wanted if asked and cell.execution == "real"]
 
-    def _single_job(self, task: TaskPlan, cell: Cell, kind: JobKind, training: int | None = None) -> bool:
+    def _single_job(self, task: TaskPlan, cell: Cell, kind: JobKind, training: int | None = None) -> Steps[bool]:
         self.report.now(f"{cell.label}: {job_name(kind, training)}")
-        return self.jobs.run(cell, self.jobs.spec(task, cell, kind, training))
+        return (yield cell, self.jobs.spec(task, cell, kind, training))
 
-    def _quality(self, task: TaskPlan, cell: Cell) -> bool:
+    def _quality(self, task: TaskPlan, cell: Cell) -> Steps[bool]:
         """Run the cell on all samples, or look by look on as many as decide; return whether it has what it needs."""
         reference = task.reference
         if self.suite.stats.stop != "when_resolved" or reference is None:
-            return self._quality_of(task, cell, len(task.samples))
+            return (yield from self._quality_of(task, cell, len(task.samples)))
         looks = looks_at(len(task.samples), group_size(task.samples))
         if cell is reference:
-            return self._quality_of(task, cell, looks[0])
+            return (yield from self._quality_of(task, cell, looks[0]))
         for n in looks:
-            if not self._quality_of(task, reference, n):
+            if not (yield from self._quality_of(task, reference, n)):
                 why = "the reference failed, so no difference to it can be resolved"
                 self.jobs.ended(cell, "quality", Failed("error", why), time.time())
                 return False
-            if not self._quality_of(task, cell, n):
+            if not (yield from self._quality_of(task, cell, n)):
                 return False
             used, found = samples_used(self.suite, task, cell, self.store)
             if found is not None and found.verdict != "undecided":
@@ -264,7 +295,7 @@ class Executor:
                 return True
         return True
 
-    def _quality_of(self, task: TaskPlan, cell: Cell, upto: int) -> bool:
+    def _quality_of(self, task: TaskPlan, cell: Cell, upto: int) -> Steps[bool]:
         """Run the cell on those of its first ``upto`` samples that it has not run on yet."""
         kept = self._kept_reference(task, cell, upto)
         folder, planned = self.store.cell(cell.id), rows_of(task, self.suite.seeds, upto)
@@ -286,7 +317,7 @@ class Executor:
             reference_cell=kept,
             keep_outputs=self._keeps(cell),
         )
-        return self.jobs.run(cell, spec)
+        return (yield cell, spec)
 
     def _kept_reference(self, task: TaskPlan, cell: Cell, upto: int) -> str:
         """Return the id of the reference cell whose outputs can be compared with, or ""."""

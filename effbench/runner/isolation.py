@@ -170,17 +170,28 @@ class LocalWorker:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._ours.send(request)
 
+    @property
+    def ends(self) -> tuple[Any, ...]:
+        """Return what becomes ready, for ``multiprocessing.connection.wait``, when the worker speaks or ends."""
+        # The ends alone do not suffice: where the server died with the worker, nobody is left to report it.
+        return (self._ours, self._process.sentinel)
+
     def receive(self, timeout_s: float) -> Message:
         """Block until the worker says something; raise ``WorkerError`` where it dies or says nothing for too long."""
-        deadline = time.monotonic() + timeout_s
-        ends = [self._ours, self._process.sentinel]
-        # The ends alone do not suffice: where the server died with the worker, nobody is left to report it.
-        while not (ready := multiprocessing.connection.wait(ends, self._patience(deadline))):
-            if not self._runs():
-                break
-            if time.monotonic() >= deadline:
-                self.kill()
-                raise WorkerError(Failed("timeout", f"no answer for {timeout_s:g} s; the worker was ended"))
+        started = time.monotonic()
+        while (message := self.poll(time.monotonic() - started, timeout_s)) is None:
+            left = max(0.0, timeout_s - (time.monotonic() - started))
+            multiprocessing.connection.wait(self.ends, min(LOOK_EVERY_S, left))
+        return message
+
+    def poll(self, silent_s: float, timeout_s: float) -> Message | None:
+        """Return what the worker has said, None where it runs and says nothing; raise ``WorkerError`` as ``receive`` does."""
+        ready = multiprocessing.connection.wait(self.ends, 0.0)
+        if not ready and self._runs():
+            if silent_s < timeout_s:
+                return None
+            self.kill()
+            raise WorkerError(Failed("timeout", f"no answer for {timeout_s:g} s; the worker was ended"))
         if self._ours in ready or self._ours.poll():
             try:
                 message: Message = self._ours.recv()
@@ -190,10 +201,6 @@ class LocalWorker:
                 return message
         self._process.join(GRACE_S)
         raise WorkerError(self._post_mortem())
-
-    @staticmethod
-    def _patience(deadline: float) -> float:
-        return min(LOOK_EVERY_S, max(0.0, deadline - time.monotonic()))
 
     def _runs(self) -> bool:
         """Return whether the process is there and no zombie, whoever its parent is now."""

@@ -13,8 +13,8 @@ from effbench.parts import read_parts
 from effbench.record import Attempt
 from effbench.runner.cells import Cell, TaskPlan
 from effbench.runner.holdings import committed_rows
-from effbench.runner.jobs import Done, Failed, JobKind, JobSpec, Progress, job_name
-from effbench.runner.launching import Launcher, WorkerError
+from effbench.runner.jobs import Done, Failed, JobKind, JobSpec, Message, Progress, job_name
+from effbench.runner.launching import Launcher, Worker, WorkerError
 from effbench.runner.progress import Reporter
 from effbench.store import SAMPLE_KEY, CellFolder, Store
 from effbench.storeschema import JobData, JobResult
@@ -79,37 +79,22 @@ class JobRunner:
         return job is not None and job.status == "done"
 
     def run(self, cell: Cell, spec: JobSpec) -> bool:
-        """Run one job in a worker of its own and record how it ended; return whether it succeeded.
-
-        A worker that died by a signal gets one more try: what killed it (a person, the machine) need not be its method.
-        """
-        started, earlier = time.time(), list[Attempt]()
-        ended = self.listen(spec)
-        if isinstance(ended, Failed) and ended.reason == "signal":
-            self.report.say(f"{cell.label}: {spec.name}: {ended.message}; it is tried once more")
-            earlier, started = [_attempt(spec.name, started, ended)], time.time()
-            ended = self.listen(_rest_of(spec))
-        self.ended(cell, spec.name, ended, started, earlier)
-        return isinstance(ended, Done)
-
-    def listen(self, spec: JobSpec) -> Done | Failed:
-        """Run one job in a worker of its own and return how it ended."""
-        worker = None
+        """Run one job in a worker of its own and record how it ended; return whether it succeeded."""
+        job = OpenJob(self, cell, spec)
         try:
-            worker = self.launcher.start(spec)
-            while isinstance(message := worker.receive(self.suite.execution.timeout_s), Progress):
-                if message.what == "moves":
-                    self._moves(spec, message.data)
-                else:
-                    self.report.advance()
-            if isinstance(message, Done):
-                worker.finish()
-            return message
-        except WorkerError as error:
-            return error.failure
+            job.start()
+            while job.succeeded is None:
+                job.wait()
+            return job.succeeded
         finally:
-            if worker is not None:
-                worker.kill()
+            job.close()
+
+    def heard(self, spec: JobSpec, progress: Progress) -> None:
+        """Show that a job is alive."""
+        if progress.what == "moves":
+            self._moves(spec, progress.data)
+        else:
+            self.report.advance()
 
     def _moves(self, spec: JobSpec, data: dict[str, Any]) -> None:
         """Show how far a preparation is, where that costs no line."""
@@ -152,6 +137,76 @@ class JobRunner:
         previous = self.store.cell(cell.id).job("latency")
         died = [attempt for attempt in previous.tries if attempt.reason == "signal"] if previous else []
         self.ended(cell, "latency", result, started, died[:1])
+
+
+class OpenJob:
+    """A job of a cell from its start until it is recorded how it ended.
+
+    A worker that died by a signal gets one more try: what killed it (a person, the machine) need not be its method.
+    """
+
+    def __init__(self, runner: JobRunner, cell: Cell, spec: JobSpec) -> None:
+        self.runner, self.cell, self.spec = runner, cell, spec
+        self.earlier: list[Attempt] = []
+        self.worker: Worker | None = None
+        self.started = self.heard_at = 0.0
+        self.succeeded: bool | None = None
+        """None until the job has ended."""
+
+    def start(self) -> None:
+        """Start its worker."""
+        self.started, self.heard_at = time.time(), time.monotonic()
+        try:
+            self.worker = self.runner.launcher.start(self.spec)
+        except WorkerError as error:
+            self._take(error.failure)
+
+    def wait(self) -> None:
+        """Block until the worker says something, and take note of it."""
+        assert self.worker is not None
+        try:
+            message = self.worker.receive(self._timeout_s)
+        except WorkerError as error:
+            message = error.failure
+        self._take(message)
+
+    def look(self) -> None:
+        """Take note of what the worker has said, if it has said anything."""
+        assert self.worker is not None
+        message: Message | None
+        try:
+            message = self.worker.poll(time.monotonic() - self.heard_at, self._timeout_s)
+        except WorkerError as error:
+            message = error.failure
+        if message is not None:
+            self._take(message)
+
+    def close(self) -> None:
+        """End the worker, if there is one."""
+        if self.worker is not None:
+            self.worker.kill()
+            self.worker = None
+
+    @property
+    def _timeout_s(self) -> float:
+        return self.runner.suite.execution.timeout_s
+
+    def _take(self, message: Message) -> None:
+        if isinstance(message, Progress):
+            self.heard_at = time.monotonic()
+            self.runner.heard(self.spec, message)
+            return
+        if isinstance(message, Done) and self.worker is not None:
+            self.worker.finish()
+        self.close()
+        if isinstance(message, Failed) and message.reason == "signal" and not self.earlier:
+            self.runner.report.say(f"{self.cell.label}: {self.spec.name}: {message.message}; it is tried once more")
+            self.earlier = [_attempt(self.spec.name, self.started, message)]
+            self.spec = _rest_of(self.spec)
+            self.start()
+            return
+        self.succeeded = isinstance(message, Done)
+        self.runner.ended(self.cell, self.spec.name, message, self.started, self.earlier)
 
 
 def _rest_of(spec: JobSpec) -> JobSpec:

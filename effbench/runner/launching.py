@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from effbench.runner.jobs import Failed, JobSpec, Message
 
@@ -23,6 +24,13 @@ class Worker(Protocol):
 
     def receive(self, timeout_s: float) -> Message:
         """Block until the worker says something; raise ``WorkerError`` where it dies or says nothing for too long."""
+
+    @property
+    def ends(self) -> Sequence[Any]:
+        """Return what becomes ready, for ``multiprocessing.connection.wait``, when the worker speaks or ends."""
+
+    def poll(self, silent_s: float, timeout_s: float) -> Message | None:
+        """Return what the worker has said, None where it runs and says nothing; raise ``WorkerError`` as ``receive`` does."""
 
     def kill(self) -> None:
         """End the worker now and wait until it is gone."""

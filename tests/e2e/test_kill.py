@@ -26,9 +26,9 @@ def parts(store):
     return {p.name: p for p in store.glob("cells/*/samples/*.parquet")}
 
 
-def kill_once(cli, suite, store, generator):
+def kill_once(cli, suite, store, generator, *more):
     """Start the run, kill parent or worker after a random while, and return (who, what was committed then)."""
-    process = cli.popen("run", suite, "--store", store)
+    process = cli.popen("run", suite, "--store", store, *more)
     parent = psutil.Process(process.pid)
     time.sleep(generator.uniform(0.3, 3.5))
     who = generator.choice(["parent", "worker"])
@@ -43,7 +43,7 @@ def kill_once(cli, suite, store, generator):
     return parts(cli.cwd / store)
 
 
-def check_kills(cli, suite, rounds):
+def check_kills(cli, suite, rounds, *more):
     """Kill and resume ``rounds`` times, each from a store of its own; return how often everything was right."""
     assert cli("run", suite, "--store", "undisturbed").code == 0
     expected = committed(cli.cwd / "undisturbed"), quality(cli.cwd / "undisturbed")
@@ -51,8 +51,8 @@ def check_kills(cli, suite, rounds):
     for number in range(rounds):
         generator = random.Random(number)
         store = f"store-{number}"
-        before = kill_once(cli, suite, store, generator)
-        result = cli("run", suite, "--store", store)
+        before = kill_once(cli, suite, store, generator, *more)
+        result = cli("run", suite, "--store", store, *more)
         assert result.code == 0, (number, result.err)
         assert (committed(cli.cwd / store), quality(cli.cwd / store)) == expected, number
         computed = _batches_computed(cli.cwd / store)
@@ -83,6 +83,12 @@ def _batches_computed(store):
 @pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.proof)])
 def test_kill_and_resume(cli, suite, kills):
     assert check_kills(cli, suite, kills) == kills
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize("kills", [2, pytest.param(6, marks=pytest.mark.slow)])
+def test_kill_and_resume_where_cells_are_side_by_side(cli, suite, kills):
+    assert check_kills(cli, suite, kills, "--set", "execution.jobs=2", "--set", "execution.threads=1") == kills
 
 
 @pytest.mark.slow

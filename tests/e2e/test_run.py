@@ -158,6 +158,23 @@ def test_fork_and_spawn_give_the_same_numbers(cli, write_suite, start):
     assert quality(cli.cwd / "fork") == quality(cli.cwd / f"{start}2")
 
 
+@pytest.mark.whole
+def test_side_by_side_gives_the_same_numbers(cli, write_suite):
+    """Three cells at two at a time, from a first run and from one that another left half done."""
+    methods = ["{use: toy-momentum}", "{use: toy-tuned-step}", "{use: toy-half-steps}"]
+    suite = write_suite(suite_text(methods=methods, memory=True))
+    beside = ("--set", "execution.jobs=2", "--set", "execution.threads=1")
+    cli("run", suite, "--store", "one")
+    assert cli("run", suite, "--store", "two", *beside).code == 0
+    assert committed(cli.cwd / "one") == committed(cli.cwd / "two")
+    assert quality(cli.cwd / "one") == quality(cli.cwd / "two")
+    assert cli("run", suite, "--store", "half", "--only", "toy-momentum").code == 0
+    assert cli("run", suite, "--store", "half", *beside).code == 0
+    assert quality(cli.cwd / "half") == quality(cli.cwd / "one")
+    again = cli("run", suite, "--store", "two", *beside)
+    assert again.code == 0 and ": quality" not in again.err
+
+
 def test_two_runs_at_once_do_not_corrupt_the_store(cli, write_suite):
     suite = write_suite(suite_text(methods=["{use: toy-momentum}", "{use: toy-half-steps}"]))
     both = [cli.popen("run", suite), cli.popen("run", suite)]
