@@ -43,7 +43,7 @@ class CenterHead(nn.Module):
         self.out = nn.Linear(width, classes + BOX)
         nn.init.constant_(self.out.bias[:classes], PRIOR_LOGIT)
         self.classes, self.grows = classes, grows
-        self.products = torch.float32
+        self.products: torch.dtype | None = None
 
     def forward(self, x: Features) -> HeadMaps:
         """Return the maps of features."""
@@ -57,7 +57,7 @@ class CenterHead(nn.Module):
             out = self.out(rows).view(b, h, w, -1).permute(0, 3, 1, 2)
         else:
             scale, shift = folded(self.norm)
-            y = nn.functional.conv2d(x, self.weight * scale[:, None, None, None], shift, padding=1).relu_()
+            y = map_convolved(x, self.weight * scale[:, None, None, None], self.products, shift).relu_()
             out = nn.functional.conv2d(y, self.out.weight[:, :, None, None], self.out.bias)
         return HeadMaps(out[:, : self.classes], out[:, self.classes :])
 

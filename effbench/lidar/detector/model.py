@@ -71,8 +71,8 @@ class LidarDetector(nn.Module):
             self.bev.execution = how
         return self
 
-    def trained_in(self, products: torch.dtype) -> LidarDetector:
-        """Set the type of the products of a training's BEV convolutions (weights stay fp32) and return the detector."""
+    def trained_in(self, products: torch.dtype | None) -> LidarDetector:
+        """Set the type of the products of a training's BEV convolutions (None: the weights'), and return the detector."""
         for module in (*self.bev.modules(), *self.head.modules()):
             if isinstance(module, MapBlock | CenterHead):
                 module.products = products
