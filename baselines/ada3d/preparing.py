@@ -100,8 +100,9 @@ def trained(detector: LidarDetector, params: Any, ctx: Context) -> None:
 
 
 def file_of(params: Any) -> str:
-    """Return what the weights of parameters are called: tuned with density guidance, or without (``plain``)."""
-    return str(params.variant) if params.density_guidance else f"{params.variant}-plain"
+    """Return what the weights of parameters are called: tuned without density guidance (``plain``) where such ship."""
+    plain = f"{params.variant}-plain"
+    return plain if not params.density_guidance and (WEIGHTS / f"{plain}.safetensors").exists() else str(params.variant)
 
 
 def load_shipped(detector: LidarDetector, variant: str, whole: bool) -> None:
