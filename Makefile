@@ -14,7 +14,7 @@ PRUNA_VENV ?= .venv-pruna
 MLFLOW_VENV ?= .venv-mlflow
 
 .DEFAULT_GOAL := help
-.PHONY: bench-board help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-lidar-detectors zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas nas-201 nas-micro nas-planted nas-search lidar lidar-data lidar-drops lidar-iou bench-sparse
+.PHONY: bench-board help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-lidar-detectors zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas nas-201 nas-micro nas-planted nas-search lidar lidar-data lidar-drops lidar-iou lidar-ada3d bench-sparse
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -172,7 +172,8 @@ zoo-lidar-detectors: setup  ## train zoo:lidar-detectors and the weights of ada3
 	$(BIN)/python -m effbench.zoo.lidar_detectors.train dense --epochs 3 --work zoo-work/lidar
 	$(BIN)/python -m effbench.zoo.lidar_detectors.train sparse --epochs 5 --work zoo-work/lidar
 	$(BIN)/python -m effbench.zoo.lidar_detectors.export dense-0 sparse-0 --work zoo-work/lidar
-	for variant in B released none; do $(BIN)/python -m effbench_baselines.ada3d.tuned $$variant --detector zoo-work/lidar/dense-0.safetensors --work zoo-work/lidar || exit 1; done
+	for seed in 0 1; do for variant in none B "B --plain"; do $(BIN)/python -m effbench_baselines.ada3d.tuned $$variant --seed $$seed --detector zoo-work/lidar/dense-0.safetensors --work zoo-work/lidar || exit 1; done; done
+	$(BIN)/python -m effbench_baselines.ada3d.tuned ship --work zoo-work/lidar
 
 zoo-moving-emoji-latte: zoo-emoji-pixart  ## train zoo:moving-emoji-latte and its judge (an hour more; resumes where it stopped)
 	$(BIN)/python -m effbench.zoo.moving_emoji_latte.train --work zoo-work/emoji
@@ -225,6 +226,9 @@ lidar-drops: setup  ## what the dense LiDAR detector loses where voxels go at ra
 nas-search: setup  ## run suites/nas-search.yaml and draw regret over the number of trained architectures
 	$(BIN)/effbench run suites/nas-search.yaml --store $(RESULTS)/nas-search
 	$(BIN)/python docs/nas_search_curves.py $(RESULTS)/nas-search --out docs/img/nas-search.png
+
+lidar-ada3d: setup  ## Ada3D-B beside the detector tuned as long without a filter, over frames and training seeds, into docs/lidar.md (five minutes)
+	OMP_NUM_THREADS=1 $(BIN)/python docs/lidar_ada3d.py --page docs/lidar.md
 
 lidar-data: setup  ## put the generated LiDAR frames beside real ones (../shared/data/kitti, if there) into docs/lidar.md
 	$(BIN)/python docs/lidar_data.py

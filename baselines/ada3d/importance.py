@@ -41,7 +41,7 @@ class ImportancePredictor(nn.Module):
 class Ada3dFilter(CellDropper):  # type: ignore[misc]
     """Drops by the predictor's importance, guided by density: one predictor, an adapter of its own per insertion point.
 
-    While it learns (``learning``), every insertion point keeps all and its prediction is kept in ``predicted``. Features
+    While it learns (``learning``), every insertion point keeps all and what its adapter gives is in ``adapted``. Features
     reach it detached: its loss never moves the detector. Frozen, it stays in evaluation whatever the detector does; the
     released code lets the statistics of its batch norms drift.
     """
@@ -64,7 +64,7 @@ class Ada3dFilter(CellDropper):  # type: ignore[misc]
         self.learning = False
         self.uniform = False
         """All cells equally important: what density decides alone (an ablation)."""
-        self.predicted: list[torch.Tensor] = []
+        self.adapted: list[torch.Tensor] = []
 
     def train(self, mode: bool = True) -> Ada3dFilter:
         """Go into training only while it learns."""
@@ -75,7 +75,7 @@ class Ada3dFilter(CellDropper):  # type: ignore[misc]
         """Return the voxels of the most important cells; all of them while it learns."""
         if self.learning:
             if point in self.adapters:
-                self.predicted.append(self.predictor(self.adapted_voxels(point, x)))
+                self.adapted.append(self.adapted_voxels(point, x))
             return x
         left: SparseTensor = super().voxels(point, x)
         return left
@@ -84,7 +84,7 @@ class Ada3dFilter(CellDropper):  # type: ignore[misc]
         """Return the most important cells; all of them while it learns."""
         if self.learning:
             if f"bev{layer}" in self.adapters:
-                self.predicted.append(self.predictor(self.adapted_cells(layer, x)))
+                self.adapted.append(self.adapted_cells(layer, x))
             return x
         left: Features = super().cells(layer, x)
         return left

@@ -29,12 +29,14 @@ class Ada3d(Method):
             Field(description="A drops BEV cells alone, B voxels too, C more of both."),
         ] = "B"
         voxel_keep: Annotated[
-            tuple[Share, Share] | None,
-            Field(description="Shares of occupied cells whose voxels stay; the variant's if none."),
+            tuple[Share, ...] | None,
+            Field(
+                description="Shares of occupied cells whose voxels stay, one by insertion point; the variant's if none."
+            ),
         ] = None
         cell_keep: Annotated[
-            tuple[Share, Share] | None,
-            Field(description="Shares of occupied BEV cells that stay; the variant's if none."),
+            tuple[Share, ...] | None,
+            Field(description="Shares of occupied BEV cells that stay, one by insertion point; the variant's if none."),
         ] = None
         predictor: Annotated[
             bool, Field(description="False: all cells are equally important; density alone decides.")
@@ -53,7 +55,7 @@ class Ada3d(Method):
         tuning_steps: Annotated[
             int, Field(ge=1, description="Steps of 4 frames of stage 3, where training is full.")
         ] = 400
-        frames: Annotated[int, Field(ge=4, description="Frames of the training split, where training is full.")] = 800
+        frames: Annotated[int, Field(ge=4, description="Frames of the training split, where training is full.")] = 1600
         execution: Annotated[
             Literal["auto", "sparse", "dense"],
             Field(description="How BEV runs: auto goes over to a dense map above the measured break-even density."),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -19,6 +18,7 @@ from safetensors import safe_open
 from effbench.lidar.detector.filtering import FeatureFilter
 from effbench.lidar.detector.model import LidarDetector, load_detector, save_detector
 from effbench.lidar.scene.splits import split_frames
+from effbench.yamlplain import plain_yaml
 from effbench_baselines.ada3d.method import Ada3d
 from effbench_baselines.ada3d.preparing import WEIGHTS, install
 from effbench_baselines.ada3d.training import FINE_TUNED_LR, PREDICTOR_LR, Stage, fine_tune, train_predictor
@@ -36,6 +36,7 @@ def tuned(
     tuning_steps: int,
     seed: int,
     plain: bool = False,
+    products: torch.dtype | None = None,
 ) -> None:
     """Run both stages (the first once for all variants) and write ``ada3d-VARIANT-SEED.safetensors``."""
     frames = list(split_frames("train", count=Ada3d.Params().frames))
@@ -51,26 +52,50 @@ def tuned(
     else:
         install(detector, Ada3d.Params(variant=variant, density_guidance=not plain))
         train_predictor(
-            detector, frames, Stage(f"ada3d-predictor-{seed}", predictor_steps, PREDICTOR_LR, seed, work), told
+            detector,
+            frames,
+            Stage(f"ada3d-predictor-{seed}", predictor_steps, PREDICTOR_LR, seed, work, products),
+            told,
         )
-    fine_tune(detector, frames, Stage(f"ada3d-tuning-{named}-{seed}", tuning_steps, FINE_TUNED_LR, seed, work), told)
+    fine_tune(
+        detector, frames, Stage(f"ada3d-tuning-{named}-{seed}", tuning_steps, FINE_TUNED_LR, seed, work, products), told
+    )
     save_detector(
         detector, work / f"ada3d-{named}-{seed}.safetensors", {"variant": variant, "steps": str(tuning_steps)}
     )
 
 
-def ship(work: Path, names: Sequence[str], seed: int, folder: Path = WEIGHTS) -> None:
-    """Copy finished weights into the package and write ``card.yaml`` with what they are and their sha256."""
+def shipped_name(variant: str, seed: int, plain: bool = False) -> str:
+    """Return what shipped weights are called: the first training seed's like the variant, others with their seed."""
+    return variant + "-plain" * plain + (f"-seed{seed}" if seed else "")
+
+
+def ship(work: Path, folder: Path = WEIGHTS) -> None:
+    """Copy finished weights into the package and write into ``card.yaml`` what they are and their sha256.
+
+    What is in the card and not in ``work`` stays.
+    """
     folder.mkdir(exist_ok=True)
-    card: dict[str, dict[str, str]] = {}
-    for name in names:
-        made = work / f"ada3d-{name}-{seed}.safetensors"
+    card_file = folder / "card.yaml"
+    card = plain_yaml(card_file.read_text("utf-8")) if card_file.exists() else {}
+    for made in sorted(work.glob("ada3d-*.safetensors")):
+        name, _, seed = made.stem.removeprefix("ada3d-").rpartition("-")
+        variant, _, plain = name.partition("-")
+        if variant not in (*VARIANTS, CONTROL):
+            continue  # a stage's checkpoint
         with safe_open(made, "pt") as header:
             facts = dict(header.metadata())
-        (folder / f"{name}.safetensors").write_bytes(made.read_bytes())
+        shipped = shipped_name(variant, int(seed), bool(plain))
+        (folder / f"{shipped}.safetensors").write_bytes(made.read_bytes())
         digest = hashlib.sha256(made.read_bytes()).hexdigest()
-        card[name] = {"from": SHIPPED_FOR, "tuning_steps": facts["steps"], "seed": str(seed), "sha256": digest}
-    (folder / "card.yaml").write_text(yaml.safe_dump(card, sort_keys=False), "utf-8")
+        card[shipped] = {
+            "from": SHIPPED_FOR,
+            "tuning_steps": facts["steps"],
+            "seed": seed,
+            "norm_statistics": "kept",
+            "sha256": digest,
+        }
+    card_file.write_text(yaml.safe_dump(card, sort_keys=False), "utf-8")
 
 
 def main() -> None:
@@ -79,17 +104,15 @@ def main() -> None:
     parser.add_argument("variant", choices=[*VARIANTS, CONTROL, "ship"])
     parser.add_argument("--detector", type=Path, help="weights of the dense detector with SP-BN")
     parser.add_argument("--work", type=Path, default=Path("zoo-work/lidar"))
-    parser.add_argument("--predictor-steps", type=int, default=450)
-    parser.add_argument("--tuning-steps", type=int, default=400)
+    parser.add_argument("--predictor-steps", type=int, default=300)
+    parser.add_argument("--tuning-steps", type=int, default=700)
     parser.add_argument("--plain", action="store_true", help="without density guidance")
+    parser.add_argument("--bf16", action="store_true", help="products of BEV convolutions in bf16 (quick with AMX)")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(1)
     if args.variant == "ship":
-        finished = sorted(
-            file.stem.split("-", 1)[1].rpartition("-")[0] for file in args.work.glob("ada3d-[ABCr]*.safetensors")
-        )
-        ship(args.work, finished, args.seed)
+        ship(args.work)
         return
     tuned(
         load_detector(args.detector),
@@ -99,6 +122,7 @@ def main() -> None:
         args.tuning_steps,
         args.seed,
         args.plain,
+        torch.bfloat16 if args.bf16 else None,
     )
 
 

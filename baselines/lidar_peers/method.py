@@ -32,8 +32,8 @@ class LidarDrop(Method):
             ),
         ] = "random"
         variant: Annotated[Literal["released", "A", "B", "C"], Field(description="Shares as in `ada3d`.")] = "B"
-        voxel_keep: Annotated[tuple[Share, Share] | None, Field(description="Shares whose voxels stay.")] = None
-        cell_keep: Annotated[tuple[Share, Share] | None, Field(description="Shares of BEV cells that stay.")] = None
+        voxel_keep: Annotated[tuple[Share, ...] | None, Field(description="Shares whose voxels stay.")] = None
+        cell_keep: Annotated[tuple[Share, ...] | None, Field(description="Shares of BEV cells that stay.")] = None
         seed: Annotated[int, Field(ge=0, description="Of the random rule.")] = 0
         tuned: Annotated[
             bool, Field(description="On Ada3D's tuned weights of the variant, instead of the plain ones.")

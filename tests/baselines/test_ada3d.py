@@ -14,6 +14,7 @@ from effbench.lidar.detector.model import LidarDetector
 from effbench.lidar.detector.voxelise import voxelise
 from effbench_baselines.ada3d.importance import Ada3dFilter, channels_at
 from effbench_baselines.ada3d.selecting import Guidance, best_cells, guided, in_kept_columns, local_density, occupancy
+from effbench_baselines.ada3d.training import predicted_together
 
 SMALL = VoxelGrid((0.0, -3.2, -2.0), (9.6, 3.2, 2.0), (0.2, 0.2, 0.5))
 """48 x 32 x 8 voxels, 24 x 16 cells."""
@@ -160,8 +161,8 @@ def test_the_predictors_loss_never_reaches_the_detector() -> None:
     detector.filter.learning = True
     detector.filter.train()
     detector(batch(detector))
-    assert len(detector.filter.predicted) == 4
-    sum(y.square().mean() for y in detector.filter.predicted).backward()  # type: ignore[union-attr]
+    assert len(detector.filter.adapted) == 4
+    sum(y.square().mean() for y in predicted_together(detector.filter)).backward()  # type: ignore[union-attr]
     for name, parameter in detector.named_parameters():
         moved = parameter.grad is not None and bool(parameter.grad.abs().sum() > 0)
         assert moved == name.startswith("filter."), name

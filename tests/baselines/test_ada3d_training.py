@@ -14,7 +14,14 @@ from effbench.lidar.detector.model import LidarDetector
 from effbench.lidar.detector.targets import Objects
 from effbench.lidar.frames import Frame
 from effbench_baselines.ada3d.importance import Ada3dFilter, channels_at
-from effbench_baselines.ada3d.training import Stage, fine_tune, importance_target, predictor_loss, train_predictor
+from effbench_baselines.ada3d.training import (
+    Stage,
+    fine_tune,
+    importance_target,
+    predicted_together,
+    predictor_loss,
+    train_predictor,
+)
 
 SMALL = VoxelGrid((0.0, -3.2, -2.0), (9.6, 3.2, 2.0), (0.2, 0.2, 0.5))
 
@@ -76,6 +83,45 @@ def test_stage_3_moves_the_detector_alone() -> None:
     assert not torch.equal(ours.head.weight, weight)
     assert all(torch.equal(value, before[name]) for name, value in ours.filter.state_dict().items())
     assert not ours.training
+
+
+def test_stage_3_keeps_the_statistics_that_stage_1_left() -> None:
+    ours = detector()
+    before = {name: value.clone() for name, value in ours.state_dict().items() if "running" in name}
+    fine_tune(ours, FRAMES, Stage("t", 2, 1e-3), silent)
+    after = ours.state_dict()
+    assert before and all(torch.equal(after[name], value) for name, value in before.items())
+
+
+def test_the_predictor_is_normalised_over_all_insertion_points_together() -> None:
+    drop = detector().filter
+    assert isinstance(drop, Ada3dFilter)
+    drop.learning = True
+    drop.train()
+    low, high = torch.rand(2, 8, 6, 5), 3 + torch.rand(2, 8, 6, 5)
+    drop.adapted = [low, high]
+    first, second = predicted_together(drop)
+    torch.testing.assert_close(torch.cat([first, second]), drop.predictor(torch.cat([low, high])))
+    assert not torch.allclose(first, drop.predictor(low))  # by its own batch it would be something else
+
+
+def test_what_the_predictor_learned_holds_in_evaluation() -> None:
+    ours = detector()
+    train_predictor(ours, FRAMES, Stage("p", 12, 3e-2), silent)
+    drop = ours.filter
+    assert isinstance(drop, Ada3dFilter)
+    norms = [module for module in drop.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert all(norm.momentum == 0.01 and int(norm.num_batches_tracked) == 20 for norm in norms)
+
+
+def test_products_in_bf16_move_the_detector_the_same_way() -> None:
+    exact, short = detector(), detector()
+    losses: dict[str, list[float]] = {"exact": [], "short": []}
+    fine_tune(exact, FRAMES, Stage("t", 3, 1e-3), lambda _, __, text: losses["exact"].append(float(text.split()[-1])))
+    short_stage = Stage("t", 3, 1e-3, products=torch.bfloat16)
+    fine_tune(short, FRAMES, short_stage, lambda _, __, text: losses["short"].append(float(text.split()[-1])))
+    assert losses["short"] == pytest.approx(losses["exact"], rel=0.02)
+    assert short.head.weight.dtype == torch.float32 and short.head.products is None
 
 
 def test_a_killed_stage_goes_on_and_ends_where_an_undisturbed_one_does(

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from effbench.api import Method, Unsupported
+from effbench.errors import BadInput
 from effbench.lidar.detector.config import DetectorConfig
 from effbench.lidar.detector.grid import VoxelGrid
 from effbench.lidar.detector.model import LidarDetector, save_detector
@@ -75,7 +76,7 @@ def test_facts_say_what_the_filter_did(weights: Path) -> None:
 
     ours = task(weights)
     ctx = Context(calibration=lambda: ours.samples("calibration"), run=ours.run)
-    method = LidarDrop(LidarDrop.Params(rule="random", voxel_keep=(0.5, 1.0), cell_keep=(0.5, 1.0)))
+    method = LidarDrop(LidarDrop.Params(rule="random", voxel_keep=(0.5, 1.0), cell_keep=(0.5, 1.0, 1.0)))
     system = method.apply(ours.load(ctx), method.prepare(ours.load(ctx), ctx))
     facts = {name: fact.value for name, fact in method.facts(system).items()}  # type: ignore[union-attr]
     assert facts["macs_2d"] > 0 and facts["macs_3d"] > 0 and facts["macs_predictor"] == 0
@@ -86,6 +87,11 @@ def test_facts_say_what_the_filter_did(weights: Path) -> None:
 def test_a_share_of_nothing_or_more_than_all_is_refused(keep: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match="cell_keep"):
         Ada3d.Params(cell_keep=keep)
+
+
+def test_as_many_shares_as_insertion_points_are_asked_for() -> None:
+    with pytest.raises(BadInput, match="cell_keep has 2 shares, and variant B has 3 such points: 1, 3, 5"):
+        ratios(Ada3d.Params(cell_keep=(0.5, 0.5)))
 
 
 def test_variants_drop_more_from_a_to_c() -> None:

@@ -66,6 +66,7 @@ class MapBlock(nn.Module):
         self.norm: nn.Module = (
             SparsityPreservingNorm(outputs) if norm == "sp-bn" else nn.BatchNorm2d(outputs, EPS, MOMENTUM)
         )
+        self.products: torch.dtype | None = None
 
     @property
     def keeps_zeros(self) -> bool:
@@ -79,14 +80,14 @@ class MapBlock(nn.Module):
                 return self._over_cells(x)
             x = x.dense()
         if self.training:
-            y = nn.functional.conv2d(x, self.weight, padding=1)
+            y = map_convolved(x, self.weight, self.products)
             normed: torch.Tensor = self.norm(y, relu=True) if self.keeps_zeros else torch.relu(self.norm(y))
             return normed
         if isinstance(self.norm, SparsityPreservingNorm):
             scale, shift = self.norm.scale(), None
         else:
             scale, shift = folded(self.norm)  # type: ignore[arg-type]
-        return nn.functional.conv2d(x, self.weight * scale[:, None, None, None], shift, padding=1).relu_()
+        return map_convolved(x, self.weight * scale[:, None, None, None], self.products, shift).relu_()
 
     def _over_cells(self, x: SparseTensor) -> SparseTensor:
         if self.training:
@@ -95,6 +96,21 @@ class MapBlock(nn.Module):
         scale = self.norm.scale()  # type: ignore[operator]
         y = strided_conv(x, taps_first(self.weight * scale[:, None, None, None]), 1, 1)
         return y.with_features(torch.relu(y.features))
+
+
+def map_convolved(
+    x: torch.Tensor, weight: torch.Tensor, products: torch.dtype | None, shift: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Return the 3x3 convolution [B, Cout, H, W] of a map; ``products``: the type of its products, the map's if None.
+
+    In bf16 a training step on AMX takes a third less; what is summed over many cells, the norms, stays in fp32.
+    """
+    if products is None:
+        return nn.functional.conv2d(x, weight, shift, padding=1)
+    last = torch.channels_last
+    y = nn.functional.conv2d(x.to(products, memory_format=last), weight.to(products, memory_format=last), padding=1)
+    y = y.to(x.dtype)
+    return y if shift is None else y.add_(shift[:, None, None])
 
 
 def taps_first(weight: torch.Tensor) -> torch.Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from effbench.kernels.sparse_conv import SparseTensor, strided_conv, submanifold_conv
-from effbench.lidar.detector.blocks import Features, folded, taps_first
+from effbench.lidar.detector.blocks import Features, folded, map_convolved, taps_first
 from effbench.lidar.detector.spbn import EPS, MOMENTUM
 
 BOX = 9
@@ -43,6 +43,7 @@ class CenterHead(nn.Module):
         self.out = nn.Linear(width, classes + BOX)
         nn.init.constant_(self.out.bias[:classes], PRIOR_LOGIT)
         self.classes, self.grows = classes, grows
+        self.products: torch.dtype | None = None
 
     def forward(self, x: Features) -> HeadMaps:
         """Return the maps of features."""
@@ -50,13 +51,13 @@ class CenterHead(nn.Module):
 
     def _over_map(self, x: torch.Tensor) -> HeadMaps:
         if self.training:
-            y = nn.functional.conv2d(x, self.weight, padding=1)
+            y = map_convolved(x, self.weight, self.products)
             b, c, h, w = y.shape
             rows = torch.relu(self.norm(y.permute(0, 2, 3, 1).reshape(-1, c)))
             out = self.out(rows).view(b, h, w, -1).permute(0, 3, 1, 2)
         else:
             scale, shift = folded(self.norm)
-            y = nn.functional.conv2d(x, self.weight * scale[:, None, None, None], shift, padding=1).relu_()
+            y = map_convolved(x, self.weight * scale[:, None, None, None], self.products, shift).relu_()
             out = nn.functional.conv2d(y, self.out.weight[:, :, None, None], self.out.bias)
         return HeadMaps(out[:, : self.classes], out[:, self.classes :])
 

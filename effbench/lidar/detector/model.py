@@ -12,6 +12,7 @@ from effbench.errors import BadInput
 from effbench.kernels.sparse_conv import SparseTensor
 from effbench.kernels.sparse_conv.sites import Sites
 from effbench.lidar.detector.backbones import DenseBev, Execution, PillarBackbone, SparseBev, VoxelBackbone
+from effbench.lidar.detector.blocks import MapBlock
 from effbench.lidar.detector.config import DetectorConfig
 from effbench.lidar.detector.decode import decode
 from effbench.lidar.detector.filtering import FeatureFilter
@@ -68,6 +69,13 @@ class LidarDetector(nn.Module):
         """Set how the dense BEV backbone runs (``dense``, ``sparse``, ``auto``) and return the detector."""
         if isinstance(self.bev, DenseBev):
             self.bev.execution = how
+        return self
+
+    def trained_in(self, products: torch.dtype | None) -> LidarDetector:
+        """Set the type of the products of a training's BEV convolutions (None: the weights'), and return the detector."""
+        for module in (*self.bev.modules(), *self.head.modules()):
+            if isinstance(module, MapBlock | CenterHead):
+                module.products = products
         return self
 
 
