@@ -33,7 +33,7 @@ def make(request: dict[str, Any]) -> Arms:
 def _fresh(x: SparseTensor) -> SparseTensor:
     """Return a tensor whose sites know no map, not even their index."""
     sites = x.sites
-    return SparseTensor(Sites(sites.coordinates, sites.keys, sites.batch_size, sites.shape), x.features)
+    return SparseTensor(Sites(sites.keys, sites.batch_size, sites.shape), x.features)
 
 
 def _dense(x: SparseTensor, weight: torch.Tensor) -> Callable[[], torch.Tensor]:

@@ -7,11 +7,12 @@ from typing import Literal
 import torch
 from torch import nn
 
-from effbench.kernels.sparse_conv import SparseTensor, break_even_density, inverse_conv
+from effbench.kernels.sparse_conv import After, SparseTensor, break_even_density, inverse_conv
 from effbench.kernels.sparse_conv.sites import Sites
-from effbench.lidar.detector.blocks import Features, MapBlock, VoxelBlock, folded
+from effbench.lidar.detector.blocks import Features, MapBlock, VoxelBlock, folded, parts
 from effbench.lidar.detector.config import DetectorConfig
 from effbench.lidar.detector.filtering import FeatureFilter
+from effbench.lidar.detector.folding import Kept
 from effbench.lidar.detector.voxelise import CHANNELS
 
 Execution = Literal["auto", "dense", "sparse"]
@@ -75,7 +76,7 @@ def to_cells(x: SparseTensor) -> SparseTensor:
     flat = x.features.new_zeros(len(keys) * depth, channels)
     flat = flat.index_copy(0, cell * depth + z, x.features)
     folded_rows = flat.view(len(keys), depth, channels).transpose(1, 2).reshape(len(keys), channels * depth)
-    return SparseTensor(Sites.from_keys(keys, x.sites.batch_size, (rows, columns)), folded_rows)
+    return SparseTensor(Sites(keys, x.sites.batch_size, (rows, columns)), folded_rows)
 
 
 class DenseBev(nn.Module):
@@ -158,11 +159,16 @@ class _Up(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(3, 3, width, width) * (2 / (9 * width)) ** 0.5)
         self.norm = nn.BatchNorm1d(width)
+        self.kept = Kept()
 
     def forward(self, x: SparseTensor, onto: SparseTensor) -> SparseTensor:
         if self.training and len(onto.features) > 1:
             rows = self.norm(inverse_conv(x, self.weight, onto.sites, 2, 1).features)
         else:
-            scale, shift = folded(self.norm)
-            rows = inverse_conv(x, self.weight * scale, onto.sites, 2, 1).features + shift
+            weight, shift = self.kept.made((self.weight, *parts(self.norm)), self._folded)
+            rows = inverse_conv(x, weight, onto.sites, 2, 1, after=After(shift)).features
         return onto.with_features(torch.relu(rows + onto.features))
+
+    def _folded(self) -> tuple[torch.Tensor, torch.Tensor]:
+        scale, shift = folded(self.norm)
+        return self.weight * scale, shift

@@ -45,7 +45,7 @@ class LidarDetector(nn.Module):
         cells = torch.cat([torch.from_numpy(frame.coordinates).long() for frame in frames])
         number = torch.arange(len(frames)).repeat_interleave(sizes)
         keys = ((number * z + cells[:, 0]) * y + cells[:, 1]) * x + cells[:, 2]  # frames one after the other: sorted
-        sites = Sites.from_keys(keys, len(frames), (z, y, x))
+        sites = Sites(keys, len(frames), (z, y, x))
         return SparseTensor(sites, torch.cat([torch.from_numpy(frame.features) for frame in frames]))
 
     def forward(self, voxels: SparseTensor, frames: Sequence[Frame] = ()) -> HeadMaps:
