@@ -57,6 +57,11 @@ class SparseTensor:
         """Return the rows where the bool [N] ``mask`` is true, on sites of their own."""
         return SparseTensor(self.sites.select(mask), self.features[mask.to(self.features.device)])
 
+    def take(self, rows: torch.Tensor) -> SparseTensor:
+        """Return the rows whose numbers, int64 and ascending, are given, on sites of their own."""
+        sites = Sites(self.sites.keys.index_select(0, rows), self.sites.batch_size, self.sites.shape)
+        return SparseTensor(sites, self.features.index_select(0, rows.to(self.features.device)))
+
 
 def _cells(sites: Sites) -> int:
     cells = 1
