@@ -15,7 +15,7 @@ from effbench.kernels.sparse_conv import bitmap, tabled
 from effbench.kernels.sparse_conv import keys as compiled
 from effbench.kernels.sparse_conv.geometry import Window
 from effbench.kernels.sparse_conv.kernel_map import KernelMap
-from effbench.kernels.sparse_conv.sites import Index, Sites, has_row_table, numbered_by_bits, padded, three
+from effbench.kernels.sparse_conv.sites import Index, Sites, has_row_table, is_small, numbered_by_bits, padded, three
 
 
 def submanifold_map(sites: Sites, window: Window) -> KernelMap:
@@ -29,7 +29,7 @@ def strided_map(sites: Sites, window: Window) -> tuple[Sites, KernelMap]:
     """Return the output sites, each that an input hits at some tap, and the map to them."""
     key = "onto what is hit", window
     if key not in sites.maps:
-        if _is_tabled(sites, window):
+        if max(window.stride) == 1 and is_small(sites.batch_size, sites.shape):
             sites.maps[key] = _hit_at_once(sites, window)
         else:
             out = _hit(sites, window)
@@ -37,21 +37,25 @@ def strided_map(sites: Sites, window: Window) -> tuple[Sites, KernelMap]:
     return sites.maps[key]
 
 
-def _is_tabled(sites: Sites, window: Window) -> bool:
-    return max(window.stride) == 1 and has_row_table(sites.batch_size, sites.shape)
-
-
 def _hit_at_once(sites: Sites, window: Window) -> tuple[Sites, KernelMap]:
     """Return what is hit and the map to it, found together, where a table holds the row of every cell."""
     shape = window.over(sites.shape)
     kernel, _, padding, dilation = _numbers(window)
     keys, source = tabled.onto_what_is_hit(
-        sites.keys.numpy(), three(sites.shape), three(shape), kernel, padding, dilation, sites.batch_size
-    )
+        _rows(sites, shape, window), sites.keys.numpy(), three(sites.shape), three(shape), kernel, padding, dilation,
+        sites.batch_size,
+    )  # fmt: skip
     out = Sites(torch.from_numpy(keys), sites.batch_size, shape)
     built = KernelMap(torch.from_numpy(source), len(sites), False)
     record_kernel("sparse_conv/map", sites, out, window, out=built)
     return out, built
+
+
+def _rows(sites: Sites, shape: tuple[int, ...], window: Window) -> Array:
+    """Return an empty table of rows for windows over sites to outputs on grids of ``shape``."""
+    kernel, _, padding, dilation = _numbers(window)
+    room = tabled.room_of(three(sites.shape), three(shape), kernel, padding, dilation)
+    return tabled.empty_table(sites.batch_size * int(room.prod()))
 
 
 def map_onto(fine: Sites, coarse: Sites, window: Window) -> KernelMap:
@@ -98,11 +102,12 @@ def _hit(sites: Sites, window: Window) -> Sites:
 def _between(fine: Sites, coarse: Sites, window: Window) -> KernelMap:
     """Return the map of a window over ``fine`` sites to ``coarse`` ones, by what is quickest for them."""
     known: dict[str, Any] = {}
-    if _is_tabled(fine, window):
+    if max(window.stride) == 1 and has_row_table(fine.batch_size, fine.shape):
         kernel, _, padding, dilation = _numbers(window)
         keys, others = fine.keys.numpy(), coarse.keys.numpy()
         shapes = three(fine.shape), three(coarse.shape)
-        source = tabled.onto_others(keys, others, *shapes, kernel, padding, dilation, fine.batch_size)
+        rows = _rows(fine, coarse.shape, window)
+        source = tabled.onto_others(rows, keys, others, *shapes, kernel, padding, dilation)
     elif not numbered_by_bits(fine.batch_size, fine.shape):
         met = _axes(fine.shape, coarse.shape, window)
         source = compiled.sources(padded(fine.coordinates).numpy(), coarse.keys.numpy(), *met, three(coarse.shape))

@@ -23,8 +23,15 @@ MOST_BITS = 2**28
 """Cells that get a bit each (48 MB with their counts); in a larger grid, lists are merged instead, which takes longer."""
 
 
-MOST_ROWS = 2**20
-"""Cells whose rows stand in a table, 4 MB: one of a larger grid takes longer to empty than bits take to count."""
+MOST_ROWS = 2**23
+"""Cells whose rows stand in a table, 32 MB that a thread keeps."""
+MOST_SEEN = 2**18
+"""Cells that are all looked at for whether a window hits them; in a larger grid it is asked for each input instead."""
+
+
+def is_small(batch_size: int, shape: Sequence[int]) -> bool:
+    """Return whether so many grids are small enough to look at every cell."""
+    return batch_size * math.prod(shape) <= min(MOST_SEEN, MOST_ROWS)
 
 
 class Index(NamedTuple):
@@ -112,7 +119,8 @@ class Sites:
             index = Index(words, bitmap.before(words))
             keys = torch.from_numpy(bitmap.keys_in(*index))
             if len(keys) == len(numbers):
-                order = torch.from_numpy(bitmap.order_of(numbers, *index))
+                order = torch.empty(len(keys), dtype=torch.int64)
+                order[torch.from_numpy(bitmap.ranks_of(numbers, *index)).long()] = torch.arange(len(keys))
                 sites = cls(keys, batch_size, grid)
                 sites.known_index = index
                 return sites, order

@@ -2,10 +2,12 @@
 
 The table has room around each grid for as far as a window reaches, so that no look-up asks where the border is: the cell that
 a tap reads lies a fixed distance from the output's. What is quickest for a map from above, where a good share of the cells
-is occupied; in a large grid the table would not stay in a cache (``bitmap``).
+is occupied, and in grids in which the lines of the table that are touched stay in a cache; else there is ``bitmap``.
 """
 
 from __future__ import annotations
+
+import threading
 
 import numpy as np
 
@@ -35,14 +37,14 @@ def places(keys: Array, shape: Array, room: Array) -> Array:  # pragma: no cover
 
 
 @njit(cache=True)
-def rows_of(keys: Array, shape: Array, room: Array, before: Array, batch: int) -> Array:  # pragma: no cover - compiled
-    """Return the row of each cell of the grids with room around them, int32, -1 where there is none."""
-    rows = np.full(batch * room[0] * room[1] * room[2], -1, np.int32)
+def write_rows(
+    rows: Array, keys: Array, shape: Array, room: Array, before: Array, emptied: bool
+) -> None:  # pragma: no cover - compiled
+    """Write the row of each cell into a table of the grids with room around them, or -1 again once it was ``emptied``."""
     ahead = (before[0] * room[1] + before[1]) * room[2] + before[2]
     at = places(keys, shape, room)
     for i in range(len(keys)):
-        rows[at[i] + ahead] = i
-    return rows
+        rows[at[i] + ahead] = -1 if emptied else i
 
 
 @njit(cache=True)
@@ -99,26 +101,57 @@ def keys_reached(found: Array, shape: Array, room: Array, batch: int) -> tuple[A
 
 @njit(cache=True)
 def onto_what_is_hit(
-    keys: Array, shape: Array, outputs: Array, kernel: Array, padding: Array, dilation: Array, batch: int
+    rows: Array, keys: Array, shape: Array, outputs: Array, kernel: Array, padding: Array, dilation: Array, batch: int
 ) -> tuple[Array, Array]:  # pragma: no cover - compiled
-    """Return (keys int64 of the outputs that an input hits, their sources); ``outputs`` is the shape of their grids."""
-    room = _room(shape, outputs, kernel, padding, dilation)
-    rows = rows_of(keys, shape, room, padding, batch)
-    found, at = keys_reached(reached(rows, room, kernel, dilation), outputs, room, batch)
-    return found, sources(rows, at, room, kernel, dilation)
+    """Return (keys int64 of the outputs that an input hits, their sources); ``outputs`` is the shape of their grids.
+
+    ``rows`` is an ``empty_table``, and is one again afterwards.
+    """
+    room = room_of(shape, outputs, kernel, padding, dilation)
+    table = rows[: batch * room[0] * room[1] * room[2]]
+    write_rows(table, keys, shape, room, padding, False)
+    found, at = keys_reached(reached(table, room, kernel, dilation), outputs, room, batch)
+    source = sources(table, at, room, kernel, dilation)
+    write_rows(table, keys, shape, room, padding, True)
+    return found, source
 
 
 @njit(cache=True)
 def onto_others(
-    keys: Array, others: Array, shape: Array, outputs: Array, kernel: Array, padding: Array, dilation: Array, batch: int
+    rows: Array,
+    keys: Array,
+    others: Array,
+    shape: Array,
+    outputs: Array,
+    kernel: Array,
+    padding: Array,
+    dilation: Array,
 ) -> Array:  # pragma: no cover - compiled
-    """Return the sources of given outputs, whose keys are ``others``."""
-    room = _room(shape, outputs, kernel, padding, dilation)
-    rows = rows_of(keys, shape, room, padding, batch)
-    return sources(rows, places(others, outputs, room), room, kernel, dilation)
+    """Return the sources of given outputs, whose keys are ``others``; ``rows`` as above."""
+    room = room_of(shape, outputs, kernel, padding, dilation)
+    write_rows(rows, keys, shape, room, padding, False)
+    source = sources(rows, places(others, outputs, room), room, kernel, dilation)
+    write_rows(rows, keys, shape, room, padding, True)
+    return source
 
 
 @njit(cache=True)
-def _room(shape: Array, outputs: Array, kernel: Array, padding: Array, dilation: Array) -> Array:  # pragma: no cover
+def room_of(
+    shape: Array, outputs: Array, kernel: Array, padding: Array, dilation: Array
+) -> Array:  # pragma: no cover - compiled
     """Return the extents that hold the inputs behind their padding and all that the outputs' windows read."""
     return np.maximum(shape + padding, outputs + dilation * (kernel - 1))
+
+
+_held = threading.local()
+
+
+def empty_table(cells: int) -> Array:
+    """Return a table int32 of -1 with room for so many cells, this thread's own.
+
+    It is kept, since to empty one takes longer than all else; what is written must be taken back.
+    """
+    if getattr(_held, "rows", None) is None or len(_held.rows) < cells:
+        _held.rows = np.full(cells, -1, np.int32)
+    rows: Array = _held.rows
+    return rows

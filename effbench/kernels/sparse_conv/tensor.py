@@ -46,7 +46,7 @@ class SparseTensor:
         """Return [B, C, *shape], zero where there is no site."""
         sites, (_, channels) = self.sites, self.features.shape
         flat = self.features.new_zeros(sites.batch_size * _cells(sites), channels)
-        flat = flat.index_copy(0, sites.keys.to(flat.device), self.features)
+        flat = flat.index_copy_(0, sites.keys.to(flat.device), self.features)
         return flat.view(sites.batch_size, *sites.shape, channels).movedim(-1, 1)
 
     def with_features(self, features: torch.Tensor) -> SparseTensor:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import nn
 
+from effbench.arrays import Array
+from effbench.compiled import njit
 from effbench.kernels.sparse_conv import After, SparseTensor, break_even_density, inverse_conv
 from effbench.kernels.sparse_conv.sites import Sites
 from effbench.lidar.detector.blocks import Features, MapBlock, VoxelBlock, folded, parts
@@ -70,13 +73,27 @@ class PillarBackbone(nn.Module):
 def to_cells(x: SparseTensor) -> SparseTensor:
     """Return BEV cells [M, C x Z] of voxels [N, C] on a grid (Z, Y, X); channel c at height z becomes channel c * Z + z."""
     depth, rows, columns = x.sites.shape
-    batch, z, row, column = x.sites.coordinates.long().unbind(1)
-    keys, cell = torch.unique((batch * rows + row) * columns + column, return_inverse=True)
+    keys, place = columns_of(x.sites.keys.numpy(), x.sites.batch_size, depth, rows * columns)
     channels = x.features.shape[1]
-    flat = x.features.new_zeros(len(keys) * depth, channels)
-    flat = flat.index_copy(0, cell * depth + z, x.features)
+    flat = x.features.new_zeros(len(keys) * depth, channels).index_copy_(0, torch.from_numpy(place), x.features)
     folded_rows = flat.view(len(keys), depth, channels).transpose(1, 2).reshape(len(keys), channels * depth)
-    return SparseTensor(Sites(keys, x.sites.batch_size, (rows, columns)), folded_rows)
+    return SparseTensor(Sites(torch.from_numpy(keys), x.sites.batch_size, (rows, columns)), folded_rows)
+
+
+@njit(cache=True)
+def columns_of(keys: Array, batch: int, depth: int, area: int) -> tuple[Array, Array]:  # pragma: no cover - compiled
+    """Return (key of each occupied column over all frames, in order; column * depth + z of each voxel), int64 both."""
+    number = np.full(batch * area, -1, np.int64)
+    place = np.empty(len(keys), np.int64)
+    for i in range(len(keys)):
+        plane = keys[i] // area
+        place[i] = plane // depth * area + keys[i] - plane * area
+        number[place[i]] = 0
+    found = np.flatnonzero(number == 0)
+    number[found] = np.arange(len(found))
+    for i in range(len(keys)):
+        place[i] = number[place[i]] * depth + keys[i] // area % depth
+    return found, place
 
 
 class DenseBev(nn.Module):

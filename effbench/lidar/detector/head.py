@@ -83,7 +83,7 @@ class CenterHead(nn.Module):
             rows = y.features
         out = self.out(rows)
         b, (h, w) = y.sites.batch_size, y.sites.shape
-        flat = background.expand(b * h * w, -1).contiguous().index_copy(0, y.sites.keys, out)
+        flat = background.repeat(b * h * w, 1).index_copy_(0, y.sites.keys, out)
         seen = None
         if not self.grows:
             seen = torch.zeros(b * h * w, dtype=torch.bool)
