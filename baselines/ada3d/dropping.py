@@ -10,9 +10,8 @@ import torch
 from effbench.kernels.sparse_conv import SparseTensor
 from effbench.lidar.detector.blocks import Features
 from effbench.lidar.detector.filtering import FeatureFilter
-from effbench.lidar.detector.spbn import active_pixels
 from effbench.lidar.frames import Frame
-from effbench_baselines.ada3d.selecting import best_cells, in_kept_columns, occupancy
+from effbench_baselines.ada3d.selecting import best_cells, in_kept_columns, occupancy, occupied
 
 VOXEL_STRIDE = {"conv1": 2, "conv2": 1}
 """Sites per BEV cell after each block of the 3D backbone."""
@@ -75,13 +74,3 @@ class CellDropper(FeatureFilter):
         self.dropped.append(Dropped(f"bev{layer}", valid, kept))
         left: Features = in_kept_columns(x, kept, 1) if isinstance(x, SparseTensor) else x * kept[:, None]
         return left
-
-
-def occupied(x: Features) -> torch.Tensor:
-    """Return bool [B, H, W]: the cells with any channel other than zero; a site whose features ReLU ended is empty."""
-    if not isinstance(x, SparseTensor):
-        active: torch.Tensor = active_pixels(x)
-        return active
-    valid = torch.zeros(x.sites.batch_size * x.sites.shape[0] * x.sites.shape[1], dtype=torch.bool)
-    valid[x.sites.keys] = active_pixels(x.features)
-    return valid.view(x.sites.batch_size, *x.sites.shape)

@@ -9,9 +9,15 @@ from typing import Any
 import torch
 from torch import nn
 
+from effbench.kernels import cost
+from effbench.kernels.operands import operand_bytes
+from effbench.kernels.recording import record_kernel
 from effbench.kernels.sparse_conv import SparseTensor, max_pool
+from effbench.kernels.sparse_conv.sites import three
 from effbench.lidar.detector.blocks import Features
+from effbench.lidar.detector.folding import Kept
 from effbench.lidar.detector.spbn import EPS, MOMENTUM
+from effbench_baselines.ada3d import cell_loops, predictor_cpu
 from effbench_baselines.ada3d.dropping import VOXEL_STRIDE, CellDropper
 from effbench_baselines.ada3d.selecting import CELL_GUIDANCE, VOXEL_GUIDANCE, Guidance, cells_of, guided
 
@@ -24,6 +30,7 @@ class ImportancePredictor(nn.Module):
 
     def __init__(self, classes: int) -> None:
         super().__init__()
+        self.classes = classes
         sizes = (ADAPTED, ADAPTED, 2 * ADAPTED, ADAPTED)
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(sizes):
@@ -65,6 +72,7 @@ class Ada3dFilter(CellDropper):  # type: ignore[misc]
         self.uniform = False
         """All cells equally important: what density decides alone (an ablation)."""
         self.adapted: list[torch.Tensor] = []
+        self._packed = Kept()
 
     def train(self, mode: bool = True) -> Ada3dFilter:
         """Go into training only while it learns."""
@@ -103,6 +111,12 @@ class Ada3dFilter(CellDropper):  # type: ignore[misc]
         """Return the predicted importance [B, H, W] after a block of voxels or before a BEV layer: the mean over classes."""
         if self.uniform:
             return torch.ones(valid.shape)
+        if _is_compiled(self.predictor, x):
+            planes = predictor_cpu.empty_planes(*valid.shape)
+            self._write(where, x, planes, valid)
+            of = tuple(self.predictor.state_dict(keep_vars=True).values())
+            (parameters,) = self._packed.made(of, lambda: (predictor_cpu.packed(self.predictor.body),))
+            return predictor_cpu.importance(planes, parameters, self.predictor.classes, valid.shape[2])
         if isinstance(where, str):
             assert isinstance(x, SparseTensor)
             adapted = self.adapted_voxels(where, x)
@@ -110,6 +124,24 @@ class Ada3dFilter(CellDropper):  # type: ignore[misc]
             adapted = self.adapted_cells(where, x)
         importance: torch.Tensor = self.predictor(adapted).mean(1)
         return importance
+
+    def _write(self, where: str | int, x: Features, planes: torch.Tensor, valid: torch.Tensor) -> None:
+        """Write what ``adapted_voxels`` or ``adapted_cells`` gives into the planes of the compiled predictor."""
+        _, rows, columns = valid.shape
+        weight = self.adapters[where if isinstance(where, str) else f"bev{where}"].detach()
+        if not isinstance(x, SparseTensor):
+            adapted = self.adapted_cells(int(where), x).detach().permute(0, 2, 1, 3)
+            planes[:, 1:-1, :, predictor_cpu.SIDE : predictor_cpu.SIDE + columns] = adapted
+            return
+        keys, rows_of_x = x.sites.keys.numpy(), x.features.detach()
+        if isinstance(where, int):
+            mapped = (rows_of_x @ weight.T).numpy()
+            cell_loops.add_rows(keys, mapped, planes.numpy(), predictor_cpu.SIDE, rows, columns)
+            return
+        of_channel = weight.T.contiguous()
+        given = rows_of_x.numpy(), of_channel.numpy(), three(x.sites.shape), VOXEL_STRIDE[where]
+        pooled = cell_loops.add_columns(keys, *given, planes.numpy(), predictor_cpu.SIDE)
+        record_kernel("ada3d_adapter/numba", x.features, weight, pooled, out=planes)
 
     def adapted_voxels(self, point: str, x: SparseTensor) -> torch.Tensor:
         """Return [B, 8, H, W]: voxels max-pooled to the cells' stride, summed over z, through the point's adapter.
@@ -135,9 +167,26 @@ class Ada3dFilter(CellDropper):  # type: ignore[misc]
         return nn.functional.conv2d(x.detach(), weight[:, :, None, None])
 
 
+def _is_compiled(predictor: ImportancePredictor, x: Features) -> bool:
+    """Return whether the compiled predictor computes what this one would: in evaluation, on the CPU, in float32."""
+    features = x.features if isinstance(x, SparseTensor) else x
+    return not predictor.training and features.device.type == "cpu" and features.dtype == torch.float32
+
+
 def channels_at(detector: Any, voxel_points: tuple[str, ...], layers: tuple[int, ...]) -> dict[str, int]:
     """Return insertion point -> channels that a detector has there."""
     found = {point: getattr(detector.backbone3d, point)[-1].weight.shape[-1] for point in voxel_points}
     for layer in layers:
         found[f"bev{layer}"] = detector.bev.blocks[layer].weight.shape[1]
     return found
+
+
+def _adapter_flops(features: Any, weight: Any, pooled: int, *, out: Any) -> int:
+    return int(2 * pooled * weight.numel() + features.numel())  # a comparison for every number that is pooled
+
+
+def _adapter_bytes(features: Any, weight: Any, pooled: int, *, out: Any) -> int:
+    return operand_bytes(features, weight, out)
+
+
+cost.register("ada3d_adapter/numba", cost.Cost(_adapter_flops, _adapter_bytes, "float32"))

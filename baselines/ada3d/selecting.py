@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import nn
 
+from effbench.arrays import Array
 from effbench.errors import BadInput
 from effbench.kernels.sparse_conv import SparseTensor
+from effbench.kernels.sparse_conv.sites import three
+from effbench.lidar.detector.blocks import Features
+from effbench.lidar.detector.spbn import active_pixels
+from effbench_baselines.ada3d import cell_loops
 
 EPS = 1e-4
 """Added to the density before it divides, as the paper's code has it."""
@@ -25,22 +29,15 @@ VOXEL_GUIDANCE, CELL_GUIDANCE = Guidance(0.2, 16), Guidance(0.15, 8)
 """The paper's: squares of 6.4 m for voxels and of 3.2 m for BEV cells, with cells of 0.4 m as ours."""
 
 
-def local_density(valid: torch.Tensor, window: int) -> torch.Tensor:
-    """Return the occupied share of the square that each cell lies in, float32 [B, H, W], of occupancy bool [B, H, W]."""
-    rows, columns = valid.shape[1:]
-    share = nn.functional.avg_pool2d(valid[:, None].float(), window, ceil_mode=True, count_include_pad=False)
-    return nn.functional.interpolate(share, scale_factor=float(window))[:, 0, :rows, :columns]
-
-
 def guided(scores: torch.Tensor, valid: torch.Tensor, guidance: Guidance) -> torch.Tensor:
     """Return S = Y * valid / (density + eps)^alpha of scores Y [B, H, W]; alpha 0 leaves the scores of occupied cells alone.
 
     What Ada3D describes; its released code divides but forgets ``valid``, so that empty cells would be kept first.
     """
-    kept = scores * valid
     if guidance.alpha == 0:
-        return kept
-    return kept / (local_density(valid, guidance.window) + EPS) ** guidance.alpha
+        return scores * valid
+    given = scores.float().numpy(), valid.numpy()
+    return torch.from_numpy(cell_loops.divided_by_density(*given, guidance.window, guidance.alpha, EPS))
 
 
 def best_cells(scores: torch.Tensor, valid: torch.Tensor, keep: float) -> torch.Tensor:
@@ -52,13 +49,9 @@ def best_cells(scores: torch.Tensor, valid: torch.Tensor, keep: float) -> torch.
         raise BadInput(f"keep ratio {keep} of occupied cells; say a share from 0 to 1, as 0.5")
     if keep == 1:
         return valid
-    kept = torch.zeros_like(valid)
-    for frame in range(len(valid)):
-        occupied = valid[frame].flatten().nonzero()[:, 0]
-        count = int(keep * len(occupied) + 1e-9)  # 0.29 * 100 is 28.999... in floats
-        order = torch.sort(scores[frame].flatten()[occupied], descending=True, stable=True).indices[:count]
-        kept[frame].view(-1)[occupied[order]] = True
-    return kept
+    flat = valid.reshape(len(valid), -1).numpy()
+    ranked = scores.detach().reshape(len(valid), -1).contiguous().numpy()
+    return torch.from_numpy(cell_loops.best_of_each(ranked, flat, keep)).view(valid.shape)
 
 
 def cells_of(x: SparseTensor, stride: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -70,11 +63,29 @@ def cells_of(x: SparseTensor, stride: int) -> tuple[torch.Tensor, torch.Tensor, 
 def occupancy(x: SparseTensor, stride: int) -> torch.Tensor:
     """Return bool [B, H, W]: does any site of x lie in the cell."""
     rows, columns = (extent // stride for extent in x.sites.shape[-2:])
-    valid = torch.zeros(x.sites.batch_size, rows, columns, dtype=torch.bool)
-    valid[cells_of(x, stride)] = True
-    return valid
+    count = x.sites.batch_size * rows * columns
+    found = torch.from_numpy(cell_loops.marked(_flat_cells(x, stride), count))
+    return found.view(x.sites.batch_size, rows, columns)
+
+
+def occupied(x: Features) -> torch.Tensor:
+    """Return bool [B, H, W]: the cells with any channel other than zero; a site whose features ReLU ended is empty."""
+    if not isinstance(x, SparseTensor):
+        active: torch.Tensor = active_pixels(x)
+        return active
+    batch, (rows, columns) = x.sites.batch_size, x.sites.shape
+    given = x.sites.keys.numpy(), x.features.detach().numpy()
+    return torch.from_numpy(cell_loops.marked_if_active(*given, batch * rows * columns)).view(batch, rows, columns)
 
 
 def in_kept_columns(x: SparseTensor, kept: torch.Tensor, stride: int) -> SparseTensor:
     """Return the rows of x whose cell is kept, whole columns along z; kernel maps are looked up anew after it."""
-    return x.select(kept[cells_of(x, stride)])
+    rows = cell_loops.taken(kept.reshape(-1).numpy(), _flat_cells(x, stride))
+    chosen: SparseTensor = x.take(torch.from_numpy(rows))
+    return chosen
+
+
+def _flat_cells(x: SparseTensor, stride: int) -> Array:
+    """Return the flat cell int32 [N] over all frames of each row of x."""
+    cells: Array = cell_loops.cells_of_keys(x.sites.keys.numpy(), three(x.sites.shape), stride)
+    return cells

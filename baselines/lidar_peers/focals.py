@@ -11,8 +11,8 @@ from torch import nn
 
 from effbench.kernels.sparse_conv import SparseTensor
 from effbench.lidar.detector.blocks import Features
-from effbench_baselines.ada3d.dropping import CellDropper, Dropped, occupied
-from effbench_baselines.ada3d.selecting import best_cells, in_kept_columns
+from effbench_baselines.ada3d.dropping import CellDropper, Dropped
+from effbench_baselines.ada3d.selecting import best_cells, in_kept_columns, occupied
 from effbench_baselines.lidar_peers.rules import by_magnitude
 
 

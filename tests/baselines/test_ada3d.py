@@ -13,7 +13,8 @@ from effbench.lidar.detector.grid import VoxelGrid
 from effbench.lidar.detector.model import LidarDetector
 from effbench.lidar.detector.voxelise import voxelise
 from effbench_baselines.ada3d.importance import Ada3dFilter, channels_at
-from effbench_baselines.ada3d.selecting import Guidance, best_cells, guided, in_kept_columns, local_density, occupancy
+from effbench_baselines.ada3d.reference import local_density
+from effbench_baselines.ada3d.selecting import Guidance, best_cells, guided, in_kept_columns, occupancy
 from effbench_baselines.ada3d.training import predicted_together
 
 SMALL = VoxelGrid((0.0, -3.2, -2.0), (9.6, 3.2, 2.0), (0.2, 0.2, 0.5))

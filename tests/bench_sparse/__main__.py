@@ -21,8 +21,11 @@ from effbench.measure.machine import facts
 from effbench.section import replace_section
 
 VOXELS, CHANNELS = 20_000, (16, 32, 64, 128)
-WITH_DENSE = (16,)
-"""With more, the dense convolution of so many cells takes gigabytes and many seconds a call."""
+CROPS = {16: FINE, 32: FINE, 64: (20, 256, 256), 128: (20, 256, 256)}
+"""Channels -> cells z, y, x that are convolved densely too: all of the frame, or the part before the sensor, where voxels lie
+closest. All of it in 128 channels would take half a minute a call, and some 10 GB."""
+MAP_CHANNELS = (32, 64, 128)
+"""Of maps from above; the detectors' have 32 to 64."""
 TRAINED, BATCH = 6_000, 4
 """Voxels of each frame of a training batch, as the detector of 0.2 m voxels has them."""
 CELLS, DENSITIES = 128, (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
@@ -30,7 +33,7 @@ CELLS, DENSITIES = 128, (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
 TURNS = 5
 TURN_S = 0.02
 """How long a turn of an arm is to last at least."""
-SLOW_S, SLOW_TURNS = 0.5, 3
+SLOW_S, SLOW_TURNS = 0.5, 2
 """An arm of which one call lasts longer takes fewer turns."""
 
 
@@ -98,31 +101,63 @@ def pairs(cells: np.ndarray) -> float:
 
 
 def forward(processes: Sequence[Process], operands: Operands, dense: bool) -> Iterator[str]:
-    """Yield the table of a frame."""
+    """Yield the table of a frame; beside dense convolutions where asked."""
     cells = frame(VOXELS, FINE)
     yield (
         f"Forward, submanifold 3 x 3 x 3, a frame of {len(cells):,} voxels in {' x '.join(map(str, FINE))} cells "
         f"({len(cells) / math.prod(FINE):.1%}), {pairs(cells):.1f} pairs a voxel:"
     )
     yield ""
-    heads = ("channels", "ours, ms", "with its map", "GMAC/s", "spconv / ours", "both with maps", "dense / ours")
-    yield f"| {' | '.join(heads)} | per tap / ours |"
-    yield "|--:" * 8 + "|"
+    heads = ["channels", "ours, ms", "with its map", "GMAC/s", "spconv / ours", "both with maps", "per tap / ours"]
+    heads += ["dense, ms", "dense / ours"] if dense else []
+    yield f"| {' | '.join(heads)} |"
+    yield "|--:" * len(heads) + "|"
+    unstable = []
     for channels in CHANNELS:
-        request = {
-            "make": operands.write(cells, FINE, channels),
-            "kind": "frame",
-            "dense": dense and channels in WITH_DENSE,
-        }
+        request = {"make": operands.write(cells, FINE, channels), "kind": "frame"}
         spent = seconds(processes, request)
         macs = pairs(cells) * len(cells) * channels**2
+        row = [
+            *(str(channels), milliseconds(spent["ours"]), milliseconds(spent["ours, map"])),
+            f"{macs / np.median(spent['ours']) / 1e9:.0f}",
+        ]
+        for theirs, ours in (("spconv", "ours"), ("spconv, map", "ours, map")):
+            row.append(ratio(spent[theirs], spent[ours]) if theirs in spent else "")
+        row.append(ratio(spent["taps"], spent["ours"]))
+        if "spconv" not in spent:
+            spread = float(np.load(request["make"] + ".spread.npy"))
+            unstable.append(f"{channels} channels: {spread:.1%}")
+        if dense:
+            row += beside_dense(processes[0], operands, cells, channels)
+        yield f"| {' | '.join(row)} |"
+    if unstable:
+        yield ""
         yield (
-            f"| {channels} | {milliseconds(spent['ours'])} | {milliseconds(spent['ours, map'])} "
-            f"| {macs / np.median(spent['ours']) / 1e9:.0f} | {ratio(spent['spconv'], spent['ours'])} "
-            f"| {ratio(spent['spconv, map'], spent['ours, map'])} "
-            f"| {ratio(spent['dense'], spent['ours']) if 'dense' in spent else ''} "
-            f"| {ratio(spent['taps'], spent['ours'])} |"
+            "Not timed, because spconv's results of the same call lay apart (RMS, of the largest of five to the first): "
+            f"{'; '.join(unstable)}."
         )
+    if dense:
+        part = [n for n in CHANNELS if CROPS[n] != FINE]
+        yield ""
+        yield (
+            f"Dense: torch's conv3d in the quicker of two layouts, all cells; in {' and '.join(map(str, part))} channels "
+            f"both over the part of {' x '.join(map(str, CROPS[part[0]]))} cells before the sensor alone, "
+            f"{len(cropped(cells, CROPS[part[0]])):,} voxels."
+        )
+
+
+def cropped(cells: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """Return the cells of a part of a frame: its whole height, the middle along y, the nearest along x."""
+    low = np.array([0, (FINE[1] - shape[1]) // 2, 0])
+    inside = ((cells >= low) & (cells < low + np.array(shape))).all(1)
+    return (cells[inside] - low).astype(np.int32)
+
+
+def beside_dense(process: Process, operands: Operands, cells: np.ndarray, channels: int) -> list[str]:
+    """Return a dense convolution's milliseconds and ratio."""
+    shape = CROPS[channels]
+    spent = seconds([process], {"make": operands.write(cropped(cells, shape), shape, channels), "kind": "dense"})
+    return [f"{np.median(spent['dense']) * 1e3:,.0f}", ratio(spent["dense"], spent["ours"])]
 
 
 def training(process: Process, operands: Operands) -> Iterator[str]:
@@ -138,9 +173,9 @@ def training(process: Process, operands: Operands) -> Iterator[str]:
         yield f"| {channels} | {milliseconds(spent['ours'])} | {ratio(spent['taps'], spent['ours'])} |"
 
 
-def break_even(process: Process, operands: Operands) -> Iterator[str]:
+def break_even(process: Process, operands: Operands, widths: Sequence[int]) -> Iterator[str]:
     """Yield the tables of a map from above, and where the dense convolution becomes the quicker one."""
-    for channels in (64, 128):
+    for channels in widths:
         yield (
             f"3 x 3 over a map of {CELLS} x {CELLS} cells, {channels} channels, dense / sparse "
             "(above 1 the sparse one is quicker):"
@@ -179,7 +214,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench_sparse")
     parser.add_argument("--peer-python", type=Path, default=Path(".venv-sparse-peers/bin/python"))
     parser.add_argument("--page", type=Path, help="Markdown page whose section is replaced")
-    parser.add_argument("--threads", type=int, nargs="+", default=[1])
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     arguments = parser.parse_args()
     lines: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -192,7 +227,7 @@ def main() -> None:
 
 
 def tables(peer: Path, threads: int, operands: Operands, every: bool) -> Iterator[str]:
-    """Yield the tables of a number of threads; of others than the first one, the frame's alone."""
+    """Yield the tables of a number of threads; of others than the first one, a frame's and one map's alone."""
     environment = {"OMP_NUM_THREADS": str(threads)}
     ours = Process([sys.executable, "-m", "bench_sparse.arms", str(threads)], environment)
     theirs = Process([str(peer), str(Path(__file__).with_name("peer.py")), str(threads)], environment)
@@ -207,7 +242,7 @@ def tables(peer: Path, threads: int, operands: Operands, every: bool) -> Iterato
     if every:
         yield from training(ours, operands)
         yield ""
-        yield from break_even(ours, operands)
+    yield from break_even(ours, operands, MAP_CHANNELS if every else MAP_CHANNELS[:1])
     for process in (ours, theirs):
         process.close()
 

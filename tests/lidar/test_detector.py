@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from effbench.lidar.detector.accounting import account
 from effbench.lidar.detector.backbones import DenseBev, to_cells
 from effbench.lidar.detector.blocks import MapBlock
 from effbench.lidar.detector.config import DetectorConfig
-from effbench.lidar.detector.decode import boxed, decode
+from effbench.lidar.detector.decode import boxed, decode, peaks
 from effbench.lidar.detector.filtering import FeatureFilter
 from effbench.lidar.detector.grid import VoxelGrid
 from effbench.lidar.detector.head import CenterHead, HeadMaps
@@ -295,3 +296,54 @@ def test_what_is_counted_is_what_is_multiplied() -> None:
         pairs += int((reach * (x != 0).any(1)[:, None]).sum()) * inputs * outputs
     assert sparse.mean_macs("bev") == pytest.approx(pairs, rel=0.02)  # a site whose features ReLU ended still counts
     assert sparse.mean_filled()["bev.blocks.0"] == pytest.approx(float((maps[1] != 0).any(1).float().mean()))
+
+
+def test_peaks_are_those_of_a_pooled_heat_map() -> None:
+    drawn = torch.Generator().manual_seed(11)
+    logits = (torch.randn(2, 3, 9, 14, generator=drawn) * 4).round() / 2  # with ties
+    seen = torch.rand(2, 9, 14, generator=drawn) < 0.7
+    logits[0, 0, 4, 4:6] = 60  # equal once they are scores, as are 60 and 61
+    logits[0, 0, 4, 5] = 61
+    for heat, asked in zip(logits, seen):
+        pooled = torch.sigmoid(heat) * asked
+        wanted = (torch.nn.functional.max_pool2d(pooled, 3, 1, 1) == pooled) & (pooled > 0.05)
+        scores, places = peaks(heat.numpy(), asked.numpy(), 0.05)
+        assert sorted(places.tolist()) == wanted.flatten().nonzero()[:, 0].tolist()
+        np.testing.assert_allclose(scores, pooled.flatten()[torch.from_numpy(places)], rtol=1e-6)
+
+
+def test_what_is_kept_of_parameters_follows_them() -> None:
+    detector = small()
+    voxels = detector.batch([voxelise(cloud(), SMALL)])
+    with torch.no_grad():
+        for how in ("dense", "sparse"):
+            detector.executed(how)  # type: ignore[arg-type]
+            before = detector(voxels).heat
+            state = {name: value.clone() for name, value in detector.state_dict().items()}
+            for parameter in detector.parameters():
+                parameter.mul_(0.9)
+            after = detector(voxels).heat
+            fresh = LidarDetector(detector.config).eval().executed(how)  # type: ignore[arg-type]
+            fresh.load_state_dict(detector.state_dict())
+            assert torch.equal(after, fresh(voxels).heat)
+            assert not torch.equal(after, before)
+            detector.load_state_dict(state)
+            assert torch.equal(detector(voxels).heat, before)
+            copied = pickle.loads(pickle.dumps(detector))
+            assert torch.equal(copied(voxels).heat, before)
+
+
+def test_evaluation_with_gradients_has_those_of_the_plain_words() -> None:
+    detector = small(bev="sparse")
+    voxels = detector.batch([voxelise(cloud(), SMALL)])
+    detector(voxels).heat.sum().backward()
+    block = detector.backbone3d.conv1[0]  # type: ignore[index]
+    by_hand = block.weight.grad.clone()
+    step = torch.randn(block.weight.shape, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        moved = []
+        for side in (1e-3, -1e-3):
+            block.weight += side * step
+            moved.append(float(detector(voxels).heat.double().sum()))
+            block.weight -= side * step
+    assert float((by_hand * step).sum()) == pytest.approx((moved[0] - moved[1]) / 2e-3, rel=0.05)

@@ -63,13 +63,13 @@ def keys_in(words: Array, ranks: Array) -> Array:  # pragma: no cover - compiled
 
 
 @njit(cache=True)
-def order_of(keys: Array, words: Array, ranks: Array) -> Array:  # pragma: no cover - compiled
-    """Return the order int64 that sorts unique keys: key i of the sorted ones is keys[order[i]]."""
-    order = np.empty(len(keys), np.int64)
+def ranks_of(keys: Array, words: Array, ranks: Array) -> Array:  # pragma: no cover - compiled
+    """Return how many occupied cells are before each key, int32: the row of a key's site."""
+    found = np.empty(len(keys), np.int32)
     for i in range(len(keys)):
         w, bit = keys[i] >> 6, np.uint64(keys[i] & 63)
-        order[ranks[w] + np.int64(popcount(words[w] & ((ONE << bit) - ONE)))] = i
-    return order
+        found[i] = ranks[w] + np.int64(popcount(words[w] & ((ONE << bit) - ONE)))
+    return found
 
 
 @njit(cache=True)

@@ -50,8 +50,8 @@ def lookups(sites: Any, onto: Any, window: Any, *, out: Any) -> int:
 
 
 def map_bytes(sites: Any, onto: Any, window: Any, *, out: Any) -> int:
-    """Return the bytes of the inputs' keys and the outputs' cells, read, and of the table, written."""
-    return int(sites.keys.nbytes + onto.coordinates.nbytes + out.source.nbytes)
+    """Return the bytes of both keys, read, and of the table, written."""
+    return int(sites.keys.nbytes + onto.keys.nbytes + out.source.nbytes)
 
 
 def pool_flops(features: Any, found: Any, *, out: Any) -> int:

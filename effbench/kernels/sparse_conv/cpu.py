@@ -16,6 +16,9 @@ from effbench.kernels.sparse_conv.kernel_map import KernelMap
 from effbench.kernels.sparse_conv.program import BLOCK, FIELDS, convolution_program, gradient_program, scratch_bytes
 from effbench.kernels.threads import Kernel
 
+FOLLOWS = True
+"""Whether a bias and ReLU are part of ``convolve``."""
+
 
 @cache
 def _kernel(name: str, vectors: int, channels: int | None, gradient: bool) -> Kernel:
@@ -35,8 +38,18 @@ def _whole(x: torch.Tensor, lanes: int) -> torch.Tensor:
     return functional.pad(x, (0, short)) if short else x.contiguous()
 
 
-def convolve(features: torch.Tensor, weight: torch.Tensor, found: KernelMap, groups: int) -> torch.Tensor:
-    """Return the outputs [M, Cout] of features [N, Cin] and weight [taps, Cin / groups, Cout]."""
+def convolve(
+    features: torch.Tensor,
+    weight: torch.Tensor,
+    found: KernelMap,
+    groups: int,
+    bias: torch.Tensor | None = None,
+    relu: bool = False,
+) -> torch.Tensor:
+    """Return the outputs [M, Cout] of features [N, Cin] and weight [taps, Cin / groups, Cout].
+
+    A bias [Cout] and ReLU follow where they are asked for, without groups alone.
+    """
     depthwise = 1 < groups == features.shape[1] == weight.shape[2]
     if groups > 1 and not depthwise:
         return taps.convolve(features, weight, found, groups)
@@ -46,13 +59,16 @@ def convolve(features: torch.Tensor, weight: torch.Tensor, found: KernelMap, gro
     x = _whole(features, machine.lanes) if depthwise else features.contiguous()
     threads = max(1, min(torch.get_num_threads(), -(-rows // BLOCK)))
     y = torch.empty(rows + threads, padded.shape[2])
-    if rows and len(features):
+    first = torch.zeros(padded.shape[2]) if bias is None else _whole(bias, machine.lanes)
+    if not len(features):
+        y[:] = first.relu() if relu else first
+    elif rows:
         scratch = torch.empty(threads * scratch_bytes(), dtype=torch.uint8)
         channels = None if depthwise else 0  # of any number: the program counts them
         _kernel(machine.name, padded.shape[2] // machine.lanes, channels, False).run(
             threads,
             *(operand.data_ptr() for operand in (x, padded, found.source, y, scratch)),
-            *(rows, len(padded), features.shape[1], 4 * x.shape[1], 0),
+            *(rows, len(padded), features.shape[1], 4 * x.shape[1], 0, first.data_ptr(), int(relu)),
         )
     y = y[:rows, :outputs].contiguous()
     record_kernel(f"sparse_conv/{machine.name}", features, weight, found, groups, out=y)
@@ -75,7 +91,7 @@ def weight_gradient(features: torch.Tensor, gradient: torch.Tensor, found: Kerne
         _kernel(machine.name, padded.shape[1] // machine.lanes, None if depthwise else channels, True).run(
             threads,
             *(operand.data_ptr() for operand in (x, padded, found.source, result, scratch)),
-            *(rows, window, channels, 4 * x.shape[1], 4 * padded.shape[1]),
+            *(rows, window, channels, 4 * x.shape[1], 4 * padded.shape[1], 0, 0),
         )
     result = result[:, :, :outputs].contiguous()
     record_kernel(f"sparse_conv/{machine.name}-gradient", features, gradient, found, groups, out=result)

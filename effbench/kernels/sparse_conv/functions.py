@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 
@@ -15,14 +15,26 @@ from effbench.kernels.sparse_conv.sites import Sites
 from effbench.kernels.sparse_conv.tensor import SparseTensor
 
 Numbers = int | Sequence[int]
+
+
+class After(NamedTuple):
+    """What follows a convolution at its outputs: a bias [Cout] is added, ReLU cuts off."""
+
+    bias: torch.Tensor | None = None
+    relu: bool = False
+
+
+NOTHING_AFTER = After()
+"""A convolution alone: zero stays zero."""
 SparseChoice = Literal["auto", "reference", "taps", "cpu", "triton"]
 CHOICES = ("auto", "reference", "taps", "cpu", "triton")
 """``taps`` multiplies with torch, tap by tap, on any device and in any floating type; ``cpu`` is compiled, for float32."""
 
 
 def submanifold_conv(
-    x: SparseTensor, weight: torch.Tensor, dilation: Numbers = 1, groups: int = 1, impl: SparseChoice = "auto"
-) -> SparseTensor:
+    x: SparseTensor, weight: torch.Tensor, dilation: Numbers = 1, groups: int = 1, impl: SparseChoice = "auto",
+    after: After = NOTHING_AFTER,
+) -> SparseTensor:  # fmt: skip
     """Return the convolution of x read at x's own sites, [N, Cout]; weight is [*kernel, Cin / groups, Cout].
 
     Equal to torch's cross-correlation of ``x.dense()`` with padding "same", read there. Depthwise is ``groups`` = Cin with a
@@ -33,14 +45,15 @@ def submanifold_conv(
     if impl == "reference":
         from effbench.kernels.sparse_conv import reference
 
-        return reference.submanifold_conv(x, weight, view.dilation, groups)
+        y = reference.submanifold_conv(x, weight, view.dilation, groups)
+        return y.with_features(followed(y.features, after))
     found = maps.submanifold_map(x.sites, view)
-    return SparseTensor(x.sites, _run("submanifold_conv", impl, x.features, flat, found, groups))
+    return SparseTensor(x.sites, _run("submanifold_conv", impl, x.features, flat, found, groups, after))
 
 
 def strided_conv(
     x: SparseTensor, weight: torch.Tensor, stride: Numbers, padding: Numbers, dilation: Numbers = 1, groups: int = 1,
-    impl: SparseChoice = "auto",
+    impl: SparseChoice = "auto", after: After = NOTHING_AFTER,
 ) -> SparseTensor:  # fmt: skip
     """Return the convolution of x at every cell that an input hits; weight is [*kernel, Cin / groups, Cout].
 
@@ -52,14 +65,15 @@ def strided_conv(
     if impl == "reference":
         from effbench.kernels.sparse_conv import reference
 
-        return reference.strided_conv(x, weight, view, groups)
+        y = reference.strided_conv(x, weight, view, groups)
+        return y.with_features(followed(y.features, after))
     sites, found = maps.strided_map(x.sites, view)
-    return SparseTensor(sites, _run("strided_conv", impl, x.features, flat, found, groups))
+    return SparseTensor(sites, _run("strided_conv", impl, x.features, flat, found, groups, after))
 
 
 def inverse_conv(
     x: SparseTensor, weight: torch.Tensor, onto: Sites, stride: Numbers, padding: Numbers, dilation: Numbers = 1,
-    groups: int = 1, impl: SparseChoice = "auto",
+    groups: int = 1, impl: SparseChoice = "auto", after: After = NOTHING_AFTER,
 ) -> SparseTensor:  # fmt: skip
     """Return the transposed convolution of x read at the sites ``onto`` that the strided one started from.
 
@@ -72,8 +86,9 @@ def inverse_conv(
     if impl == "reference":
         from effbench.kernels.sparse_conv import reference
 
-        return reference.inverse_conv(x, weight, onto, view, groups)
-    return SparseTensor(onto, _run("inverse_conv", impl, x.features, flat, found.turned, groups))
+        y = reference.inverse_conv(x, weight, onto, view, groups)
+        return y.with_features(followed(y.features, after))
+    return SparseTensor(onto, _run("inverse_conv", impl, x.features, flat, found.turned, groups, after))
 
 
 def max_pool(x: SparseTensor, kernel: Numbers, stride: Numbers, padding: Numbers = 0) -> SparseTensor:
@@ -128,9 +143,26 @@ def implementation(operation: str, impl: SparseChoice, features: torch.Tensor) -
     return cpu
 
 
+def followed(rows: torch.Tensor, after: After) -> torch.Tensor:
+    """Return rows [N, C] with what follows a convolution done to them."""
+    if after.bias is not None:
+        rows = rows + after.bias
+    return torch.relu(rows) if after.relu else rows
+
+
 def _run(
-    operation: str, impl: SparseChoice, features: torch.Tensor, weight: torch.Tensor, found: KernelMap, groups: int
+    operation: str,
+    impl: SparseChoice,
+    features: torch.Tensor,
+    weight: torch.Tensor,
+    found: KernelMap,
+    groups: int,
+    after: After,
 ) -> torch.Tensor:
     by = implementation(operation, impl, features)
-    y: torch.Tensor = differentiable.Convolution.apply(features, weight, found, groups, by)  # type: ignore[no-untyped-call]
-    return y
+    operands = (features, weight) if after.bias is None else (features, weight, after.bias)
+    if by.FOLLOWS and groups == 1 and not (torch.is_grad_enabled() and any(o.requires_grad for o in operands)):
+        y: torch.Tensor = by.convolve(features, weight, found, groups, *after)
+        return y
+    alone: torch.Tensor = differentiable.Convolution.apply(features, weight, found, groups, by)  # type: ignore[no-untyped-call]
+    return followed(alone, after)

@@ -25,6 +25,9 @@ PARTS = 16
 PART = 256
 """Fewest outputs of a part."""
 
+FOLLOWS = False
+"""Whether a bias and ReLU are part of ``convolve``."""
+
 
 class SparseTile(NamedTuple):
     """Outputs, output channels and input channels of one step of a program, and how it is compiled.

@@ -1,8 +1,8 @@
 """The programs of sparse convolution: gather, product and sum of one tap after another, without a copy of what is gathered.
 
-A thread takes a block of outputs. For each tap it lists the pairs there are in the block, and multiplies them a few at a
-time: sums of a few rows stay in registers while the channels of their inputs go by. An output's sum is over taps and
-channels in their order whatever the number of threads.
+A thread takes a block of outputs, which start as the bias. For each tap it lists the pairs there are in the block, and
+multiplies them a few at a time: sums of a few rows stay in registers while the channels of their inputs go by. An output's
+sum is over taps and channels in their order whatever the number of threads. ReLU goes over the block while it is cached.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ BLOCK = 512
 FIELDS = (
     *("x", "weight", "table", "y", "scratch"),  # addresses; scratch: scratch_bytes() of each thread
     *("rows", "taps", "channels", "x_row", "w_row"),  # of outputs, of the window, of x; then bytes
+    *("bias", "relu"),  # the address of a row; 0 or 1
 )
 """Of a job. For the gradient of a weight, "weight" is the gradient of the outputs and "y" that of the weight."""
 
@@ -60,15 +61,21 @@ def convolution_program(isa: Isa, vectors: int) -> str:
     with program.kernel("sparse_conv", FIELDS) as (code, job):
         thread, team = job.place_in_team()
         lists = job["scratch"] + thread * scratch_bytes()
-        row, zero = 4 * isa.lanes * vectors, code.constant(ir.VectorType(F32, isa.lanes), 0.0)
+        row, vector = 4 * isa.lanes * vectors, ir.VectorType(F32, isa.lanes)
+        offsets = [4 * isa.lanes * v for v in range(vectors)]
         spare = job["rows"] + thread
 
-        def clear(place: Value) -> None:
-            code.store(zero, job["y"] + place)
+        def begin_row(output: Value) -> None:
+            for offset in offsets:
+                code.store(code.load(vector, job["bias"] + offset), job["y"] + output * row + offset)
+
+        def cut_off(place: Value) -> None:
+            value = code.load(vector, job["y"] + place)
+            code.store(code.select(value.compared("<", 0.0), 0.0, value), job["y"] + place)  # NaN stays
 
         def one_block(begin: Value, end: Value) -> None:
-            code.loop(begin * row, end * row, 4 * isa.lanes, clear)
-            code.loop(spare * row, (spare + 1) * row, 4 * isa.lanes, clear)
+            code.loop(begin, end, 1, begin_row)
+            begin_row(spare)
 
             def one_tap(tap: Value) -> None:
                 count = list_pairs(code, isa, job, lists, tap, begin, end)
@@ -79,6 +86,8 @@ def convolution_program(isa: Isa, vectors: int) -> str:
                     _multiply(code, isa, job, lists, count, tile, row, *at)
 
             code.loop(0, job["taps"], 1, one_tap)
+            with code.when(job["relu"].compared("!=", 0)):
+                code.loop(begin * row, end * row, 4 * isa.lanes, cut_off)
 
         blocks_of_thread(code, job, thread, team, one_block)
     return program.text()

@@ -23,6 +23,17 @@ MOST_BITS = 2**28
 """Cells that get a bit each (48 MB with their counts); in a larger grid, lists are merged instead, which takes longer."""
 
 
+MOST_ROWS = 2**23
+"""Cells whose rows stand in a table, 32 MB that a thread keeps."""
+MOST_SEEN = 2**18
+"""Cells that are all looked at for whether a window hits them; in a larger grid it is asked for each input instead."""
+
+
+def is_small(batch_size: int, shape: Sequence[int]) -> bool:
+    """Return whether so many grids are small enough to look at every cell."""
+    return batch_size * math.prod(shape) <= min(MOST_SEEN, MOST_ROWS)
+
+
 class Index(NamedTuple):
     """Of 64 cells each: which are occupied, uint64, and how many are before them, int32."""
 
@@ -35,15 +46,19 @@ def numbered_by_bits(batch_size: int, shape: Sequence[int]) -> bool:
     return batch_size * math.prod(shape) <= MOST_BITS
 
 
+def has_row_table(batch_size: int, shape: Sequence[int]) -> bool:
+    """Return whether so many grids are small enough for a row number a cell (``tabled``)."""
+    return batch_size * math.prod(shape) <= MOST_ROWS
+
+
 class Sites:
     """Occupied cells of ``batch_size`` grids of ``shape`` (y, x or z, y, x), each once, in the order of their int64 keys.
 
-    ``coordinates`` int32 [N, 1 + D] are (batch, then the axes of ``shape``), ``keys`` int64 [N] the cells' numbers. Made by
-    ``from_coordinates``. Sites never change: ``select`` makes new ones, which know no kernel map of these.
+    ``keys`` int64 [N] are the cells' numbers, known to be sorted, unique and inside the grid; ``from_coordinates`` makes them
+    of any cells. Sites never change: ``select`` makes new ones, which know no kernel map of these.
     """
 
-    def __init__(self, coordinates: torch.Tensor, keys: torch.Tensor, batch_size: int, shape: tuple[int, ...]) -> None:
-        self.coordinates = coordinates
+    def __init__(self, keys: torch.Tensor, batch_size: int, shape: tuple[int, ...]) -> None:
         self.keys = keys
         self.batch_size = batch_size
         self.shape = shape
@@ -54,12 +69,23 @@ class Sites:
 
         self.known_index: Index | None = None
         """What ``index`` returns, once it is known."""
+        self._coordinates: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def __repr__(self) -> str:
         return f"Sites({len(self)} of {self.batch_size} x {' x '.join(map(str, self.shape))} cells)"
+
+    @property
+    def coordinates(self) -> torch.Tensor:
+        """Return the cells int32 [N, 1 + D]: batch, then the axes of ``shape``; made when they are first asked for."""
+        if self._coordinates is None:
+            from effbench.kernels.sparse_conv import keys as compiled
+
+            cells = torch.from_numpy(compiled.cells_of(self.keys.numpy(), three(self.shape)))
+            self._coordinates = cells if len(self.shape) == 3 else cells[:, [0, 2, 3]]
+        return self._coordinates
 
     @classmethod
     def from_coordinates(
@@ -93,8 +119,9 @@ class Sites:
             index = Index(words, bitmap.before(words))
             keys = torch.from_numpy(bitmap.keys_in(*index))
             if len(keys) == len(numbers):
-                order = torch.from_numpy(bitmap.order_of(numbers, *index))
-                sites = cls(found[order], keys, batch_size, grid)
+                order = torch.empty(len(keys), dtype=torch.int64)
+                order[torch.from_numpy(bitmap.ranks_of(numbers, *index)).long()] = torch.arange(len(keys))
+                sites = cls(keys, batch_size, grid)
                 sites.known_index = index
                 return sites, order
         ordered, order = torch.sort(torch.from_numpy(numbers))
@@ -104,15 +131,7 @@ class Sites:
             raise ValueError(
                 f"sparse_conv: coordinates rows {rows[0]} and {rows[1]} are both {cells[rows[0]].tolist()}; want it once"
             )
-        return cls(found[order], ordered, batch_size, grid), order
-
-    @classmethod
-    def from_keys(cls, keys: torch.Tensor, batch_size: int, shape: tuple[int, ...]) -> Sites:
-        """Return the sites of keys that are known to be sorted, unique and inside the grid."""
-        from effbench.kernels.sparse_conv import keys as compiled
-
-        cells = torch.from_numpy(compiled.cells_of(keys.numpy(), three(shape)))
-        return cls(cells if len(shape) == 3 else cells[:, [0, 2, 3]], keys, batch_size, shape)
+        return cls(ordered, batch_size, grid), order
 
     def select(self, mask: torch.Tensor) -> Sites:
         """Return the sites where the bool [N] ``mask`` is true; maps between them are looked up anew."""
@@ -120,8 +139,7 @@ class Sites:
             raise ValueError(
                 f"sparse_conv: mask {list(mask.shape)} of {mask.dtype}; want bool [{len(self)}], one per site"
             )
-        mask = mask.cpu()
-        return Sites(self.coordinates[mask], self.keys[mask], self.batch_size, self.shape)
+        return Sites(self.keys[mask.cpu()], self.batch_size, self.shape)
 
     def index(self) -> Index:
         """Return the bits of all cells, looked up once; only for grids that ``numbered_by_bits`` is true of."""

@@ -9,6 +9,9 @@ import torch
 
 from effbench.kernels.sparse_conv.kernel_map import KernelMap
 
+FOLLOWS = False
+"""Whether a bias and ReLU are part of ``convolve``."""
+
 
 def product(rows: torch.Tensor, weight: torch.Tensor, groups: int) -> torch.Tensor:
     """Return rows [P, Cin] times one tap's weight [Cin / groups, Cout]."""

@@ -46,7 +46,7 @@ class SparseTensor:
         """Return [B, C, *shape], zero where there is no site."""
         sites, (_, channels) = self.sites, self.features.shape
         flat = self.features.new_zeros(sites.batch_size * _cells(sites), channels)
-        flat = flat.index_copy(0, sites.keys.to(flat.device), self.features)
+        flat = flat.index_copy_(0, sites.keys.to(flat.device), self.features)
         return flat.view(sites.batch_size, *sites.shape, channels).movedim(-1, 1)
 
     def with_features(self, features: torch.Tensor) -> SparseTensor:
@@ -56,6 +56,11 @@ class SparseTensor:
     def select(self, mask: torch.Tensor) -> SparseTensor:
         """Return the rows where the bool [N] ``mask`` is true, on sites of their own."""
         return SparseTensor(self.sites.select(mask), self.features[mask.to(self.features.device)])
+
+    def take(self, rows: torch.Tensor) -> SparseTensor:
+        """Return the rows whose numbers, int64 and ascending, are given, on sites of their own."""
+        sites = Sites(self.sites.keys.index_select(0, rows), self.sites.batch_size, self.sites.shape)
+        return SparseTensor(sites, self.features.index_select(0, rows.to(self.features.device)))
 
 
 def _cells(sites: Sites) -> int:

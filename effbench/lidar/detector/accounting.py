@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from effbench.kernels.cost import registered
 from effbench.kernels.recording import listening
 from effbench.kernels.sparse_conv import SparseTensor
 from effbench.kernels.sparse_conv.cost import effective_macs
@@ -59,11 +60,13 @@ def account(detector: LidarDetector, frames: Sequence[Frame]) -> Account:
     def hear(name: str, args: tuple[Any, ...], out: Any) -> None:
         if name.startswith("sparse_conv/") and "map" not in name and "pool" not in name:
             found.macs[inside[-1]] += effective_macs(args[2], args[1])
+        elif (cost := registered().get(name)) is not None:  # a filter's own kernel
+            found.macs[inside[-1]] += cost.flops(*args, out=out) // 2
 
     try:
         for frame in frames:
             voxels = detector.batch([voxelise(frame.points, detector.config.grid)])
-            with listening(hear), _counted(found, inside):
+            with listening(hear), _counted(found, inside), _by_filter(detector.filter, inside):
                 detector(voxels, [frame])
             found.frames += 1
     finally:
@@ -84,6 +87,30 @@ def _labelled(module: nn.Module, part: str, inside: list[str]) -> list[Any]:
     return [
         hook for m in module.modules() for hook in (m.register_forward_pre_hook(enter), m.register_forward_hook(leave))
     ]
+
+
+@contextmanager
+def _by_filter(drop: Any, inside: list[str]) -> Iterator[None]:
+    """Name the filter while an insertion point asks it what stays: not all that it computes is a module's."""
+
+    def labelled(method: Any) -> Any:
+        def run(*args: Any) -> Any:
+            inside.append("filter")
+            try:
+                return method(*args)
+            finally:
+                inside.pop()
+
+        return run
+
+    points = ("voxels", "cells")
+    for name in points:
+        setattr(drop, name, labelled(getattr(drop, name)))
+    try:
+        yield
+    finally:
+        for name in points:
+            delattr(drop, name)
 
 
 def _noting(name: str, found: Account) -> Any:

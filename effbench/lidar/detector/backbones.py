@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import nn
 
-from effbench.kernels.sparse_conv import SparseTensor, break_even_density, inverse_conv
+from effbench.arrays import Array
+from effbench.compiled import njit
+from effbench.kernels.sparse_conv import After, SparseTensor, break_even_density, inverse_conv
 from effbench.kernels.sparse_conv.sites import Sites
-from effbench.lidar.detector.blocks import Features, MapBlock, VoxelBlock, folded
+from effbench.lidar.detector.blocks import Features, MapBlock, VoxelBlock, folded, parts
 from effbench.lidar.detector.config import DetectorConfig
 from effbench.lidar.detector.filtering import FeatureFilter
+from effbench.lidar.detector.folding import Kept
 from effbench.lidar.detector.voxelise import CHANNELS
 
 Execution = Literal["auto", "dense", "sparse"]
@@ -69,13 +73,27 @@ class PillarBackbone(nn.Module):
 def to_cells(x: SparseTensor) -> SparseTensor:
     """Return BEV cells [M, C x Z] of voxels [N, C] on a grid (Z, Y, X); channel c at height z becomes channel c * Z + z."""
     depth, rows, columns = x.sites.shape
-    batch, z, row, column = x.sites.coordinates.long().unbind(1)
-    keys, cell = torch.unique((batch * rows + row) * columns + column, return_inverse=True)
+    keys, place = columns_of(x.sites.keys.numpy(), x.sites.batch_size, depth, rows * columns)
     channels = x.features.shape[1]
-    flat = x.features.new_zeros(len(keys) * depth, channels)
-    flat = flat.index_copy(0, cell * depth + z, x.features)
+    flat = x.features.new_zeros(len(keys) * depth, channels).index_copy_(0, torch.from_numpy(place), x.features)
     folded_rows = flat.view(len(keys), depth, channels).transpose(1, 2).reshape(len(keys), channels * depth)
-    return SparseTensor(Sites.from_keys(keys, x.sites.batch_size, (rows, columns)), folded_rows)
+    return SparseTensor(Sites(torch.from_numpy(keys), x.sites.batch_size, (rows, columns)), folded_rows)
+
+
+@njit(cache=True)
+def columns_of(keys: Array, batch: int, depth: int, area: int) -> tuple[Array, Array]:  # pragma: no cover - compiled
+    """Return (key of each occupied column over all frames, in order; column * depth + z of each voxel), int64 both."""
+    number = np.full(batch * area, -1, np.int64)
+    place = np.empty(len(keys), np.int64)
+    for i in range(len(keys)):
+        plane = keys[i] // area
+        place[i] = plane // depth * area + keys[i] - plane * area
+        number[place[i]] = 0
+    found = np.flatnonzero(number == 0)
+    number[found] = np.arange(len(found))
+    for i in range(len(keys)):
+        place[i] = number[place[i]] * depth + keys[i] // area % depth
+    return found, place
 
 
 class DenseBev(nn.Module):
@@ -158,11 +176,16 @@ class _Up(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(3, 3, width, width) * (2 / (9 * width)) ** 0.5)
         self.norm = nn.BatchNorm1d(width)
+        self.kept = Kept()
 
     def forward(self, x: SparseTensor, onto: SparseTensor) -> SparseTensor:
         if self.training and len(onto.features) > 1:
             rows = self.norm(inverse_conv(x, self.weight, onto.sites, 2, 1).features)
         else:
-            scale, shift = folded(self.norm)
-            rows = inverse_conv(x, self.weight * scale, onto.sites, 2, 1).features + shift
+            weight, shift = self.kept.made((self.weight, *parts(self.norm)), self._folded)
+            rows = inverse_conv(x, weight, onto.sites, 2, 1, after=After(shift)).features
         return onto.with_features(torch.relu(rows + onto.features))
+
+    def _folded(self) -> tuple[torch.Tensor, torch.Tensor]:
+        scale, shift = folded(self.norm)
+        return self.weight * scale, shift

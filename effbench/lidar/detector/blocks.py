@@ -12,7 +12,8 @@ from typing import Literal
 import torch
 from torch import nn
 
-from effbench.kernels.sparse_conv import SparseTensor, strided_conv, submanifold_conv
+from effbench.kernels.sparse_conv import After, SparseTensor, strided_conv, submanifold_conv
+from effbench.lidar.detector.folding import Kept
 from effbench.lidar.detector.spbn import EPS, MOMENTUM, SparsityPreservingNorm
 
 Features = torch.Tensor | SparseTensor
@@ -37,20 +38,24 @@ class VoxelBlock(nn.Module):
         self.stride, self.padding = stride, padding
         self.weight = nn.Parameter(torch.randn(*kernel, inputs, outputs) * math.sqrt(2 / (math.prod(kernel) * inputs)))
         self.norm = nn.BatchNorm1d(outputs, EPS, MOMENTUM)
+        self.kept = Kept()
 
     def forward(self, x: SparseTensor) -> SparseTensor:
         """Return the block's output."""
         if self.training:
-            y = self._convolved(x, self.weight)
+            y = self._convolved(x, self.weight, After())
             return y.with_features(torch.relu(_normed(self.norm, y.features)))
-        scale, shift = folded(self.norm)
-        y = self._convolved(x, self.weight * scale)
-        return y.with_features(torch.relu(y.features + shift))
+        weight, shift = self.kept.made((self.weight, *parts(self.norm)), self._folded)
+        return self._convolved(x, weight, After(shift, relu=True))
 
-    def _convolved(self, x: SparseTensor, weight: torch.Tensor) -> SparseTensor:
+    def _folded(self) -> tuple[torch.Tensor, torch.Tensor]:
+        scale, shift = folded(self.norm)
+        return self.weight * scale, shift
+
+    def _convolved(self, x: SparseTensor, weight: torch.Tensor, after: After) -> SparseTensor:
         if self.stride is None:
-            return submanifold_conv(x, weight)
-        return strided_conv(x, weight, self.stride, self.padding)
+            return submanifold_conv(x, weight, after=after)
+        return strided_conv(x, weight, self.stride, self.padding, after=after)
 
 
 class MapBlock(nn.Module):
@@ -67,6 +72,7 @@ class MapBlock(nn.Module):
             SparsityPreservingNorm(outputs) if norm == "sp-bn" else nn.BatchNorm2d(outputs, EPS, MOMENTUM)
         )
         self.products: torch.dtype | None = None
+        self.over_map, self.over_cells = Kept(), Kept()
 
     @property
     def keeps_zeros(self) -> bool:
@@ -83,19 +89,21 @@ class MapBlock(nn.Module):
             y = map_convolved(x, self.weight, self.products)
             normed: torch.Tensor = self.norm(y, relu=True) if self.keeps_zeros else torch.relu(self.norm(y))
             return normed
+        weight, *shift = self.over_map.made((self.weight, *parts(self.norm)), self._folded)
+        return map_convolved(x, weight, self.products, *shift).relu_()
+
+    def _folded(self) -> tuple[torch.Tensor, ...]:
         if isinstance(self.norm, SparsityPreservingNorm):
-            scale, shift = self.norm.scale(), None
-        else:
-            scale, shift = folded(self.norm)  # type: ignore[arg-type]
-        return map_convolved(x, self.weight * scale[:, None, None, None], self.products, shift).relu_()
+            return (self.weight * self.norm.scale()[:, None, None, None],)
+        scale, shift = folded(self.norm)  # type: ignore[arg-type]
+        return self.weight * scale[:, None, None, None], shift
 
     def _over_cells(self, x: SparseTensor) -> SparseTensor:
         if self.training:
             y = strided_conv(x, taps_first(self.weight), 1, 1)
             return y.with_features(self.norm(y.features, relu=True))
-        scale = self.norm.scale()  # type: ignore[operator]
-        y = strided_conv(x, taps_first(self.weight * scale[:, None, None, None]), 1, 1)
-        return y.with_features(torch.relu(y.features))
+        (weight,) = self.over_cells.made((self.weight, *parts(self.norm)), lambda: (taps_first(self._folded()[0]),))
+        return strided_conv(x, weight, 1, 1, after=After(relu=True))
 
 
 def map_convolved(
@@ -123,6 +131,11 @@ def folded(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[torch.Tensor, torch.T
     assert norm.running_var is not None and norm.running_mean is not None
     scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
     return scale, norm.bias - norm.running_mean * scale
+
+
+def parts(norm: nn.Module) -> tuple[torch.Tensor, ...]:
+    """Return the tensors that a norm in evaluation is made of."""
+    return *norm.parameters(), *(buffer for buffer in norm.buffers() if buffer.is_floating_point())
 
 
 def _normed(norm: nn.BatchNorm1d, rows: torch.Tensor) -> torch.Tensor:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import nn
 
 from effbench.arrays import Array
+from effbench.compiled import njit
 from effbench.lidar.boxes import nms_bev
 from effbench.lidar.detector.config import DetectorConfig
 from effbench.lidar.detector.head import HeadMaps
@@ -25,24 +25,53 @@ LOG_SIZE = (-2.0, 3.0)
 
 def decode(maps: HeadMaps, config: DetectorConfig) -> list[Detections]:
     """Return the detections of every frame of a batch, best first."""
-    heat = maps.heat.detach().sigmoid()
-    if maps.seen is not None:
-        heat = heat * maps.seen[:, None]
-    peaks = heat * (nn.functional.max_pool2d(heat, 3, 1, 1) == heat)
-    return [_frame(p, b, config) for p, b in zip(peaks, maps.boxes.detach(), strict=True)]
+    logits = maps.heat.detach().numpy()
+    seen = np.ones((len(logits), 1, 1), np.bool_) if maps.seen is None else maps.seen.numpy()
+    frames = zip(logits, np.broadcast_to(seen, (len(logits), *logits.shape[2:])), maps.boxes.detach(), strict=True)
+    return [_frame(*peaks(heat, asked, FEWEST_SCORE), boxes, config) for heat, asked, boxes in frames]
 
 
-def _frame(peaks: torch.Tensor, boxes: torch.Tensor, config: DetectorConfig) -> Detections:
-    classes, rows, columns = peaks.shape
-    scores, where = peaks.flatten().topk(min(MOST_PEAKS, peaks.numel()))
-    good = scores > FEWEST_SCORE
-    scores, where = scores[good], where[good]
+@njit(cache=True)
+def peaks(heat: Array, seen: Array, fewest: float) -> tuple[Array, Array]:  # pragma: no cover - compiled
+    """Return (scores float32 [n], flat places int64 [n]) of cells that score no less than their eight neighbours.
+
+    ``heat`` [classes, H, W] are logits; only cells of ``seen`` [H, W] count, and only scores above ``fewest``.
+    """
+    classes, rows, columns = heat.shape
+    least = np.log(fewest / (1 - fewest)) - 1e-3  # what rounding could lift above the score
+    scores, places = [], []
+    for c in range(classes):
+        for y in range(rows):
+            for x in range(columns):
+                if heat[c, y, x] < least or not seen[y, x]:
+                    continue
+                own, highest = score(heat[c, y, x]), True
+                for v in range(max(0, y - 1), min(rows, y + 2)):
+                    for u in range(max(0, x - 1), min(columns, x + 2)):
+                        if seen[v, u] and heat[c, v, u] > heat[c, y, x] and score(heat[c, v, u]) > own:
+                            highest = False
+                if highest and own > fewest:
+                    scores.append(own)
+                    places.append((c * rows + y) * columns + x)
+    return np.array(scores, np.float32), np.array(places, np.int64)
+
+
+@njit(cache=True)
+def score(logit: float) -> np.float32:  # pragma: no cover - compiled
+    """Return the sigmoid of a logit, rounded to float32."""
+    return np.float32(1 / (1 + np.exp(-np.float64(logit))))
+
+
+def _frame(scores: Array, where: Array, boxes: torch.Tensor, config: DetectorConfig) -> Detections:
+    _, rows, columns = boxes.shape
+    best = np.argsort(-scores, kind="stable")[:MOST_PEAKS]
+    ranks, where = scores[best].astype(np.float64), where[best]
     cells = where % (rows * columns)
-    found = boxed(boxes.flatten(1)[:, cells].T.double().numpy(), cells.numpy(), config)
-    labels, ranks = (where // (rows * columns)).numpy(), scores.double().numpy()
+    found = boxed(boxes.flatten(1)[:, torch.from_numpy(cells)].T.double().numpy(), cells, config)
+    labels = where // (rows * columns)
     kept = [
         of[nms_bev(found[of], ranks[of], MOST_OVERLAP)]
-        for of in (np.flatnonzero(labels == label) for label in range(classes))
+        for of in (np.flatnonzero(labels == label) for label in range(len(config.classes)))
         if len(of)
     ]
     order = np.concatenate(kept) if kept else np.zeros(0, np.int64)

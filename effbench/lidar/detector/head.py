@@ -7,8 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from effbench.kernels.sparse_conv import SparseTensor, strided_conv, submanifold_conv
-from effbench.lidar.detector.blocks import Features, folded, map_convolved, taps_first
+from effbench.kernels.sparse_conv import After, SparseTensor, strided_conv, submanifold_conv
+from effbench.lidar.detector.blocks import Features, folded, map_convolved, parts, taps_first
+from effbench.lidar.detector.folding import Kept
 from effbench.lidar.detector.spbn import EPS, MOMENTUM
 
 BOX = 9
@@ -44,6 +45,7 @@ class CenterHead(nn.Module):
         nn.init.constant_(self.out.bias[:classes], PRIOR_LOGIT)
         self.classes, self.grows = classes, grows
         self.products: torch.dtype | None = None
+        self.over_map, self.over_cells = Kept(), Kept()
 
     def forward(self, x: Features) -> HeadMaps:
         """Return the maps of features."""
@@ -56,21 +58,42 @@ class CenterHead(nn.Module):
             rows = torch.relu(self.norm(y.permute(0, 2, 3, 1).reshape(-1, c)))
             out = self.out(rows).view(b, h, w, -1).permute(0, 3, 1, 2)
         else:
-            scale, shift = folded(self.norm)
-            y = map_convolved(x, self.weight * scale[:, None, None, None], self.products, shift).relu_()
+            weight, shift = self.over_map.made((self.weight, *parts(self.norm)), self._folded)
+            y = map_convolved(x, weight, self.products, shift).relu_()
             out = nn.functional.conv2d(y, self.out.weight[:, :, None, None], self.out.bias)
         return HeadMaps(out[:, : self.classes], out[:, self.classes :])
 
-    def _over_cells(self, x: SparseTensor) -> HeadMaps:
+    def _folded(self) -> tuple[torch.Tensor, torch.Tensor]:
         scale, shift = folded(self.norm)
-        weight = self.weight if self.training else self.weight * scale[:, None, None, None]
-        y = strided_conv(x, taps_first(weight), 1, 1) if self.grows else submanifold_conv(x, taps_first(weight))
-        rows = self.norm(y.features) if self.training else y.features + shift
-        out = self.out(torch.relu(rows))
-        background = self.out(torch.relu(shift.detach()))  # what a cell without any neighbour gets
+        return self.weight * scale[:, None, None, None], shift
+
+    def _folded_for_cells(self) -> tuple[torch.Tensor, ...]:
+        """Return weight, shift, and what comes out at a cell without any neighbour [classes + BOX]."""
+        weight, shift = self._folded()
+        return taps_first(weight), shift, self.out(torch.relu(shift)).detach()
+
+    def _over_cells(self, x: SparseTensor) -> HeadMaps:
+        if self.training:
+            y = self._convolved(x, taps_first(self.weight), After())
+            rows = torch.relu(self.norm(y.features))
+            background = self.out(torch.relu(folded(self.norm)[1])).detach()
+        else:
+            of = (self.weight, *parts(self.norm), *self.out.parameters())
+            weight, shift, background = self.over_cells.made(of, self._folded_for_cells)
+            y = self._convolved(x, weight, After(shift, relu=True))
+            rows = y.features
+        out = self.out(rows)
         b, (h, w) = y.sites.batch_size, y.sites.shape
-        flat = background.detach().expand(b * h * w, -1).contiguous().index_copy(0, y.sites.keys, out)
-        seen = torch.zeros(b * h * w, dtype=torch.bool)
-        seen[y.sites.keys] = True
+        flat = background.repeat(b * h * w, 1).index_copy_(0, y.sites.keys, out)
+        seen = None
+        if not self.grows:
+            seen = torch.zeros(b * h * w, dtype=torch.bool)
+            seen[y.sites.keys] = True
+            seen = seen.view(b, h, w)
         maps = flat.view(b, h, w, -1).permute(0, 3, 1, 2)
-        return HeadMaps(maps[:, : self.classes], maps[:, self.classes :], None if self.grows else seen.view(b, h, w))
+        return HeadMaps(maps[:, : self.classes], maps[:, self.classes :], seen)
+
+    def _convolved(self, x: SparseTensor, weight: torch.Tensor, after: After) -> SparseTensor:
+        if self.grows:
+            return strided_conv(x, weight, 1, 1, after=after)
+        return submanifold_conv(x, weight, after=after)

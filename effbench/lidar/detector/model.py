@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
 from effbench.errors import BadInput
 from effbench.kernels.sparse_conv import SparseTensor
+from effbench.kernels.sparse_conv.keys import keys_of
 from effbench.kernels.sparse_conv.sites import Sites
 from effbench.lidar.detector.backbones import DenseBev, Execution, PillarBackbone, SparseBev, VoxelBackbone
 from effbench.lidar.detector.blocks import MapBlock
@@ -41,13 +43,16 @@ class LidarDetector(nn.Module):
 
     def batch(self, frames: Sequence[Voxels]) -> SparseTensor:
         """Return the voxels of some frames as one sparse tensor."""
-        z, y, x = self.config.grid.shape
-        sizes = torch.tensor([len(frame.coordinates) for frame in frames])
-        cells = torch.cat([torch.from_numpy(frame.coordinates).long() for frame in frames])
-        number = torch.arange(len(frames)).repeat_interleave(sizes)
-        keys = ((number * z + cells[:, 0]) * y + cells[:, 1]) * x + cells[:, 2]  # frames one after the other: sorted
-        sites = Sites.from_keys(keys, len(frames), (z, y, x))
-        return SparseTensor(sites, torch.cat([torch.from_numpy(frame.features) for frame in frames]))
+        shape = np.asarray(self.config.grid.shape, np.int64)
+        keys = [
+            keys_of(np.pad(frame.coordinates, ((0, 0), (1, 0)), constant_values=number), shape)
+            for number, frame in enumerate(frames)
+        ]
+        features = np.concatenate([frame.features for frame in frames])
+        sites = Sites(
+            torch.from_numpy(np.concatenate(keys)), len(frames), self.config.grid.shape
+        )  # one after the other: sorted
+        return SparseTensor(sites, torch.from_numpy(features))
 
     def forward(self, voxels: SparseTensor, frames: Sequence[Frame] = ()) -> HeadMaps:
         """Return the head's maps of voxels; ``frames`` is what a filter may look at beside them."""

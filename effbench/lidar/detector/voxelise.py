@@ -9,6 +9,7 @@ import numpy as np
 from effbench.arrays import Array
 from effbench.compiled import njit
 from effbench.errors import BadInput
+from effbench.kernels.sparse_conv import bitmap
 from effbench.lidar.detector.grid import VoxelGrid
 
 CHANNELS = 5
@@ -38,10 +39,13 @@ def voxelise(points: Array, grid: VoxelGrid) -> Voxels:
         raise BadInput(f"{bad} of {len(points)} points are not finite; remove them before detection")
     low, size = np.asarray(grid.low, np.float64), np.asarray(grid.voxel, np.float64)
     shape = np.asarray(grid.shape, np.int64)
-    keys = _keys(np.ascontiguousarray(points, np.float32), low, size, shape)
-    inside = np.flatnonzero(keys >= 0)
-    order = inside[np.argsort(keys[inside], kind="stable")]
-    return Voxels(*_means(np.ascontiguousarray(points, np.float32), keys, order, low, size, shape))
+    given = np.ascontiguousarray(points, np.float32)
+    keys = _keys(given, low, size, shape)
+    inside = keys[keys >= 0]
+    words = bitmap.occupied(inside, int(shape.prod()))
+    ranks = bitmap.before(words)
+    rows = bitmap.ranks_of(inside, words, ranks)
+    return Voxels(*_means(given[keys >= 0], rows, bitmap.keys_in(words, ranks), low, size, shape))
 
 
 @njit(cache=True)
@@ -60,29 +64,22 @@ def _keys(points: Array, low: Array, size: Array, shape: Array) -> Array:
 
 @njit(cache=True)
 def _means(
-    points: Array, keys: Array, order: Array, low: Array, size: Array, shape: Array
+    points: Array, rows: Array, keys: Array, low: Array, size: Array, shape: Array
 ) -> tuple[Array, Array, Array]:
-    """Return coordinates, features and points of the voxels, from points in the order of their keys."""
-    _, rows, columns = shape
-    count, last = 0, np.int64(-1)
-    for i in order:
-        if keys[i] != last:
-            count, last = count + 1, keys[i]
-    coordinates = np.zeros((count, 3), np.int32)
-    sums = np.zeros((count, 4), np.float64)
-    held = np.zeros(count, np.int32)
-    voxel, last = -1, np.int64(-1)
-    for i in order:
-        if keys[i] != last:
-            voxel, last = voxel + 1, keys[i]
-            coordinates[voxel, 0] = last // (rows * columns)
-            coordinates[voxel, 1] = last // columns % rows
-            coordinates[voxel, 2] = last % columns
+    """Return coordinates, features and points of the voxels ``keys``, of points in their rows."""
+    _, lines, columns = shape
+    coordinates = np.empty((len(keys), 3), np.int32)
+    sums = np.zeros((len(keys), 4), np.float64)
+    held = np.zeros(len(keys), np.int32)
+    for i in range(len(points)):
+        voxel = rows[i]
         held[voxel] += 1
         for axis in range(4):
             sums[voxel, axis] += points[i, axis]
-    features = np.empty((count, 5), np.float32)
-    for v in range(count):
+    features = np.empty((len(keys), 5), np.float32)
+    for v in range(len(keys)):
+        line = keys[v] // columns
+        coordinates[v, 0], coordinates[v, 1], coordinates[v, 2] = line // lines, line % lines, keys[v] - line * columns
         for axis in range(3):
             centre = low[axis] + (coordinates[v, 2 - axis] + 0.5) * size[axis]
             features[v, axis] = (sums[v, axis] / held[v] - centre) / size[axis]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from sparse_cases import random_sparse
 
-from effbench.kernels.sparse_conv import inverse_conv, strided_conv, submanifold_conv
+from effbench.kernels.sparse_conv import After, inverse_conv, strided_conv, submanifold_conv
 from effbench.kernels.sparse_conv.program import BLOCK
 
 CHANNELS = [(1, 1), (4, 16), (17, 33), (64, 80)]
@@ -72,3 +72,41 @@ def test_groups_and_depthwise(machine, poisoned, groups):
     grads = [torch.autograd.grad((y.features * y.features.detach()).sum(), (features, weight)) for y in both]
     for found, exact in zip(*grads, strict=True):
         torch.testing.assert_close(found, exact, rtol=1e-4, atol=1e-3)
+
+
+def after_a_bias(x, after, impl, dtype=torch.float32, grad=False):
+    """Return what three convolutions with something after them give, and with ``grad`` the gradient of the bias."""
+    made = torch.Generator().manual_seed(2)
+    features = torch.randn(len(x.sites), 7, generator=made).to(dtype)
+    bias = None if after.bias is None else after.bias.to(dtype).requires_grad_(grad)
+    after = After(bias, after.relu)
+    one, two = (torch.randn(3, 3, *size, generator=made).to(dtype) for size in ((7, 19), (19, 19)))
+    first = submanifold_conv(x.with_features(features), one, impl=impl, after=after)
+    second = strided_conv(first, two, 2, 1, impl=impl, after=after)
+    third = inverse_conv(second, two, x.sites, 2, 1, impl=impl, after=after)
+    outs = [y.features for y in (first, second, third)]
+    if grad and bias is not None:
+        outs += torch.autograd.grad(sum(y.square().sum() for y in outs), bias)
+    return [y.detach() for y in outs]
+
+
+@pytest.mark.parametrize("grad", [False, True])
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_a_bias_and_relu_follow(machine, poisoned, with_bias, relu, grad):
+    x = random_sparse((11, 13), density=0.4, channels=1, dtype=torch.float32)
+    after = After(torch.linspace(-1, 1, 19) if with_bias else None, relu)
+    ours = after_a_bias(x, after, "cpu", grad=grad)
+    for found, exact in zip(ours, after_a_bias(x, after, "reference", torch.float64, grad), strict=True):
+        assert (found - exact).norm() <= 1e-5 * exact.norm()
+
+
+def test_nothing_in_is_the_bias_and_nan_stays_nan(machine):
+    x = random_sparse((3, 4), batch=1, density=1, channels=1, dtype=torch.float32)
+    none = x.select(torch.zeros(len(x.sites), dtype=torch.bool))
+    weight, bias = torch.ones(3, 3, 1, 2), torch.tensor([-1.0, 2.0])
+    down = strided_conv(none, weight, 2, 1)
+    up = inverse_conv(down.with_features(torch.zeros(0, 1)), weight, x.sites, 2, 1, after=After(bias, relu=True))
+    assert up.features.tolist() == [[0, 2]] * len(x.sites)
+    broken = submanifold_conv(x.with_features(torch.full((12, 1), torch.nan)), weight, after=After(relu=True))
+    assert broken.features.isnan().all()
