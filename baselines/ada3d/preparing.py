@@ -33,15 +33,17 @@ LOOKED_AT = 12
 def prepared(system: Any, params: Any, ctx: Context) -> Artifact:
     """Return the artifact: the state of detector and filter, and what the filter does to some calibration frames."""
     detector = system.detector
-    if not isinstance(detector.bev, DenseBev) or not all(hasattr(detector.backbone3d, p) for p in VOXEL_POINTS):
-        raise Unsupported("ada3d: it filters voxels and a dense BEV backbone, and this detector has not got both")
+    if not all(hasattr(detector.backbone3d, point) for point in VOXEL_POINTS):
+        raise Unsupported("ada3d: it filters voxels, and this detector has no 3D backbone")
+    if not cell_layers(detector) and any(share < 1 for share in ratios(params)[1].values()):
+        raise Unsupported("ada3d: this detector has no BEV map whose cells could be dropped; say variant: voxels")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(ctx.seed)  # the predictor's first weights are drawn
         install(detector, params)
     if params.training == "full":
         trained(detector, params, ctx)
     else:
-        checked_for_shipped(system)
+        checked_for_shipped(system, params.variant)
         load_shipped(detector, file_of(params), whole=params.training == "shipped")
     state = {name: value.detach().clone().numpy() for name, value in detector.state_dict().items()}
     return Artifact(state, {"facts": facts_on(detector, calibration_frames(system, ctx))})
@@ -60,13 +62,17 @@ def applied(system: Any, params: Any, artifact: Artifact) -> Any:
 def install(detector: LidarDetector, params: Any) -> None:
     """Put an untrained filter of the parameters into a detector."""
     voxel_keep, cell_keep = ratios(params)
+    channels = channels_at(detector, VOXEL_POINTS, cell_layers(detector))
     guidance = (VOXEL_GUIDANCE, CELL_GUIDANCE) if params.density_guidance else (Guidance(0, 1), Guidance(0, 1))
-    drop = Ada3dFilter(
-        channels_at(detector, VOXEL_POINTS, CELL_LAYERS), len(detector.config.classes), voxel_keep, cell_keep, *guidance
-    )
+    drop = Ada3dFilter(channels, len(detector.config.classes), voxel_keep, cell_keep, *guidance)
     drop.uniform = not params.predictor
     detector.filter = drop
     detector.eval()
+
+
+def cell_layers(detector: LidarDetector) -> tuple[int, ...]:
+    """Return the BEV layers before which cells may be dropped: none where occupied cells are all that there is."""
+    return CELL_LAYERS if isinstance(detector.bev, DenseBev) else ()
 
 
 def trained(detector: LidarDetector, params: Any, ctx: Context) -> None:
@@ -111,7 +117,7 @@ def shipped_state(variant: str) -> dict[str, torch.Tensor]:
 
 def load_tuned_detector(system: Any, variant: str) -> None:
     """Load the detector of a variant's tuned weights without its filter: the same training, another rule."""
-    checked_for_shipped(system)
+    checked_for_shipped(system, variant)
     state = {name: value for name, value in shipped_state(variant).items() if not name.startswith("filter.")}
     system.detector.load_state_dict(state, strict=False)
 

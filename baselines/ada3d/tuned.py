@@ -50,9 +50,8 @@ def tuned(
         detector.filter = FeatureFilter()
     else:
         install(detector, Ada3d.Params(variant=variant, density_guidance=not plain))
-        train_predictor(
-            detector, frames, Stage(f"ada3d-predictor-{seed}", predictor_steps, PREDICTOR_LR, seed, work), told
-        )
+        of = "-".join(["ada3d-predictor", *(["sparse"] if detector.config.bev == "sparse" else []), str(seed)])
+        train_predictor(detector, frames, Stage(of, predictor_steps, PREDICTOR_LR, seed, work), told)
     fine_tune(detector, frames, Stage(f"ada3d-tuning-{named}-{seed}", tuning_steps, FINE_TUNED_LR, seed, work), told)
     save_detector(
         detector, work / f"ada3d-{named}-{seed}.safetensors", {"variant": variant, "steps": str(tuning_steps)}
@@ -69,7 +68,8 @@ def ship(work: Path, names: Sequence[str], seed: int, folder: Path = WEIGHTS) ->
             facts = dict(header.metadata())
         (folder / f"{name}.safetensors").write_bytes(made.read_bytes())
         digest = hashlib.sha256(made.read_bytes()).hexdigest()
-        card[name] = {"from": SHIPPED_FOR, "tuning_steps": facts["steps"], "seed": str(seed), "sha256": digest}
+        tuned_from = SHIPPED_FOR[facts["variant"]]
+        card[name] = {"from": tuned_from, "tuning_steps": facts["steps"], "seed": str(seed), "sha256": digest}
     (folder / "card.yaml").write_text(yaml.safe_dump(card, sort_keys=False), "utf-8")
 
 
@@ -77,7 +77,7 @@ def main() -> None:
     """Tune one variant, or ship those that are finished."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("variant", choices=[*VARIANTS, CONTROL, "ship"])
-    parser.add_argument("--detector", type=Path, help="weights of the dense detector with SP-BN")
+    parser.add_argument("--detector", type=Path, help="weights of the dense detector with SP-BN; for voxels: sparse")
     parser.add_argument("--work", type=Path, default=Path("zoo-work/lidar"))
     parser.add_argument("--predictor-steps", type=int, default=450)
     parser.add_argument("--tuning-steps", type=int, default=400)
@@ -87,7 +87,7 @@ def main() -> None:
     torch.set_num_threads(1)
     if args.variant == "ship":
         finished = sorted(
-            file.stem.split("-", 1)[1].rpartition("-")[0] for file in args.work.glob("ada3d-[ABCr]*.safetensors")
+            file.stem.split("-", 1)[1].rpartition("-")[0] for file in args.work.glob("ada3d-[ABCrv]*.safetensors")
         )
         ship(args.work, finished, args.seed)
         return

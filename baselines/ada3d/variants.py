@@ -17,16 +17,20 @@ VARIANTS: Mapping[str, tuple[tuple[float, float], tuple[float, float]]] = {
     "A": ((1.0, 1.0), (0.3, 0.3)),
     "B": ((0.65, 0.7), (0.27, 0.27)),
     "C": ((0.5, 0.5), (0.2, 0.2)),
+    "voxels": ((0.65, 0.7), (1.0, 1.0)),
 }
 """Shares kept at the two insertion points among the voxels and at the two over BEV.
 
 The paper says what A, B and C come to (20 % of the pixels; that and 60 % of the voxels; 10 % and 40 %), not which shares its
 insertion points had; the released configuration has 75 % and 50 %, which leaves a third of our pixels. These come to about
-what the paper says, after the growth between the points; facts say how much exactly."""
+what the paper says, after the growth between the points; facts say how much exactly. ``voxels`` is B without a map: for a
+fully sparse detector, of which the paper gives a result (VoxelNeXt) and no shares."""
 VOXEL_POINTS, CELL_LAYERS = ("conv1", "conv2"), (1, 3)
 """Where shares are kept: after the two blocks of the 3D backbone, before the second and the fourth 3x3 convolution."""
-SHIPPED_FOR = "zoo:lidar-detectors/dense"
-"""The detector that the shipped weights were tuned from."""
+SHIPPED_FOR = {"voxels": "zoo:lidar-detectors/sparse"} | dict.fromkeys(
+    ("released", "A", "B", "C"), "zoo:lidar-detectors/dense"
+)
+"""Variant -> the detector that its shipped weights were tuned from."""
 
 
 def ratios(params: Any) -> tuple[dict[str, float], dict[int, float]]:
@@ -44,9 +48,12 @@ def facts_of(system: LidarSystem) -> dict[str, Fact | float]:
     return {name: Fact(value, unit) for name, (value, unit) in told.items()}
 
 
-def checked_for_shipped(system: LidarSystem) -> None:
-    """Raise ``Unsupported`` where the shipped weights were tuned from another detector."""
-    if system.name != SHIPPED_FOR:
+def checked_for_shipped(system: LidarSystem, variant: str) -> None:
+    """Raise ``Unsupported`` where the shipped weights of a variant were tuned from another detector."""
+    if system.name != SHIPPED_FOR[variant]:
+        other = next((name for name, of in SHIPPED_FOR.items() if of == system.name), None)
+        hint = "training: full" if other is None else f"training: full, or variant: {other}"
         raise Unsupported(
-            f"ada3d: the shipped weights were tuned from {SHIPPED_FOR}, and the system is {system.name}; say training: full"
+            f"ada3d: the shipped weights of {variant} were tuned from {SHIPPED_FOR[variant]}, and the system is "
+            f"{system.name}; say {hint}"
         )
