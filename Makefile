@@ -14,7 +14,7 @@ PRUNA_VENV ?= .venv-pruna
 MLFLOW_VENV ?= .venv-mlflow
 
 .DEFAULT_GOAL := help
-.PHONY: bench-board help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-lidar-detectors zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas nas-201 nas-micro nas-planted nas-search lidar lidar-data lidar-drops lidar-iou bench-sparse
+.PHONY: bench-board help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-lidar-detectors zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas nas-201 nas-micro nas-planted nas-search lidar lidar-data lidar-drops lidar-iou lidar-peers lidar-transfer bench-sparse
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -221,6 +221,12 @@ lidar-iou: setup  ## average precision of the LiDAR detectors that ship over the
 
 lidar-drops: setup  ## what the dense LiDAR detector loses where voxels go at random, or outside of boxes alone, into docs/lidar.md (two minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python docs/lidar_drops.py --page docs/lidar.md
+
+lidar-peers: setup  ## all LiDAR methods, ablations and controls on the 200 evaluated frames, into docs/lidar.md (four minutes)
+	OMP_NUM_THREADS=1 $(BIN)/python docs/lidar_peers.py --page docs/lidar.md
+
+lidar-transfer: setup  ## the LiDAR detectors on real frames (../shared/data/kitti, if there), into docs/lidar.md (seconds)
+	OMP_NUM_THREADS=1 $(BIN)/python docs/lidar_transfer.py --page docs/lidar.md
 
 nas-search: setup  ## run suites/nas-search.yaml and draw regret over the number of trained architectures
 	$(BIN)/effbench run suites/nas-search.yaml --store $(RESULTS)/nas-search
