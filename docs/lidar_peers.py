@@ -49,6 +49,8 @@ def quality(rows: dict[Arm, Measured], frames: int) -> Iterator[str]:
     yield "| | mAP | difference to dense | car | pedestrian | cyclist | r_inbox voxels | r_inbox cells | |"
     yield "|---|--:|--:|--:|--:|--:|--:|--:|---|"
     for arm, row in rows.items():
+        if not row.metrics:
+            continue
         cells = [f"{row.metrics['map_3d']:.1f}", ""]
         if row is not reference:
             value, interval = difference(row, reference, frames)
@@ -144,6 +146,7 @@ def page(rows: dict[Arm, Measured], frames: int) -> str:
         "maps where a convolution runs over cells, all cells where it runs over the map. Voxels kept: after each block of "
         "the 3D backbone, of the dense detector's. Cells filled: the mean over the BEV convolutions of the share of a "
         "detector's own cells that are not zero after them.",
+        *(f"{arm.title}, only counted: {arm.note}." for arm, row in rows.items() if not row.metrics),
         "",
         "Shares of the dense detector's operations beside those of the paper's project page, which are of KITTI. The paper "
         "counts a 2D convolution by the cells that are not zero after it; pairs are what has to be multiplied.",
