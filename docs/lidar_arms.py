@@ -65,8 +65,9 @@ class Arm(NamedTuple):
 class Measured(NamedTuple):
     """What a row came to: metrics, ``map_3d`` on every resample, operations by part in millions, and what is left.
 
-    Without metrics where it was only counted. ``voxels``: after the filter of each block of the 3D backbone. ``filled``: the mean over the BEV convolutions of the share
-    of cells that are not zero after them; ``pixels``: the same weighted by the operations of each, as the paper counts 2D.
+    Without metrics where it was only counted. ``voxels``: after the filter of each block of the 3D backbone. ``filled``: the
+    mean over the BEV convolutions of the share of cells that are not zero after them; ``pixels``: the same weighted by the
+    operations of each, as the paper counts 2D.
     """
 
     metrics: dict[str, float]
