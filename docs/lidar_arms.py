@@ -27,7 +27,7 @@ from effbench.tasks.lidar_detection.task import LidarDetection
 from effbench.yamlplain import plain_yaml
 from effbench_baselines.ada3d.method import Ada3d
 from effbench_baselines.ada3d.preparing import WEIGHTS, file_of
-from effbench_baselines.ada3d.variants import VARIANTS
+from effbench_baselines.ada3d.variants import ratios
 from effbench_baselines.lidar_peers.method import LidarBev, LidarDrop, LidarFocals, LidarInt8
 
 ZOO = "zoo:lidar-detectors"
@@ -94,7 +94,8 @@ def ada3d(variant: str, **more: bool) -> tuple[Ada3d, str]:
     named = file_of(method.params)
     if named in card:
         return method, f"tuned for it, {card[named]['tuning_steps']} steps more than the detector itself"
-    voxels, cells = VARIANTS[variant]
+    own, whole = (ratios(Ada3d.Params(variant=name)) for name in (variant, "B"))  # by insertion point: voxels, cells
+    voxels, cells = (tuple(mine.get(point, 1.0) for point in at_b) for mine, at_b in zip(own, whole))
     return Ada3d(Ada3d.Params(voxel_keep=voxels, cell_keep=cells)), f"its shares on B's weights: none of {variant} ship"
 
 

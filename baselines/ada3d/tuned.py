@@ -22,7 +22,7 @@ from effbench.lidar.scene.splits import split_frames
 from effbench_baselines.ada3d.method import Ada3d
 from effbench_baselines.ada3d.preparing import WEIGHTS, install
 from effbench_baselines.ada3d.training import FINE_TUNED_LR, PREDICTOR_LR, Stage, fine_tune, train_predictor
-from effbench_baselines.ada3d.variants import SHIPPED_FOR, VARIANTS
+from effbench_baselines.ada3d.variants import VARIANTS, shipped_for
 
 CONTROL = "none"
 """Tuned as long as a variant, without a filter."""
@@ -68,7 +68,7 @@ def ship(work: Path, names: Sequence[str], seed: int, folder: Path = WEIGHTS) ->
             facts = dict(header.metadata())
         (folder / f"{name}.safetensors").write_bytes(made.read_bytes())
         digest = hashlib.sha256(made.read_bytes()).hexdigest()
-        tuned_from = SHIPPED_FOR[facts["variant"]]
+        tuned_from = shipped_for(facts["variant"])
         card[name] = {"from": tuned_from, "tuning_steps": facts["steps"], "seed": str(seed), "sha256": digest}
     (folder / "card.yaml").write_text(yaml.safe_dump(card, sort_keys=False), "utf-8")
 

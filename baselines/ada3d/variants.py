@@ -27,10 +27,10 @@ what the paper says, after the growth between the points; facts say how much exa
 fully sparse detector, of which the paper gives a result (VoxelNeXt) and no shares."""
 VOXEL_POINTS, CELL_LAYERS = ("conv1", "conv2"), (1, 3)
 """Where shares are kept: after the two blocks of the 3D backbone, before the second and the fourth 3x3 convolution."""
-SHIPPED_FOR = {"voxels": "zoo:lidar-detectors/sparse"} | dict.fromkeys(
-    ("released", "A", "B", "C"), "zoo:lidar-detectors/dense"
-)
-"""Variant -> the detector that its shipped weights were tuned from."""
+SHIPPED_FOR = "zoo:lidar-detectors/dense"
+"""The detector that the shipped weights were tuned from."""
+SHIPPED_FOR_VOXELS = "zoo:lidar-detectors/sparse"
+"""The one that those of the variant ``voxels`` were."""
 
 
 def ratios(params: Any) -> tuple[dict[str, float], dict[int, float]]:
@@ -48,12 +48,15 @@ def facts_of(system: LidarSystem) -> dict[str, Fact | float]:
     return {name: Fact(value, unit) for name, (value, unit) in told.items()}
 
 
+def shipped_for(variant: str) -> str:
+    """Return the detector that a variant's shipped weights were tuned from."""
+    return SHIPPED_FOR_VOXELS if variant == "voxels" else SHIPPED_FOR
+
+
 def checked_for_shipped(system: LidarSystem, variant: str) -> None:
     """Raise ``Unsupported`` where the shipped weights of a variant were tuned from another detector."""
-    if system.name != SHIPPED_FOR[variant]:
-        other = next((name for name, of in SHIPPED_FOR.items() if of == system.name), None)
-        hint = "training: full" if other is None else f"training: full, or variant: {other}"
+    if system.name != shipped_for(variant):
         raise Unsupported(
-            f"ada3d: the shipped weights of {variant} were tuned from {SHIPPED_FOR[variant]}, and the system is "
-            f"{system.name}; say {hint}"
+            f"ada3d: the shipped weights of {variant} were tuned from {shipped_for(variant)}, and the system is "
+            f"{system.name}; say training: full"
         )
