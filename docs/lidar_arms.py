@@ -93,7 +93,11 @@ def ada3d(variant: str, **more: bool) -> tuple[Ada3d, str]:
     card, method = shipped(), Ada3d(Ada3d.Params(variant=variant, **more))
     named = file_of(method.params)
     if named in card:
-        return method, f"tuned for it, {card[named]['tuning_steps']} steps more than the detector itself"
+        steps = int(card[named]["tuning_steps"])
+        return (
+            method,
+            f"tuned for it, {steps} steps more than the detector itself" if steps else "the detector is not tuned",
+        )
     own, whole = (ratios(Ada3d.Params(variant=name)) for name in (variant, "B"))  # by insertion point: voxels, cells
     voxels, cells = (tuple(mine.get(point, 1.0) for point in at_b) for mine, at_b in zip(own, whole))
     return Ada3d(Ada3d.Params(voxel_keep=voxels, cell_keep=cells)), f"its shares on B's weights: none of {variant} ship"
