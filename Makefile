@@ -14,7 +14,7 @@ PRUNA_VENV ?= .venv-pruna
 MLFLOW_VENV ?= .venv-mlflow
 
 .DEFAULT_GOAL := help
-.PHONY: bench-board help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-lidar-detectors zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas nas-201 nas-micro nas-planted nas-search lidar lidar-data lidar-drops lidar-iou lidar-ada3d bench-sparse
+.PHONY: bench-board help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-lidar-detectors zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas nas-201 nas-micro nas-planted nas-search lidar lidar-data lidar-drops lidar-iou lidar-ada3d lidar-peers lidar-transfer bench-sparse
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -62,11 +62,12 @@ test-browser: setup  ## the leaderboard in a real Chromium (Debian's package chr
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[browser]"
 	$(BIN)/python -m pytest -m browser -n 0
 
-demo-store: setup  ## run the demo's suites and put what a board needs of their stores into leaderboard/demo (fifteen minutes)
+demo-store: setup  ## run the demo's suites and put what a board needs of their stores into leaderboard/demo (twenty minutes)
 	$(BIN)/effbench run suites/demo.yaml --store $(RESULTS)/demo
 	$(BIN)/effbench run suites/demo-molecules.yaml --store $(RESULTS)/demo-molecules
 	$(BIN)/effbench run suites/demo-architectures.yaml --store $(RESULTS)/demo-architectures
-	$(BIN)/python docs/demo_store.py $(RESULTS)/demo $(RESULTS)/demo-molecules $(RESULTS)/demo-architectures --into leaderboard/demo
+	$(BIN)/effbench run suites/demo-lidar.yaml --store $(RESULTS)/demo-lidar
+	$(BIN)/python docs/demo_store.py $(RESULTS)/demo $(RESULTS)/demo-molecules $(RESULTS)/demo-architectures $(RESULTS)/demo-lidar --into leaderboard/demo
 
 board-pictures: setup  ## take the pictures of docs/leaderboard.md of the demo store, in Debian's Chromium
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[browser]"
@@ -168,11 +169,13 @@ zoo-emoji-pixart zoo-emoji-judge: setup  ## train zoo:emoji-pixart and its judge
 	$(BIN)/python -m effbench.zoo.emoji_judge.export --work zoo-work/emoji
 	$(BIN)/python -m effbench.zoo.emoji_pixart.export --work zoo-work/emoji --judged
 
-zoo-lidar-detectors: setup  ## train zoo:lidar-detectors and the weights of ada3d (an hour and a half on two cores; resumes)
+zoo-lidar-detectors: setup  ## train zoo:lidar-detectors and the weights of ada3d (two to three hours on one core; resumes)
 	$(BIN)/python -m effbench.zoo.lidar_detectors.train dense --epochs 3 --work zoo-work/lidar
 	$(BIN)/python -m effbench.zoo.lidar_detectors.train sparse --epochs 5 --work zoo-work/lidar
-	$(BIN)/python -m effbench.zoo.lidar_detectors.export dense-0 sparse-0 --work zoo-work/lidar
+	for control in half-width large-voxels dense-bn pillar; do $(BIN)/python -m effbench.zoo.lidar_detectors.train $$control --epochs 3 --work zoo-work/lidar || exit 1; done
+	$(BIN)/python -m effbench.zoo.lidar_detectors.export dense-0 sparse-0 half-width-0 large-voxels-0 dense-bn-0 pillar-0 --work zoo-work/lidar
 	for seed in 0 1; do for variant in none B "B --plain"; do $(BIN)/python -m effbench_baselines.ada3d.tuned $$variant --seed $$seed --detector zoo-work/lidar/dense-0.safetensors --work zoo-work/lidar || exit 1; done; done
+	$(BIN)/python -m effbench_baselines.ada3d.tuned voxels --detector zoo-work/lidar/sparse-0.safetensors --work zoo-work/lidar --tuning-steps 0
 	$(BIN)/python -m effbench_baselines.ada3d.tuned ship --work zoo-work/lidar
 
 zoo-moving-emoji-latte: zoo-emoji-pixart  ## train zoo:moving-emoji-latte and its judge (an hour more; resumes where it stopped)
@@ -222,6 +225,12 @@ lidar-iou: setup  ## average precision of the LiDAR detectors that ship over the
 
 lidar-drops: setup  ## what the dense LiDAR detector loses where voxels go at random, or outside of boxes alone, into docs/lidar.md (two minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python docs/lidar_drops.py --page docs/lidar.md
+
+lidar-peers: setup  ## all LiDAR methods, ablations and controls on the 200 evaluated frames, into docs/lidar.md (four minutes)
+	OMP_NUM_THREADS=1 $(BIN)/python docs/lidar_peers.py --page docs/lidar.md
+
+lidar-transfer: setup  ## the LiDAR detectors on real frames (../shared/data/kitti, if there), into docs/lidar.md (seconds)
+	OMP_NUM_THREADS=1 $(BIN)/python docs/lidar_transfer.py --page docs/lidar.md
 
 nas-search: setup  ## run suites/nas-search.yaml and draw regret over the number of trained architectures
 	$(BIN)/effbench run suites/nas-search.yaml --store $(RESULTS)/nas-search

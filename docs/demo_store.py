@@ -15,6 +15,8 @@ from effbench.submission.manifest import is_known
 
 MOST_BYTES = 8 << 20
 """What may ship with the package: a few MB, or every install pays for pictures."""
+MOST_PREVIEW_BYTES = 256 << 10
+"""Of one file of pictures: LiDAR frames from above, a megabyte each as they are kept, would be the whole package."""
 
 
 def copy(store: Path, folder: Path) -> int:
@@ -26,6 +28,8 @@ def copy(store: Path, folder: Path) -> int:
     size = 0
     for file in sorted(store.rglob("*")):
         name = file.relative_to(store).as_posix()
+        if "/previews/" in name and file.stat().st_size > MOST_PREVIEW_BYTES:
+            continue
         if file.is_file() and is_known(name) and "/outputs/" not in name:
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)

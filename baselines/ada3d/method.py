@@ -25,8 +25,10 @@ class Ada3d(Method):
         """Parameters of the method."""
 
         variant: Annotated[
-            Literal["released", "A", "B", "C"],
-            Field(description="A drops BEV cells alone, B voxels too, C more of both."),
+            Literal["released", "A", "B", "C", "voxels"],
+            Field(
+                description="A drops BEV cells alone, B voxels too, C more of both; voxels: of a fully sparse detector."
+            ),
         ] = "B"
         voxel_keep: Annotated[
             tuple[Share, ...] | None,

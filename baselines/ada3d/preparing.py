@@ -29,7 +29,9 @@ WEAK_GUIDANCE = Guidance(0.05, VOXEL_GUIDANCE.window), Guidance(0.05, CELL_GUIDA
 predictor; on 40 of our validation frames they raised the loss of the detector before its tuning from 2.86 to 3.08, each
 of these by less than 0.01."""
 PAPER_GUIDANCE = VOXEL_GUIDANCE, CELL_GUIDANCE
-"""Of the released variant."""
+"""Of the variants in ``PAPER_GUIDED``."""
+PAPER_GUIDED = ("released", "voxels")
+"""Variants whose shipped predictors were trained and judged with the paper's exponents."""
 NO_GUIDANCE = Guidance(0, 1), Guidance(0, 1)
 """Importance alone decides."""
 COUNTED = {"backbone3d": "macs_3d", "bev": "macs_2d", "head": "macs_head", "filter": "macs_predictor"}
@@ -41,15 +43,17 @@ LOOKED_AT = 12
 def prepared(system: Any, params: Any, ctx: Context) -> Artifact:
     """Return the artifact: the state of detector and filter, and what the filter does to some calibration frames."""
     detector = system.detector
-    if not isinstance(detector.bev, DenseBev) or not all(hasattr(detector.backbone3d, p) for p in VOXEL_POINTS):
-        raise Unsupported("ada3d: it filters voxels and a dense BEV backbone, and this detector has not got both")
+    if not all(hasattr(detector.backbone3d, point) for point in VOXEL_POINTS):
+        raise Unsupported("ada3d: it filters voxels, and this detector has no 3D backbone")
+    if not isinstance(detector.bev, DenseBev) and ratios(params).cells:
+        raise Unsupported("ada3d: this detector has no BEV map whose cells could be dropped; say variant: voxels")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(ctx.seed)  # the predictor's first weights are drawn
         install(detector, params)
     if params.training == "full":
         trained(detector, params, ctx)
     else:
-        checked_for_shipped(system)
+        checked_for_shipped(system, params.variant)
         load_shipped(detector, file_of(params), whole=params.training == "shipped")
     state = {name: value.detach().clone().numpy() for name, value in detector.state_dict().items()}
     return Artifact(state, {"facts": facts_on(detector, calibration_frames(system, ctx))})
@@ -84,7 +88,7 @@ def guidances(params: Any) -> tuple[Guidance, Guidance]:
     """Return how strongly density guides the choice among voxels and among BEV cells."""
     if not params.density_guidance:
         return NO_GUIDANCE
-    return PAPER_GUIDANCE if params.variant == "released" else WEAK_GUIDANCE
+    return PAPER_GUIDANCE if params.variant in PAPER_GUIDED else WEAK_GUIDANCE
 
 
 def trained(detector: LidarDetector, params: Any, ctx: Context) -> None:
@@ -130,7 +134,7 @@ def shipped_state(variant: str) -> dict[str, torch.Tensor]:
 
 def load_tuned_detector(system: Any, variant: str) -> None:
     """Load the detector of a variant's tuned weights without its filter: the same training, another rule."""
-    checked_for_shipped(system)
+    checked_for_shipped(system, variant)
     state = {name: value for name, value in shipped_state(variant).items() if not name.startswith("filter.")}
     system.detector.load_state_dict(state, strict=False)
 

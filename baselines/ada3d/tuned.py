@@ -22,7 +22,7 @@ from effbench.yamlplain import plain_yaml
 from effbench_baselines.ada3d.method import Ada3d
 from effbench_baselines.ada3d.preparing import WEIGHTS, install
 from effbench_baselines.ada3d.training import FINE_TUNED_LR, PREDICTOR_LR, Stage, fine_tune, train_predictor
-from effbench_baselines.ada3d.variants import SHIPPED_FOR, VARIANTS
+from effbench_baselines.ada3d.variants import VARIANTS, shipped_for
 
 CONTROL = "none"
 """Tuned as long as a variant, without a filter."""
@@ -54,7 +54,7 @@ def tuned(
         train_predictor(
             detector,
             frames,
-            Stage(f"ada3d-predictor-{seed}", predictor_steps, PREDICTOR_LR, seed, work, products),
+            Stage(_predictor_stage(detector, seed), predictor_steps, PREDICTOR_LR, seed, work, products),
             told,
         )
     fine_tune(
@@ -89,7 +89,7 @@ def ship(work: Path, folder: Path = WEIGHTS) -> None:
         (folder / f"{shipped}.safetensors").write_bytes(made.read_bytes())
         digest = hashlib.sha256(made.read_bytes()).hexdigest()
         card[shipped] = {
-            "from": SHIPPED_FOR,
+            "from": shipped_for(variant),
             "tuning_steps": facts["steps"],
             "seed": seed,
             "norm_statistics": "kept",
@@ -98,11 +98,16 @@ def ship(work: Path, folder: Path = WEIGHTS) -> None:
     card_file.write_text(yaml.safe_dump(card, sort_keys=False), "utf-8")
 
 
+def _predictor_stage(detector: LidarDetector, seed: int) -> str:
+    """Return the name of a predictor's training, one for all variants of a detector."""
+    return f"ada3d-predictor-{'sparse-' if detector.config.bev == 'sparse' else ''}{seed}"
+
+
 def main() -> None:
     """Tune one variant, or ship those that are finished."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("variant", choices=[*VARIANTS, CONTROL, "ship"])
-    parser.add_argument("--detector", type=Path, help="weights of the dense detector with SP-BN")
+    parser.add_argument("--detector", type=Path, help="weights of the dense detector with SP-BN; for voxels: sparse")
     parser.add_argument("--work", type=Path, default=Path("zoo-work/lidar"))
     parser.add_argument("--predictor-steps", type=int, default=300)
     parser.add_argument("--tuning-steps", type=int, default=700)

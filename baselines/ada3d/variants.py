@@ -26,17 +26,21 @@ VARIANTS: Mapping[str, Shares] = {
     "A": Shares({}, {1: 0.5, 3: 0.3, 5: 0.3}),
     "B": Shares({"conv1": 0.65, "conv2": 0.92}, {1: 0.5, 3: 0.3, 5: 0.3}),
     "C": Shares({"conv1": 0.5, "conv2": 0.8}, {1: 0.3, 3: 0.25, 5: 0.25}),
+    "voxels": Shares({"conv1": 0.65, "conv2": 0.7}, {}),
 }
 """What each variant keeps.
 
 The paper says what A, B and C come to (20 % of the pixels; that and 60 % of the voxels; 10 % and 40 %), not which shares its
 insertion points had. Released are 75 % and 50 %, at two points each, which leaves a third of our pixels. Chosen on validation
 frames by what the detection loss loses at each point alone (docs/lidar.md): what is dropped early costs most, what is dropped
-late next to nothing; so most goes late, and a third point over BEV, before the last convolution, saves half of the head."""
+late next to nothing; so most goes late, and a third point over BEV, before the last convolution, saves half of the head.
+``voxels`` drops no cells: for a fully sparse detector, of which the paper gives a result (VoxelNeXt) and no shares."""
 VOXEL_POINTS = ("conv1", "conv2")
 """Blocks of the 3D backbone that a filter may stand after."""
 SHIPPED_FOR = "zoo:lidar-detectors/dense"
 """The detector that the shipped weights were tuned from."""
+SHIPPED_FOR_VOXELS = "zoo:lidar-detectors/sparse"
+"""The one that those of the variant ``voxels`` were."""
 
 
 def ratios(params: Any) -> Shares:
@@ -63,9 +67,15 @@ def facts_of(system: LidarSystem) -> dict[str, Fact | float]:
     return {name: Fact(value, unit) for name, (value, unit) in told.items()}
 
 
-def checked_for_shipped(system: LidarSystem) -> None:
-    """Raise ``Unsupported`` where the shipped weights were tuned from another detector."""
-    if system.name != SHIPPED_FOR:
+def shipped_for(variant: str) -> str:
+    """Return the detector that a variant's shipped weights were tuned from."""
+    return SHIPPED_FOR_VOXELS if variant == "voxels" else SHIPPED_FOR
+
+
+def checked_for_shipped(system: LidarSystem, variant: str) -> None:
+    """Raise ``Unsupported`` where the shipped weights of a variant were tuned from another detector."""
+    if system.name != shipped_for(variant):
         raise Unsupported(
-            f"ada3d: the shipped weights were tuned from {SHIPPED_FOR}, and the system is {system.name}; say training: full"
+            f"ada3d: the shipped weights of {variant} were tuned from {shipped_for(variant)}, and the system is "
+            f"{system.name}; say training: full"
         )

@@ -57,7 +57,7 @@ def test_blocks_before_the_changed_one_give_what_they_gave():
 
 
 def test_what_was_written_into_is_computed_again():
-    chain, Chain(Adding(1.0), Adding(10.0, into=True), Adding(100.0)), []
+    chain = Chain(Adding(1.0), Adding(10.0, into=True), Adding(100.0))
     runs = resumed(chain)
     with runs.installed():
         runs.run(lambda: chain(torch.zeros(2)))
@@ -65,7 +65,7 @@ def test_what_was_written_into_is_computed_again():
         for layer in ("blocks.1.attn", "blocks.2.attn"):
             assert runs.place(layer) == 0
             assert runs.run(lambda: chain(torch.zeros(2)), layer)[0] == 111
-    assert [block.runs for block in chain.blocks] == [3, 3, 3], runs_of
+    assert [block.runs for block in chain.blocks] == [3, 3, 3]
 
 
 def test_a_block_that_runs_twice_or_elsewhere_is_noticed():

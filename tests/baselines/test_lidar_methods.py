@@ -71,6 +71,23 @@ def test_shipped_weights_are_refused_on_another_detector(weights: Path) -> None:
         Ada3d().prepare(task(weights).load(Context()), Context())
 
 
+def test_a_fully_sparse_detector_loses_voxels_alone(weights: Path) -> None:
+    from effbench.api import Context
+
+    ours = LidarDetection(LidarDetection.Params(system=str(weights / "sparse.safetensors"), frames=2))
+    ctx = Context(calibration=lambda: list(ours.samples("calibration"))[:2], run=ours.run)
+    with pytest.raises(Unsupported, match="say variant: voxels"):
+        Ada3d().prepare(ours.load(ctx), ctx)
+    short = {"variant": "voxels", "training": "full", "predictor_steps": 1, "tuning_steps": 1, "frames": 4}
+    method = Ada3d(Ada3d.Params(**short))
+    system = method.apply(ours.load(ctx), method.prepare(ours.load(ctx), ctx))
+    ours.run(system, ours.samples("evaluation"), 0)
+    assert [entry.point for entry in system.detector.filter.dropped] == ["conv1", "conv2"]
+    assert all(entry.kept.sum() < entry.valid.sum() for entry in system.detector.filter.dropped)
+    with pytest.raises(Unsupported, match="of voxels were tuned from zoo:lidar-detectors/sparse"):
+        Ada3d(Ada3d.Params(variant="voxels")).prepare(ours.load(ctx), ctx)
+
+
 def test_facts_say_what_the_filter_did(weights: Path) -> None:
     from effbench.api import Context
 

@@ -10,7 +10,9 @@ import torch
 from effbench.lidar.detector.config import DetectorConfig
 from effbench.lidar.detector.grid import VoxelGrid
 from effbench.lidar.detector.learning import batch_at
+from effbench.lidar.detector.model import load_detector
 from effbench.zoo.lidar_detectors import train as recipes
+from effbench.zoo.lidar_detectors.export import FOLDER, shipped_in
 from effbench.zoo.lidar_detectors.train import RECIPES, DetectorRecipe, train
 
 TINY = DetectorConfig(grid=VoxelGrid((0.0, -6.4, -2.5), (12.8, 6.4, 1.5), (0.4, 0.4, 0.5)), width=0.25, layers=2)
@@ -49,3 +51,19 @@ def test_a_killed_training_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     resumed = train(recipe, tmp_path / "killed")
     for one, other in zip(whole.state_dict().values(), resumed.state_dict().values()):
         torch.testing.assert_close(other, one)
+
+
+def test_an_export_keeps_what_ships_already(tmp_path: Path) -> None:
+    assert shipped_in(tmp_path) == {}
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "dense.safetensors").write_bytes(b"")
+    (tmp_path / "card.yaml").write_text("detectors: {dense: {parameters: 5}, gone: {parameters: 6}}")
+    assert shipped_in(tmp_path) == {"dense": {"parameters": 5}}
+
+
+def test_everything_that_ships_can_be_trained_again_and_is_small() -> None:
+    shipped = shipped_in(FOLDER)
+    assert set(shipped) <= set(RECIPES)
+    for name in shipped:
+        assert (FOLDER / "weights" / f"{name}.safetensors").stat().st_size <= 2 << 20
+        assert load_detector(FOLDER / "weights" / f"{name}.safetensors").config == RECIPES[name]

@@ -10,6 +10,7 @@ import torch
 from effbench.lidar.detector.model import load_detector, save_detector
 from effbench.lidar.scene.splits import manifest
 from effbench.section import replace_section
+from effbench.yamlplain import plain_yaml
 from effbench.zoo.checkpoints import facts_of
 from effbench.zoo.lidar_detectors.data import PROFILE, held_out_frames
 from effbench.zoo.lidar_detectors.measure import judged
@@ -40,7 +41,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=FOLDER)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    trained: dict[str, dict[str, object]] = {}
+    trained = shipped_in(args.folder)
     for stage in args.stages:
         name = stage.rpartition("-")[0]
         made, facts = load_detector(args.work / f"{stage}.safetensors"), facts_of(args.work / f"{stage}.safetensors")
@@ -65,6 +66,13 @@ def main() -> None:
     }
     write_card(args.folder, card)
     write_table(args.folder, trained)
+
+
+def shipped_in(folder: Path) -> dict[str, dict[str, object]]:
+    """Return what the card says of detectors that ship already; nothing without a card."""
+    card = folder / "card.yaml"
+    known: dict[str, dict[str, object]] = plain_yaml(card.read_text("utf-8"))["detectors"] if card.is_file() else {}
+    return {name: facts for name, facts in known.items() if (folder / "weights" / f"{name}.safetensors").is_file()}
 
 
 def write_table(folder: Path, trained: dict[str, dict[str, object]]) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from effbench.lidar.detector.config import DetectorConfig
+from effbench.lidar.detector.grid import VoxelGrid
 from effbench.lidar.detector.learning import BATCH, batch_at, example, loss_of_batch
 from effbench.lidar.detector.model import LidarDetector, save_detector
 from effbench.zoo.checkpoints import load_ema
@@ -58,9 +59,11 @@ RECIPES = {
     "dense-bn": DetectorConfig(bev="dense", norm="batch"),
     "sparse": DetectorConfig(bev="sparse"),
     "half-width": DetectorConfig(bev="dense", width=0.5),
+    "large-voxels": DetectorConfig(bev="dense", grid=VoxelGrid(voxel=(0.32, 0.32, 0.25))),
     "pillar": DetectorConfig(bev="pillar"),
 }
-"""What can be trained by name."""
+"""What can be trained by name. Voxels of 0.32 m make cells of 0.64 m: 80 x 80 of them instead of 128 x 128, which alone
+leaves 39 % of a dense BEV backbone's operations; with 0.4 m a pedestrian would be smaller than a cell."""
 
 
 def train(recipe: DetectorRecipe, work: Path) -> LidarDetector:
