@@ -47,6 +47,20 @@ def test_at_most_four_pairs_an_architecture_none_twice_and_all_alike_likely():
     torch.testing.assert_close(counts, torch.full((20,), 8.0), atol=0.5, rtol=0)
 
 
+def test_pairs_that_are_drawn_rather_than_listed_are_all_alike_likely_too():
+    """Of 80 rows, 20 of them tied, 320 of 2,970 pairs: each comes up in 300 draws as often as a binomial number does."""
+    labels = torch.arange(80.0).clamp(max=60)
+    drawn = [ordered_pairs(labels, seeded(s)) for s in range(300)]
+    assert all(len(pairs) == len(pairs.unique(dim=0)) == 320 for pairs in drawn)
+    assert all((labels[pairs[:, 1]] > labels[pairs[:, 0]]).all() for pairs in drawn)
+    keys = torch.cat([pairs[:, 1] * 80 + pairs[:, 0] for pairs in drawn])
+    counts = keys.bincount(minlength=6400)[(labels[:, None] > labels).flatten()].double()
+    share = 320 / len(counts)
+    assert len(counts) == 2_970
+    assert float(counts.var()) == pytest.approx(300 * share * (1 - share), rel=0.15)
+    assert (counts - 300 * share).abs().max() < 5 * (300 * share) ** 0.5
+
+
 def test_labels_that_order_nothing_give_no_pair_and_no_loss():
     scores = torch.randn(5, requires_grad=True)
     pairs = ordered_pairs(torch.ones(5), seeded())
