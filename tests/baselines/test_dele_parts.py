@@ -402,15 +402,20 @@ def test_a_step_is_eight_times_cheaper_than_encoding_every_pair():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_twelve_experts_are_trained_with_78_labels_in_five_minutes():
-    """At the sizes of suites/nas-201.yaml: its pool of 800, a hundred epochs on the columns, two hundred on the labels."""
-    network = Experts(Shape(Gates(2, 32), (32,), 12, "gate"), seeded()).train()
-    codes = torch.tensor(every_code())[torch.randperm(15625, generator=seeded())[:800]]
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(
+    ("encoder", "hidden", "epochs"),
+    [(Gates(2, 32), (32,), 100), (Gates(), (300,) * 5, 200)],
+    ids=["suites/nas-201.yaml", "published"],
+)
+def test_twelve_experts_are_trained_with_78_labels_in_five_minutes(encoder, hidden, epochs):
+    """With the suite's pool of 804 cells: as many epochs on the columns as told, then two hundred on the labels."""
+    network = Experts(Shape(encoder, hidden, 12, "gate"), seeded()).train()
+    codes = torch.tensor(every_code())[torch.randperm(15625, generator=seeded())[:804]]
     columns = [torch.randn(len(codes), generator=seeded(s)) for s in range(12)]
-    started = time.process_time()
-    pretrain(network, codes, columns, 100, 512, silent)
+    started, wall = time.process_time(), time.perf_counter()
+    pretrain(network, codes, columns, epochs, 512, silent)
     finetune(network, codes[:78], columns[0][:78], 200, 512, silent)
-    spent = time.process_time() - started
-    print(f"{spent:.0f} core seconds")
-    assert spent < 300
+    spent, passed = time.process_time() - started, time.perf_counter() - wall
+    print(f"{spent:.0f} core seconds, {passed:.0f} s on {torch.get_num_threads()} threads")
+    assert spent < 2 * 300  # two cores' five minutes, however busy the machine is
