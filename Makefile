@@ -196,7 +196,7 @@ nas-planted: setup  ## run suites/nas-planted.yaml, put its table into docs/nas.
 	$(BIN)/python docs/nas_pairs.py $(RESULTS)/nas-planted dele one-expert dele-static labels-alone --section nas-planted-pairs
 	$(BIN)/python docs/nas_curves.py $(RESULTS)/nas-planted --out $(RESULTS)/nas-planted/curves.png
 
-nas: setup  ## run suites/nas.yaml (EffBench-Micro) and put its tables and picture into docs/nas.md (a quarter of an hour)
+nas: setup  ## run suites/nas.yaml (EffBench-Micro) and put its tables and picture into docs/nas.md (under three minutes on two idle cores)
 	$(BIN)/effbench run suites/nas.yaml --store $(RESULTS)/nas
 	$(BIN)/python docs/readme_table.py $(RESULTS)/nas --page docs/nas.md --section nas-micro --columns kendall_tau,regret_points
 	$(BIN)/python docs/nas_pairs.py $(RESULTS)/nas dele gates best-expert ridge best-column --section nas-micro-pairs
