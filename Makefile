@@ -194,13 +194,16 @@ zoo-planted: setup  ## make zoo:emoji-pixart-outliers and zoo:emoji-turbo-bos of
 flasheval: setup  ## the study of condensed subsets, into docs/flasheval.md (DATA=<folder with FlashEval's scores>, ONLY="embedded certificates selectors")
 	PYTHONPATH=tests $(BIN)/python -m bench_flasheval $(if $(DATA),--data $(DATA)) $(if $(ONLY),--only $(ONLY))
 
-nas-planted: setup  ## run suites/nas-planted.yaml and draw tau over the number of labels
+nas-planted: setup  ## run suites/nas-planted.yaml, put its table into docs/nas.md and draw tau over the number of labels
 	$(BIN)/effbench run suites/nas-planted.yaml --store $(RESULTS)/nas-planted
+	$(BIN)/python docs/readme_table.py $(RESULTS)/nas-planted --page docs/nas.md --section nas-planted --columns kendall_tau
+	$(BIN)/python docs/nas_pairs.py $(RESULTS)/nas-planted dele one-expert dele-static labels-alone --section nas-planted-pairs
 	$(BIN)/python docs/nas_curves.py $(RESULTS)/nas-planted --out $(RESULTS)/nas-planted/curves.png
 
-nas: setup  ## run suites/nas.yaml (EffBench-Micro) and put its tables and picture into docs/nas.md (a quarter of an hour)
+nas: setup  ## run suites/nas.yaml (EffBench-Micro) and put its tables and picture into docs/nas.md (under three minutes on two idle cores)
 	$(BIN)/effbench run suites/nas.yaml --store $(RESULTS)/nas
 	$(BIN)/python docs/readme_table.py $(RESULTS)/nas --page docs/nas.md --section nas-micro --columns kendall_tau,regret_points
+	$(BIN)/python docs/nas_pairs.py $(RESULTS)/nas dele gates best-expert ridge best-column --section nas-micro-pairs
 	$(BIN)/python docs/nas_curves.py $(RESULTS)/nas --out docs/img/nas-micro.png
 
 nas-201: setup  ## proxies of 1,200 cells of NAS-Bench-201, then suites/nas-201.yaml into docs/nas.md (an hour or two; it goes on where it stopped)
@@ -213,6 +216,8 @@ nas-201: setup  ## proxies of 1,200 cells of NAS-Bench-201, then suites/nas-201.
 	$(BIN)/python docs/readme_table.py $(RESULTS)/nas-201-runs --page docs/nas.md --section nas-201 --columns kendall_tau
 	$(BIN)/python docs/readme_table.py $(RESULTS)/nas-201-noise-runs --page docs/nas.md --section nas-201-noise --columns kendall_tau
 	$(BIN)/python docs/readme_table.py $(RESULTS)/nas-201-runs --page baselines/dele/README.md --section claims --claims dele
+	$(BIN)/python docs/nas_pairs.py $(RESULTS)/nas-201-runs dele gates best-expert worst-expert dele-static dele-uniform forest --section nas-201-pairs
+	$(BIN)/python docs/nas_pairs.py $(RESULTS)/nas-201-noise-runs dele gates dele-without-step-1 --section nas-201-noise-pairs
 	$(BIN)/python docs/nas_curves.py $(RESULTS)/nas-201-runs
 
 lidar: setup  ## run suites/lidar.yaml (detectors, Ada3D and other rules) and put its table and the claims into docs and README (ten minutes)

@@ -27,6 +27,7 @@ from effbench_leaderboard.stores import read, store_paths
 from effbench_leaderboard.style import put_style
 from effbench_leaderboard.subsets import has_subset, show_subset
 from effbench_leaderboard.text import escape
+from effbench_leaderboard.trends import has_trend, show_trend
 
 
 def show_results(summary: Summary, place: DeltaGenerator) -> None:
@@ -44,13 +45,14 @@ def show_results(summary: Summary, place: DeltaGenerator) -> None:
         width=320,
     )
     title = chosen if chosen is not None else titles[0]
-    workload = summary.workloads[titles.index(title)]
+    workload, every = summary.workloads[titles.index(title)], summary.workloads
     place.caption(escape(_described(workload)), width="content")
     drawn: dict[str, Callable[[], None]] = {
         "Board": partial(show_board, summary, workload),
         **({"Pareto": partial(show_plot, workload)} if _has(has_plot, workload) else {}),
         **({"Compare": partial(show_compare, workload)} if has_compare(workload) else {}),
         **({"Convergence": partial(show_convergence, workload)} if _has(has_curves, workload) else {}),
+        **({"Trend": partial(show_trend, workload, every)} if has_trend(workload, every) else {}),
         **({"Samples": partial(show_samples, workload)} if _has(has_samples, workload) else {}),
         **({"Claims": partial(show_ledger, workload)} if _has(has_claims, workload) else {}),
         **({"Subsets": partial(show_subset, workload)} if _has(has_subset, workload) else {}),

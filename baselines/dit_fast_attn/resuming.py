@@ -13,7 +13,6 @@ from typing import Any
 
 from effbench.api import PluginError
 from effbench.diffusion.observing import replaced
-from effbench.measure.traffic import tensors
 
 
 @dataclass(frozen=True)
@@ -105,5 +104,8 @@ def _block_of(denoiser: Any, layer: str) -> str:
 
 
 def _versions(output: Any) -> tuple[int, ...] | None:
-    found = list(tensors(output))
+    import torch
+    from torch.utils._pytree import tree_leaves
+
+    found = [leaf for leaf in tree_leaves(output) if isinstance(leaf, torch.Tensor)]
     return None if any(tensor.is_inference() for tensor in found) else tuple(tensor._version for tensor in found)

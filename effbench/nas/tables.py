@@ -166,10 +166,19 @@ def read_table(file: Path) -> NasTable:
         if names.count(name) > 1:
             raise BadInput(f"{rows}: {names.count(name)} columns are called {name!r}")
     codes, numbers = _rows(rows, lines, names, header)
+    truths = np.stack([numbers[name] for name in header.truth], 1)
+    if truths.mean(1).min() == truths.mean(1).max():
+        raise BadInput(
+            f"{rows}: the truth of every architecture is {truths.mean(1)[0]:g}, which leaves nothing to rank"
+        )
+    if header.unit == "percent" and truths.max() <= 1:
+        raise BadInput(
+            f"{rows}: no truth exceeds {truths.max():g} percent; write 'unit: share' in {file.name} if that is what it is"
+        )
     return table_of(
         file.stem,
         codes,
-        np.stack([numbers[name] for name in header.truth], 1) / LARGEST[header.unit],
+        truths / LARGEST[header.unit],
         {name: numbers[name] for name in header.low_fidelity},
         header.low_fidelity,
         header.truth_cost,

@@ -47,6 +47,20 @@ def test_at_most_four_pairs_an_architecture_none_twice_and_all_alike_likely():
     torch.testing.assert_close(counts, torch.full((20,), 8.0), atol=0.5, rtol=0)
 
 
+def test_pairs_that_are_drawn_rather_than_listed_are_all_alike_likely_too():
+    """Of 80 rows, 20 of them tied, 320 of 2,970 pairs: each comes up in 300 draws as often as a binomial number does."""
+    labels = torch.arange(80.0).clamp(max=60)
+    drawn = [ordered_pairs(labels, seeded(s)) for s in range(300)]
+    assert all(len(pairs) == len(pairs.unique(dim=0)) == 320 for pairs in drawn)
+    assert all((labels[pairs[:, 1]] > labels[pairs[:, 0]]).all() for pairs in drawn)
+    keys = torch.cat([pairs[:, 1] * 80 + pairs[:, 0] for pairs in drawn])
+    counts = keys.bincount(minlength=6400)[(labels[:, None] > labels).flatten()].double()
+    share = 320 / len(counts)
+    assert len(counts) == 2_970
+    assert float(counts.var()) == pytest.approx(300 * share * (1 - share), rel=0.15)
+    assert (counts - 300 * share).abs().max() < 5 * (300 * share) ** 0.5
+
+
 def test_labels_that_order_nothing_give_no_pair_and_no_loss():
     scores = torch.randn(5, requires_grad=True)
     pairs = ordered_pairs(torch.ones(5), seeded())
@@ -388,15 +402,20 @@ def test_a_step_is_eight_times_cheaper_than_encoding_every_pair():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_twelve_experts_are_trained_with_78_labels_in_five_minutes():
-    """At the sizes of suites/nas-201.yaml: its pool of 800, a hundred epochs on the columns, two hundred on the labels."""
-    network = Experts(Shape(Gates(2, 32), (32,), 12, "gate"), seeded()).train()
-    codes = torch.tensor(every_code())[torch.randperm(15625, generator=seeded())[:800]]
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(
+    ("encoder", "hidden", "epochs"),
+    [(Gates(2, 32), (32,), 100), (Gates(), (300,) * 5, 200)],
+    ids=["suites/nas-201.yaml", "published"],
+)
+def test_twelve_experts_are_trained_with_78_labels_in_five_minutes(encoder, hidden, epochs):
+    """With the suite's pool of 804 cells: as many epochs on the columns as told, then two hundred on the labels."""
+    network = Experts(Shape(encoder, hidden, 12, "gate"), seeded()).train()
+    codes = torch.tensor(every_code())[torch.randperm(15625, generator=seeded())[:804]]
     columns = [torch.randn(len(codes), generator=seeded(s)) for s in range(12)]
-    started = time.process_time()
-    pretrain(network, codes, columns, 100, 512, silent)
+    started, wall = time.process_time(), time.perf_counter()
+    pretrain(network, codes, columns, epochs, 512, silent)
     finetune(network, codes[:78], columns[0][:78], 200, 512, silent)
-    spent = time.process_time() - started
-    print(f"{spent:.0f} core seconds")
-    assert spent < 300
+    spent, passed = time.process_time() - started, time.perf_counter() - wall
+    print(f"{spent:.0f} core seconds, {passed:.0f} s on {torch.get_num_threads()} threads")
+    assert spent < 2 * 300  # two cores' five minutes, however busy the machine is

@@ -57,6 +57,8 @@ def test_percent_is_read_as_percent(tmp_path):
         read_table(file)
     file.write_text(file.read_text() + "unit: percent\n")
     np.testing.assert_allclose(read_table(file).truth, share)
+    with pytest.raises(BadInput, match=r"made.csv: no truth exceeds 0\.\d+ percent; write 'unit: share' in made.yaml"):
+        read_table(write_table(tmp_path, count=30, unit="percent"))
 
 
 @pytest.mark.parametrize(
@@ -75,6 +77,10 @@ def test_percent_is_read_as_percent(tmp_path):
         ),
         (lambda lines: [lines[0].replace("seed1", "seed_1"), *lines[1:]], "no column 'seed1'; did you mean 'seed_1'"),
         (lambda lines: [lines[0].replace("seed1", "seed0"), *lines[1:]], "2 columns are called 'seed0'"),
+        (
+            lambda lines: [lines[0], *(f"{line.split(',')[0]},0.5,0.5" for line in lines[1:])],
+            "the truth of every architecture is 0.5, which leaves nothing to rank",
+        ),
         (lambda lines: lines[:2], "at least two architectures, got 2 lines"),
     ],
 )

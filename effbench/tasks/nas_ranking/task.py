@@ -49,6 +49,8 @@ class NasRanking(Task):
 
     name = "nas-ranking"
     system_type = RankingSystem
+    preload = ("effbench.nas.ranking", "torch._dynamo")
+    """The second is what torch imports when an optimiser is made: with torch, three core seconds of each of many workers."""
     small: ClassVar[Mapping[str, Any]] = {"table": "planted", "labels": 10, "judged": 0.1}
     metrics = (
         Metric(

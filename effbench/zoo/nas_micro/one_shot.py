@@ -10,7 +10,6 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +22,7 @@ from effbench.nas.cells import Code, every_code, is_connected
 from effbench.nas.skeleton import Skeleton, flops
 from effbench.nas.supernet import Supernet
 from effbench.zoo.digits_pixart.data import Digits
-from effbench.zoo.nas_micro.recipe import BATCH, DECAY, MOMENTUM, PEAK_LR, SKELETON, judge
+from effbench.zoo.nas_micro.recipe import BATCH, DECAY, MOMENTUM, PEAK_LR, SKELETON, judge, settings
 
 EPOCHS = 150
 """Of 2,000 digits: 6,000 steps, so that each operation of an edge is trained by about 1,200 of them."""
@@ -84,16 +83,7 @@ def accuracy_of(network: Supernet, code: Code, train: Digits, judging: Digits) -
 
 def one_shot_recipe(epochs: int = EPOCHS) -> dict[str, Any]:
     """Return all that a supernet depends on besides the digits."""
-    return {
-        "skeleton": asdict(SKELETON),
-        "batch": BATCH,
-        "lr": PEAK_LR,
-        "momentum": MOMENTUM,
-        "decay": DECAY,
-        "epochs": epochs,
-        "seed": SEED,
-        "calibrated": CALIBRATED,
-    }
+    return {**settings(), "epochs": epochs, "seed": SEED, "calibrated": CALIBRATED}
 
 
 def all_one_shot(

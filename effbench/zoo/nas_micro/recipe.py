@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -33,6 +34,11 @@ PEAK_LR = 0.1
 """NAS-Bench-201's; its cosine begins there too."""
 JUDGED_AT_ONCE = 1000
 """Digits per forward pass of the evaluation: as many as stay in the cache."""
+
+
+def settings() -> dict[str, Any]:
+    """Return what every training of the table depends on besides digits, epochs and seeds."""
+    return {"skeleton": asdict(SKELETON), "batch": BATCH, "lr": PEAK_LR, "momentum": MOMENTUM, "decay": DECAY}
 
 
 @dataclass(frozen=True)

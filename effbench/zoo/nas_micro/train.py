@@ -9,13 +9,12 @@ from __future__ import annotations
 import argparse
 import random
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from effbench.nas.cells import Code, classes
 from effbench.zoo.digits_pixart.data import Digits
-from effbench.zoo.nas_micro.recipe import BATCH, DECAY, MOMENTUM, PEAK_LR, SKELETON, train_stack
+from effbench.zoo.nas_micro.recipe import settings, train_stack
 from effbench.zoo.nas_micro.state import TrainedCell, TrainingState
 
 FIDELITIES = (1, 2, 6)
@@ -36,15 +35,7 @@ def chosen() -> list[Code]:
 
 def recipe() -> dict[str, Any]:
     """Return all that a training depends on besides the digits and the seeds."""
-    return {
-        "skeleton": asdict(SKELETON),
-        "batch": BATCH,
-        "lr": PEAK_LR,
-        "momentum": MOMENTUM,
-        "decay": DECAY,
-        "fidelities": list(FIDELITIES),
-        "seeds": list(SEEDS),
-    }
+    return {**settings(), "fidelities": list(FIDELITIES), "seeds": list(SEEDS)}
 
 
 def train_cells(state: TrainingState, codes: list[Code], train: Digits, judging: Digits) -> None:
