@@ -112,7 +112,7 @@ def taken(kept: Array, cells: Array) -> Array:  # pragma: no cover - compiled
     count = 0
     for i in range(len(cells)):
         rows[count] = i
-        count += np.int64(kept[cells[i]])
+        count += int(kept[cells[i]])
     return rows[:count].copy()
 
 

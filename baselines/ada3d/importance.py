@@ -116,7 +116,10 @@ class Ada3dFilter(CellDropper):  # type: ignore[misc]
             self._write(where, x, planes, valid)
             of = tuple(self.predictor.state_dict(keep_vars=True).values())
             (parameters,) = self._packed.made(of, lambda: (predictor_cpu.packed(self.predictor.body),))
-            return predictor_cpu.importance(planes, parameters, self.predictor.classes, valid.shape[2])
+            compiled: torch.Tensor = predictor_cpu.importance(
+                planes, parameters, self.predictor.classes, valid.shape[2]
+            )
+            return compiled
         if isinstance(where, str):
             assert isinstance(x, SparseTensor)
             adapted = self.adapted_voxels(where, x)

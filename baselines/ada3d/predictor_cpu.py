@@ -48,7 +48,7 @@ def packed(body: nn.Sequential) -> torch.Tensor:
 
 def empty_planes(batch: int, rows: int, columns: int) -> torch.Tensor:
     """Return zeros [batch, rows + 2, 8, SIDE + columns in whole vectors + SIDE], which adapted features are written into."""
-    return torch.zeros(batch, rows + 2, GROUPS, int(row_bytes(columns)) // 4)  # type: ignore[arg-type]
+    return torch.zeros(batch, rows + 2, GROUPS, int(row_bytes(columns)) // 4)
 
 
 def importance(planes: torch.Tensor, parameters: torch.Tensor, classes: int, columns: int) -> torch.Tensor:

@@ -12,7 +12,9 @@ def local_density(valid: torch.Tensor, window: int) -> torch.Tensor:
     """Return the occupied share of the square that each cell lies in, float32 [B, H, W], of occupancy bool [B, H, W]."""
     rows, columns = valid.shape[1:]
     share = nn.functional.avg_pool2d(valid[:, None].float(), window, ceil_mode=True, count_include_pad=False)
-    return nn.functional.interpolate(share, scale_factor=float(window))[:, 0, :rows, :columns]
+    spread: torch.Tensor = nn.functional.interpolate(share, scale_factor=float(window))
+    density: torch.Tensor = spread[:, 0, :rows, :columns]
+    return density
 
 
 def guided(scores: torch.Tensor, valid: torch.Tensor, guidance: Guidance) -> torch.Tensor:

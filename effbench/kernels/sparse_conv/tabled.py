@@ -94,7 +94,7 @@ def keys_reached(found: Array, shape: Array, room: Array, batch: int) -> tuple[A
                 place = ((b * room[0] + z) * room[1] + y) * room[2]
                 for x in range(shape[2]):  # written at each cell, counted at those that are reached: no branch to miss
                     keys[count], at[count] = key + x, place + x
-                    count += np.int64(found[place + x])
+                    count += int(found[place + x])
                 key += shape[2]
     return keys[:count].copy(), at[:count].copy()
 
