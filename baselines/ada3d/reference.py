@@ -19,7 +19,8 @@ def local_density(valid: torch.Tensor, window: int) -> torch.Tensor:
 
 def guided(scores: torch.Tensor, valid: torch.Tensor, guidance: Guidance) -> torch.Tensor:
     """Return S = Y * valid / (density + eps)^alpha of scores Y [B, H, W]."""
-    return scores * valid / (local_density(valid, guidance.window) + EPS) ** guidance.alpha
+    density: torch.Tensor = local_density(valid, guidance.window)
+    return scores * valid / (density + EPS) ** guidance.alpha
 
 
 def best_cells(scores: torch.Tensor, valid: torch.Tensor, keep: float) -> torch.Tensor:
