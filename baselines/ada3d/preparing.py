@@ -43,6 +43,12 @@ def prepared(system: Any, params: Any, ctx: Context) -> Artifact:
     detector = system.detector
     if not isinstance(detector.bev, DenseBev) or not all(hasattr(detector.backbone3d, p) for p in VOXEL_POINTS):
         raise Unsupported("ada3d: it filters voxels and a dense BEV backbone, and this detector has not got both")
+    last = max(ratios(params).cells)
+    if last >= len(detector.bev.blocks):
+        raise Unsupported(
+            f"ada3d: variant {params.variant} drops cells before BEV convolution {last}, and this detector has "
+            f"{len(detector.bev.blocks)} of them, counted from 0"
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(ctx.seed)  # the predictor's first weights are drawn
         install(detector, params)
