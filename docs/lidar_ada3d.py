@@ -133,8 +133,9 @@ def precision_table(frames: Sequence[Frame], seeds: Sequence[int], resamples: in
         f"{len(frames)} frames of the evaluation split, {len(seeds)} training seed{'s' * (len(seeds) > 1)}, all tuned "
         f"equally long from {SHIPPED_FOR} by one recipe; AP moderate, R40, 3D; in brackets the difference to the "
         f"detector tuned without a filter and its 95 % interval, paired, over {resamples} resamples of frames and seeds. "
-        "Voxels: what the last 3D convolution gives, of what it gives without a filter. BEV density: share of the cells that "
-        "are not zero, mean over the outputs of the six BEV convolutions. Operations in millions of MACs a frame."
+        "Voxels: what the last 3D convolution gives, of what it gives without a filter. BEV density: share of the "
+        "cells that are not zero, mean over the outputs of the six BEV convolutions. "
+        "Operations in millions of multiply-accumulates a frame."
     )
 
 

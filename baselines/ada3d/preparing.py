@@ -45,8 +45,14 @@ def prepared(system: Any, params: Any, ctx: Context) -> Artifact:
     detector = system.detector
     if not all(hasattr(detector.backbone3d, point) for point in VOXEL_POINTS):
         raise Unsupported("ada3d: it filters voxels, and this detector has no 3D backbone")
-    if not isinstance(detector.bev, DenseBev) and ratios(params).cells:
+    cells = ratios(params).cells
+    if cells and not isinstance(detector.bev, DenseBev):
         raise Unsupported("ada3d: this detector has no BEV map whose cells could be dropped; say variant: voxels")
+    if cells and max(cells) >= len(detector.bev.blocks):
+        raise Unsupported(
+            f"ada3d: variant {params.variant} drops cells before BEV convolution {max(cells)}, and this detector has "
+            f"{len(detector.bev.blocks)} of them, counted from 0"
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(ctx.seed)  # the predictor's first weights are drawn
         install(detector, params)
