@@ -34,8 +34,8 @@ The paper says what A, B and C come to (20 % of the pixels; that and 60 % of the
 insertion points had. Released are 75 % and 50 %, at two points each, which leaves a third of our pixels. Chosen on validation
 frames by what the detection loss loses at each point alone (docs/lidar.md): what is dropped early costs most, what is dropped
 late next to nothing; so most goes late, and a third point over BEV, before the last convolution, saves half of the head.
-After the first block a predictor sees little but where points are, and what a drop there costs depends on its training seed: B
-and C have none there, their 60 % and 40 % of the voxels are chosen after the second block.
+After the first block a predictor sees little but where points are, and what a drop there costs depends on its training seed:
+B and C have none there, their 60 % and 40 % of the voxels are chosen after the second block.
 ``voxels`` drops no cells: for a fully sparse detector, of which the paper gives a result (VoxelNeXt) and no shares."""
 VOXEL_POINTS = ("conv1", "conv2")
 """Blocks of the 3D backbone that a filter may stand after."""
