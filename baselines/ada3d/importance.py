@@ -15,7 +15,7 @@ from effbench.kernels.recording import record_kernel
 from effbench.kernels.sparse_conv import SparseTensor, max_pool
 from effbench.kernels.sparse_conv.sites import three
 from effbench.lidar.detector.blocks import Features
-from effbench.lidar.detector.folding import Kept
+from effbench.lidar.detector.folding import KeptTensors
 from effbench.lidar.detector.spbn import EPS, MOMENTUM
 from effbench_baselines.ada3d import cell_loops, predictor_cpu
 from effbench_baselines.ada3d.dropping import VOXEL_STRIDE, CellDropper
@@ -72,7 +72,7 @@ class Ada3dFilter(CellDropper):  # type: ignore[misc]
         self.uniform = False
         """All cells equally important: what density decides alone (an ablation)."""
         self.adapted: list[torch.Tensor] = []
-        self._packed = Kept()
+        self._packed = KeptTensors()
 
     def train(self, mode: bool = True) -> Ada3dFilter:
         """Go into training only while it learns."""

@@ -28,7 +28,7 @@ LOG2_E = math.log2(math.e)
 """exp(x) is 2 to this times x."""
 
 
-class Layer(NamedTuple):
+class PredictorLayer(NamedTuple):
     """A grouped 3x3 convolution: channels of a group that come in and that go out."""
 
     inputs: int
@@ -40,7 +40,7 @@ class Layer(NamedTuple):
         return self.outputs * (9 * self.inputs + 1)
 
 
-LAYERS = (Layer(1, 1), Layer(1, 2), Layer(2, 1))
+LAYERS = (PredictorLayer(1, 1), PredictorLayer(1, 2), PredictorLayer(2, 1))
 """8 -> 8 -> 16 -> 8 channels."""
 
 
@@ -104,8 +104,8 @@ def _near(job: KernelJob, row: Value) -> Value:
 
 
 def _row_of_layer(
-    code: Code, isa: Isa, layer: Layer, lines: list[Value], target: Value, row: Value, columns: Value, parameters: Value,
-    inside: Value,
+    code: Code, isa: Isa, layer: PredictorLayer, lines: list[Value], target: Value, row: Value, columns: Value,
+    parameters: Value, inside: Value,
 ) -> None:  # fmt: skip
     """Write a row of a layer's outputs, group by group, of three rows of its inputs; zeros where it lies outside."""
     vector, lanes = ir.VectorType(F32, isa.lanes), isa.lanes

@@ -15,7 +15,7 @@ from effbench.kernels.sparse_conv.sites import Sites
 from effbench.lidar.detector.blocks import Features, MapBlock, VoxelBlock, folded, parts
 from effbench.lidar.detector.config import DetectorConfig
 from effbench.lidar.detector.filtering import FeatureFilter
-from effbench.lidar.detector.folding import Kept
+from effbench.lidar.detector.folding import KeptTensors
 from effbench.lidar.detector.voxelise import CHANNELS
 
 Execution = Literal["auto", "dense", "sparse"]
@@ -176,7 +176,7 @@ class _Up(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(3, 3, width, width) * (2 / (9 * width)) ** 0.5)
         self.norm = nn.BatchNorm1d(width)
-        self.kept = Kept()
+        self.kept = KeptTensors()
 
     def forward(self, x: SparseTensor, onto: SparseTensor) -> SparseTensor:
         if self.training and len(onto.features) > 1:

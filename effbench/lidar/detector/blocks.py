@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from effbench.kernels.sparse_conv import After, SparseTensor, strided_conv, submanifold_conv
-from effbench.lidar.detector.folding import Kept
+from effbench.lidar.detector.folding import KeptTensors
 from effbench.lidar.detector.spbn import EPS, MOMENTUM, SparsityPreservingNorm
 
 Features = torch.Tensor | SparseTensor
@@ -38,7 +38,7 @@ class VoxelBlock(nn.Module):
         self.stride, self.padding = stride, padding
         self.weight = nn.Parameter(torch.randn(*kernel, inputs, outputs) * math.sqrt(2 / (math.prod(kernel) * inputs)))
         self.norm = nn.BatchNorm1d(outputs, EPS, MOMENTUM)
-        self.kept = Kept()
+        self.kept = KeptTensors()
 
     def forward(self, x: SparseTensor) -> SparseTensor:
         """Return the block's output."""
@@ -72,7 +72,7 @@ class MapBlock(nn.Module):
             SparsityPreservingNorm(outputs) if norm == "sp-bn" else nn.BatchNorm2d(outputs, EPS, MOMENTUM)
         )
         self.products: torch.dtype | None = None
-        self.over_map, self.over_cells = Kept(), Kept()
+        self.over_map, self.over_cells = KeptTensors(), KeptTensors()
 
     @property
     def keeps_zeros(self) -> bool:

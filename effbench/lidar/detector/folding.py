@@ -10,7 +10,7 @@ import torch
 Made = tuple[torch.Tensor, ...]
 
 
-class Kept:
+class KeptTensors:
     """Tensors made of others, kept until one of those is written to, moved or replaced.
 
     A write is known by torch's count of them, which ``.data`` goes around: nothing may be written through it after a forward
@@ -23,7 +23,7 @@ class Kept:
         self._made: Made = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Kept, ()
+        return KeptTensors, ()
 
     def made(self, of: Sequence[torch.Tensor], make: Callable[[], Made]) -> Made:
         """Return what ``make`` gives of the tensors ``of`` as they stand."""

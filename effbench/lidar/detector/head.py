@@ -9,7 +9,7 @@ from torch import nn
 
 from effbench.kernels.sparse_conv import After, SparseTensor, strided_conv, submanifold_conv
 from effbench.lidar.detector.blocks import Features, folded, map_convolved, parts, taps_first
-from effbench.lidar.detector.folding import Kept
+from effbench.lidar.detector.folding import KeptTensors
 from effbench.lidar.detector.spbn import EPS, MOMENTUM
 
 BOX = 9
@@ -45,7 +45,7 @@ class CenterHead(nn.Module):
         nn.init.constant_(self.out.bias[:classes], PRIOR_LOGIT)
         self.classes, self.grows = classes, grows
         self.products: torch.dtype | None = None
-        self.over_map, self.over_cells = Kept(), Kept()
+        self.over_map, self.over_cells = KeptTensors(), KeptTensors()
 
     def forward(self, x: Features) -> HeadMaps:
         """Return the maps of features."""
