@@ -24,7 +24,7 @@ class Shares(NamedTuple):
 VARIANTS: Mapping[str, Shares] = {
     "released": Shares({"conv1": 0.75, "conv2": 0.75}, {1: 0.5, 3: 0.5}),
     "A": Shares({}, {1: 0.5, 3: 0.3, 5: 0.3}),
-    "B": Shares({"conv2": 0.6}, {1: 0.35, 3: 0.25, 5: 0.25}),
+    "B": Shares({"conv2": 0.6}, {1: 0.45, 3: 0.28, 5: 0.28}),
     "C": Shares({"conv2": 0.4}, {1: 0.25, 3: 0.2, 5: 0.2}),
     "voxels": Shares({"conv1": 0.65, "conv2": 0.7}, {}),
 }
