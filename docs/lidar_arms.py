@@ -94,6 +94,8 @@ def ada3d(variant: str, **more: bool) -> tuple[Ada3d, str]:
     named = file_of(method.params)
     if named in card:
         steps = int(card[named]["tuning_steps"])
+        if not method.params.density_guidance and named == variant:
+            return method, f"on {variant}'s weights, which were tuned with it"
         return (
             method,
             f"tuned for it, {steps} steps more than the detector itself" if steps else "the detector is not tuned",
