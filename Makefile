@@ -220,7 +220,7 @@ nas-201: setup  ## proxies of 1,200 cells of NAS-Bench-201, then suites/nas-201.
 	$(BIN)/python docs/nas_pairs.py $(RESULTS)/nas-201-noise-runs dele gates dele-without-step-1 --section nas-201-noise-pairs
 	$(BIN)/python docs/nas_curves.py $(RESULTS)/nas-201-runs
 
-lidar: setup  ## run suites/lidar.yaml (detectors, Ada3D and other rules) and put its table and the claims into docs and README (ten minutes)
+lidar: setup  ## run suites/lidar.yaml (detectors, Ada3D and other rules) and put its table and the claims into docs and README (four minutes)
 	$(BIN)/effbench run suites/lidar.yaml --store $(RESULTS)/lidar
 	$(BIN)/python docs/readme_table.py $(RESULTS)/lidar --page docs/lidar.md --section suite --columns map_3d,car_ap,pedestrian_ap,cyclist_ap,speedup,latency_p50_ms,peak_rss_growth_mb,gflop_per_sample,r_inbox_cells
 	$(BIN)/python docs/readme_table.py $(RESULTS)/lidar --claims ada3d --page baselines/ada3d/README.md --section claims
