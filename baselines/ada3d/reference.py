@@ -20,7 +20,8 @@ def local_density(valid: torch.Tensor, window: int) -> torch.Tensor:
 def guided(scores: torch.Tensor, valid: torch.Tensor, guidance: Guidance) -> torch.Tensor:
     """Return S = Y * valid / (density + eps)^alpha of scores Y [B, H, W]."""
     density: torch.Tensor = local_density(valid, guidance.window)
-    return scores * valid / (density + EPS) ** guidance.alpha
+    found: torch.Tensor = scores * valid / (density + EPS) ** guidance.alpha
+    return found
 
 
 def best_cells(scores: torch.Tensor, valid: torch.Tensor, keep: float) -> torch.Tensor:
