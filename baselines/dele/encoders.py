@@ -78,7 +78,7 @@ class Gates(Encoder):
             lifted,
             *[tensors["lift.bias"][:, None]] * (NODES - 2),
         ]  # all but the output; a vector of zeros, lifted
-        chosen, flows = choices(codes, lifted.dtype), torch.arange(len(OPS)) != NONE
+        chosen, flows = choices(codes, lifted.dtype), torch.arange(len(OPS), device=codes.device) != NONE
         for layer in range(self.layers):
             table = (tensors["ops"] @ tensors[f"gate{layer}.weight"] + tensors[f"gate{layer}.bias"][:, None]).sigmoid()
             table = table * flows[:, None]  # [K, 5, width]; nothing flows through nothing
@@ -180,10 +180,10 @@ class Gcn(Encoder):
         dtype = tensors["ops"].dtype
         adjacency = _joined(codes, dtype)  # [B, 8, 8]
         is_there = adjacency.sum(2) > 0  # [B, 8]
-        looped = adjacency + torch.eye(len(EDGES) + 2, dtype=dtype)
+        looped = adjacency + torch.eye(len(EDGES) + 2, dtype=dtype, device=codes.device)
         scale = looped.sum(2).rsqrt()
         spread = scale[:, :, None] * looped * scale[:, None, :]
-        ends = torch.tensor([len(OPS), len(OPS) + 1]).expand(len(codes), 2)
+        ends = torch.tensor([len(OPS), len(OPS) + 1], device=codes.device).expand(len(codes), 2)
         chosen = torch.nn.functional.one_hot(torch.cat([codes, ends], 1), len(OPS) + 2).to(dtype)  # [B, 8, 7]
         nodes = torch.einsum("bno,kow->kbnw", chosen, tensors["ops"])
         for layer in range(self.layers):
@@ -203,7 +203,7 @@ def _joined(codes: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         for other in before + after:
             fixed[place, other] = fixed[other, place] = 1.0
     there = torch.cat([codes != NONE, codes.new_ones(len(codes), 2, dtype=torch.bool)], 1).to(dtype)
-    return fixed * there[:, :, None] * there[:, None, :]
+    return fixed.to(codes.device) * there[:, :, None] * there[:, None, :]
 
 
 def choices(codes: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

@@ -96,8 +96,8 @@ class Experts(nn.Module):
                 torch.baddbmm(tensors[f"head{layer}.bias"][:, None], hidden, tensors[f"head{layer}.weight"])
             )
             if self.training:
-                kept = torch.rand(hidden.shape, generator=self.generator) >= DROPOUT
-                hidden = hidden * kept / (1 - DROPOUT)
+                kept = torch.rand(hidden.shape, generator=self.generator) >= DROPOUT  # the same masks on every device
+                hidden = hidden * kept.to(hidden.device) / (1 - DROPOUT)
         return hidden
 
     def _last(self, hidden: torch.Tensor, members: Sequence[int]) -> torch.Tensor:

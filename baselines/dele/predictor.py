@@ -37,15 +37,16 @@ class NetworkPredictor(Predictor):
     @torch.no_grad()
     def scores(self, architectures: Architectures) -> Array:
         """Return the fused scores [n]."""
-        codes = torch.tensor(architectures.codes, dtype=torch.int64)
+        codes = torch.tensor(architectures.codes, dtype=torch.int64, device=next(self.network.parameters()).device)
         parts = [self.network(part).fused for part in codes.split(SCORED_AT_ONCE)]
-        return torch.cat(parts).float().double().numpy()
+        return torch.cat(parts).float().double().cpu().numpy()
 
 
 def train(shape: Shape, params: RankingNetwork, pool: LearningPool, columns: Sequence[str], ctx: Context) -> Artifact:
     """Return a trained network: expert k on ``columns[k]`` of the whole pool, then all on the labels of the seed.
 
-    Without columns the first step is left out. Generators are the seed's own: labels, start, order and masks.
+    It runs on the context's device. Without columns the first step is left out. Generators are the seed's own, and the
+    CPU's on every device: labels, start, order, pairs and masks.
     Raises ``Unsupported`` for architectures that are no cells.
     """
     if pool.architectures.space.name != CELLS.name:
@@ -54,8 +55,8 @@ def train(shape: Shape, params: RankingNetwork, pool: LearningPool, columns: Seq
             "nas-regression and nas-columns read any space"
         )
     generator = torch.Generator().manual_seed(ctx.seed)
-    network = Experts(shape, generator).train()
-    codes, labels = torch.tensor(pool.architectures.codes, dtype=torch.int64), pool.labels(ctx.seed)
+    network, labels = Experts(shape, generator).train().to(ctx.device), pool.labels(ctx.seed)
+    codes = torch.tensor(pool.architectures.codes, dtype=torch.int64, device=ctx.device)
     whole = params.finetune_epochs + (params.pretrain_epochs if columns else 0)
     if columns:
         cheap = [torch.as_tensor(pool.architectures.columns[name]) for name in columns]
@@ -76,7 +77,7 @@ def train(shape: Shape, params: RankingNetwork, pool: LearningPool, columns: Seq
         params.batch,
         lambda done, _: ctx.progress(before + done, whole, "all on labels"),
     )
-    tensors = {name: tensor.detach().numpy() for name, tensor in network.state_dict().items()}
+    tensors = {name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()}
     return Artifact(tensors, {"columns": list(columns), "labels": len(labels.rows), "experts": shape.experts})
 
 

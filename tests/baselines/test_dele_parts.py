@@ -195,6 +195,17 @@ def test_a_graph_convolution_does_not_see_what_nothing_is_embedded_as_nor_how_in
 # --- experts and gate
 
 
+@pytest.mark.parametrize("encoder", [Gates(2, 8, 8, 8), Gcn(2, 8, 8), Lstm(8, 8), OneHot()])
+def test_everything_stays_on_the_device_of_weights_and_codes(encoder):
+    """On torch's device without data, which refuses a tensor that was made elsewhere as a GPU would."""
+    network = Experts(Shape(encoder, (8,), 3, "gate"), torch.Generator().manual_seed(0)).train().to("meta")
+    codes = torch.empty(16, 6, dtype=torch.int64, device="meta")
+    fused = network(codes[torch.tensor([3, 1, 2, 5])]).fused
+    hinge(fused, torch.tensor([[0, 1], [2, 3]])).backward()
+    assert fused.device.type == "meta" and network.expert_scores(codes).device.type == "meta"
+    assert all(p.grad is None or p.grad.device.type == "meta" for p in network.parameters())
+
+
 def test_sizes_are_those_of_the_published_networks():
     """514,377 parameters per GATES expert, 6,690,212 of twelve with their gate, 81,401 of an LSTM expert."""
 
