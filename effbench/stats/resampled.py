@@ -165,6 +165,12 @@ def resampled_interval(
         low, high = widened(scaled.value, ends, level, clusters, training)
         groups = Interval(max(low, 0.0) ** 2, high**2) if is_root else Interval(low, high)
     low, high = (min(max(end, bounds[0]), bounds[1]) for end in groups)
+    if is_set and len(
+        found.replicates
+    ):  # moved by way of a mean and a root: an end may miss the value by their rounding
+        slack = ROUNDING * max(abs(found.value), float(np.nanmax(np.abs(found.replicates), initial=0.0)))
+        low = found.value if 0 < low - found.value <= slack else low
+        high = found.value if 0 < found.value - high <= slack else high
     return Interval(float(low), float(high))
 
 

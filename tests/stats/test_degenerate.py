@@ -18,6 +18,7 @@ from effbench.stats.pareto import probability_non_dominated
 from effbench.stats.permutation import sign_flip_p
 from effbench.stats.rank import kendall_tau, rank_stability, tie_ranks
 from effbench.stats.ratio import geometric_mean_ratio
+from effbench.stats.resampled import Resampled, resampled_interval
 from effbench.stats.series import autocorrelation_time, effective_size, mean_with_error, r_hat
 
 OF_VALUES = {
@@ -189,3 +190,12 @@ def test_percents_resamples_and_shapes():
     with pytest.raises(ValueError, match="dimensions"):
         mean_with_error(np.ones((2, 2, 2)))
     assert r_hat(np.ones((0, 10))) is None
+
+
+@pytest.mark.parametrize(("value", "moved_by"), [(0.0, 0.3), (0.3, 0.3), (1e-9, 0.7)])
+def test_replicates_that_are_all_the_same_give_an_interval_of_the_value_alone(value, moved_by):
+    """Moved by way of a mean and a square root, they came to 1e-32 where the value is 0, which then lay outside."""
+    found = Resampled(value, np.full(100, value + moved_by), np.zeros(0), np.zeros((0, 0)))
+    interval = resampled_interval(found, 0.95, clusters=6, is_set=True, bounds=(0.0, 1.0))
+    assert interval is not None and interval.low <= value <= interval.high
+    assert interval.high - interval.low < 1e-12
