@@ -140,7 +140,7 @@ def arms() -> Iterator[Arm]:
     yield Arm(INT8, method=LidarInt8(), counted="dense", note="as many operations, those of BEV in int8")
     if "voxels" in shipped():
         method, note = ada3d("voxels")
-        yield Arm(UPON_SPARSE, SPARSE, method, note=f"voxels alone, shares of B; {note}")
+        yield Arm(UPON_SPARSE, SPARSE, method, note=f"voxels alone; {note}")
 
 
 def in_zoo(system: str) -> bool:
