@@ -314,9 +314,9 @@ quantization-ablations: setup  ## run suites/quantization-ablations.yaml and put
 	$(BIN)/python docs/readme_table.py $(RESULTS)/quantization-ablations --page docs/quantization.md --section ablations --columns psnr_db,alignment,mean_weight_bits,preparation_s
 	$(MAKE) quantization-expected
 
-attention: setup  ## run suites/attention.yaml and put its table, picture and the methods' claims into docs and README (twenty minutes)
+attention: setup  ## run suites/attention.yaml and put its table, picture and the methods' claims into docs and README (a quarter of an hour)
 	$(BIN)/effbench run suites/attention.yaml --store $(RESULTS)/attention
-	$(BIN)/python docs/readme_table.py $(RESULTS)/attention --page docs/attention.md --section embedded --columns psnr_db,alignment,speedup,latency_p50_ms,gflop_per_sample,attention_flops_share,mean_computed_share,preparation_s
+	$(BIN)/python docs/readme_table.py $(RESULTS)/attention --page docs/attention.md --section embedded --columns psnr_db,alignment,speedup,latency_p50_ms,gflop_per_sample,attention_flops_share,mean_computed_share,computed_share_sd,preparation_s
 	$(BIN)/python docs/attention_curves.py $(RESULTS)/attention --out docs/img/attention-curves.png
 	$(BIN)/python docs/attention_study.py $(RESULTS)/attention --page docs/attention.md
 	$(BIN)/python docs/advice.py $(RESULTS)/attention --page docs/attention.md --section advice
@@ -326,6 +326,7 @@ attention: setup  ## run suites/attention.yaml and put its table, picture and th
 attention-architecture: setup  ## run suites/attention-architecture.yaml, take its times apart and put the tables into docs/attention.md (ten minutes)
 	$(BIN)/effbench run suites/attention-architecture.yaml --store $(RESULTS)/attention-architecture
 	$(BIN)/python docs/readme_table.py $(RESULTS)/attention-architecture --page docs/attention.md --section architecture --columns speedup,latency_p50_ms,gflop_per_sample,attention_flops_share,kept_mb,peak_rss_growth_mb,parameter_mb
+	$(BIN)/python docs/attention_study.py $(RESULTS)/attention-architecture --page docs/attention.md --interaction architecture-interaction
 	$(BIN)/python docs/attention_time.py $(RESULTS)/attention-architecture --page docs/attention.md --section time-model
 	$(BIN)/python docs/attention_time.py $(wildcard $(RESULTS)/attention) $(RESULTS)/attention-architecture --page docs/attention.md --section ceiling
 	$(MAKE) attention-expected

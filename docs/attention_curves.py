@@ -12,6 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from effbench.catalogue import MEDIAN
 from effbench.record import CellRecord, Number
 from effbench.report.curve_panels import PALETTE
@@ -19,7 +21,9 @@ from effbench.report.pareto import front
 from effbench.report.summarise import number_of
 from effbench.store import read_store
 
-TASK, QUALITY = "emoji-pixart", "psnr_db"
+TASK = "emoji-pixart"
+QUALITIES = (("psnr_db", "PSNR against full sampling, dB"), ("alignment", "alignment of picture and prompt"))
+"""Number of a record -> what stands beside its axis."""
 COSTS = ((MEDIAN, "latency, ms a picture"), ("gflop_per_sample", "operations, GFLOP a picture"))
 """Number of a record -> what stands under its axis."""
 SAME_DB = 99.0
@@ -42,12 +46,14 @@ class Point:
         return self.cost.value, self.quality.value
 
 
-def families(cells: Sequence[CellRecord], cost: str) -> dict[str, list[Point]]:
-    """Return method -> its settings, the cheapest first; what has no quality or cost, or is the reference, is left out."""
+def families(cells: Sequence[CellRecord], cost: str, quality: str) -> dict[str, list[Point]]:
+    """Return method -> its settings, the cheapest first; what has no quality or cost, or left nothing out, is left out."""
     found: dict[str, list[Point]] = {}
     for cell in cells:
-        on_x, on_y = number_of(cell, cost), number_of(cell, QUALITY)
-        if on_x is None or on_y is None or on_x.value is None or on_y.value is None or on_y.value >= SAME_DB:
+        on_x, on_y = number_of(cell, cost), number_of(cell, quality)
+        if on_x is None or on_y is None or on_x.value is None or on_y.value is None:
+            continue
+        if quality == "psnr_db" and on_y.value >= SAME_DB:
             continue
         found.setdefault(cell.method_id.partition("(")[0], []).append(Point(on_x, on_y))
     return {name: sorted(points, key=lambda point: point.at) for name, points in found.items()}
@@ -64,23 +70,26 @@ def staircase(points: Sequence[Point]) -> list[tuple[float, float]]:
 
 
 def draw(cells: Sequence[CellRecord], file: Path) -> None:
-    """Draw both panels with one legend."""
+    """Draw a panel for each quality over each cost, with one legend."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(13, 5.2), dpi=120, layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
+    figure = Figure(figsize=(13, 9.6), dpi=120, layout="constrained")
+    panels = figure.subplots(len(QUALITIES), len(COSTS), sharex="col", sharey="row")
     looks: dict[str, tuple[str, str]] = {}
-    for axes, (cost, title) in zip(panels, COSTS):
-        curves = families(cells, cost)
+    for (row, column), axes in np.ndenumerate(panels):
+        (quality, beside), (cost, under) = QUALITIES[row], COSTS[column]
+        curves = families(cells, cost, quality)
         axes.plot(*zip(*staircase([p for points in curves.values() for p in points])), color="0.75", lw=4, zorder=0)
         for name, points in curves.items():
             number = len(looks)
             colour, marker = looks.setdefault(name, (PALETTE[number % len(PALETTE)], MARKERS[number // len(PALETTE)]))
             _curve(axes, points, colour, marker, name)
-        axes.set_xlabel(title)
         axes.grid(alpha=0.3)
-    panels[0].set_ylabel("PSNR against full sampling, dB")
-    handles, names = panels[0].get_legend_handles_labels()
+        if not column:
+            axes.set_ylabel(beside)
+        if row == len(QUALITIES) - 1:
+            axes.set_xlabel(under)
+    handles, names = panels[-1, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside right upper", frameon=False, fontsize=9)
     figure.savefig(file)
 

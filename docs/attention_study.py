@@ -1,7 +1,7 @@
-"""What docs/attention.md derives from a store of suites/attention.yaml (``make attention``).
+"""What docs/attention.md derives from stores of its suites (``make attention``, ``make attention-architecture``).
 
-Section "equal-latency" holds each method against the ``fewer-steps`` that takes the same time; section "interaction" holds
-each chain against its two links alone.
+Section "equal-latency" holds each method against the ``fewer-steps`` that takes the same time, and says whether it pays;
+sections "interaction" hold each chain against its two links alone.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ STEPS = "fewer-steps"
 QUALITY = ("psnr_db", "alignment")
 """Numbers in which methods are held against it: fidelity to the full sampling, and what the judge says of the picture."""
 LEVEL = 0.95
+FLOPS = "gflop_per_sample"
+"""The number of a record that says operations, in 1e9."""
 
 
 def text(value: float, low: float | None, high: float | None) -> str:
@@ -60,16 +62,48 @@ def equal_latency(view: StoreView) -> Iterator[str]:
         others = [cell for cell in cells if cell.role != "reference" and cell not in shorter]
         if len(shorter) < 2 or not others:
             continue
+        reference = next((cell for cell in cells if cell.role == "reference"), None)
         yield f"**{task}**\n"
-        yield "| method | beside it | time, method / beside | PSNR, dB more | alignment, more |"
-        yield "|---|---|--:|--:|--:|"
+        yield (
+            "| method | operations promise | measured | beside it | time, method / beside | PSNR, dB more | alignment, more | "
+            "it pays |"
+        )
+        yield "|---|--:|--:|---|--:|--:|--:|---|"
         for cell in others:
             beside = nearest_steps(cell, shorter)
             if beside is not None:
                 found = compare(view, cell.method_id, beside.method_id, task, [MEDIAN, *QUALITY])
                 cells_of = " | ".join(_said(found, name) for name in (MEDIAN, *QUALITY))
-                yield f"| {cell.method_id} | {beside.method_id} | {cells_of} |"
+                speed = number_of(cell, "speedup")
+                measured = (
+                    "n/a" if speed is None or speed.value is None else text(speed.value, speed.ci_low, speed.ci_high)
+                )
+                start = f"{cell.method_id} | {promised(cell, reference)} | {measured} | {beside.method_id}"
+                yield f"| {start} | {cells_of} | {verdict(cell, found)} |"
         yield ""
+
+
+def promised(cell: CellRecord, reference: CellRecord | None) -> str:
+    """Return how many times as fast a method would be if time fell as its operations do."""
+    counts = [number_of(c, FLOPS) for c in (cell, reference) if c is not None]
+    values = [found.value for found in counts if found is not None and found.value]
+    return f"{values[1] / values[0]:.2f}" if len(values) == 2 else "n/a"
+
+
+def verdict(cell: CellRecord, found: Comparison) -> str:
+    """Return whether a method pays: surely faster than full sampling, and nearer to it than fewer steps in no more time."""
+    speed = number_of(cell, "speedup")
+    if speed is None or speed.ci_low is None or speed.ci_high is None:
+        return "unknown"
+    if speed.ci_high < 1:
+        return "no: slower than full sampling"
+    if speed.ci_low <= 1:
+        return "no: not surely faster"
+    outcomes = {row.number: row.outcome(found.level) for row in found.rows}
+    nearer = outcomes.get(QUALITY[0], "unknown")
+    if nearer != "better":
+        return {"worse": "no: fewer steps are nearer"}.get(nearer, "as fewer steps do")
+    return "nearer, in more time" if outcomes.get(MEDIAN) == "worse" else "**yes**"
 
 
 def _said(found: Comparison, name: str) -> str:
@@ -106,14 +140,18 @@ def interactions(view: StoreView) -> Iterator[str]:
 
 
 def main() -> None:
-    """Write both sections."""
+    """Write both sections, or one of interactions alone."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("store", type=Path)
     parser.add_argument("--page", required=True, type=Path)
+    parser.add_argument(
+        "--interaction", help="the section that interactions alone go into, as of a store without fewer-steps"
+    )
     given = parser.parse_args()
     view = read_store(given.store)
-    replace_section(given.page, "equal-latency", "\n".join(equal_latency(view)).strip())
-    replace_section(given.page, "interaction", "\n".join(interactions(view)))
+    if given.interaction is None:
+        replace_section(given.page, "equal-latency", "\n".join(equal_latency(view)).strip())
+    replace_section(given.page, given.interaction or "interaction", "\n".join(interactions(view)))
 
 
 if __name__ == "__main__":

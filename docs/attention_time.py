@@ -1,7 +1,8 @@
 """Where attention's time goes: how much there is to gain, and whether the time of a plan is the sum of its parts.
 
-``--section ceiling``: for every task of some stores, the share of self-attention (projections included) in the operations and
-in the time of a sample, and the ceiling 1 / (1 - share) that no skipping of it passes.
+``--section ceiling``: for every task of some stores, how near the machine's roofline a sample comes, the share of
+self-attention (projections included) in its operations and in its time, and the ceiling 1 / (1 - share) that no skipping of
+it passes. Timed on as many threads as the store's times are of.
 
 ``--section time-model``: for every drawn plan, each part timed alone on the tokens that it gets in a real call: the denoiser
 without self-attention, and a layer's attention under each strategy, kept residuals included. A plan's time is then steps x
@@ -35,6 +36,8 @@ from effbench_baselines.dit_fast_attn.sharing import AttentionSharing, PlannedSh
 
 REPEATS = 3
 """Calls of each part; the median counts, and the first, which finds cold caches, is one more that does not."""
+PAIRS = 7
+"""Turns of a whole sample and one without self-attention: of three, the share of a tenth came out below zero once."""
 FLOPS = "gflop_per_sample"
 """The number of a record that says operations, in 1e9."""
 PLANNED = "dit-fast-attn-drawn"
@@ -49,6 +52,18 @@ class Part:
     keeps_residual: bool
 
 
+class PassedOn:
+    """A processor that computes nothing; a class, since diffusers reads a plain function's signature for 0.2 ms a call."""
+
+    def __init__(self, layer: str, given: dict[str, Any]) -> None:
+        self.layer, self.given = layer, given
+
+    def __call__(self, attn: Any, hidden_states: Any, *_: Any, **__: Any) -> Any:
+        """Return what the layer is given, and note it."""
+        self.given[self.layer] = hidden_states
+        return hidden_states
+
+
 class Without(ProcessorSwap):  # type: ignore[misc]
     """Leaves self-attention out: what a layer is given comes out of it, and is noted."""
 
@@ -58,12 +73,7 @@ class Without(ProcessorSwap):  # type: ignore[misc]
 
     def processor_of(self, layer: AttentionLayer) -> Any:
         """Return a processor that passes its input on."""
-
-        def passed(attn: Any, hidden_states: Any, *_: Any, **__: Any) -> Any:
-            self.given[layer.name] = hidden_states
-            return hidden_states
-
-        return passed
+        return PassedOn(layer.name, self.given)
 
 
 class OnePart(AttentionSharing):  # type: ignore[misc]
@@ -87,14 +97,21 @@ class OnePart(AttentionSharing):  # type: ignore[misc]
         return self.part.keeps_residual or not step
 
 
+def seconds_of(run: Callable[[], Any]) -> float:
+    """Return the seconds of one call."""
+    start = perf_counter()
+    run()
+    return perf_counter() - start
+
+
 def timed(run: Callable[[], Any]) -> float:
     """Return the median seconds of a call."""
-    seconds = []
-    for _ in range(REPEATS + 1):
-        start = perf_counter()
-        run()
-        seconds.append(perf_counter() - start)
-    return median(seconds[1:])
+    return median([seconds_of(run) for _ in range(REPEATS + 1)][1:])
+
+
+def share_left(full: Callable[[], Any], bare: Callable[[], Any]) -> float:
+    """Return the median of the seconds of ``bare`` over those of ``full``, turn by turn: a small share is no drift then."""
+    return median([seconds_of(bare) / seconds_of(full) for _ in range(PAIRS + 1)][1:])
 
 
 def part_seconds(layer: AttentionLayer, tokens: Any, part: Part, slots: LayerSlots, order: Any) -> float:
@@ -151,8 +168,8 @@ def predicted_ms(task: Any, system: DiffusionSystem, plan: AttentionPlan) -> tup
 def ceilings(views: Sequence[StoreView]) -> list[str]:
     """Return the table of what self-attention takes in each task."""
     found = [
-        "| task | tokens | share of the operations | share of the time | ceiling |",
-        "|---|--:|--:|--:|--:|",
+        "| task | tokens | threads | FLOP/B, unfused | of the roofline | attention, of the operations | of the time | ceiling |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     references = [cell for view in views for cell in view.cells if cell.role == "reference"]
     return found + [line for cell in references if (line := _ceiling(cell))]
@@ -161,6 +178,7 @@ def ceilings(views: Sequence[StoreView]) -> list[str]:
 def _ceiling(cell: CellRecord) -> str:
     import torch
 
+    torch.set_num_threads(cell.provenance.threads or os.cpu_count() or 1)
     task, _, system = loaded(cell)
     trial, batch = AttentionTrial(1, 1 / 8, True), task.samples("evaluation")[:1]
     if not replaceable_layers(system):
@@ -168,12 +186,16 @@ def _ceiling(cell: CellRecord) -> str:
     task.run(system.observed_by(trial), batch, 0)
     bare = system.observed_by(Without())
     with torch.no_grad():
-        full, rest = (timed(lambda of=of: task.run(of, batch, 0)) for of in (system, bare))
+        left = share_left(lambda: task.run(system, batch, 0), lambda: task.run(bare, batch, 0))
     operations = sum(shape.flops("full") for shape in trial.shapes.values()) * system.steps
-    share = 1 - rest / full
+    share = 1 - left
     tokens = ", ".join(f"{n:,}" for n in sorted({shape.tokens for shape in trial.shapes.values()}, reverse=True))
     whole = 1e9 * value_of(cell, FLOPS)
-    return f"| {cell.task_id} | {tokens} | {operations / whole:.0%} | {share:.0%} | {1 / (1 - share):.2f} |"
+    ceiling = f"{1 / (1 - share):.2f}" if share > 0 else "1"
+    before = (
+        f"{torch.get_num_threads()} | {value_of(cell, 'flop_per_byte'):.3g} | {value_of(cell, 'roofline_share'):.0%}"
+    )
+    return f"| {cell.task_id} | {tokens} | {before} | {operations / whole:.0%} | {share:.0%} | {ceiling} |"
 
 
 def loaded(cell: CellRecord) -> tuple[Any, Context, Any]:

@@ -1,5 +1,6 @@
 """What docs/attention.md derives: methods against fewer steps of the same time, and the time of a plan from its parts."""
 
+import itertools
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -36,6 +37,34 @@ def test_the_fewer_steps_beside_a_method_are_those_of_the_nearest_time_in_ratio(
     assert study.nearest_steps(timed("m", None), shorter) is None
 
 
+def test_a_method_pays_where_it_is_surely_faster_and_nearer_than_fewer_steps_of_the_same_time():
+    study = script("attention_study")
+
+    def said(speed, nearer, time="undecided"):
+        numbers = (SimpleNamespace(name="speedup", value=1.0, ci_low=speed[0], ci_high=speed[1]),)
+        rows = [
+            SimpleNamespace(number=name, outcome=lambda level, outcome=outcome: outcome)
+            for name, outcome in (("psnr_db", nearer), ("latency_p50_ms", time), ("alignment", "undecided"))
+        ]
+        return study.verdict(SimpleNamespace(numbers=numbers), SimpleNamespace(rows=rows, level=0.95))
+
+    assert said((1.1, 1.3), "better") == "**yes**" and said((1.1, 1.3), "better", "better") == "**yes**"
+    assert said((1.1, 1.3), "better", "worse") == "nearer, in more time"
+    assert said((1.1, 1.3), "worse") == "no: fewer steps are nearer"
+    assert said((1.1, 1.3), "undecided") == "as fewer steps do"
+    assert said((0.9, 1.3), "better") == "no: not surely faster"
+    assert said((0.8, 0.9), "better") == "no: slower than full sampling"
+    assert said((None, None), "better") == "unknown"
+
+
+def test_operations_promise_their_ratio_to_the_reference_s():
+    study = script("attention_study")
+    whole, half = (
+        SimpleNamespace(numbers=(SimpleNamespace(name="gflop_per_sample", value=value),)) for value in (8.0, 4.0)
+    )
+    assert study.promised(half, whole) == "2.00" and study.promised(half, None) == "n/a"
+
+
 def test_settings_of_a_method_are_one_curve_and_the_front_is_a_staircase():
     curves = script("attention_curves")
 
@@ -45,7 +74,7 @@ def test_settings_of_a_method_are_one_curve_and_the_front_is_a_staircase():
 
     cells = [cell("m(a=2)", 20, 40), cell("m(a=1)", 10, 30), cell("slow", 25, 35), cell("reference", 30, None)]
     cells.append(cell("same", 28, 100.0))  # which left nothing out
-    found = curves.families(cells, "latency_p50_ms")
+    found = curves.families(cells, "latency_p50_ms", "psnr_db")
     assert {name: [point.at for point in points] for name, points in found.items()} == {
         "m": [(10, 30), (20, 40)], "slow": [(25, 35)],
     }  # fmt: skip
@@ -88,14 +117,17 @@ def test_a_part_computes_the_rows_that_its_slot_says(part, computed):
 
 def test_a_ceiling_is_of_the_time_that_is_left_without_self_attention(monkeypatch):
     study = script("attention_time")
-    seconds = iter([2.0, 1.5])  # of a whole sample, and of one without self-attention
-    monkeypatch.setattr(study, "timed", lambda run: (run(), next(seconds))[1])
+    seconds = itertools.cycle([1.5, 2.0])  # of a sample without self-attention, and of a whole one
+    monkeypatch.setattr(study, "PAIRS", 1)
+    monkeypatch.setattr(study, "seconds_of", lambda run: (run(), next(seconds))[1])
     operations = 3 * 2 * (8 * 256 * 1152**2 + 4 * 256**2 * 1152)  # three steps, both halves of guidance
-    number = SimpleNamespace(name="gflop_per_sample", value=5 * operations / 1e9)
+    values = {"gflop_per_sample": 5 * operations / 1e9, "flop_per_byte": 12.34, "roofline_share": 0.5}
+    numbers = tuple(SimpleNamespace(name=name, value=value) for name, value in values.items())
     params = {"blocks": 1, "tokens": 256, "steps": 3}
     identity = SimpleNamespace(task="denoiser", task_params=params)
     cell = SimpleNamespace(
-        identity=identity, numbers=(number,), task_id="blocks", method_id="reference", role="reference"
-    )
+        identity=identity, numbers=numbers, task_id="blocks", method_id="reference", role="reference",
+        provenance=SimpleNamespace(threads=1),
+    )  # fmt: skip
     *_, line = study.ceilings([SimpleNamespace(cells=(cell,))])
-    assert line == "| blocks | 256 | 20% | 25% | 1.33 |"
+    assert line == "| blocks | 256 | 1 | 12.3 | 50% | 20% | 25% | 1.33 |"

@@ -26,6 +26,8 @@ from effbench_baselines.ada3d.variants import VARIANTS, shipped_for
 
 CONTROL = "none"
 """Tuned as long as a variant, without a filter."""
+SHARED_WITH = "B"
+"""Whose predictor a variant with the same insertion points starts from: a predictor is trained before anything is dropped."""
 
 
 def tuned(
@@ -38,7 +40,7 @@ def tuned(
     plain: bool = False,
     products: torch.dtype | None = None,
 ) -> None:
-    """Run both stages (the first once for all variants) and write ``ada3d-VARIANT-SEED.safetensors``."""
+    """Run both stages (the first once for variants that filter at the same points) and write ``ada3d-VARIANT-SEED.safetensors``."""
     frames = list(split_frames("train", count=Ada3d.Params().frames))
     torch.manual_seed(seed)
 
@@ -54,7 +56,7 @@ def tuned(
         train_predictor(
             detector,
             frames,
-            Stage(_predictor_stage(detector, seed), predictor_steps, PREDICTOR_LR, seed, work, products),
+            Stage(_predictor_stage(variant, seed), predictor_steps, PREDICTOR_LR, seed, work, products),
             told,
         )
     fine_tune(
@@ -98,9 +100,10 @@ def ship(work: Path, folder: Path = WEIGHTS) -> None:
     card_file.write_text(yaml.safe_dump(card, sort_keys=False), "utf-8")
 
 
-def _predictor_stage(detector: LidarDetector, seed: int) -> str:
-    """Return the name of a predictor's training, one for all variants of a detector."""
-    return f"ada3d-predictor-{'sparse-' if detector.config.bev == 'sparse' else ''}{seed}"
+def _predictor_stage(variant: str, seed: int) -> str:
+    """Return the name of a predictor's training, one for all variants of a detector that filter at the same points."""
+    points = [tuple(map(tuple, VARIANTS[name])) for name in (variant, SHARED_WITH)]
+    return f"ada3d-predictor-{seed}" if points[0] == points[1] else f"ada3d-predictor-{variant}-{seed}"
 
 
 def main() -> None:
