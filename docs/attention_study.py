@@ -65,8 +65,8 @@ def equal_latency(view: StoreView) -> Iterator[str]:
         reference = next((cell for cell in cells if cell.role == "reference"), None)
         yield f"**{task}**\n"
         yield (
-            "| method | operations promise | measured | beside it | time, method / beside | PSNR, dB more | alignment, more | "
-            "it pays |"
+            "| method | operations promise | measured | beside it | time, method / beside | PSNR, dB more | "
+            "alignment, more | it pays |"
         )
         yield "|---|--:|--:|---|--:|--:|--:|---|"
         for cell in others:
@@ -145,7 +145,7 @@ def main() -> None:
     parser.add_argument("store", type=Path)
     parser.add_argument("--page", required=True, type=Path)
     parser.add_argument(
-        "--interaction", help="the section that interactions alone go into, as of a store without fewer-steps"
+        "--interaction", help="the section for interactions alone, of a store without fewer-steps"
     )
     given = parser.parse_args()
     view = read_store(given.store)

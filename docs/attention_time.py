@@ -168,7 +168,7 @@ def predicted_ms(task: Any, system: DiffusionSystem, plan: AttentionPlan) -> tup
 def ceilings(views: Sequence[StoreView]) -> list[str]:
     """Return the table of what self-attention takes in each task."""
     found = [
-        "| task | tokens | threads | FLOP/B, unfused | of the roofline | attention, of the operations | of the time | ceiling |",
+        "| task | tokens | threads | FLOP/B, unfused | of the roofline | attention, of operations | of the time | ceiling |",
         "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     references = [cell for view in views for cell in view.cells if cell.role == "reference"]
