@@ -237,8 +237,9 @@ lidar-peers: setup  ## all LiDAR methods, ablations and controls on the 200 eval
 lidar-transfer: setup  ## the LiDAR detectors on real frames (../shared/data/kitti, if there), into docs/lidar.md (seconds)
 	OMP_NUM_THREADS=1 $(BIN)/python docs/lidar_transfer.py --page docs/lidar.md
 
-nas-search: setup  ## run suites/nas-search.yaml and draw regret over the number of trained architectures
+nas-search: setup  ## run suites/nas-search.yaml, put its tables into docs/nas.md and draw regret over the number of trained architectures
 	$(BIN)/effbench run suites/nas-search.yaml --store $(RESULTS)/nas-search
+	$(BIN)/python docs/readme_table.py $(RESULTS)/nas-search --page docs/nas.md --section nas-search --columns regret_points,mean_regret_points,low_fidelity_cost
 	$(BIN)/python docs/nas_search_curves.py $(RESULTS)/nas-search --out docs/img/nas-search.png
 
 lidar-ada3d: setup  ## Ada3D-B beside the detector tuned as long without a filter, over frames and training seeds, into docs/lidar.md (five minutes)

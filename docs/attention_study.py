@@ -144,9 +144,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("store", type=Path)
     parser.add_argument("--page", required=True, type=Path)
-    parser.add_argument(
-        "--interaction", help="the section for interactions alone, of a store without fewer-steps"
-    )
+    parser.add_argument("--interaction", help="the section for interactions alone, of a store without fewer-steps")
     given = parser.parse_args()
     view = read_store(given.store)
     if given.interaction is None:
