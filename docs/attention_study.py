@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,23 @@ QUALITY = ("psnr_db", "alignment")
 LEVEL = 0.95
 FLOPS = "gflop_per_sample"
 """The number of a record that says operations, in 1e9."""
+
+
+VERDICTS: dict[tuple[str, str], str] = defaultdict(
+    lambda: "unknown",
+    {
+        ("better", "better"): "**yes**",
+        ("better", "undecided"): "**yes**: as near, quicker",
+        ("better", "worse"): "quicker, but farther",
+        ("undecided", "better"): "**yes**",
+        ("undecided", "undecided"): "as fewer steps do",
+        ("undecided", "worse"): "no: fewer steps are nearer",
+        ("worse", "better"): "nearer, in more time",
+        ("worse", "undecided"): "no: fewer steps are quicker",
+        ("worse", "worse"): "no: fewer steps are better",
+    },
+)
+"""(outcome in time, in PSNR) against fewer steps -> what that says of a method that is surely faster than full sampling."""
 
 
 def text(value: float, low: float | None, high: float | None) -> str:
@@ -91,7 +109,7 @@ def promised(cell: CellRecord, reference: CellRecord | None) -> str:
 
 
 def verdict(cell: CellRecord, found: Comparison) -> str:
-    """Return whether a method pays: surely faster than full sampling, and nearer to it than fewer steps in no more time."""
+    """Return whether a method pays: surely faster than full sampling, and by tests ahead of fewer steps of about its time."""
     speed = number_of(cell, "speedup")
     if speed is None or speed.ci_low is None or speed.ci_high is None:
         return "unknown"
@@ -100,10 +118,7 @@ def verdict(cell: CellRecord, found: Comparison) -> str:
     if speed.ci_low <= 1:
         return "no: not surely faster"
     outcomes = {row.number: row.outcome(found.level) for row in found.rows}
-    nearer = outcomes.get(QUALITY[0], "unknown")
-    if nearer != "better":
-        return {"worse": "no: fewer steps are nearer"}.get(nearer, "as fewer steps do")
-    return "nearer, in more time" if outcomes.get(MEDIAN) == "worse" else "**yes**"
+    return VERDICTS[outcomes.get(MEDIAN, "unknown"), outcomes.get(QUALITY[0], "unknown")]
 
 
 def _said(found: Comparison, name: str) -> str:
