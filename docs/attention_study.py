@@ -155,16 +155,19 @@ def interactions(view: StoreView) -> Iterator[str]:
 
 
 def main() -> None:
-    """Write both sections, or one of interactions alone."""
+    """Write both sections, or the one that is named."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("store", type=Path)
     parser.add_argument("--page", required=True, type=Path)
     parser.add_argument("--interaction", help="the section for interactions alone, of a store without fewer-steps")
+    parser.add_argument("--equal-latency", help="the section for fewer steps alone, of a store without chains")
     given = parser.parse_args()
     view = read_store(given.store)
     if given.interaction is None:
-        replace_section(given.page, "equal-latency", "\n".join(equal_latency(view)).strip())
-    replace_section(given.page, given.interaction or "interaction", "\n".join(interactions(view)))
+        text_of = "\n".join(equal_latency(view)).strip()
+        replace_section(given.page, given.equal_latency or "equal-latency", text_of)
+    if given.equal_latency is None:
+        replace_section(given.page, given.interaction or "interaction", "\n".join(interactions(view)))
 
 
 if __name__ == "__main__":
