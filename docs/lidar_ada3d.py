@@ -68,7 +68,8 @@ class Row(NamedTuple):
 
     def weights(self, seed: int) -> Path:
         """Return the file of its weights under a training seed."""
-        return WEIGHTS / f"{shipped_name(self.variant, seed, self.tuned_so)}.safetensors"
+        file: Path = WEIGHTS / f"{shipped_name(self.variant, seed, self.tuned_so)}.safetensors"
+        return file
 
 
 B = Row("B")

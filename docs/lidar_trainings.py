@@ -21,7 +21,13 @@ def table(detectors: Mapping[str, Any], folder: Path) -> Iterator[str]:
     for name, facts in detectors.items():
         plan, seconds = facts["plan"], facts["curve"][-1]["training_s"]
         size = (folder / f"{name}.safetensors").stat().st_size / 1e6
-        cells = [f"{plan['frames']:,}", plan["epochs"], f"{seconds / 60:.0f}", f"{facts['parameters']:,}", f"{size:.2f}"]
+        cells = [
+            f"{plan['frames']:,}",
+            plan["epochs"],
+            f"{seconds / 60:.0f}",
+            f"{facts['parameters']:,}",
+            f"{size:.2f}",
+        ]
         yield f"| `{name}` | {' | '.join(map(str, cells))} |"
     yield ""
     yield "Minutes are of one thread's processor time, which others on the machine do not add to."

@@ -4,6 +4,7 @@ import importlib
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace as Some
 
 import numpy as np
 import pytest
@@ -17,15 +18,7 @@ DOCS = str(Path(__file__).parents[1] / "docs")
 def script(monkeypatch):
     monkeypatch.syspath_prepend(DOCS)
     yield importlib.import_module
-    for name in (
-        "lidar_peers",
-        "lidar_arms",
-        "lidar_transfer",
-        "lidar_data",
-        "lidar_drops",
-        "lidar_ada3d",
-        "lidar_over_iou",
-    ):
+    for name in [name for name in sys.modules if name.startswith(("lidar_", "store_time"))]:
         sys.modules.pop(name, None)
 
 
@@ -155,3 +148,63 @@ def test_average_precision_of_the_pages_is_of_the_area_that_the_task_judges(scri
 
     ada3d.account = lambda detector, frames: Account()
     assert ada3d.reached(Finds(), [truth]).curves.truths[:, 0].tolist() == [1]  # the far one is ignored
+
+
+def test_a_clock_gives_time_to_the_part_that_runs_and_not_to_its_caller(script, monkeypatch):
+    time = script("lidar_time")
+    now = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    clock = time.Clock()
+
+    def inner():
+        now[0] += 3
+
+    def outer():
+        now[0] += 1
+        clock.around("inner", inner)()
+        now[0] += 1
+
+    clock.restart()
+    now[0] += 10
+    clock.around("outer", outer)()
+    assert clock.taken() == {"rest": 10, "outer": 2, "inner": 3}
+
+
+def test_the_parts_of_a_frame_add_up_to_it_and_the_detector_is_left_as_it_was(script):
+    from effbench.lidar.detector import model
+    from effbench.lidar.detector.config import DetectorConfig
+
+    time = script("lidar_time")
+    detector = model.LidarDetector(DetectorConfig()).eval()
+    voxelise, truth = model.voxelise, frame(np.array([CAR]), ("Car",), [80])
+    clock = time.Clock()
+    with time.told_apart(detector, clock):
+        clock.restart()
+        detector.detect([truth])
+        taken = clock.taken()
+    assert set(taken) == {*time.PARTS, "rest"} and min(taken.values()) >= 0
+    assert model.voxelise is voxelise and "batch" not in vars(detector) and "voxels" not in vars(detector.filter)
+    assert "forward" not in vars(detector.bev)
+
+
+def test_how_long_a_run_took_is_from_its_first_job_to_its_last_cell(script):
+    def stamp(minute):
+        return f"2026-01-01T00:{minute}+00:00"
+
+    def cell(started, finished):
+        return Some(attempts=[Some(started_utc=stamp(started))], finished_utc=stamp(finished))
+
+    view = Some(cells=[cell("01:00", "03:00"), cell("00:30", "02:00"), cell("01:30", "03:43")], machines={})
+    assert script("store_time").sentence(view).startswith("The run below took 3 min 13 s from its first job")
+
+
+def test_a_row_is_of_the_seeds_that_ship_beside_their_control(script, monkeypatch, tmp_path):
+    ada3d = script("lidar_ada3d")
+    monkeypatch.setattr(ada3d, "WEIGHTS", tmp_path)
+    for name in ("none", "none-seed1", "B", "B-seed1", "B-seed2", "B-plain"):
+        (tmp_path / f"{name}.safetensors").touch()
+    found = {row.title(): ada3d.shipped_seeds(row) for row in ada3d.ROWS}
+    assert found == {
+        "tuned without a filter": [0, 1], "Ada3D-A": [], "Ada3D-B": [0, 1], "Ada3D-B, density guidance off": [0, 1],
+        "Ada3D-B, tuned without density guidance": [0], "Ada3D-C": [],
+    }  # fmt: skip
