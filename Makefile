@@ -249,8 +249,9 @@ lidar-peers: setup  ## all LiDAR methods, ablations and controls on the 200 eval
 lidar-transfer: setup  ## the LiDAR detectors on real frames (../shared/data/kitti, if there), into docs/lidar.md (seconds)
 	OMP_NUM_THREADS=1 $(BIN)/python docs/lidar_transfer.py --page docs/lidar.md
 
-nas-search: setup  ## run suites/nas-search.yaml and draw regret over the number of trained architectures
+nas-search: setup  ## run suites/nas-search.yaml, put its tables into docs/nas.md and draw regret over the number of trained architectures
 	$(BIN)/effbench run suites/nas-search.yaml --store $(RESULTS)/nas-search
+	$(BIN)/python docs/readme_table.py $(RESULTS)/nas-search --page docs/nas.md --section nas-search --columns regret_points,mean_regret_points,low_fidelity_cost
 	$(BIN)/python docs/nas_search_curves.py $(RESULTS)/nas-search --out docs/img/nas-search.png
 
 lidar-ada3d: setup  ## Ada3D-B beside the detector tuned as long without a filter, over frames and training seeds, into docs/lidar.md (five minutes)
@@ -335,6 +336,12 @@ attention: setup  ## run suites/attention.yaml and put its table, picture and th
 	$(MAKE) attention-expected
 	$(BIN)/python docs/readme_table.py $(RESULTS)/attention --claims dit-fast-attn --page baselines/dit_fast_attn/README.md --section claims
 
+attention-peers: setup  ## run suites/attention-peers.yaml (torch.compile, cache-dit) and put its tables into docs/attention.md (four minutes)
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[cache-dit]"
+	$(BIN)/effbench run suites/attention-peers.yaml --store $(RESULTS)/attention-peers
+	$(BIN)/python docs/readme_table.py $(RESULTS)/attention-peers --page docs/attention.md --section peers --columns psnr_db,alignment,speedup,latency_p50_ms,gflop_per_sample,mean_computed_share,preparation_s
+	$(BIN)/python docs/attention_study.py $(RESULTS)/attention-peers --page docs/attention.md --equal-latency peers-equal-latency
+
 attention-architecture: setup  ## run suites/attention-architecture.yaml, take its times apart and put the tables into docs/attention.md (ten minutes)
 	$(BIN)/effbench run suites/attention-architecture.yaml --store $(RESULTS)/attention-architecture
 	$(BIN)/python docs/readme_table.py $(RESULTS)/attention-architecture --page docs/attention.md --section architecture --columns speedup,latency_p50_ms,gflop_per_sample,attention_flops_share,kept_mb,peak_rss_growth_mb,parameter_mb
@@ -347,7 +354,7 @@ attention-expected: setup
 	$(BIN)/python docs/expectations.py $(wildcard $(RESULTS)/attention $(RESULTS)/attention-architecture) --checks docs/attention_expected.yaml --page docs/attention.md
 
 .PHONY: test-browser test-whole demo-store board-pictures
-.PHONY: attention attention-architecture attention-expected
+.PHONY: attention attention-architecture attention-peers attention-expected
 quantization-speed: setup  ## run suites/quantization-speed.yaml on each instruction set of this machine and put the tables into docs/quantization.md (twenty minutes)
 	$(BIN)/python docs/speed_by_isa.py --results $(RESULTS) --page docs/quantization.md
 	$(MAKE) quantization-expected

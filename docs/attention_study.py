@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,23 @@ QUALITY = ("psnr_db", "alignment")
 LEVEL = 0.95
 FLOPS = "gflop_per_sample"
 """The number of a record that says operations, in 1e9."""
+
+
+VERDICTS: dict[tuple[str, str], str] = defaultdict(
+    lambda: "unknown",
+    {
+        ("better", "better"): "**yes**",
+        ("better", "undecided"): "**yes**: as near, quicker",
+        ("better", "worse"): "quicker, but farther",
+        ("undecided", "better"): "**yes**",
+        ("undecided", "undecided"): "as fewer steps do",
+        ("undecided", "worse"): "no: fewer steps are nearer",
+        ("worse", "better"): "nearer, in more time",
+        ("worse", "undecided"): "no: fewer steps are quicker",
+        ("worse", "worse"): "no: fewer steps are better",
+    },
+)
+"""(outcome in time, in PSNR) against fewer steps -> what that says of a method that is surely faster than full sampling."""
 
 
 def text(value: float, low: float | None, high: float | None) -> str:
@@ -91,7 +109,7 @@ def promised(cell: CellRecord, reference: CellRecord | None) -> str:
 
 
 def verdict(cell: CellRecord, found: Comparison) -> str:
-    """Return whether a method pays: surely faster than full sampling, and nearer to it than fewer steps in no more time."""
+    """Return whether a method pays: surely faster than full sampling, and by tests ahead of fewer steps of about its time."""
     speed = number_of(cell, "speedup")
     if speed is None or speed.ci_low is None or speed.ci_high is None:
         return "unknown"
@@ -100,10 +118,7 @@ def verdict(cell: CellRecord, found: Comparison) -> str:
     if speed.ci_low <= 1:
         return "no: not surely faster"
     outcomes = {row.number: row.outcome(found.level) for row in found.rows}
-    nearer = outcomes.get(QUALITY[0], "unknown")
-    if nearer != "better":
-        return {"worse": "no: fewer steps are nearer"}.get(nearer, "as fewer steps do")
-    return "nearer, in more time" if outcomes.get(MEDIAN) == "worse" else "**yes**"
+    return VERDICTS[outcomes.get(MEDIAN, "unknown"), outcomes.get(QUALITY[0], "unknown")]
 
 
 def _said(found: Comparison, name: str) -> str:
@@ -140,18 +155,19 @@ def interactions(view: StoreView) -> Iterator[str]:
 
 
 def main() -> None:
-    """Write both sections, or one of interactions alone."""
+    """Write both sections, or the one that is named."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("store", type=Path)
     parser.add_argument("--page", required=True, type=Path)
-    parser.add_argument(
-        "--interaction", help="the section for interactions alone, of a store without fewer-steps"
-    )
+    parser.add_argument("--interaction", help="the section for interactions alone, of a store without fewer-steps")
+    parser.add_argument("--equal-latency", help="the section for fewer steps alone, of a store without chains")
     given = parser.parse_args()
     view = read_store(given.store)
     if given.interaction is None:
-        replace_section(given.page, "equal-latency", "\n".join(equal_latency(view)).strip())
-    replace_section(given.page, given.interaction or "interaction", "\n".join(interactions(view)))
+        text_of = "\n".join(equal_latency(view)).strip()
+        replace_section(given.page, given.equal_latency or "equal-latency", text_of)
+    if given.equal_latency is None:
+        replace_section(given.page, given.interaction or "interaction", "\n".join(interactions(view)))
 
 
 if __name__ == "__main__":

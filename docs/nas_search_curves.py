@@ -19,6 +19,8 @@ DOCS = Path(__file__).parent
 CURVE = "regret_by_trained"
 """The array of scores that is drawn, as the task names it."""
 LEVEL, RESAMPLES = 0.95, 2000  # of the bands
+LINEAR_BELOW = 0.2
+"""Points of regret from which on the axis is logarithmic: searches part below one, where they all begin at five to ten."""
 
 
 class MeanRegret(NamedTuple):
@@ -60,6 +62,7 @@ def draw(regrets: dict[str, dict[str, MeanRegret]], out: Path) -> None:
             axes.plot(trained, regret.value, color=colour, lw=1.5, ls=style, label=method)
             axes.fill_between(trained, regret.low, regret.high, color=colour, alpha=0.08, lw=0)
         axes.set_ylim(bottom=0)
+        axes.set_yscale("symlog", linthresh=LINEAR_BELOW)
         axes.set_xlabel("trained architectures")
         axes.set_ylabel("regret of the answer (points of accuracy)")
         axes.set_title(task, loc="left")

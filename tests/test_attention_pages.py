@@ -49,6 +49,9 @@ def test_a_method_pays_where_it_is_surely_faster_and_nearer_than_fewer_steps_of_
         return study.verdict(SimpleNamespace(numbers=numbers), SimpleNamespace(rows=rows, level=0.95))
 
     assert said((1.1, 1.3), "better") == "**yes**" and said((1.1, 1.3), "better", "better") == "**yes**"
+    assert said((1.1, 1.3), "undecided", "better") == "**yes**: as near, quicker"
+    assert said((1.1, 1.3), "undecided", "worse") == "no: fewer steps are quicker"
+    assert said((1.1, 1.3), "unknown") == "unknown"
     assert said((1.1, 1.3), "better", "worse") == "nearer, in more time"
     assert said((1.1, 1.3), "worse") == "no: fewer steps are nearer"
     assert said((1.1, 1.3), "undecided") == "as fewer steps do"

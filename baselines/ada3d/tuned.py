@@ -40,7 +40,7 @@ def tuned(
     plain: bool = False,
     products: torch.dtype | None = None,
 ) -> None:
-    """Run both stages, the first once for variants that filter at the same points; write ``ada3d-VARIANT-SEED.safetensors``."""
+    """Run both stages, the first once for variants with the same points; write ``ada3d-VARIANT-SEED.safetensors``."""
     frames = list(split_frames("train", count=Ada3d.Params().frames))
     torch.manual_seed(seed)
 

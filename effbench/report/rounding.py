@@ -19,7 +19,7 @@ LOPSIDED = 3
 """An interval is lopsided where its nearer side is less than a third of the half-width: a digit more is resolved there."""
 
 MOST_DIGITS = 12
-"""A float64 sum does not carry more, however narrow its interval."""
+"""A float64 sum does not carry more: an interval narrower than its last digit is one of width zero, left by rounding."""
 
 POWER_BELOW, POWER_ABOVE = -4, 7
 """Exponents from which on a number is written with a power of ten: what is longer than its mantissa with the power."""
@@ -49,7 +49,8 @@ def last_place(value: float, bounds: Sequence[float]) -> int:
     nearer = min((side for bound in bounds if (side := abs(value - bound)) > 0), default=half_width)
     if nearer < half_width / LOPSIDED:
         half_width = max(nearer, half_width / 10)
-    if half_width == 0 or not math.isfinite(half_width):
+    is_exact = half_width == 0 or _exponent(half_width) < largest - MOST_DIGITS
+    if is_exact or not math.isfinite(half_width):
         place = largest - PLAIN_DIGITS + 1
         whole = float(value).is_integer() or place > 0
         return 0 if whole and largest < POWER_ABOVE else place

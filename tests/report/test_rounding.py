@@ -28,6 +28,8 @@ from effbench.report.rounding import rounded
         (2.0e-5, 0.0, 4.0e-5, ("2.0e-5", "[0, 4.0e-5]")),
         # exact by definition: the reference's own ratio
         (1.0, 1.0, 1.0, ("1", "[1, 1]")),
+        # the same number on every resample, but for the rounding of its sums
+        (431.902, 431.902 - 6e-14, 431.902 + 6e-14, ("431.9", "[431.9, 431.9]")),
         # reaches much further to one side: the nearer one counts, so that the lower bound does not read 0
         (900.0, 310.0, 20000.0, ("900", "[300, 20000]")),
         (900.0, 899.0, 20000.0, ("900", "[900, 20000]")),
