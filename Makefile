@@ -14,7 +14,7 @@ PRUNA_VENV ?= .venv-pruna
 MLFLOW_VENV ?= .venv-mlflow
 
 .DEFAULT_GOAL := help
-.PHONY: bench-board help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-lidar-detectors zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas nas-201 nas-micro nas-planted nas-search lidar lidar-data lidar-drops lidar-iou lidar-ada3d lidar-peers lidar-transfer bench-sparse
+.PHONY: bench-board help setup quickstart test test-proofs test-slow test-install test-gpu-kernels lint fmt types docs readme self coverage bench-overhead bench-timing bench-int8 bench-attention zoo-digits-pixart zoo-digits-dit zoo-lidar-detectors zoo-emoji-pixart zoo-emoji-judge zoo-emoji-turbo zoo-moving-emoji-latte flasheval subsets vmc vmc-curves vmc-kernels vmc-large vmc-netket bench-vmc board clean zoo-planted test-peers test-pruna test-mlflow nas nas-201 nas-micro nas-planted nas-search lidar lidar-data lidar-drops lidar-iou lidar-ada3d lidar-peers lidar-transfer lidar-speed lidar-time lidar-picture bench-sparse
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -223,7 +223,19 @@ nas-201: setup  ## proxies of 1,200 cells of NAS-Bench-201, then suites/nas-201.
 lidar: setup  ## run suites/lidar.yaml (detectors, Ada3D and other rules) and put its table and the claims into docs and README (four minutes)
 	$(BIN)/effbench run suites/lidar.yaml --store $(RESULTS)/lidar
 	$(BIN)/python docs/readme_table.py $(RESULTS)/lidar --page docs/lidar.md --section suite --columns map_3d,car_ap,pedestrian_ap,cyclist_ap,speedup,latency_p50_ms,peak_rss_growth_mb,gflop_per_sample,r_inbox_cells
+	$(BIN)/python docs/store_time.py $(RESULTS)/lidar --page docs/lidar.md --section suite-time
+	$(BIN)/python docs/lidar_trainings.py --page docs/lidar.md
 	$(BIN)/python docs/readme_table.py $(RESULTS)/lidar --claims ada3d --page baselines/ada3d/README.md --section claims
+
+lidar-speed: setup  ## run suites/lidar-peers.yaml on an idle machine: how long every LiDAR method takes, into docs/lidar.md (five minutes)
+	$(BIN)/effbench run suites/lidar-peers.yaml --store $(RESULTS)/lidar-peers
+	$(BIN)/python docs/readme_table.py $(RESULTS)/lidar-peers --page docs/lidar.md --section speed --columns speedup,latency_p50_ms,peak_rss_growth_mb
+
+lidar-time: setup  ## on an idle machine: LiDAR detectors in turns on two threads, and where Ada3D-B's milliseconds go, into docs/lidar.md
+	$(BIN)/python docs/lidar_time.py --page docs/lidar.md
+
+lidar-picture: setup  ## draw docs/img/lidar-ada3d.png: one frame from above, what the dense detector and Ada3D-B find, keep and drop
+	OMP_NUM_THREADS=1 $(BIN)/python docs/lidar_picture.py
 
 lidar-iou: setup  ## average precision of the LiDAR detectors that ship over the overlap asked for, into docs/lidar.md (two minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python docs/lidar_over_iou.py zoo:lidar-detectors/dense zoo:lidar-detectors/sparse --page docs/lidar.md

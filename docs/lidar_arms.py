@@ -27,6 +27,7 @@ from effbench.tasks.lidar_detection.task import LidarDetection
 from effbench.yamlplain import plain_yaml
 from effbench_baselines.ada3d.method import Ada3d
 from effbench_baselines.ada3d.preparing import WEIGHTS, file_of
+from effbench_baselines.ada3d.tuned import CONTROL
 from effbench_baselines.ada3d.variants import ratios
 from effbench_baselines.lidar_peers.method import LidarBev, LidarDrop, LidarFocals, LidarInt8
 
@@ -44,6 +45,9 @@ CONTROLS = {
 """Detectors with SP-BN trained as long as the dense one, by name in the zoo; one that does not ship has no row."""
 WITHOUT_SPBN = f"{ZOO}/dense-bn"
 REFERENCE, OCCUPIED, FULLY_SPARSE = "**dense** (reference)", "the same, over occupied cells", "**fully sparse**"
+TUNED = "dense, tuned as long (no filter)"
+"""The control of every row that runs on tuned weights: what a method makes of them is the difference to this one."""
+RELEASED = "Ada3D, the released shares"
 UNGUIDED, INT8, UPON_SPARSE = "B without density guidance", "int8 BEV", "Ada3D on the fully sparse"
 """Titles of rows that the text above the tables speaks of."""
 FULL_CELLS = ("bev.blocks", "bev.enter", "bev.leave")
@@ -58,6 +62,8 @@ class Arm(NamedTuple):
     method: Method | None = None
     counted: Execution = "sparse"
     note: str = ""
+    tuned: bool = False
+    """It runs on weights that Ada3D's last stage tuned further: to be compared with those tuned as long without a filter."""
     change: Callable[[LidarDetector, Sequence[Frame]], None] | None = None
     """Done to the detector, which is then only counted: nobody trained it so."""
 
@@ -93,16 +99,21 @@ def ada3d(variant: str, **more: bool) -> tuple[Ada3d, str]:
     card, method = shipped(), Ada3d(Ada3d.Params(variant=variant, **more))
     named = file_of(method.params)
     if named in card:
-        steps = int(card[named]["tuning_steps"])
         if not method.params.density_guidance and named == variant:
             return method, f"on {variant}'s weights, which were tuned with it"
-        return (
-            method,
-            f"tuned for it, {steps} steps more than the detector itself" if steps else "the detector is not tuned",
-        )
+        return method, tuning_of(card[named], " without density guidance" * (named != variant))
     own, whole = (ratios(Ada3d.Params(variant=name)) for name in (variant, "B"))  # by insertion point: voxels, cells
     voxels, cells = (tuple(mine.get(point, 1.0) for point in at_b) for mine, at_b in zip(own, whole))
     return Ada3d(Ada3d.Params(voxel_keep=voxels, cell_keep=cells)), f"its shares on B's weights: none of {variant} ship"
+
+
+def tuning_of(facts: dict[str, str], how: str) -> str:
+    """Return a note on what the card says of tuned weights; ``how`` follows "tuned for it"."""
+    steps = int(facts["tuning_steps"])
+    if not steps:
+        return "the detector is not tuned"
+    moving = ", with the batch's statistics" * (facts.get("norm_statistics") == "moving")
+    return f"tuned for it{how}{moving}, {steps} steps more than the detector itself"
 
 
 def shipped() -> dict[str, dict[str, str]]:
@@ -119,13 +130,23 @@ def arms() -> Iterator[Arm]:
     for name, title in CONTROLS.items():
         if in_zoo(f"{ZOO}/{name}"):
             yield Arm(title, f"{ZOO}/{name}", note="trained as long as dense")
+    if CONTROL in shipped():
+        sparsely = LidarBev(LidarBev.Params(execution="sparse"))
+        steps = shipped()[CONTROL]["tuning_steps"]
+        note = (
+            f"{steps} steps more than the detector itself, nothing dropped, over occupied cells: what training on gives"
+        )
+        yield Arm(TUNED, str(WEIGHTS / f"{CONTROL}.safetensors"), sparsely, note=note, tuned=True)
     for variant in ("A", "B", "C"):
         method, note = ada3d(variant)
-        yield Arm(f"**Ada3D-{variant}**", method=method, note=note)
+        yield Arm(f"**Ada3D-{variant}**", method=method, note=note, tuned=True)
+    if "released" in shipped():
+        method, note = ada3d("released")
+        yield Arm(RELEASED, method=method, note=f"the paper's guidance; {note}", tuned=True)
     method, note = ada3d("B", density_guidance=False)
-    yield Arm(UNGUIDED, method=method, note=note)
-    uniform = Ada3d(Ada3d.Params(predictor=False))
-    yield Arm("B without predictor", method=uniform, note="density decides alone (density drop), on B's weights")
+    yield Arm(UNGUIDED, method=method, note=note, tuned=True)
+    uniform, note = Ada3d(Ada3d.Params(predictor=False)), "density decides alone (density drop), on B's weights"
+    yield Arm("B without predictor", method=uniform, note=note, tuned=True)
     if in_zoo(WITHOUT_SPBN):
         yield Arm(
             "dense without SP-BN", WITHOUT_SPBN, counted="dense", note="ordinary batch norm; trained as long as dense"
@@ -134,8 +155,8 @@ def arms() -> Iterator[Arm]:
     note = "B with ordinary batch norms, their statistics taken on its own frames: the map is full again after each"
     yield Arm("B without SP-BN", method=method, note=note, change=to_batch_norm)
     for rule in ("random", "distance", "magnitude", "oracle"):
-        tuned = LidarDrop(LidarDrop.Params(rule=rule, tuned=True))
-        yield Arm(f"{rule} drop", method=tuned, note="as many as B, on B's weights")
+        dropping = LidarDrop(LidarDrop.Params(rule=rule, tuned=True))
+        yield Arm(f"{rule} drop", method=dropping, note="as many as B, on B's weights", tuned=True)
     yield Arm("Focals-type growth", method=LidarFocals(), note="not tuned")
     yield Arm(INT8, method=LidarInt8(), counted="dense", note="as many operations, those of BEV in int8")
     if "voxels" in shipped():

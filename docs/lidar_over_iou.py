@@ -10,18 +10,19 @@ from effbench.api import Context
 from effbench.lidar.ap.over_iou import OVERLAPS, over_iou
 from effbench.lidar.frames import CLASSES, Detections, Frame
 from effbench.section import replace_section
+from effbench.tasks.lidar_detection.scoring import as_judged
 from effbench.tasks.lidar_detection.task import LidarDetection
 
 Pairs = Sequence[tuple[Frame, Detections]]
 
 
 def detected(system: str, frames: int | None) -> Pairs:
-    """Return the evaluated frames of generated scenes with what a detector finds in them."""
+    """Return the evaluated frames of generated scenes, as the task judges them, with what a detector finds in them."""
     task = LidarDetection(LidarDetection.Params(system=system, frames=frames))
     task.check()
     loaded = task.load(Context())
     whole = [task.source.frame(sample.data["frame"]) for sample in task.samples("evaluation")]
-    return [(frame, loaded.detect([loaded.shown(frame)])[0]) for frame in whole]
+    return [(as_judged(frame), loaded.detect([loaded.shown(frame)])[0]) for frame in whole]
 
 
 def table(by_system: dict[str, Pairs]) -> Iterator[str]:

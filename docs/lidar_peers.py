@@ -19,6 +19,7 @@ from lidar_arms import (
     INT8,
     OCCUPIED,
     REFERENCE,
+    TUNED,
     UNGUIDED,
     UPON_SPARSE,
     Arm,
@@ -46,18 +47,24 @@ def difference(row: Measured, reference: Measured, frames: int) -> tuple[float, 
 def quality(rows: dict[Arm, Measured], frames: int) -> Iterator[str]:
     """Yield the table of average precisions: a row per arm."""
     reference = next(iter(rows.values()))
-    yield "| | mAP | difference to dense | car | pedestrian | cyclist | r_inbox voxels | r_inbox cells | |"
-    yield "|---|--:|--:|--:|--:|--:|--:|--:|---|"
+    control = next((row for arm, row in rows.items() if arm.title == TUNED), None)
+    columns = ["mAP", "difference to dense", "to the tuned control", "car", "pedestrian", "cyclist"]
+    yield f"| | {' | '.join(columns)} | r_inbox voxels | r_inbox cells | |"
+    yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|---|"
     for arm, row in rows.items():
         if not row.metrics:
             continue
-        cells = [f"{row.metrics['map_3d']:.1f}", ""]
-        if row is not reference:
-            value, interval = difference(row, reference, frames)
-            cells[1] = f"{value:+.1f}" + (f" [{interval.low:+.1f}, {interval.high:+.1f}]" if interval else "")
+        cells = [f"{row.metrics['map_3d']:.1f}", told(row, reference, frames) if row is not reference else ""]
+        cells.append(told(row, control, frames) if control and arm.tuned and row is not control else "")
         cells += [shown(row.metrics.get(f"{name}_ap"), "{:.1f}") for name in ("car", "pedestrian", "cyclist")]
         cells += [shown(row.metrics.get(f"r_inbox_{place}"), "{:.1%}") for place in ("voxels", "cells")]
         yield f"| {arm.title} | {' | '.join(cells)} | {arm.note} |"
+
+
+def told(row: Measured, other: Measured, frames: int) -> str:
+    """Return a row's difference to another with its interval, as it is printed."""
+    value, interval = difference(row, other, frames)
+    return f"{value:+.1f}" + (f" [{interval.low:+.1f}, {interval.high:+.1f}]" if interval else "")
 
 
 def shown(value: float | None, form: str) -> str:
@@ -138,7 +145,9 @@ def page(rows: dict[Arm, Measured], frames: int) -> str:
     parts += [
         f"{frames} generated frames of the evaluation split; 3D AP, moderate, R40, IoU 0.7 / 0.5 / 0.5. In brackets the "
         f"{LEVEL:.0%} interval of the difference over the same {resamples} resamples of frames; one training each. r_inbox: "
-        "of occupied cells inside true boxes, the share that was dropped. The oracle is shown the labels.",
+        "of occupied cells inside true boxes, the share that was dropped. The oracle is shown the labels. A row on tuned "
+        f'weights has to be held against "{TUNED}": beside the untuned detector it shows what the further training gave, '
+        "too.",
         "",
         *compute(rows),
         "",

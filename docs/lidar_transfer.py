@@ -22,7 +22,7 @@ from effbench.lidar.boxes import iou_3d
 from effbench.lidar.frames import CLASSES, Detections, Frame
 from effbench.section import replace_section
 from effbench.tasks.lidar_detection.metrics import WELL_SEEN_POINTS
-from effbench.tasks.lidar_detection.scoring import JUDGED_AREA_M
+from effbench.tasks.lidar_detection.scoring import is_judged
 
 SHOWN = (REFERENCE, FULLY_SPARSE, "**Ada3D-B**")
 """Rows of the section "peers" that are tried."""
@@ -53,8 +53,7 @@ class Tried(NamedTuple):
 
 def objects_of(frame: Frame) -> list[int]:
     """Return which boxes are asked for: of the three classes, centre inside of what detectors cover, with any points."""
-    low, high = np.array(JUDGED_AREA_M[:2]), np.array(JUDGED_AREA_M[2:])
-    inside = np.all((frame.boxes[:, :2] >= low) & (frame.boxes[:, :2] < high), axis=1)
+    inside = is_judged(frame.boxes)
     return [i for i, kind in enumerate(frame.classes) if kind in CLASSES and inside[i] and frame.points_in_box[i] > 0]
 
 

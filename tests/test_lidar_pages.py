@@ -2,7 +2,9 @@
 
 import importlib
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace as Some
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ DOCS = str(Path(__file__).parents[1] / "docs")
 def script(monkeypatch):
     monkeypatch.syspath_prepend(DOCS)
     yield importlib.import_module
-    for name in ("lidar_peers", "lidar_arms", "lidar_transfer", "lidar_data"):
+    for name in [name for name in sys.modules if name.startswith(("lidar_", "store_time"))]:
         sys.modules.pop(name, None)
 
 
@@ -69,7 +71,12 @@ def test_rows_are_compared_over_the_same_resamples(script):
     value, interval = peers.difference(ours, dense, 60)
     assert value == -2 and interval.low == pytest.approx(-2) and interval.high == pytest.approx(-2)
     rows = {lidar_arms.Arm(peers.REFERENCE): dense, lidar_arms.Arm("ours", note="why"): ours}
-    assert list(peers.quality(rows, 60))[-1] == "| ours | 68.0 | -2.0 [-2.0, -2.0] | 68.0 | 68.0 |  |  |  | why |"
+    assert list(peers.quality(rows, 60))[-1] == "| ours | 68.0 | -2.0 [-2.0, -2.0] |  | 68.0 | 68.0 |  |  |  | why |"
+    control = row(71.0, drawn + 1, 900.0)
+    tuned = {lidar_arms.Arm(peers.TUNED, tuned=True): control, lidar_arms.Arm("ours", tuned=True): ours}
+    lines = list(peers.quality({lidar_arms.Arm(peers.REFERENCE): dense} | tuned, 60))
+    assert lines[-1].startswith("| ours | 68.0 | -2.0 [-2.0, -2.0] | -3.0 [-3.0, -3.0] | 68.0 |")
+    assert lines[-2].startswith(f"| {peers.TUNED} | 71.0 | +1.0 [+1.0, +1.0] |  | 71.0 |")
     assert list(peers.compute(rows))[-1] == "| ours | 100 | 100 | 10 | 5 | 20% | 21% | 100% / 100% | 50% |"
 
 
@@ -79,3 +86,125 @@ def test_rows_without_weights_of_their_own_say_whose_they_run_on(script):
     for variant in "ABC":
         assert ("on B's weights" in arms[f"**Ada3D-{variant}**"].note) == (variant not in card)
     assert next(iter(arms)) == script("lidar_arms").REFERENCE
+
+
+def test_what_is_asked_of_a_drop_is_order_and_size_apart(script):
+    drops = script("lidar_drops")
+    both = {(p, s): -v * s for p, v in (("random", 30.0), ("outside-boxes", 5.0)) for s in drops.SHARES}
+    assert "holds here in its order" in drops.verdict(both) and "It does not hold in size" in drops.verdict(both)
+    turned = {(p, s): -v * s for p, v in (("random", 1.0), ("outside-boxes", 5.0)) for s in drops.SHARES}
+    assert "does **not** hold here" in drops.verdict(turned)
+    as_published = {(p, s): -v * s for p, v in (("random", 4.0), ("outside-boxes", 0.1)) for s in drops.SHARES}
+    assert "Its size is the paper's too" in drops.verdict(as_published)
+
+
+@pytest.mark.slow
+def test_dropping_outside_of_boxes_costs_less_than_dropping_at_random(script):
+    from effbench.api import Context
+    from effbench.tasks.lidar_detection.task import LidarDetection
+
+    drops = script("lidar_drops")
+    task = LidarDetection(LidarDetection.Params(frames=40))
+    frames = [task.source.frame(sample.data["frame"]) for sample in task.samples("evaluation")]
+    system, weights = task.load(Context()), np.ones(len(frames))
+    whole = drops.reached(drops.curves_of(system, frames, "random", 0.0), weights)[0]
+    for share in drops.SHARES:
+        random, outside = (
+            whole - drops.reached(drops.curves_of(system, frames, policy, share), weights)[0]
+            for policy in ("random", "outside-boxes")
+        )
+        assert outside < random, share
+
+
+def test_what_was_asked_of_ada3d_is_told_as_the_numbers_have_it(script):
+    ada3d = script("lidar_ada3d")
+    ours, dense = (
+        ada3d.Costs(0.62, 0.22, (177.0, 130.0, 43.0, 32.0), 4.05),
+        ada3d.Costs(1, 0.5, (179.0, 1057, 315, 0), 1),
+    )
+
+    def told(value, low, high):
+        return ada3d.verdict(ada3d.Gap(*(np.full(5, v) for v in (value, low, high))), ours, dense)
+
+    assert "more than the 1.0" in told(-1.2, -3.0, 0.2)
+    assert "as a point estimate of this mean alone" in told(-0.8, -2.1, 0.7)
+    assert "so is the whole interval" in told(0.2, -0.9, 1.0)
+    assert "22% of the BEV cells (20% asked)" in told(0, 0, 0) and "stay at 0.99" in told(0, 0, 0)
+
+
+def test_average_precision_of_the_pages_is_of_the_area_that_the_task_judges(script):
+    from effbench.lidar.detector.accounting import Account
+
+    ada3d = script("lidar_ada3d")
+    truth = frame(np.array([CAR, FAR]), ("Car", "Car"), [80, 80])
+    truth = replace(truth, height_px=np.full(2, 100.0))
+
+    class Finds:
+        def detect(self, frames):
+            return [Detections(np.array([CAR]), np.array([0.9]), np.array([0]))]
+
+        def executed(self, how):
+            return self
+
+    ada3d.account = lambda detector, frames: Account()
+    assert ada3d.reached(Finds(), [truth]).curves.truths[:, 0].tolist() == [1]  # the far one is ignored
+
+
+def test_a_clock_gives_time_to_the_part_that_runs_and_not_to_its_caller(script, monkeypatch):
+    time = script("lidar_time")
+    now = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    clock = time.Clock()
+
+    def inner():
+        now[0] += 3
+
+    def outer():
+        now[0] += 1
+        clock.around("inner", inner)()
+        now[0] += 1
+
+    clock.restart()
+    now[0] += 10
+    clock.around("outer", outer)()
+    assert clock.taken() == {"rest": 10, "outer": 2, "inner": 3}
+
+
+def test_the_parts_of_a_frame_add_up_to_it_and_the_detector_is_left_as_it_was(script):
+    from effbench.lidar.detector import model
+    from effbench.lidar.detector.config import DetectorConfig
+
+    time = script("lidar_time")
+    detector = model.LidarDetector(DetectorConfig()).eval()
+    voxelise, truth = model.voxelise, frame(np.array([CAR]), ("Car",), [80])
+    clock = time.Clock()
+    with time.told_apart(detector, clock):
+        clock.restart()
+        detector.detect([truth])
+        taken = clock.taken()
+    assert set(taken) == {*time.PARTS, "rest"} and min(taken.values()) >= 0
+    assert model.voxelise is voxelise and "batch" not in vars(detector) and "voxels" not in vars(detector.filter)
+    assert "forward" not in vars(detector.bev)
+
+
+def test_how_long_a_run_took_is_from_its_first_job_to_its_last_cell(script):
+    def stamp(minute):
+        return f"2026-01-01T00:{minute}+00:00"
+
+    def cell(started, finished):
+        return Some(attempts=[Some(started_utc=stamp(started))], finished_utc=stamp(finished))
+
+    view = Some(cells=[cell("01:00", "03:00"), cell("00:30", "02:00"), cell("01:30", "03:43")], machines={})
+    assert script("store_time").sentence(view).startswith("The run below took 3 min 13 s from its first job")
+
+
+def test_a_row_is_of_the_seeds_that_ship_beside_their_control(script, monkeypatch, tmp_path):
+    ada3d = script("lidar_ada3d")
+    monkeypatch.setattr(ada3d, "WEIGHTS", tmp_path)
+    for name in ("none", "none-seed1", "B", "B-seed1", "B-seed2", "B-plain"):
+        (tmp_path / f"{name}.safetensors").touch()
+    found = {row.title(): ada3d.shipped_seeds(row) for row in ada3d.ROWS}
+    assert found == {
+        "tuned without a filter": [0, 1], "Ada3D-A": [], "Ada3D-B": [0, 1], "Ada3D-B, density guidance off": [0, 1],
+        "Ada3D-B, tuned without density guidance": [0], "Ada3D-C": [],
+    }  # fmt: skip

@@ -98,10 +98,7 @@ class LidarBev(Method):
     def apply(self, system: LidarSystem, artifact: Artifact) -> LidarSystem:
         """Return the system that runs so."""
         _need_dense_bev(self.name, system)
-        if self.params.execution != "dense" and not all(block.keeps_zeros for block in system.detector.bev.blocks):
-            raise Unsupported(
-                f"{self.name}: this detector's norms make empty cells positive; only SP-BN keeps them empty"
-            )
+        _checked_for_cells(self.name, system.detector, self.params.execution)
         system.detector.executed(self.params.execution)
         return system
 
@@ -119,12 +116,16 @@ class LidarDetectorPeer(Method):
         system: Annotated[str, Field(description="`zoo:lidar-detectors/NAME`, or a .safetensors file.")] = (
             "zoo:lidar-detectors/sparse"
         )
+        execution: Execution = "dense"
 
     def apply(self, system: LidarSystem, artifact: Artifact) -> LidarSystem:
         """Return the other system."""
         from effbench.tasks.lidar_detection.detectors import load
 
-        return load(self.params.system)
+        other = load(self.params.system)
+        _checked_for_cells(self.name, other.detector, self.params.execution)
+        other.detector.executed(self.params.execution)
+        return other
 
 
 class LidarInt8(Method):
@@ -165,6 +166,12 @@ def _dropping(system: LidarSystem, params: Any) -> None:
     voxels, cells = ratios(params)
     detector.filter = RuleDropper(params.rule, detector.config, voxels, cells, params.seed)
     detector.eval()
+
+
+def _checked_for_cells(name: str, detector: Any, execution: str) -> None:
+    """Raise ``Unsupported`` where a BEV backbone is to run over occupied cells and its norms fill the others."""
+    if execution != "dense" and not all(block.keeps_zeros for block in getattr(detector.bev, "blocks", ())):
+        raise Unsupported(f"{name}: this detector's norms make empty cells positive; only SP-BN keeps them empty")
 
 
 def _need_dense_bev(name: str, system: LidarSystem) -> None:

@@ -34,16 +34,26 @@ ENOUGH_TRUTHS = 41
 """Below so many truths even a perfect detector stays under 100 by R40 and R11."""
 
 
+def is_judged(boxes: Array) -> Array:
+    """Return which boxes [m, 7] have their centre in ``JUDGED_AREA_M``: bool [m]."""
+    low, high = np.array(JUDGED_AREA_M[:2]), np.array(JUDGED_AREA_M[2:])
+    inside: Array = np.all((boxes[:, :2] >= low) & (boxes[:, :2] < high), axis=1)
+    return inside
+
+
+def as_judged(frame: Frame) -> Frame:
+    """Return the frame as it is judged: an object outside of ``JUDGED_AREA_M`` is one too hard to see, found or not."""
+    return replace(frame, occlusion=np.where(is_judged(frame.boxes), frame.occlusion, UNKNOWN_OCCLUSION))
+
+
 def frame_arrays(frame: Frame, found: Detections, camera: CameraCalibration, names: Sequence[str]) -> dict[str, Array]:
     """Return what a frame gives to the metrics of a whole set, by name."""
     from effbench.lidar.ap.matching import count_frame
     from effbench.lidar.boxes import iou_3d
     from effbench.lidar.nds import NdsBoxes, count_nds
 
-    low, high = np.array(JUDGED_AREA_M[:2]), np.array(JUDGED_AREA_M[2:])
-    inside: Array = np.all((frame.boxes[:, :2] >= low) & (frame.boxes[:, :2] < high), axis=1)
-    frame = replace(frame, occlusion=np.where(inside, frame.occlusion, UNKNOWN_OCCLUSION))
-    counts = count_frame(RULES, frame, found, names, camera.picture_boxes(found.boxes)[0])
+    inside = is_judged(frame.boxes)
+    counts = count_frame(RULES, as_judged(frame), found, names, camera.picture_boxes(found.boxes)[0])
     asked = [i for i, name in enumerate(frame.classes) if name in CLASSES and inside[i]]
     truth = NdsBoxes(frame.boxes[asked], [frame.classes[i] for i in asked], points=frame.points_in_box[asked])
     known = [k for k, label in enumerate(found.labels) if names[label] in CENTRE_CLASSES]
