@@ -97,6 +97,7 @@ def test_facts_say_what_the_filter_did(weights: Path) -> None:
     system = method.apply(ours.load(ctx), method.prepare(ours.load(ctx), ctx))
     facts = {name: fact.value for name, fact in method.facts(system).items()}  # type: ignore[union-attr]
     assert facts["macs_2d"] > 0 and facts["macs_3d"] > 0 and facts["macs_predictor"] == 0
+    assert facts["macs_choice"] > 0 and facts["macs_maps"] > 0
     assert 0 < facts["density_bev_0"] < facts["density_bev_3"] <= 1
 
 
