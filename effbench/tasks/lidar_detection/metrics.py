@@ -6,7 +6,7 @@ import math
 from typing import Literal, NamedTuple
 
 from effbench.api import Metric
-from effbench.lidar.ap.rules import LOOSE_IOU, STRICT_IOU, ApRule
+from effbench.lidar.ap.rules import LOOSE_IOU, STRICT_IOU, ApRule, View
 from effbench.lidar.frames import CLASSES
 from effbench.lidar.nds import NdsClass
 
@@ -37,18 +37,19 @@ class Counted(NamedTuple):
 
 def _of(name: str) -> list[Counted]:
     short, strict, loose = name.lower(), STRICT_IOU[name], LOOSE_IOU[name]
-    moderate = ApRule(name, "3d", strict)
     text = f"{name}, 3D IoU above {strict:g}"
-    found = [
-        Counted(f"{short}_ap", moderate, "r40", f"{text}, moderate, R40"),
-        Counted(f"{short}_ap_easy", ApRule(name, "3d", strict, "easy"), "r40", f"{text}, easy, R40"),
-        Counted(f"{short}_ap_hard", ApRule(name, "3d", strict, "hard"), "r40", f"{text}, hard, R40"),
-        Counted(f"{short}_ap_r11", moderate, "r11", f"{text}, moderate, R11: not to be compared with R40"),
-        Counted(f"{short}_ap_area", moderate, "area", f"{text}, moderate, the plain area under the curve"),
-        Counted(
-            f"{short}_ap_bev", ApRule(name, "bev", strict), "r40",
-            f"{name}, IoU from above over {strict:g}, moderate, R40",
-        ),
+    seen: dict[View, str] = {"3d": text, "bev": f"{name}, IoU from above over {strict:g}"}
+    sums: dict[Sum, str] = {"r40": "R40", "r11": "R11: not to be compared with R40"}
+    found = []
+    for view, above in seen.items():
+        for level in ("moderate", "easy", "hard"):
+            rule = ApRule(name, view, strict, level)
+            for how, note in sums.items():
+                parts = ("bev" * (view == "bev"), "r11" * (how == "r11"), level * (level != "moderate"))
+                called = "_".join((short, "ap", *filter(None, parts)))
+                found.append(Counted(called, rule, how, f"{above}, {level}, {note}"))
+    found += [
+        Counted(f"{short}_ap_area", ApRule(name, "3d", strict), "area", f"{text}, moderate, the plain area under the curve"),
         Counted(
             f"{short}_ap_loose", ApRule(name, "3d", loose), "r40", f"{name}, 3D IoU above {loose:g}, moderate, R40"
         ),
