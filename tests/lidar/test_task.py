@@ -69,10 +69,17 @@ def test_who_knows_all_reaches_all_and_who_is_off_by_a_metre_nothing(params):
         if one.how == "area" and one.name in found:
             assert found[one.name] == pytest.approx(100), one.name
     assert found["car_ap_area"] == pytest.approx(100) and found["recall_50_points"] == 1
-    assert found["map_centre"] == pytest.approx(100)
+    assert found["map_centre"] == pytest.approx(100) and found["nds_without_ave_aae"] == pytest.approx(100)
+    assert [found[name] for name in ("centre_ate_m", "centre_ase", "centre_aoe_rad")] == pytest.approx(
+        [0, 0, 0], abs=1e-6
+    )
     assert 0 < found["car_ap"] <= 100
     off, _ = summary(task, replace(system, detector=Knows(system.detector.config, 1.2), sees_truth=True))
     assert off["car_ap_area"] == 0 and off["map_centre"] < 60
+    assert 0.9 < off["centre_ate_m"] <= 1.2 + 1e-9  # a neighbour may be nearer
+    errors = off["centre_ate_m"], off["centre_ase"], off["centre_aoe_rad"]
+    whole = (5 * off["map_centre"] / 100 + sum(1 - min(1, error) for error in errors)) / 8
+    assert off["nds_without_ave_aae"] == pytest.approx(100 * whole)
     assert set(found) == set(off)
     assert "car_ap" in task.remarks(scores) and "map_3d" in task.remarks(scores)
 

@@ -25,6 +25,16 @@ CENTRE_CLASSES = {
 }
 """nuScenes' reaches; frames without time know no velocity and no attribute, so that there is no NDS of them."""
 
+UNKNOWN_ERRORS = ("AVE", "AAE")
+"""What NDS asks for beside, and no detector here says: velocities and attributes."""
+CENTRE_SCORE = "nds_without_ave_aae"
+CENTRE_ERRORS = {
+    "centre_ate_m": ("ATE", "m", "distance between centres on the ground"),
+    "centre_ase": ("ASE", "share", "1 - IoU of the boxes put on each other"),
+    "centre_aoe_rad": ("AOE", "rad", "angle between headings"),
+}
+"""Metric -> NDS's error, its unit, and what it is."""
+
 
 class Counted(NamedTuple):
     """One average precision: its metric's name, the rule, how the curve becomes a number, and what a reader is told."""
@@ -85,6 +95,19 @@ METRICS: tuple[Metric, ...] = (
     _precision("map_3d", "mean over classes of the 3D average precision: moderate, R40, IoU 0.7 / 0.5 / 0.5", primary=True),
     *(_precision(one.name, one.said) for one in COUNTED),
     _precision("map_centre", "nuScenes' mAP: centres on the ground within 0.5, 1, 2, 4 m, mean over the three classes"),
+    *(
+        Metric(
+            name, unit, higher_is_better=False, per="set", undefined="unsupported",
+            description=f"nuScenes' {error}: {said}, of what is found within 2 m, over recalls from a tenth on (1 where none "
+            "is reached), mean over the three classes",
+        )
+        for name, (error, unit, said) in CENTRE_ERRORS.items()
+    ),
+    _precision(
+        CENTRE_SCORE,
+        "5 parts map_centre and one each of 1 - min(1, ATE), 1 - min(1, ASE), 1 - min(1, AOE); no NDS: velocities and "
+        "attributes are not found, and classes are three instead of ten",
+    ),
     Metric(
         "recall_50_points", "share", higher_is_better=True, per="set", undefined="unsupported",
         description=f"of labelled objects with at least {WELL_SEEN_POINTS} points, those that any detection of their class "
