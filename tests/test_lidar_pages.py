@@ -64,7 +64,7 @@ def test_rows_are_compared_over_the_same_resamples(script):
 
     def row(value, replicates, bev):
         metrics = {"map_3d": value, "car_ap": value, "pedestrian_ap": value}
-        macs = {"backbone3d": 100.0, "bev": bev, "head": 10.0, "filter": 5.0}
+        macs = {"backbone3d": 100.0, "bev": bev, "head": 10.0, "filter": 5.0, "choice": 1.0, "maps": 2.0}
         return lidar_arms.Measured(metrics, replicates, macs, (50.0, 20.0), 0.5, 0.4)
 
     dense, ours = row(70.0, drawn, 900.0), row(68.0, drawn - 2, 100.0)
@@ -77,7 +77,7 @@ def test_rows_are_compared_over_the_same_resamples(script):
     lines = list(peers.quality({lidar_arms.Arm(peers.REFERENCE): dense} | tuned, 60))
     assert lines[-1].startswith("| ours | 68.0 | -2.0 [-2.0, -2.0] | -3.0 [-3.0, -3.0] | 68.0 |")
     assert lines[-2].startswith(f"| {peers.TUNED} | 71.0 | +1.0 [+1.0, +1.0] |  | 71.0 |")
-    assert list(peers.compute(rows))[-1] == "| ours | 100 | 100 | 10 | 5 | 20% | 21% | 100% / 100% | 50% |"
+    assert list(peers.compute(rows))[-1] == "| ours | 100 | 100 | 10 | 5 | 1 | 2 | 20% | 21% | 100% / 100% | 50% |"
 
 
 def test_rows_without_weights_of_their_own_say_whose_they_run_on(script):

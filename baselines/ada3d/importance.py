@@ -18,6 +18,7 @@ from effbench.lidar.detector.blocks import Features
 from effbench.lidar.detector.folding import KeptTensors
 from effbench.lidar.detector.spbn import EPS, MOMENTUM
 from effbench_baselines.ada3d import cell_loops, predictor_cpu
+from effbench_baselines.ada3d.choice_cost import PER_CELL_OF_KEY
 from effbench_baselines.ada3d.dropping import VOXEL_STRIDE, CellDropper
 from effbench_baselines.ada3d.selecting import CELL_GUIDANCE, VOXEL_GUIDANCE, Guidance, cells_of, guided
 
@@ -140,6 +141,7 @@ class Ada3dFilter(CellDropper):  # type: ignore[misc]
         if isinstance(where, int):
             mapped = (rows_of_x @ weight.T).numpy()
             cell_loops.add_rows(keys, mapped, planes.numpy(), predictor_cpu.SIDE, rows, columns)
+            record_kernel("ada3d_adapter/rows", x.sites.keys, out=planes)
             return
         of_channel = weight.T.contiguous()
         given = rows_of_x.numpy(), of_channel.numpy(), three(x.sites.shape), VOXEL_STRIDE[where]
@@ -185,11 +187,21 @@ def channels_at(detector: Any, voxel_points: tuple[str, ...], layers: tuple[int,
 
 
 def _adapter_flops(features: Any, weight: Any, pooled: int, *, out: Any) -> int:
-    return int(2 * pooled * weight.numel() + features.numel())  # a comparison for every number that is pooled
+    """Return the operations: each voxel's cell, a comparison per number that is pooled, the products, the sums over z."""
+    return int(PER_CELL_OF_KEY * len(features) + features.numel() + pooled * (2 * weight.numel() + ADAPTED))
 
 
 def _adapter_bytes(features: Any, weight: Any, pooled: int, *, out: Any) -> int:
     return operand_bytes(features, weight, out)
 
 
+def _rows_flops(keys: Any, *, out: Any) -> int:
+    return ADAPTED * len(keys)  # what is added to the planes; the product before it is torch's
+
+
+def _rows_bytes(keys: Any, *, out: Any) -> int:
+    return operand_bytes(keys, out)
+
+
 cost.register("ada3d_adapter/numba", cost.Cost(_adapter_flops, _adapter_bytes, "float32"))
+cost.register("ada3d_adapter/rows", cost.Cost(_rows_flops, _rows_bytes, "float32"))

@@ -34,8 +34,15 @@ PAPER_GUIDED = ("released", "voxels")
 """Variants whose shipped predictors were trained and judged with the paper's exponents."""
 NO_GUIDANCE = Guidance(0, 1), Guidance(0, 1)
 """Importance alone decides."""
-COUNTED = {"backbone3d": "macs_3d", "bev": "macs_2d", "head": "macs_head", "filter": "macs_predictor"}
-"""Part of a detector -> fact: effective multiply-accumulates per frame, millions."""
+COUNTED = {
+    "backbone3d": "macs_3d",
+    "bev": "macs_2d",
+    "head": "macs_head",
+    "filter": "macs_predictor",
+    "choice": "macs_choice",
+    "maps": "macs_maps",
+}
+"""Part of a detector -> fact: effective multiply-accumulates per frame, millions; two operations of the last two make one."""
 LOOKED_AT = 12
 """Calibration frames that facts are about: their means move by a few percent from one dozen to the next."""
 

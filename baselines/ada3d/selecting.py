@@ -8,14 +8,18 @@ import torch
 
 from effbench.arrays import Array
 from effbench.errors import BadInput
+from effbench.kernels.recording import record_kernel
 from effbench.kernels.sparse_conv import SparseTensor
 from effbench.kernels.sparse_conv.sites import three
 from effbench.lidar.detector.blocks import Features
+from effbench.lidar.detector.filtering import CHOICE
 from effbench.lidar.detector.spbn import active_pixels
-from effbench_baselines.ada3d import cell_loops
+from effbench_baselines.ada3d import cell_loops, choice_cost
 
 EPS = 1e-4
 """Added to the density before it divides, as the paper's code has it."""
+
+choice_cost.register_all()
 
 
 class Guidance(NamedTuple):
@@ -36,8 +40,11 @@ def guided(scores: torch.Tensor, valid: torch.Tensor, guidance: Guidance) -> tor
     """
     if guidance.alpha == 0:
         return scores * valid
-    given = scores.float().numpy(), valid.numpy()
-    return torch.from_numpy(cell_loops.divided_by_density(*given, guidance.window, guidance.alpha, EPS))
+    scores = scores.float()
+    given = scores.numpy(), valid.numpy()
+    out = torch.from_numpy(cell_loops.divided_by_density(*given, guidance.window, guidance.alpha, EPS))
+    record_kernel(f"{CHOICE}/density", scores, valid, guidance.window, out=out)
+    return out
 
 
 def best_cells(scores: torch.Tensor, valid: torch.Tensor, keep: float) -> torch.Tensor:
@@ -51,7 +58,9 @@ def best_cells(scores: torch.Tensor, valid: torch.Tensor, keep: float) -> torch.
         return valid
     flat = valid.reshape(len(valid), -1).numpy()
     ranked = scores.detach().reshape(len(valid), -1).contiguous().numpy()
-    return torch.from_numpy(cell_loops.best_of_each(ranked, flat, keep)).view(valid.shape)
+    kept = torch.from_numpy(cell_loops.best_of_each(ranked, flat, keep)).view(valid.shape)
+    record_kernel(f"{CHOICE}/top-k", scores, valid, keep, out=kept)
+    return kept
 
 
 def cells_of(x: SparseTensor, stride: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -65,6 +74,7 @@ def occupancy(x: SparseTensor, stride: int) -> torch.Tensor:
     rows, columns = (extent // stride for extent in x.sites.shape[-2:])
     count = x.sites.batch_size * rows * columns
     found = torch.from_numpy(cell_loops.marked(_flat_cells(x, stride), count))
+    record_kernel(f"{CHOICE}/occupancy", x.sites.keys, out=found)
     return found.view(x.sites.batch_size, rows, columns)
 
 
@@ -75,13 +85,16 @@ def occupied(x: Features) -> torch.Tensor:
         return active
     batch, (rows, columns) = x.sites.batch_size, x.sites.shape
     given = x.sites.keys.numpy(), x.features.detach().numpy()
-    return torch.from_numpy(cell_loops.marked_if_active(*given, batch * rows * columns)).view(batch, rows, columns)
+    found = torch.from_numpy(cell_loops.marked_if_active(*given, batch * rows * columns))
+    record_kernel(f"{CHOICE}/active", x.sites.keys, x.features, out=found)
+    return found.view(batch, rows, columns)
 
 
 def in_kept_columns(x: SparseTensor, kept: torch.Tensor, stride: int) -> SparseTensor:
     """Return the rows of x whose cell is kept, whole columns along z; kernel maps are looked up anew after it."""
-    rows = cell_loops.taken(kept.reshape(-1).numpy(), _flat_cells(x, stride))
-    chosen: SparseTensor = x.take(torch.from_numpy(rows))
+    rows = torch.from_numpy(cell_loops.taken(kept.reshape(-1).numpy(), _flat_cells(x, stride)))
+    record_kernel(f"{CHOICE}/taken", x.sites.keys, kept, out=rows)
+    chosen: SparseTensor = x.take(rows)
     return chosen
 
 

@@ -153,6 +153,15 @@ class NdsResult(NamedTuple):
     errors: dict[str, float]
     by_class: dict[str, Array]
 
+    def without(self, *unknown: str) -> float:
+        """Return the score that the weights of NDS make of mAP and the errors that are known, leaving some out, from 0 to 1.
+
+        It is not NDS: what a detector would lose by the errors left out, nobody knows.
+        """
+        known = [error for name, error in self.errors.items() if name not in unknown]
+        true = [1 - min(1.0, error) if error == error else error for error in known]
+        return (5 * self.mean_ap + sum(true)) / (5 + len(true))
+
 
 class NdsCurves:
     """Matched frames, in the order in which their weights come."""
@@ -169,10 +178,14 @@ class NdsCurves:
 
     def values(self, weights: Array) -> NdsResult:
         """Return the scores of the frames under weights [F]."""
-        by_class = self.by_class(weights)
+        by_class: dict[str, Array] = {}
         errors: dict[str, list[float]] = {name: [] for name in ERRORS}
-        for name in by_class:
-            counted, truths = self._counted(name, copies(weights))
+        weights = copies(weights)
+        for name in self.classes:
+            counted, truths = self._counted(name, weights)
+            if truths <= 0:
+                continue
+            by_class[name] = _over_distances(counted, truths)
             for place, error in enumerate(ERRORS):
                 if error in self.classes[name].errors:
                     errors[error].append(
@@ -189,9 +202,7 @@ class NdsCurves:
         for name in self.classes:
             counted, truths = self._counted(name, weights)
             if truths > 0:
-                found[name] = np.array(
-                    [_precision(hits, counted.weight, counted.last, truths) for hits in counted.hits.T]
-                )
+                found[name] = _over_distances(counted, truths)
         return found
 
     def _counted(self, name: str, weights: Array) -> tuple[_Counted, float]:
@@ -210,6 +221,11 @@ class _Counted(NamedTuple):
     hits: Array  # [K, 4], the weight where a truth was found
     errors: Array  # [K, 5]
     last: Array  # bool [K]: the last of its score
+
+
+def _over_distances(counted: _Counted, truths: float) -> Array:
+    """Return the average precision at each distance [4]."""
+    return np.array([_precision(hits, counted.weight, counted.last, truths) for hits in counted.hits.T])
 
 
 def _mean(values: Sequence[float]) -> float:

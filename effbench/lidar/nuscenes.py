@@ -83,8 +83,8 @@ class NuscenesFolder:
         """Return the row of sample_data of every sample's key-frame sweep."""
         found = {}
         for row in self.tables["sample_data"].values():
-            sensor = self._row("calibrated_sensor", row["calibrated_sensor_token"])["sensor_token"]
-            if row["is_key_frame"] and self._row("sensor", sensor)["channel"] == CHANNEL:
+            sensor = self.row("calibrated_sensor", row["calibrated_sensor_token"])["sensor_token"]
+            if row["is_key_frame"] and self.row("sensor", sensor)["channel"] == CHANNEL:
                 found[row["sample_token"]] = row
         return found
 
@@ -111,18 +111,15 @@ class NuscenesFolder:
 
         Annotations without a LiDAR point are left out, as nuScenes' own evaluation does.
         """
-        sample = self._row("sample", name)
-        if name not in self.sweeps:
-            raise BadInput(f"{self.root}: sample {name!r} has no key-frame sweep of {CHANNEL}")
-        sweep = self.sweeps[name]
+        sample, sweep = self.row("sample", name), self.sweep(name)
         stored = read_points(self.root / sweep["filename"], columns=5, brightest=255.0)
         points = np.column_stack([stored[:, :3] @ AHEAD.T, stored[:, 3] / 255.0]).astype(np.float32)
         rows = [row for row in self.annotations[name] if row.get("num_lidar_pts", 1) > 0]
-        boxes = self._boxes(rows, sweep)
+        boxes = self.boxes(rows, sweep)
         away = np.maximum(np.hypot(boxes[:, 0], boxes[:, 1]), 1.0)
         return Frame(
             name=name,
-            scene=self._row("scene", sample["scene_token"])["name"],
+            scene=self.row("scene", sample["scene_token"])["name"],
             points=points,
             boxes=boxes,
             classes=tuple(self._kind(row) for row in rows),
@@ -131,14 +128,29 @@ class NuscenesFolder:
             height_px=FOCAL_PX * boxes[:, 5] / away,
         )
 
-    def _boxes(self, rows: list[dict[str, Any]], sweep: dict[str, Any]) -> NDArray[np.float64]:
+    def sweep(self, name: str) -> dict[str, Any]:
+        """Return the row of sample_data of a sample's key-frame sweep; ``BadInput`` where it has none."""
+        self.row("sample", name)
+        if name not in self.sweeps:
+            raise BadInput(f"{self.root}: sample {name!r} has no key-frame sweep of {CHANNEL}")
+        return self.sweeps[name]
+
+    def poses(self, sweep: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the rows of where the car stood in the world at a sweep, and of where its sensor sits in the car."""
+        sensor = self.row("calibrated_sensor", sweep["calibrated_sensor_token"])
+        return self.row("ego_pose", sweep["ego_pose_token"]), sensor
+
+    def category(self, annotation: dict[str, Any]) -> str:
+        """Return the name of an annotation's category, such as ``vehicle.car``."""
+        instance = self.row("instance", annotation["instance_token"])
+        return str(self.row("category", instance["category_token"])["name"])
+
+    def boxes(self, rows: list[dict[str, Any]], sweep: dict[str, Any]) -> NDArray[np.float64]:
         """Return boxes ``[M, 7]`` of annotations: from the world to the car to the sensor to our axes."""
-        sensor = self._row("calibrated_sensor", sweep["calibrated_sensor_token"])
-        car = self._row("ego_pose", sweep["ego_pose_token"])
         boxes = np.zeros((len(rows), 7))
         for box, row in zip(boxes, rows, strict=True):
             place, turned = np.array(row["translation"], np.float64), rotation(row["rotation"])[:, 0]
-            for pose in (car, sensor):
+            for pose in self.poses(sweep):
                 back = rotation(pose["rotation"]).T
                 place, turned = back @ (place - np.array(pose["translation"])), back @ turned
             place, turned = AHEAD @ place, AHEAD @ turned
@@ -151,10 +163,10 @@ class NuscenesFolder:
         return boxes
 
     def _kind(self, row: dict[str, Any]) -> str:
-        category = self._row("category", self._row("instance", row["instance_token"])["category_token"])["name"]
+        category = self.category(row)
         kind = next((kind for begin, kind in KINDS.items() if category.startswith(begin)), "Misc")
         if kind == "Cyclist":
-            names = [self._row("attribute", token)["name"] for token in row.get("attribute_tokens", [])]
+            names = [self.row("attribute", token)["name"] for token in row.get("attribute_tokens", [])]
             return "Misc" if "cycle.without_rider" in names else kind
         return kind
 
@@ -173,7 +185,8 @@ class NuscenesFolder:
             raise BadInput(f"{file}: a list of rows with a token each is needed")
         return rows
 
-    def _row(self, table: str, token: str) -> dict[str, Any]:
+    def row(self, table: str, token: str) -> dict[str, Any]:
+        """Return the row of a table that has a token; ``BadInput`` where none has."""
         rows = self.tables[table]
         if token not in rows:
             raise BadInput(f"{self._file(table)}: no row has the token {token!r}")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from effbench.kernels import isa
+from effbench.kernels.cost import registered
 from effbench.kernels.recording import listening
 from effbench.kernels.sparse_conv import SparseTensor
+from effbench.measure.compute import measure_compute
 from effbench_baselines.ada3d import predictor_cpu, reference
 from effbench_baselines.ada3d.importance import Ada3dFilter, ImportancePredictor
 from effbench_baselines.ada3d.selecting import Guidance, best_cells, guided, in_kept_columns, occupancy, occupied
@@ -129,3 +134,52 @@ def test_a_row_that_relu_ended_is_no_occupied_cell() -> None:
     )
     assert occupied(x).nonzero().tolist() == [[0, 1, 2]]
     assert np.array_equal(occupied(x), occupied(x.dense()))
+
+
+def operations(call: Callable[[], object]) -> dict[str, int]:
+    """Return the operations of the kernels that a call records, by name."""
+    found: dict[str, int] = {}
+
+    def hear(name: str, args: tuple[Any, ...], out: Any) -> None:
+        found[name] = found.get(name, 0) + registered()[name].flops(*args, out=out)
+
+    with torch.no_grad(), listening(hear):
+        call()
+    return found
+
+
+def test_choosing_is_counted_as_by_hand() -> None:
+    # Cells of a 2 x 4 map: 1 2 . . / 2 . . 3, three scores and a tie.
+    scores = torch.tensor([[[1.0, 2, 0, 0], [2, 0, 0, 3]]])
+    valid = scores > 0
+    # 8 asked, and 8 again; 4 occupied: 3 each to select the second best (2), compared and added (2 each), compared (4). One
+    # is above, so 3 are asked whether they are its equal; two are, and ask how many are left; one of them is taken.
+    counted = operations(lambda: best_cells(scores, valid, 0.5))
+    assert counted == {"cell_choice/top-k": 16 + 12 + 8 + 4 + 3 + 2 + 1}
+    assert operations(lambda: best_cells(scores, valid, 0.2)) == {"cell_choice/top-k": 8}  # floor(0.8): nothing stays
+    assert operations(lambda: best_cells(scores, valid, 1.0)) == {}
+    # 8 added; both squares of 2 x 2 hold some: share, eps and power each, and a product and a division for their 8 cells.
+    counted = operations(lambda: guided(scores, valid, Guidance(0.2, 2)))
+    assert counted == {"cell_choice/density": 8 + 2 * 3 + 2 * 8}
+    first = valid & (torch.arange(4) < 2)  # the second square is empty
+    assert operations(lambda: guided(scores, first, Guidance(0.2, 2))) == {"cell_choice/density": 8 + 3 + 2 * 4}
+
+
+def test_finding_and_taking_cells_is_counted_as_by_hand() -> None:
+    at = torch.tensor([[0, 0, 1], [0, 1, 0], [0, 1, 2]])
+    x = SparseTensor.from_coordinates(at, torch.tensor([[0.0, 2], [0, 0], [1, 5]]), 1, (2, 3))
+    # The first row is looked through to its second channel, so is the second one in vain, the third to its first.
+    assert operations(lambda: occupied(x)) == {"cell_choice/active": 2 + 2 + 1}
+    assert operations(lambda: occupancy(x, 1)) == {"cell_choice/occupancy": 3 * 4}
+    kept = torch.tensor([[[False, True, False], [False, False, True]]])
+    assert operations(lambda: in_kept_columns(x, kept, 1)) == {"cell_choice/taken": 3 * (4 + 1)}
+
+
+def test_a_filters_choice_is_in_the_account_and_in_what_a_call_computes() -> None:
+    torch.manual_seed(6)
+    x = SparseTensor.from_dense(torch.randn(1, 12, 3, 10, 14), torch.rand(1, 3, 10, 14) < 0.15)
+    drop = Ada3dFilter({"conv2": 12}, 3, {"conv2": 0.5}, {}).eval()
+    counted = operations(lambda: drop.voxels("conv2", x))
+    assert {f"cell_choice/{name}" for name in ("occupancy", "density", "top-k", "taken")} <= set(counted)
+    with torch.no_grad():
+        assert measure_compute(lambda: drop.voxels("conv2", x)).flops == sum(counted.values())

@@ -1,8 +1,9 @@
-"""The LiDAR methods keep the contract on the task, with a detector of random weights and of a grid of 12.8 m."""
+"""The LiDAR methods keep the contract on the task, with a detector of random weights and of voxels of 0.8 m."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from effbench_baselines.ada3d.method import Ada3d
 from effbench_baselines.ada3d.variants import ratios
 from effbench_baselines.lidar_peers.method import LidarBev, LidarDetectorPeer, LidarDrop, LidarFocals, LidarInt8
 
-GRID = VoxelGrid((0.0, -6.4, -2.5), (12.8, 6.4, 1.5))
+GRID = VoxelGrid(voxel=(0.8, 0.8, 0.25))
 
 
 @pytest.fixture(scope="module")
@@ -97,13 +98,25 @@ def test_facts_say_what_the_filter_did(weights: Path) -> None:
     system = method.apply(ours.load(ctx), method.prepare(ours.load(ctx), ctx))
     facts = {name: fact.value for name, fact in method.facts(system).items()}  # type: ignore[union-attr]
     assert facts["macs_2d"] > 0 and facts["macs_3d"] > 0 and facts["macs_predictor"] == 0
+    assert facts["macs_choice"] > 0 and facts["macs_maps"] > 0
     assert 0 < facts["density_bev_0"] < facts["density_bev_3"] <= 1
 
 
-@pytest.mark.parametrize("keep", [(0.0, 0.5), (0.5, 1.5)])
-def test_a_share_of_nothing_or_more_than_all_is_refused(keep: tuple[float, float]) -> None:
-    with pytest.raises(ValueError, match="cell_keep"):
-        Ada3d.Params(cell_keep=keep)
+@pytest.mark.parametrize("share", [0.0, -0.1, 1.0001, 1.5, float("nan")])
+@pytest.mark.parametrize("params", [Ada3d.Params, LidarDrop.Params])
+@pytest.mark.parametrize("name", ["voxel_keep", "cell_keep"])
+def test_a_share_of_nothing_or_more_than_all_is_refused(params: Any, name: str, share: float) -> None:
+    for shares in ((share,), (0.5, share), (share, 0.5, 1.0)):
+        with pytest.raises(ValueError, match=name):
+            params(**{name: shares})
+    assert getattr(params(**{name: (1.0,)}), name) == (1.0,)
+
+
+@pytest.mark.parametrize("share", [0.0, -0.1, 1.0001, float("nan")])
+def test_no_growth_and_more_than_all_of_it_is_refused(share: float) -> None:
+    with pytest.raises(ValueError, match="spread"):
+        LidarFocals.Params(spread=share)
+    assert LidarFocals.Params(spread=1.0).spread == 1.0
 
 
 def test_as_many_shares_as_insertion_points_are_asked_for() -> None:

@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 from frames_for_tests import box_of, cars, drawn, found_of, frame_of
 
+from effbench.api import Scores
 from effbench.lidar.ap.curves import ApCurves
 from effbench.lidar.ap.matching import count_frame
 from effbench.lidar.ap.reference import slow_average_precision
 from effbench.lidar.ap.rules import ApRule
+from effbench.lidar.camera import kitti_like
 from effbench.lidar.frames import CLASSES, Detections
+from effbench.tasks.lidar_detection.metrics import METRICS
+from effbench.tasks.lidar_detection.scoring import frame_arrays, set_summariser
 
 CAR = ApRule("Car", "3d", 0.7)
 
@@ -203,3 +207,24 @@ def test_more_overlap_is_never_easier_and_at_the_limit_of_the_task_it_is_the_tas
     )
     same = measured(pairs, ApRule("Car", "3d", 0.7, "hard"))
     assert reached.r40[OVERLAPS.index(0.7)] == pytest.approx(same[0])
+
+
+@pytest.mark.parametrize(("raised", "from_space"), [(0.0, True), (0.5, False)])
+def test_the_task_reports_both_views_all_levels_and_both_sums(raised, from_space):
+    places = cars(40)
+    truths = [(*place, 0.0, int(i >= 10) + int(i >= 20), 100.0) for i, place in enumerate(places)]
+    found = found_of(*sure(places))
+    found.boxes[:, 2] += raised  # 0.5 m up: nothing changes from above, and half of the volume is common in space
+    arrays = frame_arrays(frame_of(*truths), found, kitti_like(), CLASSES)
+    scores = Scores({}, {name: [array] for name, array in arrays.items()} | {"training": [np.zeros(1)]})
+    values = set_summariser(scores)(np.ones(1))
+    # Levels hold 10, 20 and 40 objects: what a perfect detector then reaches by R40 and by R11.
+    for level, r40, r11 in (("_easy", 22.5, 27.27), ("", 47.5, 45.45), ("_hard", 97.5, 90.91)):
+        in_space = (values[f"car_ap{level}"], values[f"car_ap_r11{level}"])
+        above = (values[f"car_ap_bev{level}"], values[f"car_ap_bev_r11{level}"])
+        assert above == pytest.approx((r40, r11), abs=0.005)
+        assert in_space == pytest.approx((r40, r11) if from_space else (0, 0), abs=0.005)
+    named = {metric.name for metric in METRICS}
+    views, sums, levels = ("", "_bev"), ("", "_r11"), ("", "_easy", "_hard")
+    kinds = (name.lower() for name in CLASSES)
+    assert {f"{kind}_ap{v}{s}{lv}" for kind in kinds for v in views for s in sums for lv in levels} <= named

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from effbench.errors import BadInput
+from effbench.kernels.recording import listening
 from effbench.kernels.sparse_conv import SparseTensor
 from effbench.lidar.detector.accounting import account
 from effbench.lidar.detector.backbones import DenseBev, to_cells
@@ -253,12 +255,10 @@ def test_training_lowers_the_loss() -> None:
 def test_a_detector_comes_back_from_its_file(tmp_path: Path) -> None:
     detector = small(bev="sparse")
     save_detector(detector, tmp_path / "d.safetensors")
-    again = load_detector(tmp_path / "d.safetensors", detector.config)
+    again = load_detector(tmp_path / "d.safetensors")
     assert again.config == detector.config
     for one, other in zip(detector.parameters(), again.parameters()):
         torch.testing.assert_close(other, one, atol=1e-3, rtol=1e-3)
-    with pytest.raises(BadInput, match="weights of grid"):
-        load_detector(tmp_path / "d.safetensors", DetectorConfig())
     (tmp_path / "no.safetensors").write_bytes(b"nothing")
     with pytest.raises(BadInput, match="no detector can be read"):
         load_detector(tmp_path / "no.safetensors")
@@ -296,6 +296,32 @@ def test_what_is_counted_is_what_is_multiplied() -> None:
         pairs += int((reach * (x != 0).any(1)[:, None]).sum()) * inputs * outputs
     assert sparse.mean_macs("bev") == pytest.approx(pairs, rel=0.02)  # a site whose features ReLU ended still counts
     assert sparse.mean_filled()["bev.blocks.0"] == pytest.approx(float((maps[1] != 0).any(1).float().mean()))
+
+
+def test_maps_are_counted_by_their_look_ups_and_again_after_a_drop() -> None:
+    class Half(FeatureFilter):
+        def voxels(self, point: str, x: SparseTensor) -> SparseTensor:
+            return x.select(torch.arange(len(x.sites)) % 2 == 0) if point == "conv2" else x
+
+    looked_up: list[int] = []
+
+    def hear(name: str, args: tuple[Any, ...], out: Any) -> None:
+        if name == "sparse_conv/map":
+            _, onto, window = args
+            looked_up.append(len(onto) * window.taps if max(window.stride) == 1 else 2 * out.total)
+
+    frame = Frame("f", "", cloud(), np.zeros((0, 7)), (), np.zeros(0), np.zeros(0, np.int64), np.zeros(0))
+    detector, found = small().executed("dense"), []
+    for drop in (FeatureFilter(), Half()):
+        detector.filter = drop
+        voxels = detector.batch([voxelise(frame.points, SMALL)])
+        looked_up.clear()
+        with torch.no_grad(), listening(hear):
+            detector(voxels, [frame])
+        counted = account(detector, [frame])
+        assert counted.mean_macs("maps") == sum(looked_up) and counted.mean_macs("choice") == 0
+        found.append(list(looked_up))
+    assert len(found[1]) >= len(found[0])  # a drop makes no map of what came before it, and none after it can be kept
 
 
 def test_peaks_are_those_of_a_pooled_heat_map() -> None:

@@ -46,6 +46,9 @@ def test_a_shift_decides_which_distances_find_and_is_the_error_of_translation(rn
     found = measured([(truth, copied(truth, rng, boxes=shifted))])
     assert found.by_class["car"].tolist() == pytest.approx([0, 1, 1, 1])
     assert found.errors["ATE"] == pytest.approx(0.6) and found.errors["ASE"] == pytest.approx(0)
+    assert np.isnan(found.nds) and np.isnan(found.errors["AVE"])  # nobody said how fast anything is
+    assert found.without("AVE", "AAE") == pytest.approx((5 * 0.75 + (1 - 0.6) + 1 + 1) / 8)
+    assert np.isnan(found.without("AVE"))
     at_the_limit = truth.boxes + DISTANCES_M[0] * np.eye(7)[0]
     assert measured([(truth, copied(truth, rng, boxes=at_the_limit))]).by_class["car"][0] == 0
 

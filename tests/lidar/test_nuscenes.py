@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from effbench.errors import BadInput
+from effbench.lidar.nds import NdsBoxes, NdsCurves, count_nds
 from effbench.lidar.nuscenes import NuscenesFolder, rotation
+from effbench.lidar.nuscenes_truths import nds_truths
 
 TURN = [math.cos(math.pi / 4), 0, 0, math.sin(math.pi / 4)]
 """A quarter about z: from the car's x to its y."""
@@ -88,6 +90,68 @@ def test_world_boxes_come_into_the_sensors_axes_and_classes_become_kittis(write)
     assert frame.points_in_box.tolist() == [1, 1, 0]
     assert frame.occlusion.tolist() == [0, 2, 0]
     assert frame.height_px[0] == pytest.approx(721.5 * 1.5 / 10)
+
+
+def moving():
+    """The world half a second later, too: the car went 2 m ahead, and of a rack's three cycles one stands outside of it."""
+    rows = tables()
+    rows["sample"].append({"token": "s2", "scene_token": "sc", "timestamp": 500_001})
+    car, walker, cycle = rows["sample_annotation"][:3]
+    later = {**car, "token": "x5", "sample_token": "s2", "translation": [100, 63, 0.8], "prev": "x1", "next": ""}
+    car |= {"prev": "", "next": "x5", "num_radar_pts": 2, "attribute_tokens": ["p"]}
+    walker |= {"prev": "", "next": ""}
+    rows["attribute"].append({"token": "p", "name": "vehicle.moving"})
+    rows["category"] += [{"token": "k4", "name": "static_object.bicycle_rack"}, {"token": "k5", "name": "animal"}]
+    rows["instance"] += [{"token": f"i{k}", "category_token": f"k{k}"} for k in (4, 5)]
+    racked = {**cycle, "token": "x6", "translation": [103, 58, 0.6]}
+    rack = {**cycle, "token": "x7", "instance_token": "i4", "translation": [103, 58, 0.8], "size": [1.0, 2.0, 2.0]}
+    dog = {**cycle, "token": "x8", "instance_token": "i5"}
+    rows["sample_annotation"] += [later, racked, rack, dog]
+    return rows
+
+
+def test_truths_have_nuscenes_classes_velocities_and_attributes(write):
+    folder = write(moving())
+    truth = nds_truths(folder, "s1")
+    assert list(truth.classes) == ["car", "pedestrian", "bicycle", "car"]  # no cycle of a rack, no rack, no dog
+    assert np.allclose(truth.boxes[0], [10, 0, -1, 3.9, 1.6, 1.5, 0], atol=1e-9)
+    assert np.allclose(truth.velocities[0], [4, 0], atol=1e-9) and np.isnan(truth.velocities[1:]).all()
+    assert list(truth.attributes) == ["vehicle.moving", "", "cycle.without_rider", ""]
+    assert truth.points.tolist() == [7, 5, 5, 0]
+    rows = moving()
+    rows["sample"][-1]["timestamp"] = 1_600_001
+    assert np.isnan(nds_truths(write(rows), "s1").velocities).all()  # too long ago
+    rows["sample_annotation"][0]["attribute_tokens"] = ["p", "a"]
+    with pytest.raises(BadInput, match="'x1': 2 attributes; nuScenes gives an object one at most"):
+        nds_truths(write(rows), "s1")
+
+
+def test_a_velocity_is_taken_from_before_to_after(write):
+    rows = moving()
+    rows["sample"].append({"token": "s0", "scene_token": "sc", "timestamp": -1_999_999})
+    car = rows["sample_annotation"][0]
+    rows["sample_annotation"].append({**car, "token": "x0", "sample_token": "s0", "translation": [105, 53, 0.8]})
+    car["prev"] = "x0"  # 2.5 s from x0 to x5, 10 m along the world's y and 5 m against its x, which is our left
+    assert np.allclose(nds_truths(write(rows), "s1").velocities[0], [4, 2], atol=1e-9)
+
+
+def test_nds_of_nuscenes_frames_is_1_where_all_is_found_and_counts_each_error(write):
+    truth = nds_truths(write(moving()), "s1")
+    known = [i for i, points in enumerate(truth.points) if points]
+
+    def scored(velocity, attribute):
+        found = NdsBoxes(
+            truth.boxes[known], [truth.classes[i] for i in known], np.array([0.9, 0.8, 0.7]),
+            np.array([velocity, [0, 0], [0, 0]], np.float64), [attribute, "", "cycle.without_rider"],
+        )  # fmt: skip
+        return NdsCurves([count_nds(truth, found)]).values(np.ones(1))
+
+    assert scored([4, 0], "vehicle.moving").nds == pytest.approx(1)
+    slower = scored(
+        [3.5, 0], "vehicle.parked"
+    )  # half a metre a second; of the two with an attribute one has the wrong one
+    assert slower.errors["AVE"] == pytest.approx(0.5) and slower.errors["AAE"] == pytest.approx(0.5)
+    assert slower.nds == pytest.approx((5 + 3 + 0.5 + 0.5) / 10)
 
 
 def test_quaternions_turn_as_they_should():

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from frames_for_tests import box_of
 
-from effbench.api import Context, PluginError, Unsupported
+from effbench.api import Artifact, Context, PluginError, Unsupported
 from effbench.lidar.cells import DROPPED, EMPTY, KEPT
 from effbench.lidar.frames import CLASSES, Detections
 from effbench.tasks.lidar_detection.metrics import COUNTED, RULES
 from effbench.tasks.lidar_detection.task import LidarDetection
 from effbench.testing import check_task
+from effbench_baselines.lidar_peers.method import LidarDetectorPeer
 
 
 @pytest.fixture
@@ -68,10 +69,17 @@ def test_who_knows_all_reaches_all_and_who_is_off_by_a_metre_nothing(params):
         if one.how == "area" and one.name in found:
             assert found[one.name] == pytest.approx(100), one.name
     assert found["car_ap_area"] == pytest.approx(100) and found["recall_50_points"] == 1
-    assert found["map_centre"] == pytest.approx(100)
+    assert found["map_centre"] == pytest.approx(100) and found["nds_without_ave_aae"] == pytest.approx(100)
+    assert [found[name] for name in ("centre_ate_m", "centre_ase", "centre_aoe_rad")] == pytest.approx(
+        [0, 0, 0], abs=1e-6
+    )
     assert 0 < found["car_ap"] <= 100
     off, _ = summary(task, replace(system, detector=Knows(system.detector.config, 1.2), sees_truth=True))
     assert off["car_ap_area"] == 0 and off["map_centre"] < 60
+    assert 0.9 < off["centre_ate_m"] <= 1.2 + 1e-9  # a neighbour may be nearer
+    errors = off["centre_ate_m"], off["centre_ase"], off["centre_aoe_rad"]
+    whole = (5 * off["map_centre"] / 100 + sum(1 - min(1, error) for error in errors)) / 8
+    assert off["nds_without_ave_aae"] == pytest.approx(100 * whole)
     assert set(found) == set(off)
     assert "car_ap" in task.remarks(scores) and "map_3d" in task.remarks(scores)
 
@@ -166,6 +174,34 @@ def test_weights_of_a_file_that_is_none_are_refused(tmp_path, params):
     broken.write_bytes(b"\x00" * 64)
     with pytest.raises(PluginError, match="no detector can be read from it"):
         LidarDetection(params.model_copy(update={"system": str(broken)})).load(Context())
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "refused"),
+    [
+        ((0.0, -25.6, -2.5), (51.2, 25.6, 1.5), False),
+        ((-6.4, -32.0, -2.5), (57.6, 32.0, 1.5), False),
+        ((0.0, -19.2, -2.5), (51.2, 25.6, 1.5), True),
+        ((0.0, -25.6, -2.5), (44.8, 25.6, 1.5), True),
+    ],
+)
+def test_weights_of_a_grid_that_does_not_cover_what_is_judged_are_refused(tmp_path, params, low, high, refused):
+    from effbench.lidar.detector.config import DetectorConfig
+    from effbench.lidar.detector.grid import VoxelGrid
+    from effbench.lidar.detector.model import LidarDetector, save_detector
+
+    config = DetectorConfig(grid=VoxelGrid(low, high, (0.8, 0.8, 0.5)), width=0.25, layers=2)
+    save_detector(LidarDetector(config).eval(), tmp_path / "other.safetensors")
+    task = LidarDetection(params.model_copy(update={"system": str(tmp_path / "other.safetensors")}))
+    if not refused:
+        assert task.load(Context()).detector.config == config
+        return
+    said = r"weights of another grid: .* judged; train on a grid that covers these$"
+    with pytest.raises(PluginError, match=said):
+        task.load(Context())
+    peer = LidarDetectorPeer(LidarDetectorPeer.Params(system=str(tmp_path / "other.safetensors")))
+    with pytest.raises(PluginError, match=said):  # nor as another detector that takes the place of a task's
+        peer.apply(LidarDetection(params).load(Context()), Artifact({}, {}))
 
 
 def test_a_box_is_drawn_where_it_stands():

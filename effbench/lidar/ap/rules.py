@@ -2,8 +2,9 @@
 
 The rules are those of KITTI's object benchmark (Geiger et al. 2012, CVPR), as evaluators of LiDAR detectors apply them.
 A truth is valid if it is of the class and no harder than the difficulty; ignored if too hard or of a neighbour class (a Van
-is no Car, but who takes it for one is not punished); all others do not exist for this number. A detection of the class is
-ignored where it is too small in the picture. What matches something ignored counts neither as found nor as false.
+is no Car, but who takes it for one is not punished); all others do not exist for this number. A detection is ignored where it
+is too small in the picture, of whatever class it is: KITTI's program and those after it ask for the size first. What matches
+something ignored counts neither as found nor as false.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def detection_states(rule: ApRule, found: Detections, image_boxes: Array, names:
     """Return what each detection is to a rule: int64 [K]; ``image_boxes`` [K, 4] are theirs in the picture, pixels."""
     too_small = image_boxes[:, 3] - image_boxes[:, 1] < DIFFICULTIES[rule.difficulty].min_height_px
     number = names.index(rule.class_name) if rule.class_name in names else -1
-    return np.where(found.labels == number, np.where(too_small, IGNORED, VALID), OTHER).astype(np.int64)
+    return np.where(too_small, IGNORED, np.where(found.labels == number, VALID, OTHER)).astype(np.int64)
 
 
 def excused(rule: ApRule, frame: Frame, found: Detections, image_boxes: Array) -> Array:

@@ -1,7 +1,9 @@
 """What a frame costs a detector, part by part, and how full its layers are: for facts and docs, beside what is measured.
 
 Multiply-accumulates are effective ones: pairs of a kernel map times channels where a convolution is sparse, all cells where
-it is dense.
+it is dense. What is no product counts two operations as one: the look-ups by which kernel maps are found, after each drop
+anew, and the comparisons and sums by which a filter chooses. Operators of torch that multiply no matrices (norms, ReLU,
+masks) are not counted, here as in every number of the suite.
 """
 
 from __future__ import annotations
@@ -18,15 +20,21 @@ from torch import nn
 from effbench.kernels.cost import registered
 from effbench.kernels.recording import listening
 from effbench.kernels.sparse_conv import SparseTensor
-from effbench.kernels.sparse_conv.cost import effective_macs
+from effbench.kernels.sparse_conv.cost import COSTS
 from effbench.lidar.detector.blocks import MapBlock, VoxelBlock
+from effbench.lidar.detector.filtering import CHOICE
 from effbench.lidar.detector.model import LidarDetector
 from effbench.lidar.detector.spbn import active_pixels
 from effbench.lidar.detector.voxelise import voxelise
 from effbench.lidar.frames import Frame
 
-PARTS = ("backbone3d", "bev", "head", "filter")
-"""Modules of a detector whose work is told apart; what a filter computes is its own, wherever it is called."""
+MODULES = ("backbone3d", "bev", "head", "filter")
+"""Modules of a detector whose products are told apart; what a filter computes is its own, wherever it is called."""
+PARTS = (*MODULES, "choice", "maps")
+"""All that is told apart: beside the modules' products, how a filter chooses cells, and finding kernel maps, whoever asks."""
+
+MAP = "sparse_conv/map"
+"""Recorded whenever a kernel map is found, not where a known one serves again."""
 
 
 @dataclass
@@ -49,8 +57,10 @@ class Account:
 @torch.no_grad()
 def account(detector: LidarDetector, frames: Sequence[Frame]) -> Account:
     """Return what frames cost a detector as it is set to run."""
+    from torch.utils._python_dispatch import _disable_current_modes
+
     found, inside = Account(), [""]
-    hooks = [hook for part in PARTS for hook in _labelled(getattr(detector, part), part, inside)]
+    hooks = [hook for part in MODULES for hook in _labelled(getattr(detector, part), part, inside)]
     hooks += [
         module.register_forward_hook(_noting(name, found))
         for name, module in detector.named_modules()
@@ -58,10 +68,12 @@ def account(detector: LidarDetector, frames: Sequence[Frame]) -> Account:
     ]
 
     def hear(name: str, args: tuple[Any, ...], out: Any) -> None:
-        if name.startswith("sparse_conv/") and "map" not in name and "pool" not in name:
-            found.macs[inside[-1]] += effective_macs(args[2], args[1])
-        elif (cost := registered().get(name)) is not None:  # a filter's own kernel
-            found.macs[inside[-1]] += cost.flops(*args, out=out) // 2
+        cost = COSTS.get(name) or registered().get(name)  # the latter is a filter's own kernel
+        if cost is None:
+            return
+        part = "maps" if name == MAP else "choice" if name.startswith(f"{CHOICE}/") else inside[-1]
+        with _disable_current_modes():  # a formula may run operators itself
+            found.macs[part] += cost.flops(*args, out=out) // 2
 
     try:
         for frame in frames:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 VOXEL_POINTS = ("conv1", "conv2")
 """Insertion points among the voxels, by the block after which they stand: strides 1 and 2 of the grid."""
 
+CHOICE = "cell_choice"
+"""Operation under which a filter records the kernels that choose what stays (``record_kernel``, as ``cell_choice/top-k``):
+they are told apart from what its networks compute."""
+
 
 class FeatureFilter(nn.Module):
     """Sees features at every insertion point and returns those that stay; this one keeps all of them."""

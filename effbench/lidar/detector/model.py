@@ -94,10 +94,10 @@ def save_detector(detector: LidarDetector, path: Path, facts: dict[str, str] | N
     save_file({name: tensor.contiguous() for name, tensor in state.items()}, path, metadata=header)
 
 
-def load_detector(path: Path, expected: DetectorConfig | None = None) -> LidarDetector:
+def load_detector(path: Path) -> LidarDetector:
     """Return the detector of a file, in fp32 and evaluation.
 
-    Raises ``BadInput`` where the file is none, holds other weights than its header says, or another grid than ``expected``.
+    Raises ``BadInput`` where the file is none or holds other weights than its header says.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -108,8 +108,6 @@ def load_detector(path: Path, expected: DetectorConfig | None = None) -> LidarDe
     except (OSError, SafetensorError) as error:
         raise BadInput(f"{path}: no detector can be read from it ({error})") from error
     config = DetectorConfig.from_json(header.get("config", ""))
-    if expected is not None and expected.grid != config.grid:
-        raise BadInput(f"{path}: weights of grid {config.grid}, but {expected.grid} is asked for; train on that grid")
     detector = LidarDetector(config)
     try:
         detector.load_state_dict({n: t.float() if t.is_floating_point() else t for n, t in state.items()})

@@ -35,8 +35,12 @@ def weights_of(system: str) -> Path:
 
 
 def load(system: str) -> LidarSystem:
-    """Return the system of a detector, on the CPU; raise ``PluginError`` where its file cannot be used."""
+    """Return the system of a detector, on the CPU; raise ``PluginError`` where its file cannot be used.
+
+    Weights of a grid that covers less than what is judged are refused: what lies beyond it would count as not found.
+    """
     from effbench.lidar.detector.model import load_detector
+    from effbench.tasks.lidar_detection.scoring import JUDGED_AREA_M
     from effbench.tasks.lidar_detection.system import LidarSystem
 
     path = weights_of(system)
@@ -44,6 +48,13 @@ def load(system: str) -> LidarSystem:
         detector = load_detector(path)
     except BadInput as error:
         raise PluginError(f"system {system!r}: {error}") from None
+    grid = detector.config.grid
+    x, y, far_x, far_y = JUDGED_AREA_M
+    if grid.low[0] > x or grid.low[1] > y or grid.high[0] < far_x or grid.high[1] < far_y:
+        raise PluginError(
+            f"system {system!r}: weights of another grid: it reaches from {grid.low[:2]} to {grid.high[:2]} m, and "
+            f"objects from {(x, y)} to {(far_x, far_y)} m are judged; train on a grid that covers these"
+        )
     name = system if system.startswith("zoo:") else path.stem
     return LidarSystem(detector, name, detector.config.classes)
 

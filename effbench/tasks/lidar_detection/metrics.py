@@ -6,7 +6,7 @@ import math
 from typing import Literal, NamedTuple
 
 from effbench.api import Metric
-from effbench.lidar.ap.rules import LOOSE_IOU, STRICT_IOU, ApRule
+from effbench.lidar.ap.rules import LOOSE_IOU, STRICT_IOU, ApRule, View
 from effbench.lidar.frames import CLASSES
 from effbench.lidar.nds import NdsClass
 
@@ -25,6 +25,16 @@ CENTRE_CLASSES = {
 }
 """nuScenes' reaches; frames without time know no velocity and no attribute, so that there is no NDS of them."""
 
+UNKNOWN_ERRORS = ("AVE", "AAE")
+"""What NDS asks for beside, and no detector here says: velocities and attributes."""
+CENTRE_SCORE = "nds_without_ave_aae"
+CENTRE_ERRORS = {
+    "centre_ate_m": ("ATE", "m", "distance between centres on the ground"),
+    "centre_ase": ("ASE", "share", "1 - IoU of the boxes put on each other"),
+    "centre_aoe_rad": ("AOE", "rad", "angle between headings"),
+}
+"""Metric -> NDS's error, its unit, and what it is."""
+
 
 class Counted(NamedTuple):
     """One average precision: its metric's name, the rule, how the curve becomes a number, and what a reader is told."""
@@ -37,18 +47,19 @@ class Counted(NamedTuple):
 
 def _of(name: str) -> list[Counted]:
     short, strict, loose = name.lower(), STRICT_IOU[name], LOOSE_IOU[name]
-    moderate = ApRule(name, "3d", strict)
     text = f"{name}, 3D IoU above {strict:g}"
-    found = [
-        Counted(f"{short}_ap", moderate, "r40", f"{text}, moderate, R40"),
-        Counted(f"{short}_ap_easy", ApRule(name, "3d", strict, "easy"), "r40", f"{text}, easy, R40"),
-        Counted(f"{short}_ap_hard", ApRule(name, "3d", strict, "hard"), "r40", f"{text}, hard, R40"),
-        Counted(f"{short}_ap_r11", moderate, "r11", f"{text}, moderate, R11: not to be compared with R40"),
-        Counted(f"{short}_ap_area", moderate, "area", f"{text}, moderate, the plain area under the curve"),
-        Counted(
-            f"{short}_ap_bev", ApRule(name, "bev", strict), "r40",
-            f"{name}, IoU from above over {strict:g}, moderate, R40",
-        ),
+    seen: dict[View, str] = {"3d": text, "bev": f"{name}, IoU from above over {strict:g}"}
+    sums: dict[Sum, str] = {"r40": "R40", "r11": "R11: not to be compared with R40"}
+    found = []
+    for view, above in seen.items():
+        for level in ("moderate", "easy", "hard"):
+            rule = ApRule(name, view, strict, level)
+            for how, note in sums.items():
+                parts = ("bev" * (view == "bev"), "r11" * (how == "r11"), level * (level != "moderate"))
+                called = "_".join((short, "ap", *filter(None, parts)))
+                found.append(Counted(called, rule, how, f"{above}, {level}, {note}"))
+    found += [
+        Counted(f"{short}_ap_area", ApRule(name, "3d", strict), "area", f"{text}, moderate, the plain area under the curve"),
         Counted(
             f"{short}_ap_loose", ApRule(name, "3d", loose), "r40", f"{name}, 3D IoU above {loose:g}, moderate, R40"
         ),
@@ -84,6 +95,19 @@ METRICS: tuple[Metric, ...] = (
     _precision("map_3d", "mean over classes of the 3D average precision: moderate, R40, IoU 0.7 / 0.5 / 0.5", primary=True),
     *(_precision(one.name, one.said) for one in COUNTED),
     _precision("map_centre", "nuScenes' mAP: centres on the ground within 0.5, 1, 2, 4 m, mean over the three classes"),
+    *(
+        Metric(
+            name, unit, higher_is_better=False, per="set", undefined="unsupported",
+            description=f"nuScenes' {error}: {said}, of what is found within 2 m, over recalls from a tenth on (1 where none "
+            "is reached), mean over the three classes",
+        )
+        for name, (error, unit, said) in CENTRE_ERRORS.items()
+    ),
+    _precision(
+        CENTRE_SCORE,
+        "5 parts map_centre and one each of 1 - min(1, ATE), 1 - min(1, ASE), 1 - min(1, AOE); no NDS: velocities and "
+        "attributes are not found, and classes are three instead of ten",
+    ),
     Metric(
         "recall_50_points", "share", higher_is_better=True, per="set", undefined="unsupported",
         description=f"of labelled objects with at least {WELL_SEEN_POINTS} points, those that any detection of their class "

@@ -16,9 +16,12 @@ from effbench.lidar.cells import CellStates
 from effbench.lidar.frames import CLASSES, Detections, Frame
 from effbench.tasks.lidar_detection.metrics import (
     CENTRE_CLASSES,
+    CENTRE_ERRORS,
+    CENTRE_SCORE,
     COUNTED,
     HEADLINE,
     RULES,
+    UNKNOWN_ERRORS,
     WELL_SEEN_POINTS,
 )
 
@@ -119,8 +122,10 @@ def _one_training(scores: Scores, rows: Array) -> Summariser:
         found = {name: float(reached[how][rule]) for name, how, rule in places}
         headline = [found[name] for name in HEADLINE if not math.isnan(found[name])]
         found["map_3d"] = math.fsum(headline) / len(headline) if headline else math.nan
-        by_class = centres.by_class(weights)
-        found["map_centre"] = 100 * float(np.mean(list(by_class.values()))) if by_class else math.nan
+        centred = centres.values(weights)
+        found["map_centre"] = 100 * centred.mean_ap
+        found[CENTRE_SCORE] = 100 * centred.without(*UNKNOWN_ERRORS)
+        found |= {name: centred.errors[error] for name, (error, _, _) in CENTRE_ERRORS.items()}
         well_seen, hit = weights @ seen
         found["recall_50_points"] = hit / well_seen if well_seen > 0 else math.nan
         return {name: float(value) for name, value in found.items() if not math.isnan(value)}
