@@ -230,7 +230,7 @@ def verdict(found: Gap, ours: Costs, dense: Costs) -> str:
     )
 
 
-COSTS = ("voxels", "BEV density", "3D", "BEV", "head", "predictor", "all", "below dense")
+COSTS = ("voxels", "BEV density", "3D", "BEV", "head", "predictor", "choosing", "maps", "all", "below dense")
 """Columns of ``Costs``."""
 
 
