@@ -30,8 +30,8 @@ def occupancy_flops(keys: Any, *, out: Any) -> int:
 def active_flops(keys: Any, features: Any, *, out: Any) -> int:
     """Return the comparisons with zero of features [N, C]: of each row up to the first channel that is another."""
     nonzero = features != 0
-    seen = nonzero.int().argmax(1) + 1
-    return int(seen[nonzero.any(1)].sum()) + int((~nonzero.any(1)).sum()) * features.shape[1]
+    seen, found = nonzero.int().argmax(1) + 1, nonzero.any(1)
+    return int(seen[found].sum()) + int((~found).sum() * features.shape[1])
 
 
 def density_flops(scores: Any, valid: Any, window: int, *, out: Any) -> int:

@@ -18,6 +18,12 @@ CLASSES = ("Car", "Pedestrian", "Cyclist")
 OTHER_CLASSES = ("Van", "Truck", "Person_sitting", "Tram", "Misc", "DontCare")
 """What KITTI labels besides: kept in a frame, because its metric excuses detections on some of them."""
 
+SURROUNDINGS = ("other", "road", "pavement", "land", "building", "fence", "vegetation", "pole")
+"""What a point may lie on beside objects."""
+
+POINT_CLASSES = (*SURROUNDINGS, *CLASSES, *OTHER_CLASSES[:-1])
+"""What a point may lie on; an object's class is named as its box's is. DontCare is a region of the picture, not of points."""
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -34,6 +40,8 @@ class Frame:
         height_px: float64 ``[M]``: height of the object's box in the camera's picture, pixels; decides KITTI's difficulty.
         points_in_box: int64 ``[M]``: points of the frame inside every box; counted from ``points`` where not given.
         image_boxes: float64 ``[M, 4]``: left, top, right, bottom of the box in the picture, pixels; zeros where unknown.
+        point_classes: uint8 ``[N]``: what every point lies on, a position in ``POINT_CLASSES``; empty where nobody says so.
+        point_objects: int32 ``[N]``: the box whose object every point lies on, -1 for none; empty where nobody says so.
     """
 
     name: str
@@ -46,6 +54,8 @@ class Frame:
     height_px: NDArray[np.float64]
     points_in_box: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     image_boxes: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))
+    point_classes: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
+    point_objects: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
 
     def __post_init__(self) -> None:
         boxes = len(self.boxes)
@@ -63,13 +73,21 @@ class Frame:
         for name in self.classes:
             if name not in CLASSES and name not in OTHER_CLASSES:
                 raise BadInput(f"frame {self.name!r}: unknown class {name!r}{nearest(name, CLASSES + OTHER_CLASSES)}")
+        for labels in (self.point_classes, self.point_objects):
+            if len(labels) not in (0, len(self.points)):
+                raise BadInput(
+                    f"frame {self.name!r}: {len(self.points)} points, but {len(labels)} labels of points; one each, or none"
+                )
         if len(self.image_boxes) != boxes:
             object.__setattr__(self, "image_boxes", np.zeros((boxes, 4)))
         if len(self.points_in_box) != boxes:
             object.__setattr__(self, "points_in_box", points_inside(self.points, self.boxes).sum(1))
 
     def select(self, keep: Any) -> Frame:
-        """Return the frame with the boxes of a mask or of positions only; its points stay as they are."""
+        """Return the frame with the boxes of a mask or of positions only; its points stay as they are.
+
+        Labels of its points are left out: they would tell of boxes that are not selected.
+        """
         chosen = np.arange(len(self.boxes))[keep]
         return Frame(
             self.name,
@@ -94,7 +112,7 @@ class Frame:
         return self.select(kept | np.array([name == "DontCare" for name in self.classes], bool))
 
     def with_points(self, points: NDArray[np.float32]) -> Frame:
-        """Return the frame with other points; the points inside its boxes are counted anew."""
+        """Return the frame with other points; the points inside its boxes are counted anew, and no labels are theirs."""
         rest = (self.boxes, self.classes, self.truncation, self.occlusion, self.height_px)
         return Frame(self.name, self.scene, points, *rest, image_boxes=self.image_boxes)
 

@@ -186,15 +186,14 @@ class NdsCurves:
             if truths <= 0:
                 continue
             by_class[name] = _over_distances(counted, truths)
-            for place, error in enumerate(ERRORS):
-                if error in self.classes[name].errors:
-                    errors[error].append(
-                        _error(counted.errors[:, place], counted.hits[:, ERRORS_AT], counted.last, truths)
-                    )
+            own = self.classes[name].errors
+            means = _errors_of(counted, truths, [ERRORS.index(error) for error in own])
+            for error, mean in zip(own, means, strict=True):
+                errors[error].append(mean)
         mean_ap = float(np.mean([values.mean() for values in by_class.values()])) if by_class else float("nan")
-        means = {name: _mean(found) for name, found in errors.items()}
-        true = sum(1 - min(1.0, error) if error == error else error for error in means.values())
-        return NdsResult(mean_ap, (5 * mean_ap + true) / 10, means, by_class)
+        whole = {name: _mean(found) for name, found in errors.items()}
+        true = sum(1 - min(1.0, error) if error == error else error for error in whole.values())
+        return NdsResult(mean_ap, (5 * mean_ap + true) / 10, whole, by_class)
 
     def by_class(self, weights: Array) -> dict[str, Array]:
         """Return the average precision of every class that has a truth under weights [F], at each of the four distances."""
@@ -243,20 +242,25 @@ def _precision(hits: Array, weight: Array, last: Array, truths: float) -> float:
     return float(np.maximum(above, 0.0).mean() / (1 - LEAST))
 
 
-def _error(errors: Array, hits: Array, last: Array, truths: float) -> float:
-    """Return the running mean of the errors, the surest first, averaged over recalls from a tenth on.
+def _errors_of(counted: _Counted, truths: float, places: Sequence[int]) -> list[float]:
+    """Return for some errors the running mean, the surest first, averaged over recalls from a tenth on.
 
-    1 where recall stays below; NaN where no error is known.
+    1 where recall stays below; NaN where an error is never known.
     """
-    known = (hits > 0) & ~np.isnan(errors)
-    if hits.any() and not known.any():
-        return float("nan")
-    recall = hits.cumsum()[last] / truths
+    hits = counted.hits[:, ERRORS_AT]
+    known = (hits > 0)[:, None] & (counted.errors[:, places] == counted.errors[:, places])
+    never = bool(hits.any()) & ~known.any(0)
+    recall = hits.cumsum()[counted.last] / truths
     reached = RECALLS[round(100 * LEAST) + 1 :]
     reached = reached[reached <= (recall[-1] if len(recall) else 0.0) + ROUNDING]
     if not len(reached):
-        return 1.0
-    total = np.where(known, hits * np.nan_to_num(errors), 0.0).cumsum()[last]
-    count = np.where(known, hits, 0.0).cumsum()[last]
-    some = count > 0
-    return float(np.interp(reached, recall[some], total[some] / count[some]).mean())
+        return [float("nan") if unknown else 1.0 for unknown in never]
+    total = np.where(known, hits[:, None] * counted.errors[:, places], 0.0).cumsum(0)[counted.last]
+    count = np.where(known, hits[:, None], 0.0).cumsum(0)[counted.last]
+    found = []
+    for own, times, unknown in zip(total.T, count.T, never, strict=True):
+        some = times > 0
+        found.append(
+            float("nan") if unknown else float(np.interp(reached, recall[some], own[some] / times[some]).mean())
+        )
+    return found

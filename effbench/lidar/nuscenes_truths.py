@@ -55,7 +55,7 @@ def nds_truths(folder: NuscenesFolder, name: str) -> NdsBoxes:
     rows = [row for row in folder.annotations[name] if kinds[row["token"]] in DETECTED]
     boxes = folder.boxes(rows, sweep)
     racks = folder.boxes([row for row in folder.annotations[name] if kinds[row["token"]] == RACK], sweep)
-    racked = points_inside(boxes[:, :3], racks).any(0)
+    racked: NDArray[np.bool_] = np.any(points_inside(boxes[:, :3], racks), axis=0)
     classes = [DETECTED[kinds[row["token"]]] for row in rows]
     kept = [i for i, kind in enumerate(classes) if not (kind in ("bicycle", "motorcycle") and racked[i])]
     turned = AHEAD @ np.linalg.multi_dot([rotation(pose["rotation"]).T for pose in reversed(folder.poses(sweep))])

@@ -3,17 +3,18 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from effbench.errors import BadInput
-from effbench.lidar.frames import points_inside
+from effbench.lidar.frames import CLASSES, OTHER_CLASSES, POINT_CLASSES, points_inside
 from effbench.lidar.scene import splits
 from effbench.lidar.scene.actors import Actor, compose, sizes_of
 from effbench.lidar.scene.generator import VERSION, calibration, digest, generate, occlusion_level
 from effbench.lidar.scene.layout import overlap
-from effbench.lidar.scene.profiles import PROFILES, profile_named
+from effbench.lidar.scene.profiles import PROFILES, SENSOR_HEIGHT_M, profile_named
 from effbench.lidar.scene.solids import COLUMNS, Solids
 
 
@@ -169,3 +170,32 @@ def test_a_cache_that_cannot_be_written_is_done_without(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     (made,) = splits.split_frames("evaluation", count=1)
     assert len(made.points) > 1000
+
+
+def test_points_say_what_they_lie_on_and_nothing_else_changes():
+    kinds = np.zeros(len(POINT_CLASSES), np.int64)
+    for index in range(12):
+        plain, told = generate("64-beam", 77, index), generate("64-beam", 77, index, point_labels=True)
+        assert digest([plain]) == digest([told]) and len(plain.point_classes) == len(plain.point_objects) == 0
+        assert len(told.point_classes) == len(told.point_objects) == len(told.points)
+        names = np.array(POINT_CLASSES)[told.point_classes]
+        kinds += np.bincount(told.point_classes, minlength=len(POINT_CLASSES))
+        wider = told.boxes + np.array([0, 0, 0, 0.4, 0.4, 0.4, 0])  # range is read with noise, and wheels stand out
+        inside = points_inside(told.points, wider)
+        for box, kind in enumerate(told.classes):
+            own = told.point_objects == box
+            assert own.any() and set(names[own]) == {kind}
+            assert inside[box][own].mean() > 0.95
+        objects = np.isin(names, CLASSES + OTHER_CLASSES)
+        assert not objects[told.point_objects < 0].all() and objects[told.point_objects >= 0].all()
+        ground = np.isin(names, ("road", "pavement", "land"))
+        near = ground & (np.hypot(*told.points[:, :2].T) < 15)
+        assert (np.abs(told.points[near, 2] + SENSOR_HEIGHT_M) < 2.5).all()
+        poles = told.points[names == "pole"]
+        assert len(poles) == 0 or poles[:, 2].max() < 7
+        assert len(told.select(slice(None)).point_classes) == 0  # what is not selected is not told either
+    shares = dict(zip(POINT_CLASSES, kinds / kinds.sum()))
+    assert all(shares[name] > 0.001 for name in ("road", "pavement", "land", "building", "vegetation", "pole", "Car"))
+    assert shares["road"] > 0.15 and shares["Car"] < 0.2
+    with pytest.raises(BadInput, match="labels of points; one each, or none"):
+        replace(plain, point_classes=np.zeros(3, np.uint8))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from effbench.lidar.camera import CameraCalibration, kitti_like
-from effbench.lidar.frames import Frame
+from effbench.lidar.frames import POINT_CLASSES, Frame
 from effbench.lidar.scene.layout import StreetLayout, lay_out
 from effbench.lidar.scene.profiles import SensorProfile, profile_named
-from effbench.lidar.scene.sweep import returns, sweep
+from effbench.lidar.scene.sweep import Sweep, returns, sweep
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +28,9 @@ VIEW_WIDTH_PX = 1443
 LEAST_SHARE = 0.05
 """Share of its rays that must reach an object for it to be labelled: nobody draws a box around what is not seen."""
 
+GROUND_CLASSES = ("road", "pavement", "land")
+"""Of a point on the ground, by its zone: ``ROAD``, ``PAVEMENT``, ``LAND``."""
+
 
 @cache
 def calibration() -> CameraCalibration:
@@ -34,26 +38,48 @@ def calibration() -> CameraCalibration:
     return kitti_like(VIEW_WIDTH_PX)
 
 
-def generate(profile: str | SensorProfile = "64-beam", seed: int = 0, index: int = 0) -> Frame:
+def generate(
+    profile: str | SensorProfile = "64-beam", seed: int = 0, index: int = 0, *, point_labels: bool = False
+) -> Frame:
     """Return frame ``index`` of a seed: the same on every machine up to the last bit of its trigonometry, then rounded to mm.
 
-    Every frame is a scene of its own. ``BadInput`` for an unknown profile.
+    Every frame is a scene of its own. With ``point_labels`` it says what every point lies on, too; nothing else changes.
+    ``BadInput`` for an unknown profile.
     """
     sensor = profile if isinstance(profile, SensorProfile) else profile_named(profile)
     rng = np.random.default_rng([VERSION, seed, index, zlib.crc32(sensor.name.encode())])
     layout = lay_out(rng)
     solids = layout.solids.table()
     swept = sweep(layout.ground, solids, len(layout.actors), sensor, rng)
-    points, owner = returns(swept, solids, sensor, rng)
+    points, owner, ray = returns(swept, solids, sensor, rng)
     shown = calibration().sees(points[:, :3].astype(np.float64))
-    points, owner = points[shown], owner[shown]
+    points, owner, ray = points[shown], owner[shown], ray[shown]
     seen = np.bincount(owner[owner >= 0], minlength=len(layout.actors))
     first = np.bincount(solids[swept.hit[swept.hit >= 0], 15].astype(np.int64) + 1, minlength=len(layout.actors) + 1)[
         1:
     ]
-    return label(
-        f"{index:06d}", f"{sensor.name}/{seed}/{index}", points, layout, seen, first / np.maximum(swept.meets, 1)
-    )
+    share = first / np.maximum(swept.meets, 1)
+    frame, kept = label(f"{index:06d}", f"{sensor.name}/{seed}/{index}", points, layout, seen, share)
+    if not point_labels:
+        return frame
+    place = np.full(len(layout.actors) + 1, -1, np.int32)  # the last stands for the surroundings, whose owner is -1
+    place[kept] = np.arange(len(kept))
+    return replace(frame, point_classes=point_classes(layout, swept, owner, ray), point_objects=place[owner])
+
+
+def point_classes(
+    layout: StreetLayout, swept: Sweep, owner: NDArray[np.int64], ray: NDArray[np.int64]
+) -> NDArray[np.uint8]:
+    """Return what points lie on, positions in ``POINT_CLASSES`` ``[N]``; ``owner`` and ``ray`` ``[N]`` as of ``returns``.
+
+    A point on an object that is too hidden to be labelled is one of its class all the same.
+    """
+    number = {name: place for place, name in enumerate(POINT_CLASSES)}
+    hit = swept.hit.ravel()[ray]
+    solids = np.array([number[name] for name in layout.solids.made_of] + [0])
+    actors = np.array([number[actor.kind] for actor in layout.actors] + [0])
+    ground = np.array([number[name] for name in GROUND_CLASSES])[swept.zones.ravel()[ray]]
+    return np.where(owner >= 0, actors[owner], np.where(hit >= 0, solids[hit], ground)).astype(np.uint8)
 
 
 def label(
@@ -63,8 +89,8 @@ def label(
     layout: StreetLayout,
     seen: NDArray[np.int64],
     share: NDArray[np.float64],
-) -> Frame:
-    """Return the frame with labels of the objects that are seen, as KITTI's annotators would have drawn them.
+) -> tuple[Frame, NDArray[np.int64]]:
+    """Return the frame with labels of what is seen, as KITTI's annotators would have drawn them, and which actors those are.
 
     Args:
         name: of the frame.
@@ -78,7 +104,7 @@ def label(
     pictures, truncation = calibration().picture_boxes(boxes)
     tall = pictures[:, 3] - pictures[:, 1]
     kept = np.flatnonzero((seen > 0) & (share >= LEAST_SHARE) & (truncation < 0.95) & (tall > 0))
-    return Frame(
+    frame = Frame(
         name=name,
         scene=scene,
         points=points,
@@ -89,6 +115,7 @@ def label(
         height_px=tall[kept],
         image_boxes=pictures[kept],
     )
+    return frame, kept
 
 
 def occlusion_level(share: NDArray[np.float64]) -> NDArray[np.int64]:

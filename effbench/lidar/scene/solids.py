@@ -21,6 +21,8 @@ class Solids:
     """Solids of a scene. Those of one object stand next to each other, since visibility is counted object by object."""
 
     rows: list[tuple[float, ...]] = field(default_factory=list)
+    made_of: list[str] = field(default_factory=list)
+    """Of each, what a point on it is said to lie on; of an object's parts the object says it."""
 
     def add(
         self,
@@ -38,6 +40,7 @@ class Solids:
         thing: int = -1,
         front: int = 0,
         lost: float = 0.0,
+        made_of: str = "other",
     ) -> None:
         """Add one solid.
 
@@ -55,9 +58,11 @@ class Solids:
             thing: number of the object it is part of; -1 for the surroundings.
             front: 1 for a house front with windows.
             lost: share of its returns that never come back, as from paint that mirrors.
+            made_of: what it is, of ``frames.SURROUNDINGS``, where it is no part of an object.
         """
         length, width, tall = sizes
         place = (kind, x, y, base, length / 2, width / 2, tall, math.cos(heading), math.sin(heading))
+        self.made_of.append(made_of)
         self.rows.append((*place, *lean, density, through, albedo, float(thing), float(front), lost))
 
     def table(self) -> Array:

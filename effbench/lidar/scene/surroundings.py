@@ -24,7 +24,7 @@ def house(solids: Solids, x: float, y: float, ground: float, sizes: tuple[float,
     """Add a block with windows; its footing reaches below the ground, which may slope."""
     length, deep, tall = sizes
     wall = (length, deep, tall + 1.0)
-    solids.add(FRUSTUM, x, y, ground - 1.0, wall, heading, albedo=0.42, front=1)
+    solids.add(FRUSTUM, x, y, ground - 1.0, wall, heading, albedo=0.42, front=1, made_of="building")
 
 
 def fence(
@@ -33,12 +33,14 @@ def fence(
     """Add a wall, palings or a wire fence: the same plate, ever more of which rays pass; posts in it are solid."""
     tall, through = float(rng.uniform(0.9, 2.4)), float(rng.choice((0.0, 0.35, 0.7), p=(0.7, 0.15, 0.15)))
     plate = (length, 0.12, tall + 0.3)
-    solids.add(FRUSTUM, x, y, ground - 0.3, plate, heading, through=through, albedo=0.4)
+    solids.add(FRUSTUM, x, y, ground - 0.3, plate, heading, through=through, albedo=0.4, made_of="fence")
     if through > 0:
         for post in range(int(length / 2.5)):
             along = (post + 0.5) * 2.5 - length / 2
             at = (x + math.cos(heading) * along, y + math.sin(heading) * along)
-            solids.add(FRUSTUM, at[0], at[1], ground - 0.2, (0.1, 0.1, tall + 0.25), heading, albedo=0.4)
+            solids.add(
+                FRUSTUM, at[0], at[1], ground - 0.2, (0.1, 0.1, tall + 0.25), heading, albedo=0.4, made_of="fence"
+            )
 
 
 def hedge(
@@ -52,7 +54,15 @@ def hedge(
         at = (x + math.cos(heading) * along, y + math.sin(heading) * along)
         size = (length / pieces * 1.3, wide * rng.uniform(0.8, 1.2), tall * rng.uniform(0.85, 1.15) + 0.3)
         solids.add(
-            ELLIPSOID, at[0], at[1], ground - 0.3, size, heading, density=float(rng.uniform(2.5, 6)), albedo=LEAF_ALBEDO
+            ELLIPSOID,
+            at[0],
+            at[1],
+            ground - 0.3,
+            size,
+            heading,
+            density=float(rng.uniform(2.5, 6)),
+            albedo=LEAF_ALBEDO,
+            made_of="vegetation",
         )
 
 
@@ -63,31 +73,49 @@ def shrub(solids: Solids, x: float, y: float, ground: float, rng: np.random.Gene
         at = (x + rng.normal(0, size / 4), y + rng.normal(0, size / 4))
         ball = (wide, wide * rng.uniform(0.7, 1.3), wide * rng.uniform(0.6, 1.2))
         low = ground - 0.2 * wide + rng.uniform(0, 0.3) * size
-        solids.add(ELLIPSOID, at[0], at[1], low, ball, density=float(rng.uniform(0.8, 3.5)), albedo=LEAF_ALBEDO)
+        solids.add(
+            ELLIPSOID,
+            at[0],
+            at[1],
+            low,
+            ball,
+            density=float(rng.uniform(0.8, 3.5)),
+            albedo=LEAF_ALBEDO,
+            made_of="vegetation",
+        )
 
 
 def tree(solids: Solids, x: float, y: float, ground: float, rng: np.random.Generator) -> None:
     """Add a trunk and a crown of thin balls that begins above or below eye level."""
     trunk, clear = float(rng.uniform(0.16, 0.6)), float(rng.uniform(1.5, 3.5))
-    solids.add(CYLINDER, x, y, ground - 0.2, (trunk, trunk, clear + 1.5), albedo=0.3)
+    solids.add(CYLINDER, x, y, ground - 0.2, (trunk, trunk, clear + 1.5), albedo=0.3, made_of="vegetation")
     wide = float(rng.uniform(2.0, 6.0))
     for _ in range(3):
         at = (x + rng.normal(0, wide / 6), y + rng.normal(0, wide / 6))
         crown = (wide, wide, wide * rng.uniform(0.7, 1.2))
         low = ground + clear + rng.uniform(-0.3, 0.5)
-        solids.add(ELLIPSOID, at[0], at[1], low, crown, density=float(rng.uniform(0.2, 0.8)), albedo=LEAF_ALBEDO)
+        solids.add(
+            ELLIPSOID,
+            at[0],
+            at[1],
+            low,
+            crown,
+            density=float(rng.uniform(0.2, 0.8)),
+            albedo=LEAF_ALBEDO,
+            made_of="vegetation",
+        )
 
 
 def pole(solids: Solids, x: float, y: float, ground: float, heading: float, rng: np.random.Generator) -> None:
     """Add a lamp post or a traffic sign, whose plate shines."""
     if rng.random() < 0.5:
         wide = float(rng.uniform(0.12, 0.28))
-        solids.add(CYLINDER, x, y, ground - 0.2, (wide, wide, 6.0), albedo=0.35)
+        solids.add(CYLINDER, x, y, ground - 0.2, (wide, wide, 6.0), albedo=0.35, made_of="pole")
         return
-    solids.add(CYLINDER, x, y, ground - 0.2, (0.08, 0.08, 2.6), albedo=0.35)
+    solids.add(CYLINDER, x, y, ground - 0.2, (0.08, 0.08, 2.6), albedo=0.35, made_of="pole")
     side = float(rng.uniform(0.5, 0.9))
     low = ground + rng.uniform(1.5, 2.1)
-    solids.add(FRUSTUM, x, y, low, (0.03, side, side), heading + math.pi, albedo=0.98)
+    solids.add(FRUSTUM, x, y, low, (0.03, side, side), heading + math.pi, albedo=0.98, made_of="pole")
 
 
 def decoy(

@@ -78,8 +78,8 @@ def sweep(
 
 def returns(
     swept: Sweep, solids: NDArray[np.float64], profile: SensorProfile, rng: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the points ``[N, 4]`` that the sensor reports and, for each, the object it lies on (-1 the surroundings).
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the points ``[N, 4]`` that the sensor reports and, for each, its object (-1 the surroundings) and its ray.
 
     A return is seen with chance 1 - exp(-signal / faintest), where signal is albedo x cosine / range squared, and less 1 to
     5 % lost anywhere. Intensity is what the sensor reports after correcting for range: albedo x a power of the cosine.
@@ -103,4 +103,4 @@ def returns(
     flat = measured * np.cos(elevations)[:, None]
     places = (flat * np.cos(azimuths), flat * np.sin(azimuths), measured * np.sin(elevations)[:, None])
     points = np.stack([*(np.round(axis, 3) for axis in places), np.round(np.clip(bright, 0, 0.99), 2)], -1)
-    return points[seen].astype(np.float32), owner[seen]
+    return points[seen].astype(np.float32), owner[seen], np.flatnonzero(seen)
