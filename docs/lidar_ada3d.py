@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from lidar_arms import millions
 
 from effbench.lidar.ap.curves import ApCurves
 from effbench.lidar.ap.matching import count_frame
@@ -259,7 +260,7 @@ def costs(own: Sequence[Reached], dense: Reached) -> Costs:
 
 
 def _line(name: str, seeds: str, cells: Sequence[str], cost: Costs) -> str:
-    told = [f"{cost.voxels:.0%}", f"{cost.density:.0%}", *(f"{part:.0f}" for part in cost.macs)]
+    told = [f"{cost.voxels:.0%}", f"{cost.density:.0%}", *map(millions, PARTS, cost.macs)]
     told += [f"{cost.all_macs:.0f}", f"{cost.times:.2f}x"]
     return f"| {name} | {seeds} | {' | '.join([*cells, *told])} |"
 

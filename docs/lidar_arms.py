@@ -31,6 +31,8 @@ from effbench_baselines.ada3d.tuned import CONTROL
 from effbench_baselines.ada3d.variants import ratios
 from effbench_baselines.lidar_peers.method import LidarBev, LidarDrop, LidarFocals, LidarInt8
 
+SMALL_PARTS = ("choice", "maps")
+"""Parts whose operations are fewer than one in a hundred: tables show a digit more of them."""
 ZOO = "zoo:lidar-detectors"
 DENSE, SPARSE = f"{ZOO}/dense", f"{ZOO}/sparse"
 COUNTED_FRAMES = 24
@@ -114,6 +116,11 @@ def tuning_of(facts: dict[str, str], how: str) -> str:
         return "the detector is not tuned"
     moving = ", with the batch's statistics" * (facts.get("norm_statistics") == "moving")
     return f"tuned for it{how}{moving}, {steps} steps more than the detector itself"
+
+
+def millions(part: str, macs: float) -> str:
+    """Return the millions of operations of a part as tables show them."""
+    return f"{macs:,.1f}" if part in SMALL_PARTS else f"{macs:,.0f}"
 
 
 def shipped() -> dict[str, dict[str, str]]:

@@ -26,6 +26,7 @@ from lidar_arms import (
     Measured,
     arms,
     measured,
+    millions,
 )
 
 from effbench.lidar.detector.accounting import PARTS
@@ -75,10 +76,12 @@ def shown(value: float | None, form: str) -> str:
 def compute(rows: dict[Arm, Measured]) -> Iterator[str]:
     """Yield the table of operations: a row per arm, in millions of multiply-accumulates a frame."""
     reference = next(iter(rows.values()))
-    yield "| | 3D | 2D | head | filter | 3D and 2D, of dense | all, of dense | voxels kept | cells filled |"
-    yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|"
+    yield (
+        "| | 3D | 2D | head | filter | choosing | maps | 3D and 2D, of dense | all, of dense | voxels kept | cells filled |"
+    )
+    yield "|---|" + "--:|" * (len(PARTS) + 4)
     for arm, row in rows.items():
-        cells = [f"{row.macs[part]:,.0f}" if row.macs[part] else "" for part in PARTS]
+        cells = [millions(part, row.macs[part]) if row.macs[part] else "" for part in PARTS]
         cells += [f"{row.backbones / reference.backbones:.0%}", f"{row.everything / reference.everything:.0%}"]
         cells += [kept_of(row, reference), shown(row.filled, "{:.0%}")]
         yield f"| {arm.title} | {' | '.join(cells)} |"

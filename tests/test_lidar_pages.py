@@ -77,7 +77,7 @@ def test_rows_are_compared_over_the_same_resamples(script):
     lines = list(peers.quality({lidar_arms.Arm(peers.REFERENCE): dense} | tuned, 60))
     assert lines[-1].startswith("| ours | 68.0 | -2.0 [-2.0, -2.0] | -3.0 [-3.0, -3.0] | 68.0 |")
     assert lines[-2].startswith(f"| {peers.TUNED} | 71.0 | +1.0 [+1.0, +1.0] |  | 71.0 |")
-    assert list(peers.compute(rows))[-1] == "| ours | 100 | 100 | 10 | 5 | 1 | 2 | 20% | 21% | 100% / 100% | 50% |"
+    assert list(peers.compute(rows))[-1] == "| ours | 100 | 100 | 10 | 5 | 1.0 | 2.0 | 20% | 21% | 100% / 100% | 50% |"
 
 
 def test_rows_without_weights_of_their_own_say_whose_they_run_on(script):
