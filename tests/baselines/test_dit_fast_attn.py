@@ -16,6 +16,7 @@ from effbench.kernels.window_attention import window_attention
 from effbench.measure.compute import measure_compute
 from effbench.tasks.t2i.task import TextToImage
 from effbench.testing import check_method
+from effbench_baselines.dit_fast_attn.budgeted import DiTFastAttnV2
 from effbench_baselines.dit_fast_attn.greedy import search
 from effbench_baselines.dit_fast_attn.installing import replaceable_layers
 from effbench_baselines.dit_fast_attn.method import PRESETS, DiTFastAttn
@@ -299,5 +300,11 @@ def test_presets_and_claims():
     assert method(threshold="D6").threshold == 0.15 and method().threshold == 0.1
     with pytest.raises(ValueError, match="D7"):
         method(threshold="D7")
-    for claim in DiTFastAttn.claims:
-        assert claim.not_comparable.startswith("not measured (needs GPU)") or claim.holds_for["device_class"] == "cuda"
+    for claim in (*DiTFastAttn.claims, *DiTFastAttnV2.claims):
+        if claim.metric == "attention module, FLOPs":  # computed, on whatever device
+            assert "test_window_attention" in claim.not_comparable
+            continue
+        assert claim.holds_for["device_class"] == "cuda" and not claim.not_comparable  # a CPU did not measure it
+        assert set(claim.holds_for) <= {*TextToImage.Params.model_fields, "threshold", "device_class"}
+    at_2k = [claim for claim in DiTFastAttn.claims if claim.metric == "latency" and "2K, D6" in claim.setting]
+    assert [claim.value for claim in at_2k] == [1.79]
