@@ -336,6 +336,7 @@ attention: setup  ## run suites/attention.yaml and put its table, picture and th
 	$(BIN)/python docs/advice.py $(RESULTS)/attention --page docs/attention.md --section advice
 	$(MAKE) attention-expected
 	$(BIN)/python docs/readme_table.py $(RESULTS)/attention --claims dit-fast-attn --page baselines/dit_fast_attn/README.md --section claims
+	$(BIN)/python docs/readme_table.py $(RESULTS)/attention --claims dit-fast-attn-v2 --page baselines/dit_fast_attn/README.md --section claims-v2
 
 attention-peers: setup  ## run suites/attention-peers.yaml (torch.compile, cache-dit) and put its tables into docs/attention.md (four minutes)
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[cache-dit]"
@@ -351,11 +352,14 @@ attention-architecture: setup  ## run suites/attention-architecture.yaml, take i
 	$(BIN)/python docs/attention_time.py $(wildcard $(RESULTS)/attention) $(RESULTS)/attention-architecture --page docs/attention.md --section ceiling
 	$(MAKE) attention-expected
 
+attention-plans: setup  ## searched attention plans beside random ones and the optimum beside the greedy plan, into docs/attention.md (a few minutes)
+	OMP_NUM_THREADS=1 $(BIN)/python docs/attention_plans.py --page docs/attention.md
+
 attention-expected: setup
 	$(BIN)/python docs/expectations.py $(wildcard $(RESULTS)/attention $(RESULTS)/attention-architecture) --checks docs/attention_expected.yaml --page docs/attention.md
 
 .PHONY: test-browser test-whole demo-store board-pictures
-.PHONY: attention attention-architecture attention-peers attention-expected
+.PHONY: attention attention-architecture attention-peers attention-expected attention-plans
 quantization-speed: setup  ## run suites/quantization-speed.yaml on each instruction set of this machine and put the tables into docs/quantization.md (twenty minutes)
 	$(BIN)/python docs/speed_by_isa.py --results $(RESULTS) --page docs/quantization.md
 	$(MAKE) quantization-expected

@@ -1,7 +1,8 @@
 """The claims ledger: what a method's paper published beside what was measured here, and whether the two agree.
 
 A claim that we cannot put beside one of our numbers is never counted against the method: it is ``not comparable`` where the
-setting differs, and ``not measured`` where there is no number, each with what is in the way.
+setting differs, and ``not measured`` where there is no number, each with what is in the way. A claim about a kind of device
+that the cell did not run on was not measured either, and what another device gave is not shown beside it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ three digits, and the last of three is worth up to 1 %."""
 ROUNDING = 1e-9
 """Share of a claim by which its own last digits, as floats, may miss the bound that they are equal to."""
 
+DEVICE_NAMES = {"cuda": "GPU", "cpu": "CPU"}
+"""Kind of device -> what a reader calls it."""
+
 HEADINGS = ("task", "method", "claim", "setting", "source", "claimed", "measured here", "status")
 """Of the columns of a ledger, whatever shows it."""
 
@@ -38,7 +42,10 @@ LEDGER_TEXT = (
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """One claim of one cell. ``why`` says what is in the way where the claim is not comparable or not measured."""
+    """One claim of one cell. ``why`` says what is in the way where the claim is not comparable or not measured.
+
+    ``is_of_its_cell``: the claim is about the setting that the cell has.
+    """
 
     cell: str
     task: str
@@ -56,6 +63,7 @@ class LedgerRow:
     measured_unit: str
     status: Status
     why: str
+    is_of_its_cell: bool
 
     @property
     def what(self) -> str:
@@ -166,8 +174,9 @@ def ledger_text(ledger: Ledger) -> str:
 
 
 def _row(workload: WorkloadCells, cell: CellRecord, claim: PublishedClaim, in_the_way: str) -> LedgerRow:
-    measured = measured_for(workload, cell, claim)
-    status, why = _status(claim, measured, in_the_way)
+    needed = _device_needed(cell, claim)
+    measured = Measured(None, why=f"needs {needed}") if needed else measured_for(workload, cell, claim)
+    status, why = _status(claim, measured, "" if needed else in_the_way)
     return LedgerRow(
         cell=cell.id,
         task=workload.title,
@@ -185,6 +194,7 @@ def _row(workload: WorkloadCells, cell: CellRecord, claim: PublishedClaim, in_th
         measured_unit=measured.unit,
         status=status,
         why=why,
+        is_of_its_cell=status != "not comparable" and not needed,
     )
 
 
@@ -210,6 +220,14 @@ def _holds(claimed: float, measured: Measured) -> bool:
 def _same_unit(claim: PublishedClaim, measured: Measured) -> bool:
     theirs, ours = (unit if unit not in RATIO_UNITS else "" for unit in (claim.unit, measured.unit))
     return bool(theirs == ours)
+
+
+def _device_needed(cell: CellRecord, claim: PublishedClaim) -> str:
+    """Return the kind of device that a claim is about where the cell ran on another, or ``""``."""
+    asked = str(claim.holds_for.get("device_class", cell.identity.device_class))
+    if claim.not_comparable or asked == cell.identity.device_class:
+        return ""
+    return DEVICE_NAMES.get(asked, asked)
 
 
 def _in_the_way(cell: CellRecord, claim: PublishedClaim, known: Mapping[str, list[Any]]) -> str:

@@ -97,6 +97,6 @@ def _once(rows: Sequence[LedgerRow]) -> Ledger:
         of_claim.setdefault((row.metric, row.setting, row.source, row.claimed), []).append(row)
     kept = []
     for found in of_claim.values():
-        compared = [row for row in found if row.status != "not comparable"]
+        compared = [row for row in found if row.is_of_its_cell]
         kept += compared or [min(found, key=lambda row: len(row.why))]
     return tuple(sorted(kept, key=list(rows).index))

@@ -8,6 +8,7 @@ import numpy as np
 from effbench.api import Context
 
 PIXART, DIT, LATTE, UNET = "PixArtSigmaPipeline", "DiTPipeline", "LattePipeline", "StableDiffusionXLPipeline"
+COGVIDEOX = "CogVideoXPipeline"
 STEPS = 6
 
 

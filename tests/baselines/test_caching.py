@@ -1,9 +1,15 @@
 """Caching peers: exact where they save nothing, cheaper where they do, anew at every call, and gone in between."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import diffusion_systems as systems
 import numpy as np
 import pytest
+import tiny_pipelines
+import torch
 from caching_cases import (
+    COGVIDEOX,
     DIT,
     LATTE,
     PIXART,
@@ -54,15 +60,22 @@ SAVING = {
     DeepCache: {"interval": 2},
     ToMe: {"ratio": 0.25},
 }
-NEAREST_DB = {PIXART: 15.0, DIT: 15.0, LATTE: 15.0, UNET: 12.0}
+NEAREST_DB = {PIXART: 15.0, DIT: 15.0, LATTE: 15.0, UNET: 12.0, COGVIDEOX: 15.0}
 """Least PSNR that a saving of these sizes may have at six steps; the other prompt's picture has 12, 13.5, 12 and 5 dB."""
 WORKS_ON = {
     PIXART: (PyramidAttentionBroadcast, FasterCache, FirstBlockCache, TaylorSeer, MagCache, TeaCache, ToMe),
     DIT: (PyramidAttentionBroadcast, FasterCache, FirstBlockCache, TaylorSeer, MagCache, TeaCache, ToMe),
     LATTE: (PyramidAttentionBroadcast, FasterCache, TaylorSeer, TeaCache, ToMe),
     UNET: (PyramidAttentionBroadcast, TaylorSeer, DeepCache, ToMe),
+    COGVIDEOX: (PyramidAttentionBroadcast,),
 }
-QUICK = {(PIXART, PyramidAttentionBroadcast), (PIXART, FirstBlockCache), (PIXART, TeaCache), (UNET, DeepCache)}
+QUICK = {
+    (COGVIDEOX, FirstBlockCache),
+    (PIXART, PyramidAttentionBroadcast),
+    (PIXART, FirstBlockCache),
+    (PIXART, TeaCache),
+    (UNET, DeepCache),
+}
 PAIRS = [
     pytest.param(name, kind, marks=[] if (name, kind) in QUICK else pytest.mark.proof, id=f"{name}-{kind.name}")
     for name, kinds in WORKS_ON.items()
@@ -143,10 +156,13 @@ REFUSED = [
     ),
     (FirstBlockCache, {}, UNET, "no stack of transformer blocks"),
     (FirstBlockCache, {}, LATTE, "alternates between blocks over frames and over tokens"),
+    (MagCache, {}, UNET, "UNet2DConditionModel is no stack of transformer blocks"),
     (MagCache, {}, LATTE, "alternates between blocks over frames and over tokens"),
     (MagCache, {"retention_ratio": 0.99}, PIXART, "retention_ratio 0.99 keeps all 6 evaluations of this run in full"),
     (TaylorSeer, {"first": 6}, PIXART, "the first 6 of 6 steps run in full"),
     (TeaCache, {}, UNET, "PixArt, Latte and DiT, and not that of UNet2DConditionModel"),
+    (TeaCache, {}, COGVIDEOX, "PixArt, Latte and DiT, and not that of CogVideoXTransformer3DModel"),
+    (TeaCache, {}, "WanPipeline", "PixArt, Latte and DiT, and not that of WanTransformer3DModel"),
     (DeepCache, {}, PIXART, "is no U-Net"),
     (DeepCache, {"branch": 4}, UNET, "has branches 0 to 3, and none of number 4"),
     (PyramidAttentionBroadcast, {"spatial": None, "temporal": 2}, PIXART, "has no attention that is temporal"),
@@ -157,6 +173,7 @@ REFUSED = [
         r"timesteps \[998, 999\] holds no timestep of this run",
     ),
     (ToMe, {"cell": 32}, PIXART, "has no cell of 32x32"),
+    (ToMe, {}, COGVIDEOX, "CogVideoXTransformer3DModel has no self-attention over a grid of image tokens alone"),
 ]
 
 
@@ -165,6 +182,42 @@ def test_what_cannot_work_is_refused_in_one_sentence(kind, params, name, why):
     _, system = systems.loaded(name, 6)
     with pytest.raises(Unsupported, match=rf"^{kind.name}: .*{why}"):
         made(kind, **params).prepare(system, context(name))
+
+
+@pytest.mark.parametrize("kind", [FirstBlockCache, MagCache])
+def test_blocks_that_cannot_be_compared_are_refused(kind):
+    _, one_block = systems.loaded(COGVIDEOX, 6)
+    with pytest.raises(Unsupported, match="CogVideoXTransformer3DModel has one block, and none after it that could be"):
+        made(kind).check(one_block)
+    unknown = torch.nn.Module()
+    unknown.blocks = torch.nn.ModuleList([torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)])
+    with pytest.raises(Unsupported, match="diffusers does not know how Linear is called"):
+        made(kind).check(replace(one_block, pipeline=SimpleNamespace(transformer=unknown)))
+
+
+def test_first_block_cache_skips_blocks_of_joint_attention():
+    task, _ = systems.loaded(COGVIDEOX, 6)
+    pipeline = tiny_pipelines.make(COGVIDEOX)
+    config = {**pipeline.transformer.config, "num_layers": 3}
+    pipeline.transformer = tiny_pipelines.livelier(type(pipeline.transformer).from_config(config))
+    system = task.system_of(pipeline)
+    plain = first_of(COGVIDEOX, system)
+    before = structure(system.denoiser)  # CogVideoX's pipeline itself leaves an empty registry of hooks
+    nothing = made(FirstBlockCache, threshold=0.0)
+    unchanged = nothing.apply(system, nothing.prepare(system, context(COGVIDEOX)))
+    assert is_equal(first_of(COGVIDEOX, unchanged), plain)
+    method, counter = made(FirstBlockCache, threshold=0.4), ComputedLayers()
+    changed = method.apply(system, method.prepare(system, context(COGVIDEOX)))
+    output = first_of(COGVIDEOX, changed.observed_by(counter))
+    assert 1 / 3 < counter.share < 0.97 and NEAREST_DB[COGVIDEOX] < psnr(output, plain) < 120
+    assert is_equal(first_of(COGVIDEOX, changed), output) and structure(system.denoiser) == before
+
+
+def test_without_layers_there_is_nothing_to_extrapolate():
+    _, system = systems.loaded(PIXART, 6)
+    bare = replace(system, pipeline=SimpleNamespace(transformer=torch.nn.Linear(2, 2)))
+    with pytest.raises(Unsupported, match=r"^taylor-seer: Linear has no attention or feed-forward layers$"):
+        made(TaylorSeer).check(bare)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ALL if kind is not ToMe])

@@ -16,8 +16,10 @@ from effbench.kernels.window_attention import window_attention
 from effbench.measure.compute import measure_compute
 from effbench.tasks.t2i.task import TextToImage
 from effbench.testing import check_method
+from effbench_baselines.dit_fast_attn.budgeted import DiTFastAttnV2
 from effbench_baselines.dit_fast_attn.greedy import search
 from effbench_baselines.dit_fast_attn.installing import replaceable_layers
+from effbench_baselines.dit_fast_attn.loss import loss
 from effbench_baselines.dit_fast_attn.method import PRESETS, DiTFastAttn
 from effbench_baselines.dit_fast_attn.sharing import PlannedSharing
 from effbench_baselines.vidit_q.method import ViDiTQ
@@ -134,6 +136,37 @@ def test_what_was_accepted_is_below_a_budget_that_grows_with_depth(name):
     assert error > 0
     _, _, paper = searched(name, 0.3, steps=4, loss_name="paper")
     assert AttentionPlan.of("test", system.settings(), {}, paper.layers).share <= plan.share
+
+
+def given_at(task, system, plan, step, name):
+    """Return what the denoiser gives at a step of a run under a plan, both halves of guidance and all channels."""
+    seen = []
+    handle = system.denoiser.register_forward_hook(lambda *arguments: seen.append(arguments[-1][0]))
+    try:
+        output(task, system.observed_by(PlannedSharing(plan)), name)
+    finally:
+        handle.remove()
+    assert len(seen) == system.steps
+    return seen[step]
+
+
+@pytest.mark.parametrize("loss_name", ["code", "paper"])
+@pytest.mark.parametrize("name", ["PixArtSigmaPipeline", "DiTPipeline"])
+def test_the_chosen_plan_scores_what_the_search_said_of_it(name, loss_name):
+    """Scored anew, run by run: the plan up to a layer of a step, against that step in full behind the plan's earlier ones."""
+    task, system, found = searched(name, 0.3, steps=4, loss_name=loss_name)
+    order, slots = list(found.layers), {layer: plan.steps for layer, plan in found.layers.items()}
+
+    def prefix(step, layers):
+        def slot_of(layer, at):
+            return slots[layer][at] if at < step or (at == step and layer in layers) else "full"
+
+        return given_at(task, system, planned(system, found, slot_of), step, name)
+
+    assert len(found.accepted) > 2
+    for (step, layer), (said, budget) in found.accepted.items():
+        scored = loss(loss_name, prefix(step, ()), prefix(step, order[: order.index(layer) + 1]))
+        assert scored < budget and scored == pytest.approx(said, rel=1e-3), (step, layer)
 
 
 def test_sharing_at_layer_0_before_the_first_cross_attention_is_exact():
@@ -299,5 +332,11 @@ def test_presets_and_claims():
     assert method(threshold="D6").threshold == 0.15 and method().threshold == 0.1
     with pytest.raises(ValueError, match="D7"):
         method(threshold="D7")
-    for claim in DiTFastAttn.claims:
-        assert claim.not_comparable.startswith("not measured (needs GPU)") or claim.holds_for["device_class"] == "cuda"
+    for claim in (*DiTFastAttn.claims, *DiTFastAttnV2.claims):
+        if claim.metric == "attention module, FLOPs":  # computed, on whatever device
+            assert "test_window_attention" in claim.not_comparable
+            continue
+        assert claim.holds_for["device_class"] == "cuda" and not claim.not_comparable  # a CPU did not measure it
+        assert set(claim.holds_for) <= {*TextToImage.Params.model_fields, "threshold", "device_class"}
+    at_2k = [claim for claim in DiTFastAttn.claims if claim.metric == "latency" and "2K, D6" in claim.setting]
+    assert [claim.value for claim in at_2k] == [1.79]

@@ -1,13 +1,18 @@
 """What a plan may be tied to, and that the baselines change what they say they change."""
 
 from dataclasses import replace
+from typing import get_args
 
 import diffusion_systems as systems
+import numpy as np
 import pytest
+from diffusers import DDIMScheduler, FlowMatchEulerDiscreteScheduler
+from pydantic import ValidationError
 
-from effbench.api import Artifact, Context, Method
+from effbench.api import Artifact, Context, Method, PluginError
 from effbench.contract.chains import chain_problems, setting_problems, tied_settings
 from effbench.diffusion import DiffusionSystem
+from effbench.tasks.t2i.schedulers import SchedulerName, scheduler_of
 from effbench.tasks.t2i.task import TextToImage
 from effbench_baselines.bf16.method import BFloat16
 from effbench_baselines.fewer_steps.method import FewerSteps
@@ -93,6 +98,37 @@ def test_a_baseline_changes_exactly_what_it_declares_and_a_plan_under_it_is_refu
 def test_another_size_model_or_revision_is_another_setting(name, value):
     _, system = fresh()
     assert replace(system, **{name: value}).settings()[name] == value != system.settings()[name]
+
+
+def test_a_task_s_own_scheduler_is_a_setting_that_plans_are_tied_to_and_makes_pictures():
+    def system(scheduler, of="zoo:digits-dit"):
+        return (task := TextToImage(TextToImage.Params(system=of, steps=3, scheduler=scheduler))), task.load(Context())
+
+    settings = {}
+    of_flows = [name for name in get_args(SchedulerName) if name != "DDIMScheduler"]
+    for name in (None, *of_flows):
+        task, changed = system(name)
+        settings[name] = changed.settings()["scheduler"]
+        assert name is None or settings[name].startswith(f"{name}:")
+        assert np.isfinite(task.run(changed, task.samples("evaluation")[:1], 0)[0]["image"]).all()
+    own = settings[None].partition(":")[0]
+    assert settings[own] == settings[None] and len(set(settings.values())) == len(of_flows)
+    other = next(name for name in settings if name not in (None, own))
+    made_for = tied_settings(Planned(), system(None)[1])
+    assert any("scheduler" in problem for problem in setting_problems(Planned(), made_for, system(other)[1]))
+
+
+def test_a_scheduler_that_cannot_stand_in_is_refused_in_one_sentence():
+    with pytest.raises(PluginError, match="'DDIMScheduler': cannot take the place of DPMSolverMultistepScheduler; "):
+        TextToImage(TextToImage.Params(system="zoo:digits-pixart", scheduler="DDIMScheduler")).load(Context())
+    flow = FlowMatchEulerDiscreteScheduler()
+    with pytest.raises(PluginError, match="FlowMatchEulerDiscreteScheduler; did you mean 'FlowMatchEulerDiscrete"):
+        scheduler_of(flow, "UniPCMultistepScheduler")
+    for name in get_args(SchedulerName):
+        made = scheduler_of(DDIMScheduler(beta_end=0.03), name)
+        assert type(made).__name__ == name and made.config.beta_end == 0.03
+    with pytest.raises(ValidationError):
+        TextToImage.Params(scheduler="DPMSolverScheduler")
 
 
 def test_orders_of_one_solver_are_told_apart():

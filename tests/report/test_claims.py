@@ -64,7 +64,6 @@ def test_a_text_makes_a_claim_not_comparable_for_good(make: Any) -> None:
 @pytest.mark.parametrize(
     ("facts", "why"),
     [
-        ({"device_class": "cuda"}, "it holds for device_class = cuda, not cpu"),
         ({"dtype": "float16"}, "it holds for dtype = float16, not float32"),
         ({"task": "t2v"}, "it holds for task = t2v, not t2i"),
         ({"steps": 50}, "it holds for steps = 50, not 20"),
@@ -77,6 +76,15 @@ def test_a_text_makes_a_claim_not_comparable_for_good(make: Any) -> None:
 def test_a_fact_that_differs_is_named_with_what_was_expected(make: Any, facts: dict[str, Any], why: str) -> None:
     (row,) = ledger(make, claim(holds_for=facts))
     assert (row.status, row.why) == ("not comparable", why)
+
+
+@pytest.mark.parametrize("more", [{}, {"steps": 50}])
+def test_what_is_claimed_of_another_kind_of_device_was_not_measured_here(make: Any, more: dict[str, Any]) -> None:
+    """The speed-up of a CPU is no number to set beside a GPU's, whatever else differs."""
+    (row,) = ledger(make, claim(holds_for={"device_class": "cuda", **more}))
+    assert (row.verdict, row.measured_text) == ("not measured (needs GPU)", "–")
+    (row,) = ledger(make, claim(holds_for={"device_class": "cuda"}, not_comparable="another task"))
+    assert row.verdict == "not comparable (another task)"
 
 
 def test_facts_that_hold_do_not_stand_in_the_way(make: Any) -> None:
@@ -241,8 +249,9 @@ def test_the_name_of_a_method_stands_for_its_variants_but_not_for_chains(make: A
 
 
 def test_a_claim_that_compares_with_no_variant_stands_once(make: Any) -> None:
-    far = claim(holds_for={"bits": 2, "steps": 7}), claim(value=1.9)
-    near = claim(holds_for={"bits": 2}), claim(value=1.9)
+    elsewhere = claim(value=9.0, holds_for={"device_class": "cuda"})
+    far = claim(holds_for={"bits": 2, "steps": 7}), claim(value=1.9), elsewhere
+    near = claim(holds_for={"bits": 2}), claim(value=1.9), elsewhere
 
     def variant(name: str, order: int, claims: tuple[dict[str, Any], ...]) -> Any:
         cell = make.cell(name, make.full_numbers(0.3, 400.0, 2.02), order, claims=claims)
@@ -250,8 +259,9 @@ def test_a_claim_that_compares_with_no_variant_stands_once(make: Any) -> None:
 
     summary = summarise(make.view(variant("far", 1, far), variant("near", 2, near)))
     lines = claims_table(summary, "w").splitlines()[2:-2]
-    assert [line.split("|")[1].strip() for line in lines] == ["far", "near", "near"]
-    assert ["not comparable" in line for line in lines] == [False, True, False]
+    assert [line.split("|")[1].strip() for line in lines] == ["far", "far", "near", "near"]
+    assert ["not comparable" in line for line in lines] == [False, False, True, False]
+    assert ["needs GPU" in line for line in lines] == [False, True, False, False]
 
 
 @pytest.mark.parametrize("value", [0.3012, 0.0, 1e-320])

@@ -26,6 +26,7 @@ from effbench.tasks.diffusion.images import ADAPTERS
 from effbench.tasks.diffusion.prompts import PromptSource, keys_of
 from effbench.tasks.diffusion.task import DiffusionParams, DiffusionTask
 from effbench.tasks.t2i.judges import Judge, find_judge
+from effbench.tasks.t2i.schedulers import SchedulerName, scheduler_of
 from effbench.tasks.t2i.scorers import SCORERS, Scorer
 
 ScorerName = Literal["clip_score", "fid", "lpips", "image_reward", "hps_v2"]
@@ -109,6 +110,12 @@ class TextToImage(DiffusionTask):
             str | None, Field(description="Embedded model whose judge scores the images; null: the system's own.")
         ] = None
 
+        scheduler: Annotated[
+            SchedulerName | None,
+            Field(
+                description="Class of diffusers that samples, with the noise schedule of the system's own; null: its own."
+            ),
+        ] = None
         scorers: Annotated[
             Mapping[ScorerName, str | None],
             Field(description="Learned scores to add, each with its weights (a path or a name) or null for the usual."),
@@ -175,6 +182,12 @@ class TextToImage(DiffusionTask):
         for scorer in self._scorers.values():
             scorer.device = ctx.device
         return super().load(ctx)
+
+    def system_of(self, pipeline: Any) -> DiffusionSystem:
+        """Return a loaded pipeline with the task's settings and its scheduler, to which plans are tied."""
+        if self.params.scheduler is not None:
+            pipeline.scheduler = scheduler_of(pipeline.scheduler, self.params.scheduler)
+        return super().system_of(pipeline)
 
     def score(self, outputs: Sequence[Output], batch: Sequence[Sample], reference: Sequence[Output] | None) -> Scores:
         """Return the judge's scores and features, and the fidelity to the reference (NaN without one)."""
