@@ -16,8 +16,8 @@ from effbench.kernels.threads import Kernel
 from effbench.kernels.window_attention.program import FIELDS, ROWS, attention_program, scratch_bytes
 
 UNPAID = 64
-"""Up to so many tokens a band saves a fraction of a tenth of a millisecond a call at most, by machine, and the call that keeps
-its residual costs as much more; measured, ``make bench-attention``."""
+"""Up to so many tokens a band saves a fraction of a tenth of a millisecond a call at most, by machine, and the call that
+keeps its residual costs as much more; measured, ``make bench-attention``."""
 
 
 def bands_pay(tokens: int, half_width: int) -> bool:
