@@ -98,7 +98,7 @@ class AttentionTrial(AttentionSharing):  # type: ignore[misc]
         return self.shapes[layer].half_width
 
     def has_window(self, layer: str) -> bool:
-        """Return whether windows are tried in a layer: where they are quicker than full attention, or wherever asked to."""
+        """Return whether windows are tried in a layer: where they save time worth having, or wherever asked to."""
         return self.short_windows or is_worth_it(self.shapes[layer])
 
     def candidates(self, layer: str, order: GuidanceOrder) -> list[str]:

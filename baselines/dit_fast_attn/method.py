@@ -7,7 +7,8 @@ stay as they are.
 
 Unlike the released code: the residual is that of the half that was kept; the plan is tied to the order of guidance, revision,
 scheduler and size; the step is the scheduler's; nothing is left in the model between calls; halves that are equal bit by bit
-are always shared; over few tokens windows give way to full attention, which is quicker; operations are counted.
+are always shared; over few tokens windows, which save next to nothing there, give way to full attention; operations are
+counted.
 """
 
 from __future__ import annotations

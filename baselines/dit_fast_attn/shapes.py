@@ -46,7 +46,7 @@ def halves_agree(tokens: SelfTokens, call: DenoiserCall) -> bool:
 
 
 def is_worth_it(shape: LayerShape) -> bool:
-    """Return whether a window is quicker than full attention in a layer: not where tokens are few."""
+    """Return whether a window saves time worth having in a layer: not where tokens are few."""
     return bool(bands_pay(shape.tokens - shape.dense_tokens, shape.half_width))
 
 

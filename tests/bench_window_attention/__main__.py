@@ -115,8 +115,8 @@ def section(given: list[Shape]) -> Iterator[str]:
         full = np.median(spent["full"]) * 1e3
         yield f"| {shape} | {share:.1%} | {full:,.2f} | {cells} |"
     yield ""
-    slower = [str(shape) for shape in given if not bands_pay(shape.tokens, shape.half_width)]
-    yield f"`bands_pay` says no to {'; '.join(slower) if slower else 'none of these'}."
+    unpaid = [str(shape) for shape in given if not bands_pay(shape.tokens, shape.half_width)]
+    yield f"`bands_pay` says no to {'; '.join(unpaid) if unpaid else 'none of these'}."
 
 
 def main() -> None:
