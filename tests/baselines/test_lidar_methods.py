@@ -147,7 +147,7 @@ def test_the_shipped_weights_run_on_the_shipped_detector_and_cost_a_fraction() -
     assert facts["voxels_conv_out"] < facts["voxels_conv2_2"]
 
 
-@pytest.mark.parametrize(("density_guidance", "named"), [(True, "B"), (False, "B")])
+@pytest.mark.parametrize(("density_guidance", "named"), [(True, "B"), (False, "B-plain")])
 def test_every_shipped_file_is_what_its_card_says(density_guidance: bool, named: str) -> None:
     from effbench_baselines.ada3d.preparing import file_of, shipped_state
 
