@@ -144,6 +144,8 @@ class JobData(_Known):
     joules_per_call: Finite | None = None
     batch_size: Positive | None = None
     facts: dict[str, tuple[Finite, str, StrictBool]] | None = None
+    fact_trainings: dict[str, Positive] | None = None
+    facts_before_preparing: list[str] | None = None
     summary: Summarised | None = None
 
     def known(self) -> dict[str, Any]:

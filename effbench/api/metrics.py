@@ -47,11 +47,17 @@ class Metric:
 
 
 class Fact(NamedTuple):
-    """A number that a method computes about itself (mean bits, bytes by its own account, labels used): never measured."""
+    """A number that a method computes about itself (mean bits, bytes by its own account, labels used): never measured.
+
+    ``before_preparing``: seconds that were spent before the method was prepared and that its price includes (what others had
+    computed for it). They are added to the measured ``preparation_s`` as ``preparation_whole_s``. Of a method with a random
+    preparation the mean over trainings is shown.
+    """
 
     value: float
     unit: str = ""
     higher_is_better: bool = False
+    before_preparing: bool = False
 
 
 @dataclass(frozen=True)

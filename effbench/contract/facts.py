@@ -28,6 +28,8 @@ def fact_problems(facts: object, known: Collection[str], task: Task) -> Iterator
             value: Any = fact.value if isinstance(fact, Fact) else fact
             yield from _number_problems(f"the fact {name!r}", value)
             yield from unit_problems(f"the fact {name!r}", fact.unit if isinstance(fact, Fact) else "")
+            if isinstance(fact, Fact) and fact.before_preparing and fact.unit != "s":
+                yield f"the fact {name!r} was spent before preparing, in {fact.unit or 'no unit'}; give seconds (unit 's')"
 
 
 def threshold_problems(found: object) -> Iterator[str]:

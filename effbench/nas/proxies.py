@@ -1,7 +1,8 @@
 """Zero-cost proxies: numbers of an untrained network that are said to rank architectures; of any torch network.
 
 Definitions follow "Zero-Cost Proxies for Lightweight NAS" (arXiv 2101.08134) unless said; sums run over the weights w of all
-convolutions and linear layers, L is the cross-entropy of one batch. A network is left as it was found.
+convolutions and linear layers, L is the cross-entropy of one batch. A network is left as it was found. A layer that did not
+run has gradient 0. Where a network has no ReLU, or its input does not reach its output, what needs that is NaN or -inf.
 
     grad_norm    sum of ||dL/dw|| over layers           snip         sum of |w dL/dw|
     plain        sum of w dL/dw                         grasp        sum of -w (H g), g = dL/dw and H its Hessian
@@ -20,25 +21,51 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
+
+from effbench.errors import BadInput
 
 JITTER = 1e-5
 """k of jacob_cov, the published one."""
 ZEN_STEP, ZEN_REPEATS = 1e-2, 8  # the published step; repeats enough for three digits
 RELUS = (torch.ops.aten.relu.default, torch.ops.aten.relu_.default)
+CLIPS = (torch.ops.aten.hardtanh.default, torch.ops.aten.hardtanh_.default)
+"""What a ReLU6 runs as; a ReLU where it clips at 0 from below."""
 
-Layer = nn.Conv2d | nn.Linear
+TOGETHER = dict.fromkeys(("grad_norm", "plain", "snip"), "gradients")
+"""Proxy -> the pass that makes it, of those that share one: who wants several pays for it once."""
+COUNTED = "counts"
+"""The group that is read off the network, without data."""
+
+Layer = _ConvNd | nn.Linear
 
 
 def layers_of(network: nn.Module) -> list[Layer]:
-    """Return the convolutions and linear layers, in the order of registration."""
-    return [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    """Return the convolutions of any dimension and the linear layers, in the order of registration.
+
+    Raises ``BadInput`` for a network without any, and for weights with respect to which nothing can be derived: their
+    gradients would be zeros that say nothing.
+    """
+    named = {name: module for name, module in network.named_modules() if isinstance(module, _ConvNd | nn.Linear)}
+    if not named:
+        raise BadInput(
+            f"{type(network).__name__} has neither a convolution nor a linear layer, which proxies are sums over"
+        )
+    for name, layer in named.items():
+        if not isinstance(layer.weight, nn.Parameter) or not layer.weight.requires_grad:
+            raise BadInput(
+                f"the weight of layer {name!r} is frozen or computed from others (a parametrisation); proxies are derived "
+                "with respect to it: call requires_grad_(True), or remove the parametrisation"
+            )
+    return list(named.values())
 
 
 def logits_of(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
@@ -50,7 +77,7 @@ def logits_of(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
 def of_gradients(network: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
     """Return grad_norm, snip and plain, of one backward pass."""
     weights = [layer.weight for layer in layers_of(network)]
-    gradients = torch.autograd.grad(_loss(network, images, labels), weights)
+    gradients = _gradients(_loss(network, images, labels), weights)
     products = [(w * g).detach() for w, g in zip(weights, gradients)]
     return {
         "grad_norm": sum(float(g.norm()) for g in gradients),
@@ -62,29 +89,33 @@ def of_gradients(network: nn.Module, images: torch.Tensor, labels: torch.Tensor)
 def grasp(network: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
     """Return the sum of -w (H g), by a second backward pass of <stop(g), g>."""
     weights = [layer.weight for layer in layers_of(network)]
-    gradients = torch.autograd.grad(_loss(network, images, labels), weights, create_graph=True)
+    gradients = _gradients(_loss(network, images, labels), weights, create_graph=True)
     product = torch.stack([(g.detach() * g).sum() for g in gradients]).sum()
-    curved = torch.autograd.grad(product, weights)
+    curved = _gradients(product, weights)
     return -sum(float((w * h).detach().sum()) for w, h in zip(weights, curved))
 
 
 def fisher(network: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
     """Return the Fisher score of every layer's output, a channel counted once per weight that makes it."""
-    layers = layers_of(network)
-    outputs: list[torch.Tensor] = []
-    ran: list[Layer] = []
-    hooks = [layer.register_forward_hook(lambda _m, _i, output: outputs.append(output)) for layer in layers]
-    hooks += [layer.register_forward_hook(lambda module, _i, _o: ran.append(module)) for layer in layers]
+    ran: list[tuple[Layer, torch.Tensor]] = []
+
+    def keep(layer: Layer, _given: Any, output: torch.Tensor) -> torch.Tensor:
+        ran.append((layer, output))
+        return output.clone()  # a ReLU in place would overwrite what is kept
+
+    hooks = [layer.register_forward_hook(keep) for layer in layers_of(network)]
     try:
         loss = _loss(network, images, labels)
     finally:
         _remove(hooks)
-    gradients = torch.autograd.grad(loss, outputs)
+    gradients = _gradients(loss, [output for _, output in ran])
     total = 0.0
-    for layer, output, gradient in zip(ran, outputs, gradients):
-        per_sample = (output * gradient).detach().flatten(2).sum(2) if output.ndim > 2 else (output * gradient).detach()
+    for (layer, output), gradient in zip(ran, gradients):
+        product = (output * gradient).detach()
+        by_channel = product.movedim(-1, 1) if isinstance(layer, nn.Linear) else product  # [B, C, ...]
+        per_sample = by_channel.flatten(2).sum(2) if by_channel.ndim > 2 else by_channel
         channels = 0.5 * (per_sample**2).mean(0)  # [C]
-        total += float(channels.sum()) * layer.weight[0].numel()
+        total += float(channels.sum()) * layer.weight.numel() / len(channels)
     return total
 
 
@@ -101,14 +132,14 @@ def synflow(network: nn.Module, images: torch.Tensor, *, keep_norm: bool = False
         _pass_over_norms(positive)
     weights = [layer.weight for layer in layers_of(positive)]
     flow = logits_of(positive, torch.ones_like(images[:1], dtype=torch.float64)).sum()
-    gradients = torch.autograd.grad(flow, weights)
+    gradients = _gradients(flow, weights)
     return sum(float((w * g).detach().abs().sum()) for w, g in zip(weights, gradients))
 
 
 def jacob_cov(network: nn.Module, images: torch.Tensor) -> float:
     """Return how unlike the samples' input gradients are; NaN where one of them does not vary."""
     given = images.detach().clone().requires_grad_()
-    (gradients,) = torch.autograd.grad(logits_of(network, given).sum(), given)
+    (gradients,) = _gradients(logits_of(network, given).sum(), [given])
     rows = gradients.flatten(1).double()
     rows = rows - rows.mean(1, keepdim=True)
     norms = rows.norm(dim=1)
@@ -120,10 +151,12 @@ def jacob_cov(network: nn.Module, images: torch.Tensor) -> float:
 
 
 def naswot(network: nn.Module, images: torch.Tensor) -> float:
-    """Return log|K_H|; -inf where two samples switch every ReLU alike."""
-    agree = torch.zeros(len(images), len(images), dtype=torch.float64)
+    """Return log|K_H|; -inf where two samples switch every ReLU alike, NaN where no ReLU ran."""
+    agree = torch.zeros(len(images), len(images), dtype=torch.float64, device=images.device)
     with torch.no_grad(), _Relus() as seen:
         network(images)
+        if not seen.inputs:
+            return float("nan")
         for given in seen.inputs:
             on = (given > 0).flatten(1).double()
             agree += on @ on.T + (1 - on) @ (1 - on).T
@@ -132,18 +165,27 @@ def naswot(network: nn.Module, images: torch.Tensor) -> float:
 
 
 def zen(network: nn.Module, images: torch.Tensor, generator: torch.Generator, repeats: int = ZEN_REPEATS) -> float:
-    """Return the Zen score on Gaussian inputs of the images' shape, the mean over repeats of weights and inputs."""
+    """Return the Zen score on Gaussian inputs of the images' shape, the mean over repeats of weights and inputs.
+
+    -inf where a change of the input does not reach the classifier, or a normalisation is given a constant. All is drawn where
+    the generator lives, so a seed draws the same on every device.
+    """
     made = copy.deepcopy(network).train()
+
+    def drawn(shape: torch.Size) -> torch.Tensor:
+        return torch.randn(shape, generator=generator, device=generator.device).to(images.device)
+
     found = []
     for _ in range(repeats):
         with torch.no_grad():
             for layer in layers_of(made):
-                layer.weight.normal_(generator=generator)
-            noise = torch.randn(images.shape, generator=generator)
-            moved = noise + ZEN_STEP * torch.randn(images.shape, generator=generator)
+                layer.weight.copy_(drawn(layer.weight.shape))
+            noise = drawn(images.shape)
+            moved = noise + ZEN_STEP * drawn(images.shape)
             first, deviations = _read(made, noise)
             second, _ = _read(made, moved)
-            found.append(float((first - second).abs().mean().log()) + sum(math.log(value) for value in deviations))
+            changes = [float((first - second).abs().mean()), *deviations]
+            found.append(sum(math.log(change) if change > 0 else -math.inf for change in changes))
     return sum(found) / len(found)
 
 
@@ -173,13 +215,13 @@ def every_proxy(
     """
     whole = copy.deepcopy(network).train()
     for module in whole.modules():
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, _BatchNorm):
             module.momentum = 0.0
 
     def one(name: str, value: Callable[[], float]) -> tuple[str, Callable[[], dict[str, float]]]:
         return name, lambda: {name: value()}
 
-    yield "gradients", lambda: of_gradients(whole, images, labels)
+    yield TOGETHER["snip"], lambda: of_gradients(whole, images, labels)
     yield one("grasp", lambda: grasp(whole, images, labels))
     yield one("fisher", lambda: fisher(whole, images, labels))
     yield one("synflow", lambda: synflow(whole, images))
@@ -187,7 +229,7 @@ def every_proxy(
     yield one("jacob_cov", lambda: jacob_cov(whole, images))
     yield one("naswot", lambda: naswot(whole, images))
     yield one("zen", lambda: zen(whole, images, generator, zen_repeats))
-    yield "counts", lambda: counts(whole, images)
+    yield COUNTED, lambda: counts(whole, images)
 
 
 class _Relus(TorchDispatchMode):
@@ -198,9 +240,20 @@ class _Relus(TorchDispatchMode):
         self.inputs: list[torch.Tensor] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func in RELUS:
+        if func in RELUS or (func in CLIPS and _clips_at_zero(*args, **(kwargs or {}))):
             self.inputs.append(args[0].clone())
         return func(*args, **(kwargs or {}))
+
+
+def _clips_at_zero(_given: torch.Tensor, min_val: float = -1.0, max_val: float = 1.0) -> bool:
+    return min_val == 0
+
+
+def _gradients(value: torch.Tensor, of: Sequence[torch.Tensor], create_graph: bool = False) -> list[torch.Tensor]:
+    """Return d value / d tensor of each; zeros where the value does not depend on it."""
+    if not value.requires_grad:
+        return [torch.zeros_like(tensor) for tensor in of]
+    return list(torch.autograd.grad(value, of, create_graph=create_graph, materialize_grads=True))
 
 
 def _loss(network: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -208,27 +261,30 @@ def _loss(network: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> tor
 
 
 def _read(network: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, list[float]]:
-    """Return what the last layer is given, and the deviation of what every batch normalisation is given."""
+    """Return what the layer that runs last is given, and the deviation of what every batch normalisation is given."""
     given: list[torch.Tensor] = []
     deviations: list[float] = []
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    hooks: list[Any] = [layers_of(network)[-1].register_forward_pre_hook(lambda _m, x: given.append(x[0]))]
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    hooks: list[Any] = [
+        layer.register_forward_pre_hook(lambda _m, x: given.append(x[0])) for layer in layers_of(network)
+    ]
     hooks += [norm.register_forward_pre_hook(lambda _m, x: deviations.append(_deviation(x[0]))) for norm in norms]
     try:
         network(images)
     finally:
         _remove(hooks)
-    return given[0], deviations
+    return given[-1], deviations
 
 
 def _deviation(given: torch.Tensor) -> float:
-    return float(given.var((0, 2, 3), unbiased=False).mean().sqrt())
+    rest = [axis for axis in range(given.ndim) if axis != 1]
+    return float(given.var(rest, unbiased=False).mean().sqrt())
 
 
 def _pass_over_norms(network: nn.Module) -> None:
     for parent in network.modules():
         for name, child in parent.named_children():
-            if isinstance(child, nn.BatchNorm2d):
+            if isinstance(child, _BatchNorm):
                 setattr(parent, name, nn.Identity())
 
 

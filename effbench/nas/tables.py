@@ -8,6 +8,7 @@ A table is a YAML file beside a CSV file of one line per architecture:
     truth: [seed0, seed1]            # columns; their mean is the truth, their agreement its ceiling
     low_fidelity:                    # column: what one value of it cost
       synflow: {cost_s: 0.02, cost_flops: 1.2e9}
+      snip: {cost_s: 0.03, together: gradients}   # computed by one pass with others that say so: paid once
 
 The CSV has the column ``cell`` (the space's own name of an architecture) and those named above. Shipped tables also say
 ``sha256`` of their rows.
@@ -18,7 +19,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
@@ -50,9 +51,21 @@ class ColumnCost(BaseModel):
     cost_flops: Annotated[float, Field(ge=0)] = 0.0
     shared_s: Annotated[float, Field(ge=0)] = 0.0
     """Spent once, however many values are computed then: the training of a supernet."""
+    together: str = ""
+    """The pass that computes this column and others that name it: who uses several of them pays for it once."""
 
 
 NO_COST = ColumnCost()
+
+
+def paid(names: Iterable[str], costs: Mapping[str, ColumnCost]) -> dict[str, ColumnCost]:
+    """Return what is paid for columns: pass or column -> cost, that of a pass the highest of its columns in ``names``."""
+    found: dict[str, ColumnCost] = {}
+    for name in sorted(names):
+        key = f"pass {costs[name].together}" if costs[name].together else f"column {name}"
+        before = found.get(key, costs[name])
+        found[key] = max(before, costs[name], key=lambda cost: (cost.cost_s, cost.shared_s))
+    return found
 
 
 class TableHeader(BaseModel):

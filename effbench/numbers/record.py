@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from effbench.readings import Calibration, NoiseReading, grade, worst
 from effbench.record import CellRecord, Check, Noise, Number, Provenance, Reason
 from effbench.setting import Setting
 from effbench.store import CellFolder
-from effbench.storeschema import JobResult
+from effbench.storeschema import JobData, JobResult
 from effbench.timings import NOISE_COLUMNS, Timings
 
 
@@ -173,11 +174,11 @@ def _numbers(setting: Setting, parts: CellParts) -> _Made:
     no_energy = why(asked.energy, "energy")
     used_energy = jobs["energy"].data.known() if jobs["energy"] and not no_energy else None
     numbers.append(energy_number(used_energy, no_energy))
-    numbers.append(
-        _preparation(parts, declared.prepares, failed or (None if declared.prepares else reasons["quality"]))
-    )
+    prepared = _preparation(parts, declared.prepares, failed or (None if declared.prepares else reasons["quality"]))
     quality = jobs["quality"]
-    numbers += fact_numbers(quality.data.facts if quality is not None and not failed else None)
+    told = quality.data if quality is not None and not failed else None
+    numbers += [prepared, *_whole_preparation(prepared, told)]
+    numbers += fact_numbers(told.facts, told.fact_trainings) if told is not None else []
     return _Made(numbers, complete, noise)
 
 
@@ -203,6 +204,17 @@ def _preparation(parts: CellParts, prepares: bool, failed: Reason | None) -> Num
     value = float(np.mean(seconds)) if seconds and len(seconds) == len(parts.preparations) else None
     number = single_number("preparation_s", value, "error", primary=True)
     return replace(number, n=len(seconds)) if value is not None else number
+
+
+def _whole_preparation(prepared: Number, told: JobData | None) -> list[Number]:
+    """Return the preparation with what was spent before it by the method's own account, if it gives one."""
+    facts = told.facts if told is not None else None
+    before = (told.facts_before_preparing if told is not None else None) or ()
+    if not facts or not before:
+        return []
+    value = None if prepared.value is None else prepared.value + math.fsum(facts[name][0] for name in before)
+    number = single_number("preparation_whole_s", value, prepared.reason)
+    return [replace(number, n=prepared.n) if value is not None else number]
 
 
 def noise_of(timings: list[Timings]) -> Noise | None:

@@ -112,9 +112,23 @@ def single_number(
     )
 
 
-def fact_numbers(facts: Mapping[str, tuple[float, str, bool]] | None) -> list[Number]:
-    """Return what the methods of a chain computed about the system that they made: computed, never measured."""
+def fact_numbers(
+    facts: Mapping[str, tuple[float, str, bool]] | None, trainings: Mapping[str, int] | None
+) -> list[Number]:
+    """Return what the methods of a chain computed about the system that they made: computed, never measured.
+
+    ``trainings``: over how many each is a mean; of a store that does not tell, one.
+    """
+    over = trainings or {}
     return [
-        Number(name=name, axis="facts", unit=unit, value=value, n=1, ci_method="computed", higher_is_better=higher)
+        Number(
+            name=name,
+            axis="facts",
+            unit=unit,
+            value=value,
+            n=over.get(name, 1),
+            ci_method="computed",
+            higher_is_better=higher,
+        )
         for name, (value, unit, higher) in (facts or {}).items()
     ]

@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
+from statistics import fmean
 from typing import Any
 
 from effbench.api import Fact, Output, PluginError, Sample, Scores, System, Task, without_target
@@ -45,12 +46,10 @@ def quality(spec: JobSpec, connection: Connection) -> Done:
         bench.enter(batch.seed)
         bench.commit(batch)
     spent = {"model_s": bench.model_s, "score_s": bench.score_s, "loop_s": time.perf_counter() - started}
+    told = bench.facts_of_all()
     bench.enter(None)
     probe = probes_of(spec, bench.system, spec.probe_batch_size)[0]
-    facts = {name: list(fact) for name, fact in bench.facts.items()}
-    return Done(
-        {**bench.phases, **spent, "artifact_sha256": bench.artifact, "probe_sha256": digest(probe()), "facts": facts}
-    )
+    return Done({**bench.phases, **spent, "artifact_sha256": bench.artifact, "probe_sha256": digest(probe()), **told})
 
 
 class _Bench:
@@ -62,6 +61,7 @@ class _Bench:
         self.model_s = self.score_s = 0.0
         self.names: frozenset[str] | None = None
         self._training: tuple[int | None] | None = None
+        self._facts: dict[int | None, dict[str, Fact]] = {}
         self.enter(None)
 
     def enter(self, seed: int | None) -> None:
@@ -72,9 +72,25 @@ class _Bench:
             return
         self.system = System()  # in place of the one before, since two may not fit into memory
         self.system, self.phases, self.artifact = load_and_apply(self.spec, training)
-        self.facts = facts_of(self.spec, self.system)
+        self._facts[training] = facts_of(self.spec, self.system)
         self._training = (training,)
         self.thresholds = self._frozen(training)
+
+    def facts_of_all(self) -> dict[str, Any]:
+        """Return what a job tells of its facts: of several trainings the means, and over how many each is one."""
+        for training in self.spec.trainings or (None,):
+            if training not in self._facts:  # its rows were committed by an earlier attempt
+                self.enter(training)
+        given: dict[str, list[Fact]] = {}
+        for facts in self._facts.values():
+            for name, fact in facts.items():
+                given.setdefault(name, []).append(fact)
+        means = {name: _mean(facts) for name, facts in given.items()}
+        return {
+            "facts": {name: [fact.value, fact.unit, fact.higher_is_better] for name, fact in means.items()},
+            "fact_trainings": {name: len(facts) for name, facts in given.items()},
+            "facts_before_preparing": [name for name, fact in means.items() if fact.before_preparing],
+        }
 
     def commit(self, batch: Batch) -> None:
         """Run, score and store a batch."""
@@ -157,6 +173,12 @@ class _Bench:
         frozen = {name: float(value) for name, value in found.items()}
         write_bytes(file, json.dumps(frozen, indent=1).encode())
         return frozen
+
+
+def _mean(facts: Sequence[Fact]) -> Fact:
+    """Return the mean of a fact over trainings, to the bit its value where all have one: a claim may ask for it."""
+    values = [fact.value for fact in facts]
+    return facts[0]._replace(value=values[0] if len(set(values)) == 1 else fmean(values))
 
 
 def facts_of(spec: JobSpec, system: System) -> dict[str, Fact]:

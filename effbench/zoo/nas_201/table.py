@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,12 @@ import numpy as np
 import yaml
 
 from effbench.errors import BadInput
+from effbench.measure.machine import physical_cores
 from effbench.nas.cells import Code, name_of
+from effbench.nas.probing import Values, low_fidelity_costs
 from effbench.nas.shipped import OF_THE_PACKAGE, find_table
-from effbench.zoo.nas_201.columns import CELLS, PROBED, REDUCED, ZEN_REPEATS_HERE, Values, finished
+from effbench.zoo.digits_pixart.data import load_digits
+from effbench.zoo.nas_201.columns import CELLS, PROBED, REDUCED, ZEN_REPEATS_HERE, columns
 from effbench.zoo.nas_micro.train import chosen
 
 NOISE_COLUMNS = 12
@@ -29,30 +32,25 @@ ROWS = "nas-201.csv"
 DIGITS = 9  # significant ones of a value, all that float32 has
 
 
-def write_table(folder: Path, truth: Mapping[Code, float], known: Mapping[Code, Values], codes: Sequence[Code]) -> int:
-    """Write the rows of the codes in their order up to the first unfinished one, under two headers; return how many.
+def write_table(folder: Path, truth: Mapping[Code, float], known: Mapping[Code, Values]) -> None:
+    """Write the rows of the known cells, in their order, under two headers.
 
-    ``nas-201.yaml`` has every proxy as a column, ``nas-201-noise.yaml`` Gaussian noise instead. Raises ``BadInput`` where no
-    cell is finished.
+    ``nas-201.yaml`` has every proxy as a column, ``nas-201-noise.yaml`` Gaussian noise instead.
     """
-    done = next((i for i, code in enumerate(codes) if code not in known), len(codes))
-    if not done:
-        raise BadInput(f"{folder}: no finished proxies of the first cell of the order; make nas-201 computes them")
-    kept = codes[:done]
-    columns = {name: [known[code][name][0] for code in kept] for name in sorted(known[kept[0]])}
-    costs = {name: float(np.mean([known[code][name][1] for code in kept])) for name in columns}
-    drawn = np.random.default_rng(NOISE_SEED).standard_normal((len(codes), NOISE_COLUMNS))
-    noise = {f"noise_{i + 1}": drawn[:done, i].tolist() for i in range(NOISE_COLUMNS)}
-    lines = [",".join(["cell", "accuracy", *columns, *noise])]
-    for row, code in enumerate(kept):
-        values = ",".join(f"{own[row]:.{DIGITS}g}" for own in (*columns.values(), *noise.values()))
+    costs = low_fidelity_costs(list(known.values()))
+    proxies = {name: [values[name][0] for values in known.values()] for name in costs}
+    drawn = np.random.default_rng(NOISE_SEED).standard_normal((len(known), NOISE_COLUMNS))
+    noise = {f"noise_{i + 1}": drawn[:, i].tolist() for i in range(NOISE_COLUMNS)}
+    lines = [",".join(["cell", "accuracy", *proxies, *noise])]
+    for row, code in enumerate(known):
+        values = ",".join(f"{own[row]:.{DIGITS}g}" for own in (*proxies.values(), *noise.values()))
         lines.append(f"{name_of(code)},{truth[code]:.{DIGITS}g},{values}")
     content = ("\n".join(lines) + "\n").encode()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / ROWS).write_bytes(content)
     header: dict[str, Any] = {
         "space": "nas-bench-201",
-        "what": f"{done} connected cells of NAS-Bench-201, no two isomorphic, one training each on CIFAR-10; zero-cost "
+        "what": f"{len(known)} connected cells of NAS-Bench-201, no two isomorphic, one training each on CIFAR-10; zero-cost "
         f"proxies of networks of width {REDUCED.width}, {REDUCED.cells} cells a stage, {REDUCED.size}x{REDUCED.size} pixels, "
         f"on {PROBED} digits, zen with {ZEN_REPEATS_HERE} repeats; CPU seconds of the machine that computed them",
         "source": "PyPI analog-nasbench (accuracy); effbench/zoo/nas_201 (make nas-201)",
@@ -61,27 +59,28 @@ def write_table(folder: Path, truth: Mapping[Code, float], known: Mapping[Code, 
         "truth": ["accuracy"],
     }
     for name, own in (
-        ("nas-201", {column: {"cost_s": round(cost, 4)} for column, cost in costs.items()}),
+        ("nas-201", costs),
         ("nas-201-noise", {column: {"cost_s": 0.0} for column in noise}),
     ):
         text = yaml.safe_dump({**header, "low_fidelity": own}, sort_keys=False, width=120)
         (folder / f"{name}.yaml").write_text(text, "utf-8")
-    return done
 
 
 def main() -> None:
-    """Write the table of the cells that are finished in a row."""
+    """Write the table of the first cells of the order, computing proxies that are not there yet."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--work", type=Path, default=Path("results/nas-201"))
-    parser.add_argument("--cells", type=int, default=CELLS, help="at most how many cells")
+    parser.add_argument("--cells", type=int, default=CELLS, help="how many cells in all")
+    parser.add_argument("--workers", type=int, default=physical_cores(), help="processes of one thread for the proxies")
     given = parser.parse_args()
     try:
         package = find_table(OF_THE_PACKAGE)
         truth = dict(zip(package.codes, package.truth.tolist()))
-        done = write_table(given.work, truth, finished(given.work), chosen()[: given.cells])
+        known = columns(given.work, chosen()[: given.cells], load_digits()[0], given.workers)
     except BadInput as error:
         raise SystemExit(str(error)) from None
-    print(f"{done} cells in {given.work / ROWS}")
+    write_table(given.work, truth, known)
+    print(f"{len(known)} cells in {given.work / ROWS}")
 
 
 if __name__ == "__main__":

@@ -9,18 +9,16 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 
-from effbench.api import noise_seed
-from effbench.nas.cells import Code, canonical, name_of
-from effbench.nas.network import StackedNetwork
-from effbench.nas.proxies import every_proxy
+from effbench.measure.machine import physical_cores
+from effbench.nas.cells import name_of
+from effbench.nas.probing import Probing, Values, low_fidelity_costs, probed
 from effbench.zoo.digits_pixart.data import Digits
 from effbench.zoo.nas_micro.one_shot import SharedTraining, all_one_shot, one_shot_recipe
 from effbench.zoo.nas_micro.recipe import SKELETON
@@ -32,54 +30,30 @@ PROBED = 64
 DIGITS = 7  # significant ones in the table: more than any value means
 
 
-def proxies_of(code: Code, digits: Digits) -> dict[str, tuple[float, float]]:
-    """Return proxy -> (value, CPU seconds) of a network of the cell, with weights and batch from seeded generators."""
-    seed = noise_seed(f"{canonical(code)}:proxies", 0)
-    network = StackedNetwork(code, SKELETON)
-    network.initialise([seed])
+def probing(digits: Digits) -> Probing:
+    """Return of which networks proxies are taken, on ``PROBED`` digits drawn by a seed."""
     rows = torch.randperm(len(digits.labels), generator=torch.Generator().manual_seed(0))[:PROBED]
-    generator = torch.Generator().manual_seed(seed)
-    found: dict[str, tuple[float, float]] = {}
-    for _, compute in every_proxy(network, digits.images[rows], digits.labels[rows], generator):
-        started = time.process_time()
-        values = compute()
-        spent = time.process_time() - started
-        found |= {name: (value, spent) for name, value in values.items()}
-    return found
-
-
-def all_proxies(cells: Sequence[TrainedCell], digits: Digits, cache: Path) -> list[dict[str, tuple[float, float]]]:
-    """Return the proxies of every cell, computing those that the cache does not hold."""
-    lines = cache.read_text("utf-8").splitlines() if cache.exists() else []
-    known = {tuple(line["code"]): line["proxies"] for line in map(json.loads, lines)}
-    with cache.open("a", encoding="utf-8") as opened:
-        for cell in (cell for cell in cells if cell.code not in known):
-            known[cell.code] = proxies_of(cell.code, digits)
-            opened.write(json.dumps({"code": list(cell.code), "proxies": known[cell.code]}) + "\n")
-            opened.flush()
-    return [{name: (value, spent) for name, (value, spent) in known[cell.code].items()} for cell in cells]
+    return Probing(SKELETON, "proxies", digits.images[rows].numpy(), digits.labels[rows].numpy())
 
 
 def columns_of(
     cells: Sequence[TrainedCell],
-    proxies: Sequence[Mapping[str, tuple[float, float]]],
+    proxies: Sequence[Values],
     one_shot: Sequence[tuple[float, float]],
     shared: SharedTraining,
-) -> tuple[dict[str, list[float]], dict[str, dict[str, float]]]:
+) -> tuple[dict[str, list[float]], dict[str, dict[str, Any]]]:
     """Return name -> values per cell, and low-fidelity name -> what one value cost."""
     final = FIDELITIES[-1]
     columns = {f"accuracy_seed{s}": [c.reached[final][i].accuracy for c in cells] for i, s in enumerate(SEEDS)}
     columns |= {f"nll_seed{s}": [c.reached[final][i].nll for c in cells] for i, s in enumerate(SEEDS)}
-    costs = {}
+    costs: dict[str, dict[str, Any]] = {}
     for epochs in FIDELITIES[:-1]:
         name = f"accuracy_{epochs}_epoch{'s' * (epochs > 1)}"  # of one training, as one would run it
         columns[name] = [cell.reached[epochs][0].accuracy for cell in cells]
         costs[name] = cost_of(cells, epochs)
     for name in sorted(proxies[0]):
         columns[name] = [own[name][0] for own in proxies]
-        is_counted = name in ("parameters", "flops", "relus")
-        mean_s = sum(own[name][1] for own in proxies) / len(cells)
-        costs[name] = {"cost_s": 0.0 if is_counted else round(mean_s, 4)}
+    costs |= low_fidelity_costs(proxies)
     columns["one_shot"] = [accuracy for accuracy, _ in one_shot]
     costs["one_shot"] = {
         "cost_s": round(sum(spent for _, spent in one_shot) / len(cells), 4),
@@ -99,7 +73,7 @@ def cost_of(cells: Sequence[TrainedCell], epochs: int) -> dict[str, float]:
 
 def write(
     cells: Sequence[TrainedCell],
-    proxies: Sequence[Mapping[str, tuple[float, float]]],
+    proxies: Sequence[Values],
     one_shot: Sequence[tuple[float, float]],
     shared: SharedTraining,
     folder: Path,
@@ -136,6 +110,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--work", type=Path, default=Path("results/nas-micro"))
     parser.add_argument("--out", type=Path, default=Path("data_manifests/nas"))
+    parser.add_argument("--workers", type=int, default=physical_cores(), help="processes of one thread for the proxies")
     args = parser.parse_args()
     torch.set_num_threads(1)
     cells = TrainingState(args.work / STATE, recipe()).cells
@@ -143,9 +118,9 @@ def main() -> None:
     if not cells or [cell.code for cell in cells] != in_order:
         raise SystemExit(f"{args.work / STATE}: holds no cells, or others than the first of the seeded order")
     train, judging = micro_digits()
-    proxies = all_proxies(cells, train, args.work / "proxies.jsonl")
+    proxies = probed(probing(train), in_order, args.work / "proxies.jsonl", args.workers)
     one_shot, shared = all_one_shot(in_order, (train, judging), args.work)
-    write(cells, proxies, one_shot, shared, args.out)
+    write(cells, list(proxies.values()), one_shot, shared, args.out)
     print(f"{len(cells)} cells in {args.out / 'effbench-micro.csv'}")
 
 

@@ -62,8 +62,13 @@ class Trained(Method):
         return replace(system, weights=weights, labels_used=artifact.config["labels"])
 
     def facts(self, system: Detector) -> Mapping[str, Fact | float]:
-        """Return the labels that the training used, and the parameters."""
-        return {"labels_used": Fact(system.labels_used), "parameters": float(len(system.weights))}
+        """Return the labels that the training used, what they cost, the parameters, and the largest of them."""
+        return {
+            "labels_used": Fact(system.labels_used),
+            "labelling": Fact(2.0 * system.labels_used, "s", before_preparing=True),
+            "parameters": float(len(system.weights)),
+            "largest_weight": max(system.weights),
+        }
 
     def _resumed(self) -> tuple[np.ndarray, int]:
         folder = work_folder()
