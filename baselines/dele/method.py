@@ -30,6 +30,7 @@ class Dele(Method):
             "NDS-ResNet, 25 labels; 0.2549 without low-fidelity experts",
             PAPER,
             number="kendall_tau",
+            holds_for={"labels": 25},
             not_comparable="the space NDS-ResNet and its table are not here",
         ),
     )

@@ -37,13 +37,6 @@ def features(architectures: Architectures, columns: Mapping[str, Array], read: R
     """Return float64 [n, features]: zeros and ones (30 of a cell), then a number per column, or one of the two parts."""
     parts: list[Array] = []
     if read != "columns":
-        parts.append(one_hot(architectures))
+        parts.append(architectures.space.one_hot(architectures.codes))
     parts += [standing(architectures.columns[name], known)[:, None] for name, known in columns.items()]
     return np.concatenate(parts, 1)
-
-
-def one_hot(architectures: Architectures) -> Array:
-    """Return float64 [n, choices of all places of the space]: of a cell, edges x operations."""
-    codes = np.array(architectures.codes)
-    parts = [codes[:, place, None] == np.arange(size) for place, size in enumerate(architectures.space.sizes)]
-    return np.concatenate(parts, 1).astype(np.float64)

@@ -68,7 +68,7 @@ class Claim:
     the claim is that number divided by the reference's. ``holds_for`` are the conditions under which the two are
     comparable: ``task``, ``device_class``, ``dtype``, a parameter of the task (``steps``) or of the method itself, or one
     of its ``facts``, each with the value that it must equal; a cell that differs in one of them is shown as not
-    comparable, naming it. ``not_comparable`` says why no cell can be.
+    comparable, naming it. ``not_comparable`` says why no cell can be; ``holds_for`` then says which come nearest.
     """
 
     metric: str

@@ -17,7 +17,7 @@ import numpy as np
 
 from effbench.errors import BadInput
 from effbench.nas.cells import Code, check_code
-from effbench.nas.skeleton import NAS_BENCH_201, flops, parameters
+from effbench.nas.spaces import CELLS
 from effbench.nas.tables import NasTable, table_of
 
 PACKAGE = "analognasbench"
@@ -58,10 +58,8 @@ def analog_table(file: Path) -> NasTable:
     except (pickle.UnpicklingError, EOFError, AttributeError, TypeError, ValueError, IndexError, BadInput) as error:
         raise BadInput(f"{file}: not the table of analog-nasbench 0.1: {error}") from None
     codes = sorted(accuracy)
-    columns = {
-        "parameters": np.array([float(parameters(code, NAS_BENCH_201)) for code in codes]),
-        "flops": np.array([float(flops(code, NAS_BENCH_201)) for code in codes]),
-    }
+    counted = [CELLS.counts(code) for code in codes]
+    columns = {name: np.array([counts[name] for counts in counted]) for name in counted[0]}
     truths = np.array([[accuracy[code]] for code in codes])
     return table_of("nas-bench-201", codes, truths, columns, {}, revision=hashlib.sha256(content).hexdigest()[:16])
 

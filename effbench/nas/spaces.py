@@ -13,7 +13,7 @@ from effbench.arrays import Array
 from effbench.errors import BadInput
 from effbench.nas import cells, graphs
 from effbench.nas.cells import Code as Code
-from effbench.nas.skeleton import NAS_BENCH_201, flops
+from effbench.nas.skeleton import NAS_BENCH_201, flops, parameters
 
 MOST_EDITS = 3
 """Places that neighbours in a thinned-out table may differ in: half of the six of a cell; beyond that, anything is near."""
@@ -21,18 +21,31 @@ MOST_EDITS = 3
 
 @dataclass(frozen=True)
 class Space:
-    """Architectures as codes of ``len(sizes)`` places with ``sizes[i]`` choices at place i.
+    """Architectures as codes, at each place of which one of ``choices[place]`` is made (in the words of the space).
 
     ``canonical`` gives the text that isomorphs share, ``name_of`` and ``code_of`` what a table calls an architecture, and
-    ``size_of`` a number that needs no label and by which the larger is expected to be the better.
+    ``size_of`` a number that needs no label and by which the larger is expected to be the better. ``counts`` are parameters
+    and FLOPs of a network in the space's own skeleton, empty where they depend on the data set.
     """
 
     name: str
-    sizes: tuple[int, ...]
+    choices: tuple[tuple[str, ...], ...]
     canonical: Callable[[Sequence[int]], str]
     name_of: Callable[[Sequence[int]], str]
     code_of: Callable[[str], Code]
     size_of: Callable[[Sequence[int]], float]
+    counts: Callable[[Sequence[int]], dict[str, float]]
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Return how many choices there are at each place."""
+        return tuple(map(len, self.choices))
+
+    def one_hot(self, codes: Sequence[Code]) -> Array:
+        """Return the encoding that any regression reads: float64 [n, choices of all places], a one per choice made."""
+        given = np.array(codes)
+        parts = [given[:, place, None] == np.arange(size) for place, size in enumerate(self.sizes)]
+        return np.concatenate(parts, 1).astype(np.float64)
 
     def every_code(self) -> list[Code]:
         """Return all codes, sorted."""
@@ -76,26 +89,36 @@ class Space:
         return [other[ends[i] : ends[i + 1]] for i in range(len(forms))], edits
 
 
+def _cell_counts(code: Sequence[int]) -> dict[str, float]:
+    return {"parameters": float(parameters(code, NAS_BENCH_201)), "flops": float(flops(code, NAS_BENCH_201))}
+
+
 def _cell_flops(code: Sequence[int]) -> float:
     return float(flops(code, NAS_BENCH_201))
 
 
+def _no_counts(_code: Sequence[int]) -> dict[str, float]:
+    return {}
+
+
 CELLS = Space(
     "nas-bench-201",
-    (len(cells.OPS),) * len(cells.EDGES),
+    (cells.OPS,) * len(cells.EDGES),
     cells.canonical,
     cells.name_of,
     cells.code_of,
     _cell_flops,
+    _cell_counts,
 )
 """The cells of NAS-Bench-201; the larger is the one with more FLOPs in the benchmark's own skeleton."""
 GRAPHS = Space(
     "nas-bench-graph",
-    (len(graphs.LINKS),) + (len(graphs.OPS),) * graphs.NODES,
+    (tuple("reads " + ", ".join(map(str, links)) for links in graphs.LINKS), *(graphs.OPS,) * graphs.NODES),
     graphs.canonical,
     graphs.name_of,
     graphs.code_of,
     graphs.operations,
+    _no_counts,
 )
 """The networks of NAS-Bench-Graph; the larger is the one that does more than pass on, since FLOPs depend on the data set."""
 SPACES: Mapping[str, Space] = {space.name: space for space in (CELLS, GRAPHS)}

@@ -120,15 +120,27 @@ class NasTable:
 
     @cached_property
     def ceiling(self) -> float | None:
-        """Return Kendall's tau between two trainings of the truth under different seeds, the mean over pairs of seeds.
+        """Return Kendall's tau between two trainings under different seeds, the mean over pairs of seeds; None with one seed.
 
-        None with one seed. A ranking of one training cannot be predicted better than about that.
+        The truth is the mean of all of them, and steadier: what bounds a ranking of it is ``ceiling_of_mean``.
         """
         pairs = [
             kendall_tau(self.truths[:, a], self.truths[:, b]) for a, b in combinations(range(self.truths.shape[1]), 2)
         ]
         known = [tau for tau in pairs if tau is not None]
         return float(np.mean(known)) if known else None
+
+    @property
+    def ceiling_of_mean(self) -> float | None:
+        """Return Kendall's tau that is expected of who knows what every architecture reaches on average; None with one seed.
+
+        In a normal model of architectures and seeds tau is (2 / pi) arcsin of the correlation r (Kruskal 1958). One training
+        agrees with another to r; their mean over k with its own expectation to sqrt(k r / (1 + (k - 1) r)) (Spearman-Brown).
+        """
+        if self.ceiling is None:
+            return None
+        seeds, single = self.truths.shape[1], math.sin(math.pi / 2 * max(0.0, self.ceiling))
+        return 2 / math.pi * math.asin(math.sqrt(seeds * single / (1 + (seeds - 1) * single)))
 
 
 def table_of(

@@ -232,9 +232,7 @@ def _device_needed(cell: CellRecord, claim: PublishedClaim) -> str:
 
 def _in_the_way(cell: CellRecord, claim: PublishedClaim, known: Mapping[str, list[Any]]) -> str:
     """Return what makes the claim's setting another one than the cell's, or ``""``."""
-    if claim.not_comparable:
-        return claim.not_comparable
-    missed = []
+    missed = [claim.not_comparable] if claim.not_comparable else []
     for name, expected in claim.holds_for.items():
         found = known.get(name)
         if found is None:

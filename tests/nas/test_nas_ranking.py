@@ -106,6 +106,7 @@ def test_the_table_says_its_ceiling_and_what_it_left_out(tmp_path):
     outputs = made.run(made.load(Context()), made.samples("evaluation"), 0)
     said = made.remarks(made.score(outputs, made.samples("evaluation"), None))["kendall_tau"]
     assert "two trainings of the same architectures" in said[0] and f"{made.table.ceiling:.2f}" in said[0]
+    assert said[0].endswith(f"a mean over 2, to about {made.table.ceiling_of_mean:.2f}")
     assert said[1] == "low-fidelity column flat was left out: every value is 1"
 
 

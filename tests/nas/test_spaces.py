@@ -14,14 +14,15 @@ from effbench.nas.cells import canonical, every_code
 from effbench.nas.graph_bench import DATA_SETS, graph_table, installed
 from effbench.nas.graphs import LINKS, OPS, code_of, name_of
 from effbench.nas.graphs import canonical as graph_form
+from effbench.nas.network import StackedNetwork
 from effbench.nas.shipped import find_table
+from effbench.nas.skeleton import NAS_BENCH_201
 from effbench.nas.spaces import CELLS, GRAPHS
 from effbench.nas.tables import read_table
 from effbench.tasks.nas_ranking.system import Architectures
 from effbench.tasks.nas_ranking.task import NasRanking
 from effbench.tasks.nas_search.task import NasSearch
 from effbench_baselines.dele.method import Dele, NasNetwork
-from effbench_baselines.nas_controls.features import one_hot
 from effbench_baselines.nas_controls.method import NasColumns, NasRegression
 
 needs_package = pytest.mark.skipif(installed() is None, reason="needs the package nas-bench-graph")
@@ -221,9 +222,23 @@ def test_networks_are_searched(table_of_networks):
 
 
 def test_one_hot_of_a_space_by_hand():
-    found = one_hot(Architectures([(8, 0, 1, 2, 3)], {}, GRAPHS))
+    found = GRAPHS.one_hot([(8, 0, 1, 2, 3)])
     assert found.shape == (1, 45) and list(np.flatnonzero(found[0])) == [8, 9, 19, 29, 39]
-    assert list(np.flatnonzero(one_hot(Architectures([(0, 1, 2, 3, 4, 0)], {}))[0])) == [0, 6, 12, 18, 24, 25]
+    assert list(np.flatnonzero(CELLS.one_hot([(0, 1, 2, 3, 4, 0)])[0])) == [0, 6, 12, 18, 24, 25]
+
+
+def test_a_space_says_what_is_chosen_where_and_what_a_network_has():
+    code = (3, 1, 2, 0, 4, 3)
+    named = "|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|".format(*(CELLS.choices[i][op] for i, op in enumerate(code)))
+    assert named == CELLS.name_of(code) and CELLS.sizes == (5,) * 6
+    network = StackedNetwork(code, NAS_BENCH_201)
+    assert CELLS.counts(code)["parameters"] == sum(p.numel() for p in network.parameters())
+    assert CELLS.counts(code)["flops"] == CELLS.size_of(code)
+    assert (
+        GRAPHS.sizes == (9, 9, 9, 9, 9)
+        and GRAPHS.choices[0][8] == "reads 0, 1, 2, 3"
+        and GRAPHS.counts((8, 0, 1, 2, 3)) == {}
+    )
 
 
 def test_cells_that_nothing_passes_through_are_ranked_and_share_a_group(tmp_path):

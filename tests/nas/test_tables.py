@@ -1,5 +1,6 @@
 import pickle
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -8,10 +9,14 @@ from tables_for_tests import write_table
 
 from effbench.errors import BadInput
 from effbench.nas.analog import analog_table, installed
-from effbench.nas.cells import canonical, code_of, every_code
+from effbench.nas.cells import OPS, canonical, code_of, every_code, name_of
 from effbench.nas.shipped import find_table
-from effbench.nas.tables import read_table
+from effbench.nas.spaces import CELLS
+from effbench.nas.tables import read_table, table_of
 from effbench.stats.rank import kendall_tau
+
+SHARED = Path(__file__).parents[3] / "shared" / "data" / "nas-bench-201" / "table.npz"
+needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared/data/nas-bench-201")
 
 
 def constant(codes, rng):
@@ -34,6 +39,18 @@ def test_a_table_is_read_back(tmp_path):
     np.testing.assert_allclose(table.truth, table.truths.mean(1))
     assert table.ceiling == pytest.approx(kendall_tau(table.truths[:, 0], table.truths[:, 1]))
     assert table.left_out == {}
+
+
+@pytest.mark.parametrize(("seeds", "noise"), [(2, 0.5), (3, 0.5), (3, 1.0), (5, 0.2)])
+def test_the_ceiling_of_a_mean_is_what_knowing_the_expectation_gives(seeds, noise):
+    """Drawn: worth of architectures, and trainings around it; the table sees the trainings alone."""
+    rng = np.random.default_rng(0)
+    worth = rng.standard_normal(3000)
+    trainings = worth[:, None] + noise * rng.standard_normal((3000, seeds))
+    table = table_of("drawn", every_code()[:3000], trainings, {}, {})
+    assert table.ceiling_of_mean == pytest.approx(kendall_tau(worth, table.truth), abs=0.02)
+    assert table.ceiling < table.ceiling_of_mean
+    assert table_of("one", every_code()[:3000], trainings[:, :1], {}, {}).ceiling_of_mean is None
 
 
 def test_columns_that_inform_nobody_are_left_out_and_named(tmp_path):
@@ -155,3 +172,46 @@ def test_the_packages_table_where_it_is_installed():
     assert sorted(table.codes) == every_code()
     dead = np.array([canonical(code) == "" for code in table.codes])
     assert (table.truth[dead] == 0.1).all() and (table.truth[~dead] > 0.1).all()
+
+
+@needs_shared
+def test_other_trainings_of_the_benchmark_are_a_users_table(tmp_path):
+    """Public tables of the same 15,625 cells: another full training (three decimals), and accuracy after 12 epochs."""
+    with np.load(SHARED) as given:
+        codes = [tuple(map(int, code)) for code in given["codes"]]
+        names = [list(given["ops"])[op] for op in range(5)]
+        full = given["std"][:, list(given["std_cols"]).index("cifar10#clean")]
+        early = given["acc12"][:, list(given["acc12_cols"]).index("cifar10-test")]
+    cells = [tuple(OPS.index(names[op]) for op in code) for code in codes]
+    lines = [f"{name_of(cell)},{100 * a:.4f},{b:.4f}" for cell, a, b in zip(cells, full, early)]
+    (tmp_path / "t.csv").write_text("\n".join(["cell,full,early", *lines]) + "\n", "utf-8")
+    (tmp_path / "t.yaml").write_text(
+        "{space: nas-bench-201, rows: t.csv, unit: percent, truth: [full], low_fidelity: {early: {cost_s: 60}}}",
+        "utf-8",
+    )
+    table = read_table(tmp_path / "t.yaml")
+    assert sorted(table.codes) == every_code() and table.ceiling is None
+    assert kendall_tau(table.columns["early"], table.truth) == pytest.approx(0.696, abs=0.002)
+    dead = np.array([form == "" for form in table.forms])
+    assert table.truth[dead].max() < 0.11 and np.median(table.truth[~dead]) > 0.85
+    flops = np.array([CELLS.counts(code)["flops"] for code in table.codes])
+    assert 0.4 < kendall_tau(flops, table.truth) < 0.7
+
+
+@needs_shared
+@pytest.mark.skipif(installed() is None, reason="needs the package analog-nasbench")
+def test_two_trainings_of_the_benchmark_agree_as_the_page_says():
+    """The package's accuracies beside another public training of the same cells: what no predictor of one of them passes."""
+    from effbench.zoo.nas_micro.train import chosen
+
+    table = find_table("nas-bench-201")
+    first = dict(zip(table.codes, table.truth))
+    with np.load(SHARED) as given:
+        order = [OPS.index(op) for op in given["ops"]]
+        again = {
+            tuple(order[op] for op in code): float(value)
+            for code, value in zip(given["codes"], given["std"][:, list(given["std_cols"]).index("cifar10#clean")])
+        }
+    cells = chosen()[:1200]
+    tau = kendall_tau([first[cell] for cell in cells], [again[cell] for cell in cells])
+    assert tau == pytest.approx(0.897, abs=0.002)

@@ -189,7 +189,10 @@ class NasRanking(Task):
         """Return what a reader of tau has to know of the table: its ceiling, and columns that inform nobody."""
         table, said = self.table, []
         if table.ceiling is not None:
-            said.append(f"two trainings of the same architectures rank them alike to tau {table.ceiling:.2f}")
+            said.append(
+                f"two trainings of the same architectures rank them alike to tau {table.ceiling:.2f}; who knew each one's "
+                f"mean would rank their truth, a mean over {table.truths.shape[1]}, to about {table.ceiling_of_mean:.2f}"
+            )
         said += [f"low-fidelity column {name} was left out: {why}" for name, why in table.left_out.items()]
         return {"kendall_tau": said} if said else {}
 

@@ -17,7 +17,8 @@ import torch
 from effbench.measure.machine import physical_cores
 from effbench.nas.cells import Code
 from effbench.nas.probing import Probing, Values, probed
-from effbench.nas.skeleton import NAS_BENCH_201, Skeleton, flops, parameters
+from effbench.nas.skeleton import Skeleton
+from effbench.nas.spaces import CELLS as SPACE
 from effbench.zoo.digits_pixart.data import Digits, load_digits
 from effbench.zoo.nas_micro.train import chosen
 
@@ -44,14 +45,8 @@ def probing(digits: Digits) -> Probing:
 def columns(work: Path, codes: Sequence[Code], digits: Digits, workers: int = 1) -> dict[Code, Values]:
     """Return the columns of cells, in their order; proxies that ``work`` does not hold are computed and kept there."""
     found = probed(probing(digits), codes, work / STATE, workers)
-    return {code: {**values, **_counts(code)} for code, values in found.items()}
-
-
-def _counts(code: Code) -> Values:
-    return {
-        "parameters": (float(parameters(code, NAS_BENCH_201)), 0.0),
-        "flops": (float(flops(code, NAS_BENCH_201)), 0.0),
-    }
+    counts = {code: {name: (value, 0.0) for name, value in SPACE.counts(code).items()} for code in found}
+    return {code: {**values, **counts[code]} for code, values in found.items()}
 
 
 def main() -> None:

@@ -70,6 +70,7 @@ def main() -> None:
     """Write the table of the first cells of the order, computing proxies that are not there yet."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--work", type=Path, default=Path("results/nas-201"))
+    parser.add_argument("--out", type=Path, help="folder of the table; that of the proxies where not given")
     parser.add_argument("--cells", type=int, default=CELLS, help="how many cells in all")
     parser.add_argument("--workers", type=int, default=physical_cores(), help="processes of one thread for the proxies")
     given = parser.parse_args()
@@ -79,8 +80,9 @@ def main() -> None:
         known = columns(given.work, chosen()[: given.cells], load_digits()[0], given.workers)
     except BadInput as error:
         raise SystemExit(str(error)) from None
-    write_table(given.work, truth, known)
-    print(f"{len(known)} cells in {given.work / ROWS}")
+    out = given.out or given.work
+    write_table(out, truth, known)
+    print(f"{len(known)} cells in {out / ROWS}")
 
 
 if __name__ == "__main__":
