@@ -198,28 +198,35 @@ flasheval: setup  ## the study of condensed subsets, into docs/flasheval.md (DAT
 nas-planted: setup  ## run suites/nas-planted.yaml, put its table into docs/nas.md and draw tau over the number of labels
 	$(BIN)/effbench run suites/nas-planted.yaml --store $(RESULTS)/nas-planted
 	$(BIN)/python docs/readme_table.py $(RESULTS)/nas-planted --page docs/nas.md --section nas-planted --columns kendall_tau
-	$(BIN)/python docs/nas_pairs.py $(RESULTS)/nas-planted dele one-expert dele-static labels-alone --section nas-planted-pairs
+	$(BIN)/python docs/nas_pairs.py $(RESULTS)/nas-planted dele first-expert second-expert dele-static dele-uniform labels-alone --section nas-planted-pairs
+	$(BIN)/python docs/nas_pairs.py $(RESULTS)/nas-planted dele-noise labels-alone --section nas-planted-noise-pairs
+	$(BIN)/python docs/expectations.py $(RESULTS)/nas-planted $(RESULTS)/nas-201-draws-runs --checks docs/nas_expected.yaml --page docs/nas.md
 	$(BIN)/python docs/nas_curves.py $(RESULTS)/nas-planted --out $(RESULTS)/nas-planted/curves.png
 
 nas: setup  ## run suites/nas.yaml (EffBench-Micro) and put its tables and picture into docs/nas.md (under three minutes on two idle cores)
 	$(BIN)/effbench run suites/nas.yaml --store $(RESULTS)/nas
-	$(BIN)/python docs/readme_table.py $(RESULTS)/nas --page docs/nas.md --section nas-micro --columns kendall_tau,regret_points
+	$(BIN)/python docs/readme_table.py $(RESULTS)/nas --page docs/nas.md --section nas-micro --columns kendall_tau,regret_points,low_fidelity_cost,column_cost,preparation_whole_s
 	$(BIN)/python docs/nas_pairs.py $(RESULTS)/nas dele gates best-expert ridge best-column --section nas-micro-pairs
 	$(BIN)/python docs/nas_curves.py $(RESULTS)/nas --out docs/img/nas-micro.png
 
-nas-201: setup  ## proxies of 1,200 cells of NAS-Bench-201, then suites/nas-201.yaml into docs/nas.md (an hour or two; it goes on where it stopped)
+nas-201: setup  ## proxies of 2,400 cells of NAS-Bench-201, then suites/nas-201*.yaml into docs/nas.md (an hour or two; it goes on where it stopped)
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[nas,nas-bench-201,xgboost,zoo]"
-	OMP_NUM_THREADS=1 $(BIN)/python -m effbench.zoo.nas_201.columns
+	OMP_NUM_THREADS=1 $(BIN)/python -m effbench.zoo.nas_201.columns --cells 2400
 	$(BIN)/python -m effbench.zoo.nas_201.table
+	$(BIN)/python -m effbench.zoo.nas_201.table --cells 2400 --out results/nas-201-draws
 	$(BIN)/effbench run suites/nas-201.yaml --store $(RESULTS)/nas-201-runs
+	$(BIN)/effbench run suites/nas-201-draws.yaml --store $(RESULTS)/nas-201-draws-runs
 	$(BIN)/effbench run suites/nas-201-noise.yaml --store $(RESULTS)/nas-201-noise-runs
 	$(BIN)/python docs/nas_proxies.py results/nas-201/nas-201.yaml
-	$(BIN)/python docs/readme_table.py $(RESULTS)/nas-201-runs --page docs/nas.md --section nas-201 --columns kendall_tau
+	$(BIN)/python docs/readme_table.py $(RESULTS)/nas-201-runs --page docs/nas.md --section nas-201 --columns kendall_tau,low_fidelity_cost,column_cost,preparation_whole_s
+	$(BIN)/python docs/readme_table.py $(RESULTS)/nas-201-draws-runs --page docs/nas.md --section nas-201-draws --columns kendall_tau,low_fidelity_cost,column_cost,preparation_whole_s
+	$(BIN)/python docs/nas_pairs.py $(RESULTS)/nas-201-draws-runs dele gates best-expert dele-static forest mean-rank --section nas-201-draws-pairs
 	$(BIN)/python docs/readme_table.py $(RESULTS)/nas-201-noise-runs --page docs/nas.md --section nas-201-noise --columns kendall_tau
-	$(BIN)/python docs/readme_table.py $(RESULTS)/nas-201-runs --page baselines/dele/README.md --section claims --claims dele
+	$(BIN)/python docs/readme_table.py $(RESULTS)/nas-201-draws-runs --page baselines/dele/README.md --section claims --claims dele
 	$(BIN)/python docs/nas_pairs.py $(RESULTS)/nas-201-runs dele gates best-expert worst-expert dele-static dele-uniform forest --section nas-201-pairs
 	$(BIN)/python docs/nas_pairs.py $(RESULTS)/nas-201-noise-runs dele gates dele-without-step-1 --section nas-201-noise-pairs
 	$(BIN)/python docs/nas_curves.py $(RESULTS)/nas-201-runs
+	$(BIN)/python docs/expectations.py $(RESULTS)/nas-planted $(RESULTS)/nas-201-draws-runs --checks docs/nas_expected.yaml --page docs/nas.md
 
 lidar: setup  ## run suites/lidar.yaml (detectors, Ada3D and other rules) and put its table and the claims into docs and README (four minutes)
 	$(BIN)/effbench run suites/lidar.yaml --store $(RESULTS)/lidar
@@ -251,6 +258,7 @@ lidar-transfer: setup  ## the LiDAR detectors on real frames (../shared/data/kit
 	OMP_NUM_THREADS=1 $(BIN)/python docs/lidar_transfer.py --page docs/lidar.md
 
 nas-search: setup  ## run suites/nas-search.yaml, put its tables into docs/nas.md and draw regret over the number of trained architectures
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[nas,xgboost]"
 	$(BIN)/effbench run suites/nas-search.yaml --store $(RESULTS)/nas-search
 	$(BIN)/python docs/readme_table.py $(RESULTS)/nas-search --page docs/nas.md --section nas-search --columns regret_points,mean_regret_points,low_fidelity_cost
 	$(BIN)/python docs/nas_search_curves.py $(RESULTS)/nas-search --out docs/img/nas-search.png
@@ -261,7 +269,7 @@ lidar-ada3d: setup  ## Ada3D-B beside the detector tuned as long without a filte
 lidar-data: setup  ## put the generated LiDAR frames beside real ones (../shared/data/kitti, if there) into docs/lidar.md
 	$(BIN)/python docs/lidar_data.py
 
-nas-micro: setup  ## train the cells of EffBench-Micro on digits (one core, an hour or more; it goes on where it stopped) and write its table
+nas-micro: setup  ## train the 570 cells of EffBench-Micro on digits (an hour of one core; it goes on where it stopped) and write its table
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[zoo]"
 	OMP_NUM_THREADS=1 $(BIN)/python -m effbench.zoo.nas_micro.train --work $(RESULTS)/nas-micro
 	OMP_NUM_THREADS=1 $(BIN)/python -m effbench.zoo.nas_micro.export --work $(RESULTS)/nas-micro
