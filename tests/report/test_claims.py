@@ -87,6 +87,16 @@ def test_what_is_claimed_of_another_kind_of_device_was_not_measured_here(make: A
     assert row.verdict == "not comparable (another task)"
 
 
+def test_of_cells_that_no_claim_compares_with_the_nearest_setting_is_the_one_shown(make: Any) -> None:
+    """A claim of 25 labels on data that is not here stands beside our 25 labels, not beside the first budget of the store."""
+    theirs = claim(holds_for={"steps": 25}, not_comparable="its data is not here")
+    cells = [make.cell(name, params={"steps": steps}, claims=(theirs,)) for name, steps in (("few", 10), ("ref", 25))]
+    rows = [ledger_of(summarise(make.view(cell)).workloads[0])[0] for cell in cells]
+    assert [row.why for row in rows] == [
+        "its data is not here; it holds for steps = 25, not 10", "its data is not here",
+    ]  # fmt: skip
+
+
 def test_facts_that_hold_do_not_stand_in_the_way(make: Any) -> None:
     facts = {"device_class": "cpu", "dtype": "float32", "task": "t2i", "steps": 20, "bits": 8.0, "group": 64}
     assert ledger(make, claim(value=1.9, holds_for=facts))[0].status == "reproduced"
