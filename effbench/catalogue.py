@@ -67,7 +67,7 @@ COMPUTE = (
 ENERGY = (CatalogueEntry("energy_j_per_sample", "J", "energy", is_timed=True),)
 PREPARATION = (
     CatalogueEntry("preparation_s", "s", "preparation", short="prep.", is_timed=True),
-    CatalogueEntry("preparation_whole_s", "s", "preparation", label="preparation, all included", is_timed=True),
+    CatalogueEntry("preparation_whole_s", "s", "preparation", label="preparation with its columns", is_timed=True),
 )
 
 CATALOGUE = {entry.name: entry for entry in (*LATENCY, *MEMORY, *COMPUTE, *ENERGY, *PREPARATION)}

@@ -22,18 +22,24 @@ class KeptLines:
         self.file = file
         self.lines: list[dict[str, Any]] = []
         given = json.dumps(recipe, sort_keys=True)
-        whole, _, _ = (file.read_text("utf-8") if file.exists() else "").rpartition("\n")
-        if not whole:  # none yet, or killed within the first line
+        text = file.read_text("utf-8") if file.exists() else ""
+        whole, _, _ = text.rpartition("\n")
+        if not whole and given.startswith(text.rstrip("\n")):  # none yet, or killed within the first line
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text("", "utf-8")
             self._append(given)
             return
+        first, *lines = whole.split("\n")
+        if _of_json(first) != json.loads(given):
+            raise BadInput(
+                f"{file}: made by another recipe, or no file of finished work ({first[:80]}); move it away, or go on with "
+                "that recipe"
+            )
+        self.lines = [_of_json(line) for line in lines]
+        if any(not isinstance(line, dict) for line in self.lines):
+            raise BadInput(f"{file}: a line is not JSON; the file was changed or damaged: move it away")
         if len(whole.encode()) + 1 < file.stat().st_size:
             os.truncate(file, len(whole.encode()) + 1)
-        first, *lines = whole.split("\n")
-        if json.loads(first) != json.loads(given):
-            raise BadInput(f"{file}: made by another recipe ({first}); move it away, or go on with that one")
-        self.lines = [json.loads(line) for line in lines]
 
     def add(self, line: Mapping[str, Any]) -> None:
         """Write a finished line; it is on the disk when this returns."""
@@ -45,3 +51,10 @@ class KeptLines:
             opened.write(text + "\n")
             opened.flush()
             os.fsync(opened.fileno())
+
+
+def _of_json(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError:
+        return None

@@ -19,7 +19,7 @@ from effbench.arrays import Array
 from effbench.nas.cells import Code, canonical
 from effbench.nas.kept_lines import KeptLines
 from effbench.nas.network import StackedNetwork
-from effbench.nas.proxies import COUNTED, TOGETHER, ZEN_REPEATS, every_proxy
+from effbench.nas.proxies import COUNTED, DEFINITIONS, TOGETHER, ZEN_REPEATS, every_proxy
 from effbench.nas.skeleton import Skeleton
 
 Values = dict[str, tuple[float, float]]
@@ -47,6 +47,7 @@ class Probing:
             "salt": self.salt,
             "batch_sha256": hashlib.sha256(batch).hexdigest(),
             "zen_repeats": self.zen_repeats,
+            "definitions": DEFINITIONS,
         }
 
     def of(self, code: Code) -> Values:
@@ -81,7 +82,8 @@ def probed(probing: Probing, codes: Sequence[Code], file: Path, workers: int = 1
     missing = [code for code in dict.fromkeys(codes) if code not in known]
     if missing:
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(workers, len(missing)), context, torch.set_num_threads, (1,)) as pool:
+        size = max(1, min(workers, len(missing)))
+        with ProcessPoolExecutor(size, context, torch.set_num_threads, (1,)) as pool:
             for code, values in zip(missing, pool.map(probing.of, missing)):
                 kept.add({"code": list(code), "proxies": values})
                 known[code] = values

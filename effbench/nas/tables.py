@@ -56,15 +56,19 @@ class ColumnCost(BaseModel):
 
 
 NO_COST = ColumnCost()
+PRICES = ("cost_s", "cost_flops", "shared_s")
+"""What a column costs."""
 
 
 def paid(names: Iterable[str], costs: Mapping[str, ColumnCost]) -> dict[str, ColumnCost]:
-    """Return what is paid for columns: pass or column -> cost, that of a pass the highest of its columns in ``names``."""
+    """Return what is paid for columns: pass or column -> cost; of a pass each price is the highest of its columns' there."""
     found: dict[str, ColumnCost] = {}
     for name in sorted(names):
-        key = f"pass {costs[name].together}" if costs[name].together else f"column {name}"
-        before = found.get(key, costs[name])
-        found[key] = max(before, costs[name], key=lambda cost: (cost.cost_s, cost.shared_s))
+        cost = costs[name]
+        key = f"pass {cost.together}" if cost.together else f"column {name}"
+        before = found.get(key, cost)
+        prices = {price: max(getattr(before, price), getattr(cost, price)) for price in PRICES}
+        found[key] = ColumnCost(together=cost.together, **prices)
     return found
 
 
@@ -132,15 +136,18 @@ class NasTable:
 
     @property
     def ceiling_of_mean(self) -> float | None:
-        """Return Kendall's tau that is expected of who knows what every architecture reaches on average; None with one seed.
+        """Return the tau that is expected of who knows what every architecture reaches on average; None with one seed."""
+        return None if self.ceiling is None else best_tau(self.ceiling, self.truths.shape[1])
 
-        In a normal model of architectures and seeds tau is (2 / pi) arcsin of the correlation r (Kruskal 1958). One training
-        agrees with another to r; their mean over k with its own expectation to sqrt(k r / (1 + (k - 1) r)) (Spearman-Brown).
-        """
-        if self.ceiling is None:
-            return None
-        seeds, single = self.truths.shape[1], math.sin(math.pi / 2 * max(0.0, self.ceiling))
-        return 2 / math.pi * math.asin(math.sqrt(seeds * single / (1 + (seeds - 1) * single)))
+
+def best_tau(between_two: float, seeds: int) -> float:
+    """Return the tau to a mean over ``seeds`` trainings that knowing its expectation gives, from that between two trainings.
+
+    In a normal model of architectures and seeds tau is (2 / pi) arcsin of the correlation r (Kruskal 1958). One training
+    agrees with another to r, the mean of k with its expectation to sqrt(k r / (1 + (k - 1) r)) (Spearman-Brown).
+    """
+    single = math.sin(math.pi / 2 * max(0.0, between_two))
+    return 2 / math.pi * math.asin(math.sqrt(seeds * single / (1 + (seeds - 1) * single)))
 
 
 def table_of(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -208,11 +207,14 @@ def _preparation(parts: CellParts, prepares: bool, failed: Reason | None) -> Num
 
 def _whole_preparation(prepared: Number, told: JobData | None) -> list[Number]:
     """Return the preparation with what was spent before it by the method's own account, if it gives one."""
-    facts = told.facts if told is not None else None
-    before = (told.facts_before_preparing if told is not None else None) or ()
-    if not facts or not before:
+    facts = (told.facts if told is not None else None) or {}
+    before = [facts[name][0] for name in (told and told.facts_before_preparing) or () if name in facts]
+    if not before:
         return []
-    value = None if prepared.value is None else prepared.value + math.fsum(facts[name][0] for name in before)
+    with np.errstate(over="ignore"):
+        value = None if prepared.value is None else prepared.value + float(np.sum(before))
+    if value is not None and not np.isfinite(value):
+        return []
     number = single_number("preparation_whole_s", value, prepared.reason)
     return [replace(number, n=prepared.n) if value is not None else number]
 

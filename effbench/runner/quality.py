@@ -85,7 +85,7 @@ class _Bench:
         for facts in self._facts.values():
             for name, fact in facts.items():
                 given.setdefault(name, []).append(fact)
-        means = {name: _mean(facts) for name, facts in given.items()}
+        means = {name: _mean(name, facts) for name, facts in given.items()}
         return {
             "facts": {name: [fact.value, fact.unit, fact.higher_is_better] for name, fact in means.items()},
             "fact_trainings": {name: len(facts) for name, facts in given.items()},
@@ -175,8 +175,15 @@ class _Bench:
         return frozen
 
 
-def _mean(facts: Sequence[Fact]) -> Fact:
-    """Return the mean of a fact over trainings, to the bit its value where all have one: a claim may ask for it."""
+def _mean(name: str, facts: Sequence[Fact]) -> Fact:
+    """Return the mean of a fact over trainings, to the bit its value where all have one: a claim may ask for it.
+
+    Raises ``PluginError`` where trainings give it in different units or with different meanings.
+    """
+    if len({fact._replace(value=0.0) for fact in facts}) > 1:
+        raise PluginError(
+            f"the fact {name!r} has another unit or meaning under another seed: {facts[0]} and {facts[-1]}"
+        )
     values = [fact.value for fact in facts]
     return facts[0]._replace(value=values[0] if len(set(values)) == 1 else fmean(values))
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from effbench.errors import BadInput
+from effbench.nas.kept_lines import KeptLines
 from effbench.nas.probing import Probing, low_fidelity_costs, probed
 from effbench.nas.proxies import TOGETHER
 from effbench.nas.skeleton import Skeleton
@@ -65,3 +66,28 @@ def test_columns_of_one_pass_are_paid_for_once():
     assert column_seconds(set(costs), {"plain"}, set(), costs, 100, 10) == pytest.approx(140)
     assert column_seconds({"snip"}, {"plain", "zen"}, set(), costs, 100, 10) == pytest.approx(100 * 0.4 + 10 * 1.0)
     assert column_seconds(set(), {"snip", "plain"}, set(), costs, 100, 10) == pytest.approx(10 * 0.4)
+
+
+def test_each_price_of_a_pass_is_the_highest_that_one_of_its_columns_has():
+    costs = {
+        "a": ColumnCost(cost_s=1.0, cost_flops=5.0, together="supernet"),
+        "b": ColumnCost(cost_s=0.5, cost_flops=7.0, shared_s=60.0, together="supernet"),
+    }
+    (cost,) = paid(costs, costs).values()
+    assert (cost.cost_s, cost.cost_flops, cost.shared_s) == (1.0, 7.0, 60.0)
+    assert column_seconds({"a"}, set(), {"b"}, costs, 100, 10) == pytest.approx(160)
+
+
+def test_a_file_that_is_no_finished_work_is_left_alone(tmp_path):
+    file = tmp_path / "proxies.jsonl"
+    for content in ("precious notes", "precious notes\n", '{"a": 1}\nmore\n'):
+        file.write_text(content, "utf-8")
+        with pytest.raises(BadInput, match="another recipe"):
+            probed(probing(), CODES, file)
+        assert file.read_text("utf-8") == content
+    recipe = json.dumps(probing().recipe(), sort_keys=True)
+    file.write_text(recipe + "\n{half\n", "utf-8")
+    with pytest.raises(BadInput, match="a line is not JSON"):
+        probed(probing(), CODES, file)
+    file.write_text(recipe[:30], "utf-8")  # killed within the first line
+    assert KeptLines(file, probing().recipe()).lines == []

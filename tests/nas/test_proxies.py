@@ -9,6 +9,7 @@ from torch import nn
 from effbench.errors import BadInput
 from effbench.nas import proxies
 from effbench.nas.network import StackedNetwork
+from effbench.nas.probing import timed_proxies
 from effbench.nas.skeleton import Skeleton, flops, parameters
 
 X = torch.tensor([[1.0, 2.0], [0.5, -1.0], [-2.0, 1.5]])
@@ -248,17 +249,151 @@ def test_naswot_without_a_relu_is_no_number_and_a_relu6_counts():
     assert proxies.naswot(nn.ReLU6(), images) == pytest.approx(math.log(3 * 3 - 1 * 1))
 
 
+class Made(nn.Module):
+    """A network of named parts whose forward is a function of itself and the input."""
+
+    def __init__(self, forward, **parts):
+        super().__init__()
+        self._forward = forward
+        for name, part in parts.items():
+            setattr(self, name, part)
+
+    def forward(self, x):
+        return self._forward(self, x)
+
+
+def test_a_weight_that_two_layers_share_is_counted_once():
+    torch.manual_seed(0)
+    first, second = nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False)
+    second.weight = first.weight
+    head = nn.Linear(2, 2, bias=False)
+    by_weight = nn.Sequential(first, nn.ReLU(), second, head)
+    by_module = nn.Sequential(first, nn.ReLU(), first, head)
+    shared, same = of_every_group(by_weight, X, Y), of_every_group(by_module, X, Y)
+    assert shared == pytest.approx(same)
+
+
+def test_dropout_neither_moves_a_proxy_nor_is_measured_by_zen():
+    def network(p):
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Dropout(p), nn.Linear(16, 2))
+
+    found = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        found.append(of_every_group(network(0.5), X, Y))
+    assert found[0] == found[1] == of_every_group(network(0.0), X, Y)
+
+
+def test_what_a_network_draws_itself_is_drawn_from_the_seed():
+    network = Made(lambda s, x: s.line(nn.functional.dropout(x, 0.5)), line=line())
+    found = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        found.append(proxies_of_once(network)["snip"])
+        assert torch.initial_seed() == seed
+    assert found[0] == found[1]
+
+
+def proxies_of_once(network):
+    return timed_values(timed_proxies(network, X, Y, seed=3, zen_repeats=1))
+
+
+def timed_values(timed):
+    return {name: value for name, (value, _) in timed.items()}
+
+
+def test_timed_proxies_are_those_of_every_group():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 2))
+    timed = timed_proxies(network, X, Y, seed=1, zen_repeats=proxies.ZEN_REPEATS)
+    assert timed_values(timed) == of_every_group(network, X, Y)
+    assert timed["snip"][1] == timed["plain"][1] > 0 == timed["flops"][1]
+
+
+def test_a_plain_network_that_overflows_has_no_zen():
+    deep = nn.Sequential(*[part for _ in range(40) for part in (nn.Linear(400, 400, bias=False), nn.ReLU())])
+    assert math.isnan(proxies.zen(deep, torch.zeros(4, 400), torch.Generator().manual_seed(0), repeats=1))
+    shallow = proxies.zen(deep[:6], torch.zeros(4, 400), torch.Generator().manual_seed(0), repeats=1)
+    assert math.isfinite(shallow)
+
+
+def test_synflow_of_a_network_with_a_mask_and_of_one_value_a_channel():
+    masked = nn.Sequential(line())
+    masked.register_buffer("mask", torch.ones(2, dtype=torch.bool))
+    assert proxies.synflow(masked, X) == proxies.synflow(nn.Sequential(line()), X)
+    pooled = nn.Sequential(line(), nn.BatchNorm1d(2))
+    assert math.isnan(proxies.synflow(pooled, X, keep_norm=True)) and proxies.synflow(pooled, X) > 0
+
+
+def test_a_normalisation_under_two_names_is_passed_over_under_both():
+    norm, conv = nn.BatchNorm2d(2), nn.Conv2d(1, 2, 1, bias=False)
+    twice = Made(lambda s, x: s.b(s.a(s.conv(x))).mean((2, 3)), conv=conv, a=norm, b=norm)
+    bare = Made(lambda s, x: s.conv(x).mean((2, 3)), conv=conv)
+    images = torch.rand(2, 1, 4, 4)
+    assert proxies.synflow(twice, images) == proxies.synflow(bare, images)
+
+
+def test_attention_by_a_function_has_every_proxy():
+    def attend(s, x):
+        q, k, v = s.qkv(x).chunk(3, 2)
+        return s.head(torch.relu(nn.functional.scaled_dot_product_attention(q, k, v)).mean(1))
+
+    torch.manual_seed(0)
+    network = Made(attend, qkv=nn.Linear(4, 12), head=nn.Linear(4, 2))
+    found = of_every_group(network, torch.randn(3, 5, 4), Y)
+    assert all(math.isfinite(value) for value in found.values())
+    assert found["flops"] > 2 * 5 * 4 * 12 + 2 * 4 * 2
+
+
+def test_a_network_that_changes_its_input_leaves_the_batch_alone():
+    images = X.clone()
+    of_every_group(Made(lambda s, x: s.line(x.mul_(2)), line=line()), images, Y)
+    torch.testing.assert_close(images, X)
+
+
 @pytest.mark.parametrize(
     ("made", "said"),
     [
         (lambda: nn.ReLU(), "ReLU has neither a convolution nor a linear layer"),
         (lambda: nn.Sequential(line().requires_grad_(False)), "layer '0' is frozen"),
         (lambda: nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)), "computed from others"),
+        (lambda: nn.utils.weight_norm(nn.Linear(2, 2)), "computed from others"),
+        (lambda: nn.Sequential(nn.MultiheadAttention(2, 1), line()), "0 is a MultiheadAttention, whose products"),
+        (lambda: nn.LSTM(2, 2), "the network is a LSTM, whose products"),
+        (lambda: Made(lambda s, x: (s.line(x), x), line=line()), "returns a tuple; proxies want its logits alone"),
+        (
+            lambda: Made(lambda s, x: s.line(x)[:, :, None, None].expand(3, 2, 4, 4), line=line()),
+            r"\[3, 2, 4, 4\] for 3",
+        ),
+        (lambda: Made(lambda s, x: s.line(x).sum(0), line=line()), r"returns \[2\] for 3 samples"),
     ],
 )
-def test_a_network_without_weights_to_derive_by_gets_a_sentence(made, said):
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_a_network_that_proxies_cannot_tell_anything_of_gets_a_sentence(made, said):
     with pytest.raises(BadInput, match=said):
-        proxies.of_gradients(made(), X, Y)
+        of_every_group(made(), X, Y)
+
+
+def test_layers_that_do_not_work_along_the_samples_get_a_sentence():
+    turned = Made(
+        lambda s, x: s.line(torch.relu(s.first(x.T))).T.mean(1)[:, None].expand(3, 2),
+        line=nn.Linear(4, 3),
+        first=nn.Linear(3, 4),
+    )
+    for compute in (lambda: proxies.fisher(turned, X, Y), lambda: proxies.naswot(turned, X)):
+        with pytest.raises(BadInput, match=r"a layer works on \[2, 4\] where 3 samples were given"):
+            compute()
+    still = Made(lambda s, x: s.head(_without_gradients(s.first, x)), first=nn.Linear(2, 2), head=line())
+    with pytest.raises(BadInput, match="runs without gradients"):
+        proxies.fisher(still, X, Y)
+    by_keyword = Made(lambda s, x: s.line(input=x), line=line())
+    assert math.isfinite(proxies.zen(by_keyword, X, torch.Generator().manual_seed(0)))
+
+
+def _without_gradients(layer, x):
+    with torch.no_grad():
+        return layer(x)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

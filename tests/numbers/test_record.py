@@ -112,3 +112,7 @@ def test_what_was_spent_before_preparing_is_added_where_the_preparation_is_known
     older = record(setting, parts(jobs, quality=make_job(probe_sha256="a", model_s=1.0, facts=told["facts"])))
     assert not [one for one in older.numbers if one.name == "preparation_whole_s"]
     assert number(older, "labelling").n == 1
+    hostile = {**told, "facts_before_preparing": ["gone"]}
+    for facts in (hostile, {**told, "facts": {"labelling": (1.7e308, "s", False), "search": (1.7e308, "s", False)}}):
+        odd = record(setting, parts(jobs, quality=make_job(probe_sha256="a", model_s=1.0, **facts)))
+        assert not [one for one in odd.numbers if one.name == "preparation_whole_s"]

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import torch
 
+from effbench.errors import BadInput
 from effbench.measure.machine import physical_cores
 from effbench.nas.cells import Code
 from effbench.nas.probing import Probing, Values, probed
 from effbench.nas.skeleton import Skeleton
-from effbench.nas.spaces import CELLS as SPACE
+from effbench.nas.spaces import CELLS
 from effbench.zoo.digits_pixart.data import Digits, load_digits
 from effbench.zoo.nas_micro.train import chosen
 
@@ -28,7 +29,7 @@ PROBED = 16
 """Digits in the batch of a proxy; more cost in proportion."""
 ZEN_REPEATS_HERE = 2
 """Zen is a mean over drawn weights; eight of them cost more than all other proxies together."""
-CELLS = 1200
+N_CELLS = 1200
 """Enough for 781 labels beside a judged third."""
 STATE = "columns.jsonl"
 """Finished cells."""
@@ -45,7 +46,7 @@ def probing(digits: Digits) -> Probing:
 def columns(work: Path, codes: Sequence[Code], digits: Digits, workers: int = 1) -> dict[Code, Values]:
     """Return the columns of cells, in their order; proxies that ``work`` does not hold are computed and kept there."""
     found = probed(probing(digits), codes, work / STATE, workers)
-    counts = {code: {name: (value, 0.0) for name, value in SPACE.counts(code).items()} for code in found}
+    counts = {code: {name: (value, 0.0) for name, value in CELLS.counts(code).items()} for code in found}
     return {code: {**values, **counts[code]} for code, values in found.items()}
 
 
@@ -53,10 +54,13 @@ def main() -> None:
     """Compute the columns that are missing."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--work", type=Path, default=Path("results/nas-201"))
-    parser.add_argument("--cells", type=int, default=CELLS, help="how many cells in all")
+    parser.add_argument("--cells", type=int, default=N_CELLS, help="how many cells in all")
     parser.add_argument("--workers", type=int, default=physical_cores(), help="processes of one thread")
     given = parser.parse_args()
-    columns(given.work, chosen()[: given.cells], load_digits()[0], given.workers)
+    try:
+        columns(given.work, chosen()[: given.cells], load_digits()[0], given.workers)
+    except BadInput as error:
+        raise SystemExit(str(error)) from None
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from effbench.nas.cells import Code, name_of
 from effbench.nas.probing import Values, low_fidelity_costs
 from effbench.nas.shipped import OF_THE_PACKAGE, find_table
 from effbench.zoo.digits_pixart.data import load_digits
-from effbench.zoo.nas_201.columns import CELLS, PROBED, REDUCED, ZEN_REPEATS_HERE, columns
+from effbench.zoo.nas_201.columns import N_CELLS, PROBED, REDUCED, ZEN_REPEATS_HERE, columns
 from effbench.zoo.nas_micro.train import chosen
 
 NOISE_COLUMNS = 12
@@ -71,7 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--work", type=Path, default=Path("results/nas-201"))
     parser.add_argument("--out", type=Path, help="folder of the table; that of the proxies where not given")
-    parser.add_argument("--cells", type=int, default=CELLS, help="how many cells in all")
+    parser.add_argument("--cells", type=int, default=N_CELLS, help="how many cells in all")
     parser.add_argument("--workers", type=int, default=physical_cores(), help="processes of one thread for the proxies")
     given = parser.parse_args()
     try:

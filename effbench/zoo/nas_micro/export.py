@@ -16,6 +16,7 @@ from typing import Any
 import torch
 import yaml
 
+from effbench.errors import BadInput
 from effbench.measure.machine import physical_cores
 from effbench.nas.cells import name_of
 from effbench.nas.probing import Probing, Values, low_fidelity_costs, probed
@@ -113,13 +114,16 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=physical_cores(), help="processes of one thread for the proxies")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    cells = TrainingState(args.work / STATE, recipe()).cells
-    in_order = chosen()[: len(cells)]
-    if not cells or [cell.code for cell in cells] != in_order:
-        raise SystemExit(f"{args.work / STATE}: holds no cells, or others than the first of the seeded order")
     train, judging = micro_digits()
-    proxies = probed(probing(train), in_order, args.work / "proxies.jsonl", args.workers)
-    one_shot, shared = all_one_shot(in_order, (train, judging), args.work)
+    try:
+        cells = TrainingState(args.work / STATE, recipe()).cells
+        in_order = chosen()[: len(cells)]
+        if not cells or [cell.code for cell in cells] != in_order:
+            raise BadInput(f"{args.work / STATE}: holds no cells, or others than the first of the seeded order")
+        proxies = probed(probing(train), in_order, args.work / "proxies.jsonl", args.workers)
+        one_shot, shared = all_one_shot(in_order, (train, judging), args.work)
+    except BadInput as error:
+        raise SystemExit(str(error)) from None
     write(cells, list(proxies.values()), one_shot, shared, args.out)
     print(f"{len(cells)} cells in {args.out / 'effbench-micro.csv'}")
 

@@ -19,6 +19,7 @@ from torch import nn
 from effbench.api import noise_seed
 from effbench.errors import BadInput
 from effbench.nas.cells import Code, every_code, is_connected
+from effbench.nas.kept_lines import KeptLines
 from effbench.nas.skeleton import Skeleton, flops
 from effbench.nas.supernet import Supernet
 from effbench.zoo.digits_pixart.data import Digits
@@ -95,18 +96,13 @@ def all_one_shot(
     """
     folder = work / FOLDER
     network, shared = _kept(folder, digits[0], epochs)
-    cache = folder / "accuracy.jsonl"
-    whole, _, _ = (cache.read_text("utf-8") if cache.exists() else "").rpartition("\n")  # a kill may leave half a line
-    lines = whole.splitlines()
-    known = {tuple(line["code"]): (line["accuracy"], line["cpu_s"]) for line in map(json.loads, lines)}
-    cache.write_text("".join(f"{line}\n" for line in lines), "utf-8")
-    with cache.open("a", encoding="utf-8") as opened:
-        for code in (code for code in codes if tuple(code) not in known):
-            started = time.process_time()
-            accuracy = accuracy_of(network, code, *digits)
-            known[code] = accuracy, time.process_time() - started
-            opened.write(json.dumps({"code": list(code), "accuracy": accuracy, "cpu_s": known[code][1]}) + "\n")
-            opened.flush()
+    kept = KeptLines(folder / "accuracy.jsonl", one_shot_recipe(epochs))
+    known = {tuple(line["code"]): (line["accuracy"], line["cpu_s"]) for line in kept.lines}
+    for code in (code for code in codes if tuple(code) not in known):
+        started = time.process_time()
+        accuracy = accuracy_of(network, code, *digits)
+        known[code] = accuracy, time.process_time() - started
+        kept.add({"code": list(code), "accuracy": accuracy, "cpu_s": known[code][1]})
     return [known[tuple(code)] for code in codes], shared
 
 

@@ -23,7 +23,7 @@ SEEDS = (0, 1, 2)
 """Three, so that truth is a mean and its own reliability is known."""
 ORDER_SEED = 20261129
 """A date; the order of the cells is part of what the table is."""
-CELLS = 570
+N_CELLS = 570
 """As many as the table that ships has."""
 STATE = "cells.jsonl"
 
@@ -59,7 +59,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--work", type=Path, default=Path("results/nas-micro"))
-    parser.add_argument("--cells", type=int, default=CELLS, help="how many cells in all")
+    parser.add_argument("--cells", type=int, default=N_CELLS, help="how many cells in all")
     args = parser.parse_args()
     torch.set_num_threads(1)
     train, judging = micro_digits()
