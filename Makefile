@@ -200,7 +200,7 @@ nas-planted: setup  ## run suites/nas-planted.yaml, put its table into docs/nas.
 	$(BIN)/python docs/readme_table.py $(RESULTS)/nas-planted --page docs/nas.md --section nas-planted --columns kendall_tau
 	$(BIN)/python docs/nas_pairs.py $(RESULTS)/nas-planted dele first-expert second-expert dele-static dele-uniform labels-alone --section nas-planted-pairs
 	$(BIN)/python docs/nas_pairs.py $(RESULTS)/nas-planted dele-noise labels-alone --section nas-planted-noise-pairs
-	$(BIN)/python docs/expectations.py $(RESULTS)/nas-planted $(RESULTS)/nas-201-draws-runs --checks docs/nas_expected.yaml --page docs/nas.md
+	$(BIN)/python docs/expectations.py $(RESULTS)/nas-planted --checks docs/nas_planted_expected.yaml --page docs/nas.md --section planted-expectations
 	$(BIN)/python docs/nas_curves.py $(RESULTS)/nas-planted --out $(RESULTS)/nas-planted/curves.png
 
 nas: setup  ## run suites/nas.yaml (EffBench-Micro) and put its tables and picture into docs/nas.md (under three minutes on two idle cores)
@@ -226,7 +226,7 @@ nas-201: setup  ## proxies of 2,400 cells of NAS-Bench-201, then suites/nas-201*
 	$(BIN)/python docs/nas_pairs.py $(RESULTS)/nas-201-runs dele gates best-expert worst-expert dele-static dele-uniform forest --section nas-201-pairs
 	$(BIN)/python docs/nas_pairs.py $(RESULTS)/nas-201-noise-runs dele gates dele-without-step-1 --section nas-201-noise-pairs
 	$(BIN)/python docs/nas_curves.py $(RESULTS)/nas-201-runs
-	$(BIN)/python docs/expectations.py $(RESULTS)/nas-planted $(RESULTS)/nas-201-draws-runs --checks docs/nas_expected.yaml --page docs/nas.md
+	$(BIN)/python docs/expectations.py $(RESULTS)/nas-201-draws-runs --checks docs/nas_201_expected.yaml --page docs/nas.md --section nas-201-expectations
 
 lidar: setup  ## run suites/lidar.yaml (detectors, Ada3D and other rules) and put its table and the claims into docs and README (four minutes)
 	$(BIN)/effbench run suites/lidar.yaml --store $(RESULTS)/lidar

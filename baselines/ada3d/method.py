@@ -53,10 +53,10 @@ class Ada3d(Method):
         ] = "shipped"
         predictor_steps: Annotated[
             int, Field(ge=1, description="Steps of 4 frames of stage 2, where training is full.")
-        ] = 450
+        ] = 1350
         tuning_steps: Annotated[
             int, Field(ge=1, description="Steps of 4 frames of stage 3, where training is full.")
-        ] = 400
+        ] = 700
         frames: Annotated[int, Field(ge=4, description="Frames of the training split, where training is full.")] = 1600
         execution: Annotated[
             Literal["auto", "sparse", "dense"],

@@ -85,19 +85,26 @@ def ship(work: Path, folder: Path = WEIGHTS) -> None:
         variant, _, plain = name.partition("-")
         if variant not in (*VARIANTS, CONTROL):
             continue  # a stage's checkpoint
-        with safe_open(made, "pt") as header:
-            facts = dict(header.metadata())
+        facts = _facts_of(made)
         shipped = shipped_name(variant, int(seed), bool(plain))
         (folder / f"{shipped}.safetensors").write_bytes(made.read_bytes())
         digest = hashlib.sha256(made.read_bytes()).hexdigest()
+        predictor = work / f"{_predictor_stage(variant, int(seed))}.safetensors" if variant != CONTROL else None
+        learned = {} if predictor is None else {"predictor_steps": _facts_of(predictor)["step"]}
         card[shipped] = {
             "from": shipped_for(variant),
+            **learned,
             "tuning_steps": facts["steps"],
             "seed": seed,
             "norm_statistics": "kept",
             "sha256": digest,
         }
     card_file.write_text(yaml.safe_dump(card, sort_keys=False), "utf-8")
+
+
+def _facts_of(file: Path) -> dict[str, str]:
+    with safe_open(file, "pt") as header:
+        return dict(header.metadata())
 
 
 def _predictor_stage(variant: str, seed: int) -> str:
@@ -112,7 +119,7 @@ def main() -> None:
     parser.add_argument("variant", choices=[*VARIANTS, CONTROL, "ship"])
     parser.add_argument("--detector", type=Path, help="weights of the dense detector with SP-BN; for voxels: sparse")
     parser.add_argument("--work", type=Path, default=Path("zoo-work/lidar"))
-    parser.add_argument("--predictor-steps", type=int, default=450)
+    parser.add_argument("--predictor-steps", type=int, default=1350)
     parser.add_argument("--tuning-steps", type=int, default=700)
     parser.add_argument("--plain", action="store_true", help="without density guidance")
     parser.add_argument("--bf16", action="store_true", help="products of BEV convolutions in bf16 (quick with AMX)")
