@@ -263,7 +263,7 @@ nas-search: setup  ## run suites/nas-search.yaml, put its tables into docs/nas.m
 	$(BIN)/python docs/readme_table.py $(RESULTS)/nas-search --page docs/nas.md --section nas-search --columns regret_points,mean_regret_points,low_fidelity_cost
 	$(BIN)/python docs/nas_search_curves.py $(RESULTS)/nas-search --out docs/img/nas-search.png
 
-lidar-ada3d: setup  ## Ada3D-B beside the detector tuned as long without a filter, over frames and training seeds, into docs/lidar.md (five minutes)
+lidar-ada3d: setup  ## Ada3D-B beside the detector tuned as long without a filter, over 1,000 frames and training seeds, into docs/lidar.md (ten minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python docs/lidar_ada3d.py --page docs/lidar.md
 
 lidar-data: setup  ## put the generated LiDAR frames beside real ones (../shared/data/kitti, if there) into docs/lidar.md

@@ -188,7 +188,7 @@ def precision_section(frames: Sequence[Frame], seeds: Sequence[int] | None, resa
         yield _line(row.title(), ", ".join(map(str, by_seed)), cells, costs(own, dense))
     yield ""
     yield (
-        f"{len(frames)} frames of the {JUDGED} split, on which nothing was chosen; mean over the seeds named, all tuned "
+        f"{len(frames)} frames of the {JUDGED} split, by which nothing was chosen; mean over the seeds named, all tuned "
         f"equally long from {SHIPPED_FOR} by one recipe; AP moderate, R40, 3D, objects in the area that the task judges; in "
         "brackets the difference to the detector tuned without a filter under the same seeds and its 95 % interval, paired, "
         f"over {resamples} resamples of frames, and of seeds where there are several. "
