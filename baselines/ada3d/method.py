@@ -53,7 +53,7 @@ class Ada3d(Method):
         ] = "shipped"
         predictor_steps: Annotated[
             int, Field(ge=1, description="Steps of 4 frames of stage 2, where training is full.")
-        ] = 1350
+        ] = 450
         tuning_steps: Annotated[
             int, Field(ge=1, description="Steps of 4 frames of stage 3, where training is full.")
         ] = 700

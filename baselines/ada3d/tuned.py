@@ -119,7 +119,7 @@ def main() -> None:
     parser.add_argument("variant", choices=[*VARIANTS, CONTROL, "ship"])
     parser.add_argument("--detector", type=Path, help="weights of the dense detector with SP-BN; for voxels: sparse")
     parser.add_argument("--work", type=Path, default=Path("zoo-work/lidar"))
-    parser.add_argument("--predictor-steps", type=int, default=1350)
+    parser.add_argument("--predictor-steps", type=int, default=450)
     parser.add_argument("--tuning-steps", type=int, default=700)
     parser.add_argument("--plain", action="store_true", help="without density guidance")
     parser.add_argument("--bf16", action="store_true", help="products of BEV convolutions in bf16 (quick with AMX)")
