@@ -51,7 +51,7 @@ def layers_of(network: nn.Module) -> list[Layer]:
     return list(named.values())
 
 
-def weights_of(network: nn.Module) -> list[nn.Parameter]:
+def weights_of(network: nn.Module) -> list[torch.Tensor]:
     """Return the weights of the layers, one that several share once."""
     return list({id(layer.weight): layer.weight for layer in layers_of(network)}.values())
 

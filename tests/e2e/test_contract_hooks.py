@@ -111,7 +111,8 @@ def test_one_run_uses_every_hook_and_is_recomputed_without_the_plugins(ran, cli)
     assert cli("run", "suite.yaml", "--store", "store").code == 0
     assert cells_of(ran) == cells, "nothing was left to do"
 
-    for file in ("jobs/quality.json", "cell.json"):  # as a kill after the last batch leaves it: no training has rows to make
+    # As a kill after the last batch leaves it: no training has rows to make.
+    for file in ("jobs/quality.json", "cell.json"):
         (folder.path / file).unlink()
     assert cli("run", "suite.yaml", "--store", "store").code == 0
     again = cells_of(ran)["toy-trained"]
