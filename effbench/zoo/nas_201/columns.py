@@ -9,13 +9,13 @@ Cells are the first of the seeded order of EffBench-Micro: one of each class of 
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from effbench.errors import BadInput
-from effbench.measure.machine import physical_cores
 from effbench.nas.cells import Code
 from effbench.nas.probing import Probing, Values, probed
 from effbench.nas.skeleton import Skeleton
@@ -55,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--work", type=Path, default=Path("results/nas-201"))
     parser.add_argument("--cells", type=int, default=N_CELLS, help="how many cells in all")
-    parser.add_argument("--workers", type=int, default=physical_cores(), help="processes of one thread")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes of one thread")
     given = parser.parse_args()
     try:
         columns(given.work, chosen()[: given.cells], load_digits()[0], given.workers)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ import numpy as np
 import yaml
 
 from effbench.errors import BadInput
-from effbench.measure.machine import physical_cores
 from effbench.nas.cells import Code, name_of
 from effbench.nas.probing import Values, low_fidelity_costs
 from effbench.nas.shipped import OF_THE_PACKAGE, find_table
@@ -72,7 +72,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("results/nas-201"))
     parser.add_argument("--out", type=Path, help="folder of the table; that of the proxies where not given")
     parser.add_argument("--cells", type=int, default=N_CELLS, help="how many cells in all")
-    parser.add_argument("--workers", type=int, default=physical_cores(), help="processes of one thread for the proxies")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="processes of one thread for the proxies"
+    )
     given = parser.parse_args()
     try:
         package = find_table(OF_THE_PACKAGE)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ import torch
 import yaml
 
 from effbench.errors import BadInput
-from effbench.measure.machine import physical_cores
 from effbench.nas.cells import name_of
 from effbench.nas.probing import Probing, Values, low_fidelity_costs, probed
 from effbench.zoo.digits_pixart.data import Digits
@@ -111,7 +111,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--work", type=Path, default=Path("results/nas-micro"))
     parser.add_argument("--out", type=Path, default=Path("data_manifests/nas"))
-    parser.add_argument("--workers", type=int, default=physical_cores(), help="processes of one thread for the proxies")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="processes of one thread for the proxies"
+    )
     args = parser.parse_args()
     torch.set_num_threads(1)
     train, judging = micro_digits()
