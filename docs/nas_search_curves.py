@@ -19,6 +19,10 @@ DOCS = Path(__file__).parent
 CURVE = "regret_by_trained"
 """The array of scores that is drawn, as the task names it."""
 LEVEL, RESAMPLES = 0.95, 2000  # of the bands
+STYLES = ("-", "--", ":")
+"""Of lines, by eight: the palette has as many colours."""
+MOST_BANDS = 8
+"""More bands than colours are a grey from which no interval can be read; tables have the intervals at the end."""
 LINEAR_BELOW = 0.2
 """Points of regret from which on the axis is logarithmic: searches part below one, where they all begin at five to ten."""
 
@@ -51,23 +55,24 @@ def regrets_of(cells: Sequence[RawCell]) -> dict[str, dict[str, MeanRegret]]:
 
 
 def draw(regrets: dict[str, dict[str, MeanRegret]], out: Path) -> None:
-    """Write the picture: a panel per task, a line per method with the band of its intervals, dashed past eight."""
+    """Write the picture: a panel per task, a line per method, and where they are few the bands of their intervals."""
     import matplotlib.pyplot as plt
 
     figure, panels = plt.subplots(1, len(regrets), figsize=(7.5 * len(regrets), 5), layout="constrained", squeeze=False)
     for axes, (task, methods) in zip(panels[0], regrets.items()):
         for place, (method, regret) in enumerate(methods.items()):
             colour, trained = PALETTE[place % len(PALETTE)], np.arange(1, len(regret.value) + 1)
-            style = "--" if place >= len(PALETTE) else "-"
+            style = STYLES[place // len(PALETTE) % len(STYLES)]
             axes.plot(trained, regret.value, color=colour, lw=1.5, ls=style, label=method)
-            axes.fill_between(trained, regret.low, regret.high, color=colour, alpha=0.08, lw=0)
+            if len(methods) <= MOST_BANDS:
+                axes.fill_between(trained, regret.low, regret.high, color=colour, alpha=0.08, lw=0)
         axes.set_ylim(bottom=0)
         axes.set_yscale("symlog", linthresh=LINEAR_BELOW)
         axes.set_xlabel("trained architectures")
         axes.set_ylabel("regret of the answer (points of accuracy)")
         axes.set_title(task, loc="left")
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
+    panels[0][-1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     figure.savefig(out, dpi=120)
 
 
