@@ -169,12 +169,12 @@ zoo-emoji-pixart zoo-emoji-judge: setup  ## train zoo:emoji-pixart and its judge
 	$(BIN)/python -m effbench.zoo.emoji_judge.export --work zoo-work/emoji
 	$(BIN)/python -m effbench.zoo.emoji_pixart.export --work zoo-work/emoji --judged
 
-zoo-lidar-detectors: setup  ## train zoo:lidar-detectors and the weights of ada3d (two to three hours on one core; resumes)
+zoo-lidar-detectors: setup  ## train zoo:lidar-detectors and the weights of ada3d (three to four hours on one core; resumes)
 	$(BIN)/python -m effbench.zoo.lidar_detectors.train dense --epochs 3 --work zoo-work/lidar
 	$(BIN)/python -m effbench.zoo.lidar_detectors.train sparse --epochs 5 --work zoo-work/lidar
 	for control in half-width large-voxels dense-bn pillar; do $(BIN)/python -m effbench.zoo.lidar_detectors.train $$control --epochs 3 --work zoo-work/lidar || exit 1; done
 	$(BIN)/python -m effbench.zoo.lidar_detectors.export dense-0 sparse-0 half-width-0 large-voxels-0 dense-bn-0 pillar-0 --work zoo-work/lidar
-	for seed in 0 1 2; do for variant in none B; do $(BIN)/python -m effbench_baselines.ada3d.tuned $$variant --seed $$seed --detector zoo-work/lidar/dense-0.safetensors --work zoo-work/lidar || exit 1; done; done
+	for seed in 0 1 2 3 4; do for variant in none B; do $(BIN)/python -m effbench_baselines.ada3d.tuned $$variant --seed $$seed --detector zoo-work/lidar/dense-0.safetensors --work zoo-work/lidar || exit 1; done; done
 	for variant in A C "B --plain" released "released --plain"; do $(BIN)/python -m effbench_baselines.ada3d.tuned $$variant --detector zoo-work/lidar/dense-0.safetensors --work zoo-work/lidar || exit 1; done
 	$(BIN)/python -m effbench_baselines.ada3d.tuned voxels --detector zoo-work/lidar/sparse-0.safetensors --work zoo-work/lidar --tuning-steps 0
 	$(BIN)/python -m effbench_baselines.ada3d.tuned ship --work zoo-work/lidar
