@@ -196,7 +196,10 @@ def test_any_shape(rows, inputs, outputs, symmetric):
     assert ours.shape == (rows, outputs)
     if rows:
         exact = linear_w8a8(x, packed, bias, symmetric=symmetric, impl="reference")
-        assert rms_ratio(ours, exact) < CLOSE
+        terms = (
+            x.abs() @ weight.dequantized().abs().T + bias.abs()
+        )  # a single output may be what two terms leave of each other
+        assert (ours - exact).norm() < CLOSE * terms.norm()
 
 
 def test_shapes_strides_and_no_rows_at_all(machine):
