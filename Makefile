@@ -175,7 +175,7 @@ zoo-lidar-detectors: setup  ## train zoo:lidar-detectors and the weights of ada3
 	for control in half-width large-voxels dense-bn pillar; do $(BIN)/python -m effbench.zoo.lidar_detectors.train $$control --epochs 3 --work zoo-work/lidar || exit 1; done
 	$(BIN)/python -m effbench.zoo.lidar_detectors.export dense-0 sparse-0 half-width-0 large-voxels-0 dense-bn-0 pillar-0 --work zoo-work/lidar
 	for seed in 0 1 2 3 4; do for variant in none B; do $(BIN)/python -m effbench_baselines.ada3d.tuned $$variant --seed $$seed --detector zoo-work/lidar/dense-0.safetensors --work zoo-work/lidar || exit 1; done; done
-	for variant in A C "B --plain" released "released --plain"; do $(BIN)/python -m effbench_baselines.ada3d.tuned $$variant --detector zoo-work/lidar/dense-0.safetensors --work zoo-work/lidar || exit 1; done
+	for variant in A C "B --how plain" "B --how squared" released "released --how plain"; do $(BIN)/python -m effbench_baselines.ada3d.tuned $$variant --detector zoo-work/lidar/dense-0.safetensors --work zoo-work/lidar || exit 1; done
 	$(BIN)/python -m effbench_baselines.ada3d.tuned voxels --detector zoo-work/lidar/sparse-0.safetensors --work zoo-work/lidar --tuning-steps 0
 	$(BIN)/python -m effbench_baselines.ada3d.tuned ship --work zoo-work/lidar
 
@@ -239,8 +239,9 @@ lidar-speed: setup  ## run suites/lidar-peers.yaml on an idle machine: how long 
 	$(BIN)/effbench run suites/lidar-peers.yaml --store $(RESULTS)/lidar-peers
 	$(BIN)/python docs/readme_table.py $(RESULTS)/lidar-peers --page docs/lidar.md --section speed --columns speedup,latency_p50_ms,peak_rss_growth_mb
 
-lidar-time: setup  ## on an idle machine: LiDAR detectors in turns on two threads, and where Ada3D-B's milliseconds go, into docs/lidar.md
+lidar-time: setup  ## on an idle machine: LiDAR detectors in turns on two threads, where Ada3D-B's milliseconds go, and peak memory in turns of processes, into docs/lidar.md
 	$(BIN)/python docs/lidar_time.py --page docs/lidar.md
+	$(BIN)/python docs/lidar_memory.py --page docs/lidar.md
 
 lidar-picture: setup  ## draw docs/img/lidar-ada3d.png: one frame from above, what the dense detector and Ada3D-B find, keep and drop
 	OMP_NUM_THREADS=1 $(BIN)/python docs/lidar_picture.py

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from effbench.api import Context, Method, PluginError
+from effbench.api import Artifact, Context, Method, PluginError
 from effbench.arrays import Array
 from effbench.lidar.detector.accounting import PARTS, account
 from effbench.lidar.detector.backbones import Execution
@@ -183,13 +183,21 @@ def made(arm: Arm, frames: int | None) -> tuple[LidarDetection, LidarSystem]:
     """Return the task and the system of a row, prepared as the runner would."""
     task = LidarDetection(LidarDetection.Params(system=arm.system, frames=frames))
     task.check()
-    if arm.method is None:
+    artifact = prepared(arm, task)
+    if arm.method is None or artifact is None:
         return task, task.load(Context())
+    return task, arm.method.apply(task.load(Context()), artifact)
+
+
+def prepared(arm: Arm, task: LidarDetection | None = None) -> Artifact | None:
+    """Return what the method of a row prepares, as the runner would; None where there is no method."""
+    if arm.method is None:
+        return None
+    task = task or LidarDetection(LidarDetection.Params(system=arm.system))
     # Only int8 looks at frames; what others do to calibration frames would be a fact, and is counted below on evaluated ones.
     shown = SHOWN_FRAMES if isinstance(arm.method, LidarInt8) else 0
     ctx = Context(calibration=lambda: list(task.samples("calibration"))[:shown], run=task.run)
-    artifact = arm.method.prepare(task.load(ctx), ctx)
-    return task, arm.method.apply(task.load(ctx), artifact)
+    return arm.method.prepare(task.load(ctx), ctx)
 
 
 def measured(arm: Arm, frames: int | None, resamples: int) -> Measured:

@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace as Some
@@ -132,7 +133,7 @@ def test_what_was_asked_of_ada3d_is_told_as_the_numbers_have_it(script):
     assert "22% of the BEV cells (20% asked)" in told(0, 0, 0) and "stay at 0.99" in told(0, 0, 0)
 
 
-def test_average_precision_of_the_pages_is_of_the_area_that_the_task_judges(script):
+def test_average_precision_of_the_pages_is_of_the_area_that_the_task_judges(script, monkeypatch):
     from effbench.lidar.detector.accounting import Account
 
     ada3d = script("lidar_ada3d")
@@ -146,8 +147,45 @@ def test_average_precision_of_the_pages_is_of_the_area_that_the_task_judges(scri
         def executed(self, how):
             return self
 
-    ada3d.account = lambda detector, frames: Account()
-    assert ada3d.reached(Finds(), [truth]).curves.truths[:, 0].tolist() == [1]  # the far one is ignored
+    seen, real = [], ada3d.ApCurves
+    monkeypatch.setattr(ada3d, "ApCurves", lambda counted: seen.append(real(counted)) or seen[-1])
+    monkeypatch.setattr(ada3d, "account", lambda detector, frames: Account())
+    found = ada3d.reached(Finds(), [truth], 3)
+    assert seen[0].truths[:, 0].tolist() == [1]  # the far one is ignored
+    assert found.drawn.shape == (3, len(ada3d.NAMES))
+
+
+def test_the_interval_of_several_trainings_is_students_over_them_and_of_one_over_frames(script):
+    ada3d = script("lidar_ada3d")
+    rng = np.random.default_rng(0)
+    frames = rng.normal(0, 1.0, (4000, 1))
+
+    def trained(value, moves):
+        drawn = value + moves * frames + 5.0  # a bootstrap that is off by 5: R40 jumps
+        return ada3d.Reached(np.full(5, value), np.repeat(drawn, 5, 1), None)
+
+    control = [trained(80.0, 0.0)] * 5
+    ours = [trained(80.0 + gap, 0.0) for gap in (-0.4, -0.9, -2.5, -1.7, -1.7)]
+    found = ada3d.gap(ours, control, 1000)
+    assert found.value[0] == pytest.approx(-1.44)
+    assert (found.low[0], found.high[0]) == pytest.approx((-2.4472, -0.4328), abs=1e-4)  # scipy.stats.t.interval
+    one = ada3d.gap([trained(79.0, 0.5)], [trained(80.0, 0.0)], 1000)
+    assert one.value[0] == -1 and (one.low[0] + one.high[0]) / 2 == pytest.approx(-1, abs=0.05)
+    assert one.high[0] - one.low[0] == pytest.approx(2 * 1.96 * 0.5, rel=0.05)
+    both = ada3d.gap([trained(80.0 + gap, 0.5) for gap in (-0.4, -0.9, -2.5, -1.7, -1.7)], control, 1000)
+    assert both.high[0] - both.low[0] > max(found.high[0] - found.low[0], one.high[0] - one.low[0])
+
+
+def test_what_the_loss_is_worth_is_of_the_seeds_that_both_have(script):
+    ada3d = script("lidar_ada3d")
+
+    def trained(value):
+        return ada3d.Reached(np.full(5, value), np.full((10, 5), value), None)
+
+    text = ada3d.worth_of_the_loss(
+        {0: trained(81.0), 1: trained(82.0), 2: trained(50.0)}, {0: trained(80), 1: trained(80)}, 9
+    )
+    assert "+1.5 [-4.9, +7.9]" in text and "seeds 0, 1: +1.0, +2.0" in text
 
 
 def test_a_clock_gives_time_to_the_part_that_runs_and_not_to_its_caller(script, monkeypatch):
@@ -206,5 +244,44 @@ def test_a_row_is_of_the_seeds_that_ship_beside_their_control(script, monkeypatc
     found = {row.title(): ada3d.shipped_seeds(row) for row in ada3d.ROWS}
     assert found == {
         "tuned without a filter": [0, 1], "Ada3D-A": [], "Ada3D-B": [0, 1], "Ada3D-B, density guidance off": [0, 1],
-        "Ada3D-B, tuned without density guidance": [0], "Ada3D-C": [],
+        "Ada3D-B, tuned without density guidance": [0], "Ada3D-B, predictor of squared errors": [], "Ada3D-C": [],
     }  # fmt: skip
+
+
+def test_ratios_of_peak_memory_are_within_rounds_and_the_compiling_round_is_thrown_away(script, monkeypatch):
+    memory = script("lidar_memory")
+    taken = iter(range(1, 100))
+
+    class Fresh:
+        def __init__(self, workers, context):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *told):
+            return None
+
+        def submit(self, used, arm, artifact, frames, threads):
+            assert (artifact is None) == (arm.method is None)
+            turn = (next(taken) - 1) // len(memory.MEASURED)
+            base = 9e9 if turn == 0 else 50e6 * turn  # a machine that drifts
+            share = (1.0, 1.1, 0.5 + 0.05 * (turn == 3), 0.8)[memory.MEASURED.index(arm.title)]
+            return Some(result=lambda: Some(hwm_reset=True, peak_rss_growth=base * share))
+
+    monkeypatch.setattr(memory, "ProcessPoolExecutor", Fresh)
+    lines = list(memory.section(3, 2, 1))
+    assert lines[2] == "| **dense** (reference) | 100.0 | 50.0-150.0 |  |"
+    assert (
+        lines[3] == "| the same, over occupied cells | 110.0 | 55.0-165.0 | 1.10 |"
+    )  # alike in all rounds: no interval
+    assert lines[4] == "| **Ada3D-B** | 50.0 | 25.0-82.5 | 0.52 [0.45, 0.59] |"  # 0.5, 0.5, 0.55
+
+
+def test_a_peak_that_cannot_be_reset_is_no_number(script, monkeypatch):
+    memory = script("lidar_memory")
+    of_loading = Some(hwm_reset=False, peak_rss_growth=1)
+    pool = Some(submit=lambda *given: Some(result=lambda: of_loading))
+    monkeypatch.setattr(memory, "ProcessPoolExecutor", lambda *given: nullcontext(pool))
+    with pytest.raises(RuntimeError, match="high-water mark"):
+        memory.in_turns(1, 1, 1)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from effbench.api import Artifact, Context, Fact, Method, StrictParams
 from effbench.tasks.lidar_detection.system import LidarSystem
 from effbench_baselines.ada3d.claims import claims
-from effbench_baselines.ada3d.variants import Share, facts_of
+from effbench_baselines.ada3d.variants import PredictorLoss, Share, facts_of, with_a_share_per_point
 
 
 class Ada3d(Method):
@@ -44,6 +44,13 @@ class Ada3d(Method):
             bool, Field(description="False: all cells are equally important; density alone decides.")
         ] = True
         density_guidance: Annotated[bool, Field(description="False: importance alone decides.")] = True
+        predictor_loss: Annotated[
+            PredictorLoss | None,
+            Field(
+                description="What the predictor's training minimises: squared errors (the paper's) or the cross-entropy to "
+                "the map of objects; the variant's if none."
+            ),
+        ] = None
         training: Annotated[
             Literal["shipped", "none", "full"],
             Field(
@@ -62,6 +69,8 @@ class Ada3d(Method):
             Literal["auto", "sparse", "dense"],
             Field(description="How BEV runs: auto goes over to a dense map above the measured break-even density."),
         ] = "auto"
+
+        _checked = model_validator(mode="after")(with_a_share_per_point)
 
     def prepare(self, system: LidarSystem, ctx: Context) -> Artifact:
         """Take the shipped weights or train, then look at the calibration frames for what the filter does to them."""

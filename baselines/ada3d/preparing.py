@@ -20,7 +20,8 @@ from effbench.yamlplain import plain_yaml
 from effbench_baselines.ada3d.importance import Ada3dFilter, channels_at
 from effbench_baselines.ada3d.selecting import CELL_GUIDANCE, VOXEL_GUIDANCE, Guidance
 from effbench_baselines.ada3d.training import FINE_TUNED_LR, PREDICTOR_LR, Stage, fine_tune, train_predictor
-from effbench_baselines.ada3d.variants import VOXEL_POINTS, checked_for_shipped, ratios
+from effbench_baselines.ada3d.variants import VOXEL_POINTS, checked_for_shipped, minimised_by, ratios
+from effbench_baselines.progress import phase
 
 WEIGHTS = Path(__file__).parent / "weights"
 """Detector and predictor as tuned for each variant, made by ``python -m effbench_baselines.ada3d.tuned``."""
@@ -110,14 +111,28 @@ def trained(detector: LidarDetector, params: Any, ctx: Context) -> None:
 
     frames = list(split_frames("train", count=params.frames))
     folder = work_folder()
-    train_predictor(
-        detector, frames, Stage("predictor", params.predictor_steps, PREDICTOR_LR, ctx.seed, folder), ctx.progress
-    )
-    fine_tune(detector, frames, Stage("tuning", params.tuning_steps, FINE_TUNED_LR, ctx.seed, folder), ctx.progress)
+    minimised = minimised_by(params.variant, params.predictor_loss)
+    first = Stage("predictor", params.predictor_steps, PREDICTOR_LR[minimised], ctx.seed, folder)
+    second = Stage("tuning", params.tuning_steps, FINE_TUNED_LR, ctx.seed, folder)
+    share = params.predictor_steps / (params.predictor_steps + params.tuning_steps)
+    train_predictor(detector, frames, first, phase(ctx, 0.0, share).progress, minimised)
+    fine_tune(detector, frames, second, phase(ctx, share, 1.0).progress)
 
 
 def file_of(params: Any) -> str:
-    """Return what the weights of parameters are called: tuned without density guidance (``plain``) where such ship."""
+    """Return what the weights of parameters are called: tuned without density guidance (``plain``) where such ship.
+
+    Raises ``Unsupported`` for a predictor of another loss that has to do without guidance, or is not asked at all: no weights
+    were tuned so.
+    """
+    if params.predictor_loss not in (None, minimised_by(params.variant)):
+        if not (params.predictor and params.density_guidance):
+            off = "density_guidance" if params.predictor else "predictor"
+            raise Unsupported(
+                f"ada3d: no weights were tuned with predictor_loss: {params.predictor_loss} and {off}: false; "
+                "leave one of them out or say training: full"
+            )
+        return f"{params.variant}-{params.predictor_loss}"
     plain = f"{params.variant}-plain"
     return plain if not params.density_guidance and (WEIGHTS / f"{plain}.safetensors").exists() else str(params.variant)
 

@@ -5,15 +5,16 @@ Resumable: weights, statistics and the optimiser's moments go into one safetenso
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
+from effbench.errors import BadInput
 from effbench.lidar.detector.backbones import DenseBev
 from effbench.lidar.detector.learning import BATCH, batch_at, example, loss_of_batch
 from effbench.lidar.detector.model import LidarDetector
@@ -21,14 +22,17 @@ from effbench.lidar.detector.spbn import MOMENTUM
 from effbench.lidar.detector.targets import Objects, targets_of
 from effbench.lidar.frames import Frame
 from effbench_baselines.ada3d.importance import Ada3dFilter
+from effbench_baselines.ada3d.variants import PredictorLoss
 
 LEAST_RADIUS = 5
 """Cells (2 m) that importance reaches around an object at least: the paper's for the predictor, 2 for the detector."""
+LEAST = 1e-6
+"""By which a prediction stays away from 0 and 1, whose logarithm has no end; a sigmoid in fp32 reaches both."""
 DECAY = 0.01
 """The paper's, of both stages."""
-PREDICTOR_LR = 3e-2
-"""Of stage 2: ten times the paper's, which has 30 epochs. At 3e-3 the last norm's bias moves by half a unit in 200 steps, and
-the output stays near 1/2 where hardly any cell holds an object."""
+PREDICTOR_LR: Mapping[PredictorLoss, float] = {"squared": 3e-2, "cross-entropy": 1e-1}
+"""Of stage 2, by what it minimises: ten times the paper's and more, which has 30 epochs. At 3e-3 the last norm's bias moves
+by half a unit in 200 steps, and the output stays near 1/2 where hardly any cell holds an object."""
 FINE_TUNED_LR = 1e-3
 """Of stage 3: a third of the paper's, which has 40 epochs to recover from its first steps; ours has a few."""
 WARM_SHARE = 0.2
@@ -46,6 +50,7 @@ class Stage:
     """A training: its name, how many steps, the peak rate, the seed, and where it keeps its checkpoint (None: nowhere).
 
     ``products``: the type of the BEV convolutions' products; bf16 is a third quicker where the processor has AMX.
+    ``recipe``: what else the result depends on; it stands in the checkpoint, and one of another recipe is not gone on with.
     """
 
     name: str
@@ -54,9 +59,17 @@ class Stage:
     seed: int = 0
     folder: Path | None = None
     products: torch.dtype | None = None
+    recipe: Mapping[str, str] = field(default_factory=dict)
+
+    def facts(self) -> dict[str, str]:
+        """Return what a checkpoint says it is of."""
+        told = {"steps": str(self.steps), "peak": str(self.peak), "seed": str(self.seed)}
+        return {**told, "products": str(self.products), **self.recipe}
 
 
-def train_predictor(detector: LidarDetector, frames: Sequence[Frame], stage: Stage, progress: Progress) -> None:
+def train_predictor(
+    detector: LidarDetector, frames: Sequence[Frame], stage: Stage, progress: Progress, minimised: PredictorLoss
+) -> None:
     """Train predictor and adapters to tell where objects are; the detector stays in evaluation, its statistics too.
 
     The released code leaves the detector in training there, so that its norms' statistics move.
@@ -70,7 +83,7 @@ def train_predictor(detector: LidarDetector, frames: Sequence[Frame], stage: Sta
         voxels = detector.batch([voxels for voxels, _ in examples])
         detector.bev(detector.backbone3d(voxels, drop), drop)
         wanted = torch.stack([importance_target(objects, detector) for _, objects in examples])[:, None]
-        return predictor_loss(predicted_together(drop), wanted)
+        return predictor_loss(predicted_together(drop), wanted, minimised)
 
     for parameter in detector.parameters():
         parameter.requires_grad_(False)
@@ -94,7 +107,8 @@ def predicted_together(drop: Ada3dFilter) -> list[torch.Tensor]:
     point would be trained with statistics that it never sees again; the released code does that.
     """
     given = drop.adapted
-    return list(drop.predictor(torch.cat(given)).chunk(len(given)))
+    together = torch.cat(given).contiguous(memory_format=torch.channels_last)  # grouped convolutions take half the time
+    return list(drop.predictor(together).chunk(len(given)))
 
 
 @torch.no_grad()
@@ -143,9 +157,19 @@ def importance_target(objects: Objects, detector: LidarDetector) -> torch.Tensor
     return torch.from_numpy(targets_of(objects, detector.config, least_radius=LEAST_RADIUS).heat.sum(0))
 
 
-def predictor_loss(predicted: Sequence[torch.Tensor], wanted: torch.Tensor) -> torch.Tensor:
-    """Return the summed mean squared errors of each point's channels [B, classes, H, W] to the map [B, 1, H, W]."""
-    return torch.stack([(own - wanted).square().mean() for own in predicted]).sum()
+def predictor_loss(predicted: Sequence[torch.Tensor], wanted: torch.Tensor, minimised: PredictorLoss) -> torch.Tensor:
+    """Return the loss of each point's channels [B, classes, H, W] to the map [B, 1, H, W]: means, summed over the points.
+
+    Squared errors are the paper's. Both are least where the prediction is the mean of the map given the features; but a
+    filter has to tell which of its lowest cells to drop, those of 0.01 or of 0.03, and squared errors hardly tell them
+    apart. A cross-entropy takes the map clipped at 1, which the sum over classes exceeds where objects overlap.
+    """
+    if minimised == "squared":
+        return torch.stack([(own - wanted).square().mean() for own in predicted]).sum()
+    target = wanted.clamp(max=1)
+    return torch.stack(
+        [nn.functional.binary_cross_entropy(own.clamp(LEAST, 1 - LEAST), target.expand_as(own)) for own in predicted]
+    ).sum()
 
 
 def descend(module: nn.Module, loss_of: Callable[[int], torch.Tensor], stage: Stage, progress: Progress) -> None:
@@ -153,7 +177,7 @@ def descend(module: nn.Module, loss_of: Callable[[int], torch.Tensor], stage: St
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=stage.peak, weight_decay=DECAY)
     file = None if stage.folder is None else stage.folder / f"{stage.name}.safetensors"
-    step = 0 if file is None or not file.exists() else _restore(file, module, optimiser)
+    step = 0 if file is None or not file.exists() else _restore(file, module, optimiser, stage)
     warm = max(1, int(WARM_SHARE * stage.steps))
     while step < stage.steps:
         for group in optimiser.param_groups:
@@ -166,7 +190,7 @@ def descend(module: nn.Module, loss_of: Callable[[int], torch.Tensor], stage: St
         step += 1
         progress(step, stage.steps, f"{stage.name}: loss {loss.item():.3f}")
         if file is not None and (step % CHECKPOINT_STEPS == 0 or step == stage.steps):
-            _save(file, module, optimiser, step)
+            _save(file, module, optimiser, step, stage)
 
 
 def _examples(detector: LidarDetector, frames: Sequence[Frame], step: int, stage: Stage):  # type: ignore[no-untyped-def]
@@ -181,7 +205,7 @@ def _filter_of(detector: LidarDetector) -> Ada3dFilter:
     return detector.filter
 
 
-def _save(file: Path, module: nn.Module, optimiser: torch.optim.Optimizer, step: int) -> None:
+def _save(file: Path, module: nn.Module, optimiser: torch.optim.Optimizer, step: int, stage: Stage) -> None:
     from safetensors.torch import save_file
 
     tensors = {f"module.{name}": value.contiguous() for name, value in module.state_dict().items()}
@@ -189,16 +213,21 @@ def _save(file: Path, module: nn.Module, optimiser: torch.optim.Optimizer, step:
         tensors |= {f"optimiser.{index}.{key}": value for key, value in state.items()}
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_suffix(".tmp")
-    save_file(tensors, temporary, metadata={"step": str(step)})
+    save_file(tensors, temporary, metadata={**stage.facts(), "step": str(step)})
     temporary.replace(file)
 
 
-def _restore(file: Path, module: nn.Module, optimiser: torch.optim.Optimizer) -> int:
+def _restore(file: Path, module: nn.Module, optimiser: torch.optim.Optimizer, stage: Stage) -> int:
     from safetensors import safe_open
 
     with safe_open(file, "pt") as opened:
         tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - not a mapping
-        step = int(opened.metadata()["step"])
+        told = opened.metadata() or {}
+    other = [name for name, value in stage.facts().items() if told.get(name) != value]
+    if other:
+        differing = ", ".join(f"{name} {told.get(name, 'not said')} instead of {stage.facts()[name]}" for name in other)
+        raise BadInput(f"{file}: a checkpoint of another training ({differing}); move it away to train anew")
+    step = int(told["step"])
     module.load_state_dict({n.removeprefix("module."): t for n, t in tensors.items() if n.startswith("module.")})
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, value in tensors.items():

@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import json
 from pathlib import Path
+from typing import Literal, get_args
 
 import torch
 import yaml
@@ -22,8 +23,12 @@ from effbench.yamlplain import plain_yaml
 from effbench_baselines.ada3d.method import Ada3d
 from effbench_baselines.ada3d.preparing import WEIGHTS, install
 from effbench_baselines.ada3d.training import FINE_TUNED_LR, PREDICTOR_LR, Stage, fine_tune, train_predictor
-from effbench_baselines.ada3d.variants import VARIANTS, shipped_for
+from effbench_baselines.ada3d.variants import VARIANTS, Shares, minimised_by, ratios, shipped_for
 
+How = Literal["", "plain", "squared"]
+"""A training beside a variant's own: without density guidance, or with squared errors as what the predictor minimises."""
+LEARNED = ("predictor_steps", "predictor_loss", "voxel_keep", "cell_keep", "density_guidance")
+"""What weights say of the filter that they were tuned for; those of the control say nothing of it."""
 CONTROL = "none"
 """Tuned as long as a variant, without a filter."""
 SHARED_WITH = "B"
@@ -37,10 +42,10 @@ def tuned(
     predictor_steps: int,
     tuning_steps: int,
     seed: int,
-    plain: bool = False,
+    how: How = "",
     products: torch.dtype | None = None,
 ) -> None:
-    """Run both stages, the first once for variants with the same points; write ``ada3d-VARIANT-SEED.safetensors``."""
+    """Run both stages, the first once for variants with the same points; write ``ada3d-VARIANT[-HOW]-SEED.safetensors``."""
     frames = list(split_frames("train", count=Ada3d.Params().frames))
     torch.manual_seed(seed)
 
@@ -48,28 +53,46 @@ def tuned(
         if done % 25 == 0 or done == of:
             print(json.dumps({"variant": variant, "step": done, "of": of, "text": text}), flush=True)
 
-    named = f"{variant}-plain" if plain else variant
+    named = f"{variant}-{how}" if how else variant
+    begun = {"from": fingerprint(detector), "frames": str(len(frames))}
+    learned: dict[str, str] = {}
     if variant == CONTROL:
         detector.filter = FeatureFilter()
     else:
-        install(detector, Ada3d.Params(variant=variant, density_guidance=not plain))
-        train_predictor(
-            detector,
-            frames,
-            Stage(_predictor_stage(variant, seed), predictor_steps, PREDICTOR_LR, seed, work, products),
-            told,
-        )
+        params = Ada3d.Params(variant=variant, density_guidance=how != "plain")
+        install(detector, params)
+        minimised = minimised_by(variant, "squared" if how == "squared" else None)
+        learned = {"predictor_steps": str(predictor_steps), "predictor_loss": minimised}
+        rate, name = PREDICTOR_LR[minimised], _predictor_stage(variant, seed, how)
+        stage = Stage(name, predictor_steps, rate, seed, work, products, {**begun, "predictor_loss": minimised})
+        train_predictor(detector, frames, stage, told, minimised)
+        learned |= shares_told(ratios(params)) | {"density_guidance": str(how != "plain")}
+    name = f"ada3d-tuning-{named}-{seed}"
     fine_tune(
-        detector, frames, Stage(f"ada3d-tuning-{named}-{seed}", tuning_steps, FINE_TUNED_LR, seed, work, products), told
+        detector, frames, Stage(name, tuning_steps, FINE_TUNED_LR, seed, work, products, {**begun, **learned}), told
     )
-    save_detector(
-        detector, work / f"ada3d-{named}-{seed}.safetensors", {"variant": variant, "steps": str(tuning_steps)}
-    )
+    facts = {"variant": variant, "steps": str(tuning_steps), **learned}
+    save_detector(detector, work / f"ada3d-{named}-{seed}.safetensors", facts)
 
 
-def shipped_name(variant: str, seed: int, plain: bool = False) -> str:
+def fingerprint(detector: LidarDetector) -> str:
+    """Return a hash of the weights that a training starts from."""
+    digest = hashlib.sha256()
+    for name, value in sorted(detector.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def shares_told(shares: Shares) -> dict[str, str]:
+    """Return what a filter keeps as a card says it."""
+    told = {"voxel_keep": shares.voxels, "cell_keep": shares.cells}
+    return {name: ", ".join(f"{point}: {keep:g}" for point, keep in kept.items()) for name, kept in told.items()}
+
+
+def shipped_name(variant: str, seed: int, how: str = "") -> str:
     """Return what shipped weights are called: the first training seed's like the variant, others with their seed."""
-    return variant + "-plain" * plain + (f"-seed{seed}" if seed else "")
+    return variant + f"-{how}" * bool(how) + (f"-seed{seed}" if seed else "")
 
 
 def ship(work: Path, folder: Path = WEIGHTS) -> None:
@@ -82,15 +105,14 @@ def ship(work: Path, folder: Path = WEIGHTS) -> None:
     card = plain_yaml(card_file.read_text("utf-8")) if card_file.exists() else {}
     for made in sorted(work.glob("ada3d-*.safetensors")):
         name, _, seed = made.stem.removeprefix("ada3d-").rpartition("-")
-        variant, _, plain = name.partition("-")
+        variant, _, how = name.partition("-")
         if variant not in (*VARIANTS, CONTROL):
             continue  # a stage's checkpoint
         facts = _facts_of(made)
-        shipped = shipped_name(variant, int(seed), bool(plain))
+        shipped = shipped_name(variant, int(seed), how)
         (folder / f"{shipped}.safetensors").write_bytes(made.read_bytes())
         digest = hashlib.sha256(made.read_bytes()).hexdigest()
-        predictor = work / f"{_predictor_stage(variant, int(seed))}.safetensors" if variant != CONTROL else None
-        learned = {} if predictor is None else {"predictor_steps": _facts_of(predictor)["step"]}
+        learned = {name: facts[name] for name in LEARNED if name in facts}
         card[shipped] = {
             "from": shipped_for(variant),
             **learned,
@@ -107,10 +129,11 @@ def _facts_of(file: Path) -> dict[str, str]:
         return dict(header.metadata())
 
 
-def _predictor_stage(variant: str, seed: int) -> str:
+def _predictor_stage(variant: str, seed: int, how: str = "") -> str:
     """Return the name of a predictor's training, one for all variants of a detector that filter at the same points."""
     points = [tuple(map(tuple, VARIANTS[name])) for name in (variant, SHARED_WITH)]
-    return f"ada3d-predictor-{seed}" if points[0] == points[1] else f"ada3d-predictor-{variant}-{seed}"
+    named = "ada3d-predictor" if points[0] == points[1] else f"ada3d-predictor-{variant}"
+    return f"{named}-squared-{seed}" if how == "squared" else f"{named}-{seed}"
 
 
 def main() -> None:
@@ -121,7 +144,12 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("zoo-work/lidar"))
     parser.add_argument("--predictor-steps", type=int, default=450)
     parser.add_argument("--tuning-steps", type=int, default=700)
-    parser.add_argument("--plain", action="store_true", help="without density guidance")
+    parser.add_argument(
+        "--how",
+        choices=get_args(How),
+        default="",
+        help="plain: without density guidance; squared: the predictor minimises squared errors, whatever the variant",
+    )
     parser.add_argument("--bf16", action="store_true", help="products of BEV convolutions in bf16 (quick with AMX)")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -136,7 +164,7 @@ def main() -> None:
         args.predictor_steps,
         args.tuning_steps,
         args.seed,
-        args.plain,
+        args.how,
         torch.bfloat16 if args.bf16 else None,
     )
 

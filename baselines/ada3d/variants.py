@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import Field
 
 from effbench.api import Fact, Unsupported
-from effbench.errors import BadInput
 from effbench.tasks.lidar_detection.system import LidarSystem
 
 Share = Annotated[float, Field(gt=0, le=1)]
+Params = TypeVar("Params")
 
 
 class Shares(NamedTuple):
@@ -24,7 +24,7 @@ class Shares(NamedTuple):
 VARIANTS: Mapping[str, Shares] = {
     "released": Shares({"conv1": 0.75, "conv2": 0.75}, {1: 0.5, 3: 0.5}),
     "A": Shares({}, {1: 0.5, 3: 0.3, 5: 0.3}),
-    "B": Shares({"conv2": 0.6}, {1: 0.45, 3: 0.28, 5: 0.28}),
+    "B": Shares({"conv2": 0.57}, {1: 0.38, 3: 0.33, 5: 0.33}),
     "C": Shares({"conv2": 0.4}, {1: 0.25, 3: 0.2, 5: 0.2}),
     "voxels": Shares({"conv1": 0.65, "conv2": 0.7}, {}),
 }
@@ -37,6 +37,10 @@ late next to nothing; so most goes late, and a third point over BEV, before the 
 After the first block a predictor sees little but where points are, and what a drop there costs depends on its training seed:
 B and C have none there, their 60 % and 40 % of the voxels are chosen after the second block.
 ``voxels`` drops no cells: for a fully sparse detector, of which the paper gives a result (VoxelNeXt) and no shares."""
+PredictorLoss = Literal["squared", "cross-entropy"]
+"""What stage 2 minimises: squared errors to the map, the paper's, or the cross-entropy to it."""
+PAPERS_LOSS = ("released",)
+"""Variants whose predictors minimise squared errors."""
 VOXEL_POINTS = ("conv1", "conv2")
 """Blocks of the 3D backbone that a filter may stand after."""
 SHIPPED_FOR = "zoo:lidar-detectors/dense"
@@ -46,7 +50,7 @@ SHIPPED_FOR_VOXELS = "zoo:lidar-detectors/sparse"
 
 
 def ratios(params: Any) -> Shares:
-    """Return the shares kept; raise ``BadInput`` where a parameter has another number of them than the variant has points."""
+    """Return the shares kept; ``ValueError`` where a parameter has another number of them than the variant has points."""
     shares = VARIANTS[params.variant]
     return Shares(
         _instead("voxel_keep", params.voxel_keep, shares.voxels, params.variant),
@@ -54,13 +58,26 @@ def ratios(params: Any) -> Shares:
     )
 
 
+def with_a_share_per_point(params: Params) -> Params:
+    """Return parameters as they are; ``ValueError`` where ``ratios`` gives one: for a model's validator."""
+    ratios(params)
+    return params
+
+
 def _instead(name: str, given: Sequence[float] | None, shares: Mapping[Any, float], variant: str) -> dict[Any, float]:
     if given is None:
         return dict(shares)
     if len(given) != len(shares):
         points = ", ".join(map(str, shares)) or "none"
-        raise BadInput(f"{name} has {len(given)} shares, and variant {variant} has {len(shares)} such points: {points}")
+        raise ValueError(
+            f"{name} has {len(given)} shares, and variant {variant} has {len(shares)} such points: {points}"
+        )
     return dict(zip(shares, given, strict=True))
+
+
+def minimised_by(variant: str, given: PredictorLoss | None = None) -> PredictorLoss:
+    """Return what stage 2 of a variant minimises: what is given, or the variant's own."""
+    return given or ("squared" if variant in PAPERS_LOSS else "cross-entropy")
 
 
 def facts_of(system: LidarSystem) -> dict[str, Fact | float]:

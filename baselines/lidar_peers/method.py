@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from effbench.api import Artifact, Context, Fact, Method, StrictParams, Unsupported
 from effbench.tasks.lidar_detection.system import LidarSystem
-from effbench_baselines.ada3d.variants import Share, facts_of, ratios
+from effbench_baselines.ada3d.variants import Share, facts_of, ratios, with_a_share_per_point
 
 Execution = Annotated[Literal["auto", "sparse", "dense"], Field(description="How a dense BEV backbone runs.")]
 
@@ -39,6 +39,8 @@ class LidarDrop(Method):
             bool, Field(description="On Ada3D's tuned weights of the variant, instead of the plain ones.")
         ] = False
         execution: Execution = "auto"
+
+        _checked = model_validator(mode="after")(with_a_share_per_point)
 
     def prepare(self, system: LidarSystem, ctx: Context) -> Artifact:
         """Look at the calibration frames for what the filter does to them."""

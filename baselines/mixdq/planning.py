@@ -17,9 +17,9 @@ from effbench.quantization.bos import NoStartToken, find_start_tokens
 from effbench.quantization.calibrate import observe
 from effbench.quantization.ranges import RunningRange, static_range
 from effbench.quantization.schemes import BITS, UNQUANTIZED
-from effbench_baselines.mixdq.progress import phase
 from effbench_baselines.mixdq.search import Picked, Searcher, most_sensitive
 from effbench_baselines.mixdq.structure import quantizable, restructure
+from effbench_baselines.progress import phase
 
 if TYPE_CHECKING:
     from effbench.diffusion import DiffusionSystem

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from effbench.api import Method, Unsupported
-from effbench.errors import BadInput
 from effbench.lidar.detector.config import DetectorConfig
 from effbench.lidar.detector.grid import VoxelGrid
 from effbench.lidar.detector.model import LidarDetector, save_detector
@@ -106,10 +106,11 @@ def test_facts_say_what_the_filter_did(weights: Path) -> None:
 @pytest.mark.parametrize("params", [Ada3d.Params, LidarDrop.Params])
 @pytest.mark.parametrize("name", ["voxel_keep", "cell_keep"])
 def test_a_share_of_nothing_or_more_than_all_is_refused(params: Any, name: str, share: float) -> None:
-    for shares in ((share,), (0.5, share), (share, 0.5, 1.0)):
-        with pytest.raises(ValueError, match=name):
-            params(**{name: shares})
-    assert getattr(params(**{name: (1.0,)}), name) == (1.0,)
+    points = 1 if name == "voxel_keep" else 3
+    for place in range(points):
+        with pytest.raises(ValueError, match=rf"{name}\.{place}"):
+            params(**{name: (0.5,) * place + (share,) + (0.5,) * (points - 1 - place)})
+    assert getattr(params(**{name: (1.0,) * points}), name) == (1.0,) * points
 
 
 @pytest.mark.parametrize("share", [0.0, -0.1, 1.0001, float("nan")])
@@ -120,8 +121,12 @@ def test_no_growth_and_more_than_all_of_it_is_refused(share: float) -> None:
 
 
 def test_as_many_shares_as_insertion_points_are_asked_for() -> None:
-    with pytest.raises(BadInput, match="cell_keep has 2 shares, and variant B has 3 such points: 1, 3, 5"):
-        ratios(Ada3d.Params(cell_keep=(0.5, 0.5)))
+    with pytest.raises(ValidationError, match="cell_keep has 2 shares, and variant B has 3 such points: 1, 3, 5"):
+        Ada3d.Params(cell_keep=(0.5, 0.5))
+    with pytest.raises(ValidationError, match="cell_keep has 1 shares, and variant voxels has 0 such points: none"):
+        Ada3d.Params(variant="voxels", cell_keep=(0.5,))
+    with pytest.raises(ValidationError, match="voxel_keep has 1 shares, and variant A has 0 such points: none"):
+        LidarDrop.Params(variant="A", voxel_keep=(0.5,))
 
 
 def test_variants_drop_more_from_a_to_c() -> None:
@@ -155,3 +160,14 @@ def test_every_shipped_file_is_what_its_card_says(density_guidance: bool, named:
     assert shipped_state(named)
     with pytest.raises(Unsupported, match="no tuned weights of D ship"):
         shipped_state("D")
+
+
+def test_weights_of_another_loss_are_found_by_it_and_none_were_tuned_without_guidance_or_predictor() -> None:
+    from effbench_baselines.ada3d.preparing import file_of
+
+    assert file_of(Ada3d.Params(predictor_loss="squared")) == "B-squared"
+    assert file_of(Ada3d.Params(predictor_loss="cross-entropy")) == "B"
+    assert file_of(Ada3d.Params(variant="released", predictor_loss="squared")) == "released"
+    for off in ("predictor", "density_guidance"):
+        with pytest.raises(Unsupported, match=f"predictor_loss: squared and {off}: false"):
+            file_of(Ada3d.Params(predictor_loss="squared", **{off: False}))
