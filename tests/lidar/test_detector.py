@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from effbench.errors import BadInput
 from effbench.kernels.recording import listening
@@ -262,6 +264,32 @@ def test_a_detector_comes_back_from_its_file(tmp_path: Path) -> None:
     (tmp_path / "no.safetensors").write_bytes(b"nothing")
     with pytest.raises(BadInput, match="no detector can be read"):
         load_detector(tmp_path / "no.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"bev": "weird"}, "none of dense, sparse, pillar"),
+        ({"norm": "x"}, "none of sp-bn, batch"),
+        ({"classes": ["Car", "Car", "Car"]}, "each once is needed"),
+        ({"classes": []}, "each once is needed"),
+        ({"width": "a"}, "no positive number"),
+        ({"width": float("nan")}, "no positive number"),
+        ({"stride": 4}, "the backbone has 2"),
+        ({"stride": "2"}, "the backbone has 2"),
+        ({"layers": 0}, "is no count"),
+        ({"grid": {"low": [0, 0], "high": [1, 1, 1], "voxel": [1, 1, 1]}}, "is not three numbers"),
+        ({"grid": {"low": [0, 0, "a"], "high": [1, 1, 1], "voxel": [1, 1, 1]}}, "is not three numbers"),
+        ({"grid": {"low": [0, 0, 0], "high": [4, 4, 4], "voxel": [1, 2, 1]}}, "BEV cells are squares"),
+        ({"new": 1}, "unexpected keyword"),
+    ],
+)
+def test_a_header_that_names_no_detector_of_ours_is_one_sentence(tmp_path: Path, changed: dict, why: str) -> None:
+    config = json.loads(DetectorConfig(grid=SMALL).to_json()) | changed
+    file = tmp_path / "a.safetensors"
+    save_file({"a": torch.zeros(1)}, file, metadata={"config": json.dumps(config)})
+    with pytest.raises(BadInput, match=why):
+        load_detector(file)
 
 
 def test_the_head_over_cells_is_the_head_over_the_map() -> None:

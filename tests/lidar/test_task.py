@@ -258,6 +258,22 @@ def test_a_kitti_folder_keeps_the_contract_without_splits_and_is_timed_on_genera
     check_task(LidarDetection, given, fresh_process=False)
 
 
+def test_no_frame_of_a_kitti_folder_is_calibrated_with_and_evaluated(params, kitti_folder):
+    given = params.model_copy(update={"data": str(kitti_folder), "frames": None})
+    sets = kitti_folder / "ImageSets"
+    (sets / "train.txt").write_text("000001\n000003\n")
+    (sets / "val.txt").write_text("000003\n")
+    with pytest.raises(PluginError, match="train and val both name frame '000003'; nothing may be calibrated"):
+        LidarDetection(given).check()
+    (sets / "val.txt").unlink()
+    task = LidarDetection(given)
+    assert [sample.id for sample in task.samples("evaluation")] == ["000000", "000002"]
+    assert [sample.id for sample in task.samples("calibration")] == ["000001", "000003"]
+    (sets / "train.txt").write_text("000000\n000001\n000002\n000003\n")
+    with pytest.raises(PluginError, match="train names every frame, so none is left to evaluate"):
+        LidarDetection(given).check()
+
+
 def test_damaged_kitti_folders_cost_one_sentence(params, kitti_folder):
     def said(**changes):
         with pytest.raises(PluginError) as caught:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from effbench.errors import BadInput
 from effbench.lidar.detector.grid import VoxelGrid
@@ -12,6 +13,8 @@ from effbench.lidar.frames import CLASSES
 
 BevKind = Literal["dense", "sparse", "pillar"]
 Norm = Literal["sp-bn", "batch"]
+STRIDE = 2
+"""Voxels per BEV cell of every backbone here: each has one strided convolution."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,22 @@ class DetectorConfig:
     width: float = 1.0
     layers: int = 6
     """3x3 convolutions of the dense BEV backbone, as in the paper."""
-    stride: int = 2
+    stride: int = STRIDE
     """Voxels per BEV cell: 0.4 m with voxels of 0.2 m, the cell of the paper's KITTI detector (8 voxels of 0.05 m)."""
+
+    def __post_init__(self) -> None:
+        """Raise ``ValueError`` for what no detector of ours can be made of."""
+        for name, kinds in (("bev", get_args(BevKind)), ("norm", get_args(Norm))):
+            if getattr(self, name) not in kinds:
+                raise ValueError(f"{name} {getattr(self, name)!r} is none of {', '.join(kinds)}")
+        if not self.classes or len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"classes {', '.join(map(str, self.classes)) or 'none'}: each once is needed")
+        if isinstance(self.width, bool) or not isinstance(self.width, int | float) or not 0 < self.width < math.inf:
+            raise ValueError(f"width {self.width!r} is no positive number")
+        if self.stride != STRIDE or type(self.stride) is not int:
+            raise ValueError(f"stride {self.stride!r}: the backbone has {STRIDE}")
+        if type(self.layers) is not int or self.layers < 1:
+            raise ValueError(f"layers {self.layers!r} is no count")
 
     def channels(self, count: int) -> int:
         """Return a number of channels at this width, a multiple of eight."""

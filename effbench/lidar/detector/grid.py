@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from effbench.errors import BadInput
@@ -19,6 +20,10 @@ class VoxelGrid:
     voxel: tuple[float, float, float] = (0.2, 0.2, 0.25)
 
     def __post_init__(self) -> None:
+        for name in ("low", "high", "voxel"):
+            ends = getattr(self, name)
+            if len(ends) != 3 or not all(isinstance(end, int | float) and math.isfinite(end) for end in ends):
+                raise BadInput(f"grid: {name} {ends} is not three numbers, of x, y and z")
         for axis, low, high, size in zip("xyz", self.low, self.high, self.voxel):
             cells = (high - low) / size if size > 0 else 0.0
             if cells < 1 or abs(cells - round(cells)) > 1e-6 * cells:
@@ -26,6 +31,10 @@ class VoxelGrid:
                     f"grid along {axis}: {low} to {high} m is not a whole number of voxels of {size} m; "
                     f"say {low + max(1, round(cells)) * max(size, 0.05):g} m as its end"
                 )
+        if self.voxel[0] != self.voxel[1]:
+            raise BadInput(
+                f"grid: voxels of {self.voxel[0]} by {self.voxel[1]} m; BEV cells are squares, so say one size for x and y"
+            )
 
     @property
     def shape(self) -> tuple[int, int, int]:

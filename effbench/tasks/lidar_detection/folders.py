@@ -65,13 +65,22 @@ class FolderFrames(FrameSource):
 
 
 class KittiFrames(FolderFrames):
-    """KITTI's layout: its split ``val`` is evaluated, or all frames where it has none; ``train`` is to calibrate with."""
+    """KITTI's layout: its split ``val`` is evaluated, or all frames outside of ``train`` where it has none.
+
+    ``train`` is to calibrate with; ``BadInput`` where it holds a frame that is evaluated.
+    """
 
     def __init__(self, folder: Path, sweeps: str, profile: str, evaluated: int | None) -> None:
         self.folder = KittiFolder(folder, sweeps)
         sets = {file.stem for parent in (folder, folder.parent) for file in (parent / "ImageSets").glob("*.txt")}
-        judged = self.folder.names("val" if "val" in sets else None)
         calibrated = self.folder.names("train") if "train" in sets else []
+        judged = self.folder.names("val") if "val" in sets else _outside(self.folder, calibrated)
+        if both := sorted(set(judged) & set(calibrated)):
+            more = f" and {len(both) - 1} more" if len(both) > 1 else ""
+            raise BadInput(
+                f"{folder}: its splits train and val both name frame {both[0]!r}{more}; nothing may be calibrated with what "
+                "is evaluated"
+            )
         calibration = [FrameKey(name, "") for name in calibrated]
         super().__init__(folder, [FrameKey(name, "") for name in judged], calibration, profile, evaluated)
         for name in sorted(self._own):
@@ -98,6 +107,16 @@ class KittiFrames(FolderFrames):
             for kind in ("label_2", "calib"):
                 digest.update((self.folder.root / kind / f"{name}.txt").read_bytes())
         return f"kitti {digest.hexdigest()[:16]}"
+
+
+def _outside(folder: KittiFolder, calibrated: Sequence[str]) -> list[str]:
+    """Return the frames of a folder that are not calibrated with; ``BadInput`` where there are no others."""
+    left = [name for name in folder.names() if name not in set(calibrated)]
+    if not left:
+        raise BadInput(
+            f"{folder.root}: its split train names every frame, so none is left to evaluate; add a split val"
+        )
+    return left
 
 
 class NuscenesFrames(FolderFrames):
