@@ -31,10 +31,11 @@ VARIANTS: Mapping[str, Shares] = {
 """What each variant keeps.
 
 The paper says what A, B and C come to (20 % of the pixels; that and 60 % of the voxels; 10 % and 40 %), not which shares its
-insertion points had. Released are 75 % and 50 %, at two points each, which leaves a third of our pixels. Chosen on validation
-frames by what the detection loss of the detector before its tuning loses, at as many operations (docs/lidar.md). A third point
-over BEV, before the last convolution, saves most of the head. A drop after the first 3D block gains nothing over dropping
-later, so A, B and C have none there; 57 % of the cells that B keeps after the second block hold 60 % of its voxels.
+insertion points had. Released are 75 % and 50 %, at two points each, which leaves a third of our pixels. Chosen on
+validation frames by what the detection loss of the detector before its tuning loses, at as many operations (docs/lidar.md).
+A third point over BEV, before the last convolution, saves most of the head. A drop after the first 3D block gains nothing
+over dropping later, so A, B and C have none there; the 57 % of the cells that B keeps after the second hold 60 % of
+the voxels.
 ``voxels`` drops no cells: for a fully sparse detector, of which the paper gives a result (VoxelNeXt) and no shares."""
 PredictorLoss = Literal["squared", "cross-entropy"]
 """What stage 2 minimises: squared errors to the map, the paper's, or the cross-entropy to it."""
