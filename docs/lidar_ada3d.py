@@ -254,9 +254,10 @@ def worth_of_the_loss(ours: dict[int, Reached], squared: dict[int, Reached], fra
     found = gap([ours[seed] for seed in shared], [squared[seed] for seed in shared], frames)
     named = ", ".join(map(str, shared))
     each = ", ".join(f"{ours[seed].found[0] - squared[seed].found[0]:+.1f}" for seed in shared)
+    open_ = "; so few trainings leave open whether it is the loss" if found.low[0] < 0 < found.high[0] else ""
     return (
         f"What the predictor's loss is worth at the same shares: B lies {found.told()[0]} in the mean of the three above B "
-        f"with a predictor of squared errors (training seeds {named}: {each})."
+        f"with a predictor of squared errors (training seeds {named}: {each}){open_}."
     )
 
 
