@@ -175,7 +175,7 @@ zoo-lidar-detectors: setup  ## train zoo:lidar-detectors and the weights of ada3
 	for control in half-width large-voxels dense-bn pillar; do $(BIN)/python -m effbench.zoo.lidar_detectors.train $$control --epochs 3 --work zoo-work/lidar || exit 1; done
 	$(BIN)/python -m effbench.zoo.lidar_detectors.export dense-0 sparse-0 half-width-0 large-voxels-0 dense-bn-0 pillar-0 --work zoo-work/lidar
 	for seed in 0 1 2 3 4; do for variant in none B; do $(BIN)/python -m effbench_baselines.ada3d.tuned $$variant --seed $$seed --detector zoo-work/lidar/dense-0.safetensors --work zoo-work/lidar || exit 1; done; done
-	for variant in A C "B --how plain" "B --how squared" released "released --how plain"; do $(BIN)/python -m effbench_baselines.ada3d.tuned $$variant --detector zoo-work/lidar/dense-0.safetensors --work zoo-work/lidar || exit 1; done
+	for variant in A C "B --how plain" "B --how squared" "B --how squared --seed 1" "B --how squared --seed 2" released "released --how plain"; do $(BIN)/python -m effbench_baselines.ada3d.tuned $$variant --detector zoo-work/lidar/dense-0.safetensors --work zoo-work/lidar || exit 1; done
 	$(BIN)/python -m effbench_baselines.ada3d.tuned voxels --detector zoo-work/lidar/sparse-0.safetensors --work zoo-work/lidar --tuning-steps 0
 	$(BIN)/python -m effbench_baselines.ada3d.tuned ship --work zoo-work/lidar
 

@@ -84,6 +84,7 @@ def test_settings_of_a_method_are_one_curve_and_the_front_is_a_staircase():
     assert curves.staircase([p for points in found.values() for p in points]) == [(10, 30), (20, 30), (20, 40)]
 
 
+@pytest.mark.whole
 def test_a_plan_is_taken_apart_into_what_its_layers_do_and_every_part_can_be_timed_alone(monkeypatch):
     study = script("attention_time")
     monkeypatch.setattr(study, "REPEATS", 1)
@@ -118,6 +119,7 @@ def test_a_part_computes_the_rows_that_its_slot_says(part, computed):
     assert rows == [2] + [computed] * (study.REPEATS + 1) * (computed > 0)
 
 
+@pytest.mark.whole
 def test_a_ceiling_is_of_the_time_that_is_left_without_self_attention(monkeypatch):
     study = script("attention_time")
     seconds = itertools.cycle([1.5, 2.0])  # of a sample without self-attention, and of a whole one

@@ -121,6 +121,7 @@ def test_regressions_rank_what_is_a_sum_of_operations(task, model):
     assert tau_of(method, task(labels=60)) > (0.55 if model in ("forest", "xgboost") else 0.8)
 
 
+@pytest.mark.whole
 def test_a_network_learns_from_labels_alone(task):
     params = {"layers": 2, "width": 24, "hidden": (16,), "finetune_epochs": 120}
     assert tau_of(NasNetwork(NasNetwork.Params(**params)), task(labels=60)) > 0.6

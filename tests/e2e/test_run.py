@@ -44,6 +44,7 @@ def _timed(call):
     return time.perf_counter() - started
 
 
+@pytest.mark.whole
 def test_adding_a_seed_and_a_method_extends_the_store(cli, write_suite):
     cli("run", write_suite(suite_text(methods=["{use: toy-momentum}"])))
     store = cli.cwd / "results/small"
@@ -58,6 +59,7 @@ def test_adding_a_seed_and_a_method_extends_the_store(cli, write_suite):
     assert reference.joinpath("log.txt").read_text().count("--- quality") == logs_before + 1
 
 
+@pytest.mark.whole
 def test_a_longer_sample_list_computes_the_new_samples_only(cli, write_suite):
     cli("run", write_suite(suite_text(methods=["{use: toy-momentum}"], limit=5)))
     first = committed(cli.cwd / "results/small")
@@ -132,6 +134,7 @@ def test_a_method_that_the_task_does_not_give_is_unsupported_and_others_go_on(cl
     assert numbers["toy-momentum", "gap"]["value"] is not None
 
 
+@pytest.mark.whole
 def test_changed_plugin_code_is_refused_until_accepted(cli, write_suite, tmp_path, toy_plugin):
     import shutil
 

@@ -46,6 +46,7 @@ def test_a_subset_is_built_applied_and_expires_with_its_methods(cli, write_suite
         assert refused.code == 2 and said in refused.err and len(refused.err.strip().splitlines()) == 1, refused.err
 
 
+@pytest.mark.whole
 def test_too_few_methods_to_hold_any_out_is_one_sentence(cli, write_suite):
     suite = write_suite(suite_text(methods=["{use: toy-momentum, matrix: {beta: [0.1, 0.3, 0.5, 0.8]}}"]))
     assert cli("run", suite).code == 0

@@ -90,6 +90,7 @@ def test_fork_and_spawn_give_the_same_quality(tiny):
     assert all(spawned[key].value == forked[key].value for key in compared)
 
 
+@pytest.mark.whole
 @pytest.mark.timeout(600)
 def test_a_local_folder_in_hub_format_runs_and_what_cannot_be_judged_says_so(cli, write_suite):
     from diffusers import PixArtSigmaPipeline

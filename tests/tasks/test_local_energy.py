@@ -30,7 +30,7 @@ def test_its_method_keeps_the_contract(engine):
     check_method(LocalEnergyEngine, task=LocalEnergy(SMALL), params=LocalEnergyEngine.Params(engine=engine), rtol=1e-9)
 
 
-@pytest.mark.parametrize("molecule", ["h2o", "random-8-3-4", "random-70-3-2"])
+@pytest.mark.parametrize("molecule", [pytest.param("h2o", marks=pytest.mark.whole), "random-8-3-4", "random-70-3-2"])
 def test_engines_agree_with_the_reference_and_a_wrong_one_would_not(molecule):
     task = LocalEnergy(LocalEnergy.Params(molecule=molecule, determinants=80))
     batch = task.samples("evaluation")

@@ -56,6 +56,7 @@ def test_derivatives_are_those_of_differences():
         assert np.abs((values[0] - values[1]) / (2e-6 * (1 + 0.5j)) - derivatives[:, place]).max() < 1e-7
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("power", [2.0, 1.0])
 def test_chains_visit_determinants_as_often_as_they_should(power):
     found, (alpha, beta) = rbm(), sector(4, 2, 1)
@@ -92,6 +93,7 @@ def test_reconfiguration_solves_its_equation():
     assert np.abs(matrix @ step + 1e-3 * np.diag(matrix) * step + 1e-3 * step - force).max() < 1e-10
 
 
+@pytest.mark.whole
 @pytest.mark.timeout(300)
 def test_energies_come_with_an_error_that_knows_the_chains():
     settings = {**NqsRbm.Params(steps=120, rate=0.2).model_dump()}

@@ -26,6 +26,7 @@ def trainer(name="h2", seed=0, **settings):
     return Trainer(network, integrals, TrainingSettings(**settings), seed)
 
 
+@pytest.mark.whole
 def test_h2_is_solved_by_sampling():
     done = trainer(steps=400)
     trace = done.run()
